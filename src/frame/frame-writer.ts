@@ -1,0 +1,186 @@
+import { firstOctet, headerLength, maxHeaderLength, writeHeader } from './frame-encoder.ts';
+import { maskInPlace, maskInto } from './mask.ts';
+import { nextMaskingKey } from './masking-key.ts';
+import type { Opcode } from './opcode.ts';
+import { largeSlabSize, releaseSlab, smallSlabSize, takeSlab } from './slab-pool.ts';
+
+/** Payloads up to this length are copied into the slab; longer ones are handed on by reference (docs/performance.md). */
+export const copyUpTo = 8192;
+
+/**
+ * Encodes frames one behind the other into memory, to be written all at once: the outgoing batch of a connection.
+ * Small payloads are copied into a slab, large ones are kept by reference unless they must be masked; the application's octets
+ * are never altered.
+ */
+export class FrameWriter {
+  /** Whether frames are masked: true for a client (§5.1). */
+  readonly masked: boolean;
+  /** Whether the owner is about to write many frames, and wants a large slab at once. */
+  isBusy = false;
+  /** Octets of all frames that have been written here and not yet taken. */
+  byteLength = 0;
+  readonly #nextKey: () => number;
+  // Plain fields, not #private: they are touched for every frame.
+  private slab: Buffer | null = null;
+  private from = 0;
+  private to = 0;
+  private chunks: Uint8Array[] | null = null;
+
+  /** @param nextKey Where masking keys come from; {@link nextMaskingKey}, but in tests. */
+  constructor(masked: boolean, nextKey: () => number = nextMaskingKey) {
+    this.masked = masked;
+    this.#nextKey = nextKey;
+  }
+
+  /** Writes a frame. A payload longer than {@link copyUpTo} is not copied: leave it as it is until it is sent. */
+  write(opcode: Opcode, payload: Uint8Array, fin = true, rsv1 = false, masked = this.masked): void {
+    const length = payload.length;
+    const key = masked ? this.#nextKey() : null;
+    const first = firstOctet(opcode, fin, rsv1);
+    const header = headerLength(length, masked);
+    if (length <= copyUpTo) {
+      this.#reserve(header + length);
+      const slab = this.slab!;
+      const at = writeHeader(slab, this.to, first, length, key);
+      if (key !== null) maskInto(payload, 0, length, slab, at, key);
+      else if (length > 16) slab.set(payload, at);
+      else for (let i = 0; i < length; i++) slab[at + i] = payload[i]!;
+      this.to = at + length;
+    } else if (key !== null) {
+      const frame = Buffer.allocUnsafeSlow(header + length);
+      maskInto(payload, 0, length, frame, writeHeader(frame, 0, first, length, key), key);
+      this.#append(frame);
+    } else {
+      this.#reserve(maxHeaderLength);
+      this.to = writeHeader(this.slab!, this.to, first, length, null);
+      this.#append(payload);
+    }
+    this.byteLength += header + length;
+  }
+
+  /** Writes a frame whose payload is this text in UTF-8; lone surrogates become U+FFFD. */
+  writeText(opcode: Opcode, text: string, fin = true, masked = this.masked): void {
+    const atMost = text.length * 3;
+    if (atMost + maxHeaderLength > largeSlabSize) {
+      const payload = Buffer.from(text, 'utf8');
+      if (masked) this.#writeOwned(opcode, payload, fin);
+      else this.write(opcode, payload, fin, false, false);
+      return;
+    }
+    this.#reserve(atMost + maxHeaderLength);
+    const slab = this.slab!;
+    const key = masked ? this.#nextKey() : null;
+    // The header's length depends on the payload's, which is known only once the text is encoded. For ASCII the guess is right.
+    const guess = headerLength(text.length, masked);
+    const length = slab.write(text, this.to + guess, atMost, 'utf8');
+    const header = headerLength(length, masked);
+    if (header !== guess) {
+      const payload = this.to + guess;
+      slab.copyWithin(this.to + header, payload, payload + length);
+    }
+    const at = writeHeader(slab, this.to, firstOctet(opcode, fin, false), length, key);
+    if (key !== null) maskInPlace(slab, at, at + length, key);
+    this.to = at + length;
+    this.byteLength += header + length;
+  }
+
+  /** Adds octets that are frames already, by reference: what was encoded once for many. */
+  writeEncoded(frames: Uint8Array): void {
+    if (frames.length <= copyUpTo) {
+      this.#reserve(frames.length);
+      this.slab!.set(frames, this.to);
+      this.to += frames.length;
+    } else {
+      this.#append(frames);
+    }
+    this.byteLength += frames.length;
+  }
+
+  /**
+   * Takes all that was written, as chunks in order. They stay untouched until {@link release} says that nobody reads them any
+   * more; without it the slab is used on behind them.
+   */
+  take(): Uint8Array[] {
+    const chunks = this.chunks ?? [];
+    if (this.to > this.from) chunks.push(this.slab!.subarray(this.from, this.to));
+    this.chunks = null;
+    this.from = this.to;
+    this.byteLength = 0;
+    return chunks;
+  }
+
+  /** Takes all that was written if it is one chunk, which it mostly is; else null, and {@link take} has it. */
+  takeOne(): Uint8Array | null {
+    if (this.chunks !== null || this.slab === null) return null;
+    const chunk = this.slab.subarray(this.from, this.to);
+    this.from = this.to;
+    this.byteLength = 0;
+    return chunk;
+  }
+
+  /** The chunks that were taken are in the kernel (or copied): their slab may be used again. */
+  release(): void {
+    // A payload by reference that was not taken has its header in this slab.
+    if (this.slab === null || this.from !== this.to || this.chunks !== null) return;
+    releaseSlab(this.slab);
+    this.slab = null;
+  }
+
+  /** Forgets what was written and not taken. The slab is left to the garbage collector: somebody may still read it. */
+  discard(): void {
+    this.slab = null;
+    this.chunks = null;
+    this.from = 0;
+    this.to = 0;
+    this.byteLength = 0;
+  }
+
+  /** A payload that is ours: masked where it is. */
+  #writeOwned(opcode: Opcode, payload: Buffer, fin: boolean): void {
+    const key = this.#nextKey();
+    this.#reserve(maxHeaderLength);
+    const before = this.to;
+    this.to = writeHeader(this.slab!, before, firstOctet(opcode, fin, false), payload.length, key);
+    this.byteLength += this.to - before + payload.length;
+    maskInPlace(payload, 0, payload.length, key);
+    this.#append(payload);
+  }
+
+  #append(chunk: Uint8Array): void {
+    this.chunks ??= [];
+    if (this.to > this.from) {
+      this.chunks.push(this.slab!.subarray(this.from, this.to));
+      this.from = this.to;
+    }
+    this.chunks.push(chunk);
+  }
+
+  /** Makes room for so many octets, at most {@link largeSlabSize}, in one piece. */
+  #reserve(octets: number): void {
+    if (this.slab !== null && this.slab.length - this.to >= octets) return;
+    this.#renew(octets);
+  }
+
+  #renew(octets: number): void {
+    const old = this.slab;
+    const isSmall = old !== null && old.length === smallSlabSize;
+    const written = this.to - this.from;
+    if (isSmall && written > 0 && written + octets <= largeSlabSize) {
+      // A second slab would make a second write of it. Two kilobytes are copied in less time.
+      const slab = takeSlab(largeSlabSize);
+      slab.set(old.subarray(this.from, this.to));
+      if (this.from === 0 && this.chunks === null) releaseSlab(old);
+      this.slab = slab;
+      this.from = 0;
+      this.to = written;
+      return;
+    }
+    if (written > 0) {
+      this.chunks ??= [];
+      this.chunks.push(old!.subarray(this.from, this.to));
+    }
+    this.slab = takeSlab(this.isBusy || octets > smallSlabSize ? largeSlabSize : smallSlabSize);
+    this.from = 0;
+    this.to = 0;
+  }
+}

@@ -1,0 +1,32 @@
+/** A view of the same octets, with the same offsets. It costs some 70 ns, so a decoder makes one per chunk and not per frame. */
+export function viewOf(octets: Uint8Array): DataView {
+  return new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
+}
+
+/** 32 bits at a time, at any alignment: little-endian, as the key is, on every machine. */
+export function maskWords(view: DataView, start: number, end: number, key: number): number {
+  let at = start;
+  let seen = 0;
+  for (; at + 16 <= end; at += 16) {
+    const a = view.getInt32(at, true) ^ key;
+    const b = view.getInt32(at + 4, true) ^ key;
+    const c = view.getInt32(at + 8, true) ^ key;
+    const d = view.getInt32(at + 12, true) ^ key;
+    view.setInt32(at, a, true);
+    view.setInt32(at + 4, b, true);
+    view.setInt32(at + 8, c, true);
+    view.setInt32(at + 12, d, true);
+    seen |= a | b | c | d;
+  }
+  for (; at + 4 <= end; at += 4) {
+    const a = view.getInt32(at, true) ^ key;
+    view.setInt32(at, a, true);
+    seen |= a;
+  }
+  for (let shift = 0; at < end; at++, shift += 8) {
+    const a = view.getUint8(at) ^ ((key >>> shift) & 255);
+    view.setUint8(at, a);
+    seen |= a;
+  }
+  return seen;
+}

@@ -1,0 +1,20 @@
+/** Octets of the slab for a connection that is handling what it received: a whole read's worth of answers. */
+export const largeSlabSize = 65_536;
+/** Octets of the slab for a connection that sends of itself: thousands may do so in one tick. */
+export const smallSlabSize = 2048;
+
+const mostKept = 64;
+const large: Buffer[] = [];
+const small: Buffer[] = [];
+
+/** A slab from the free-list, or a new one. What it held before is still in it. */
+export function takeSlab(size: typeof largeSlabSize | typeof smallSlabSize): Buffer {
+  if (size === largeSlabSize) return large.pop() ?? Buffer.allocUnsafeSlow(largeSlabSize);
+  return small.pop() ?? Buffer.allocUnsafeSlow(smallSlabSize);
+}
+
+/** Gives a slab back. Nobody may read it any more: the kernel has the octets, or they were copied. */
+export function releaseSlab(slab: Buffer): void {
+  const list = slab.length === largeSlabSize ? large : small;
+  if (list.length < mostKept) list.push(slab);
+}

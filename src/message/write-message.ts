@@ -1,0 +1,21 @@
+import type { FrameWriter } from '../frame/frame-writer.ts';
+import { Opcode } from '../frame/opcode.ts';
+
+/**
+ * Writes a message as one frame, or a fragment of a message (§5.4, §6.1).
+ * @param data Text may be given as octets; they are not checked to be UTF-8.
+ * @param isContinued Whether the message has been begun: what is written is a continuation then, whatever its type.
+ * @param fin Whether the message ends with this.
+ */
+export function writeMessage(
+  writer: FrameWriter,
+  data: string | Uint8Array,
+  isBinary: boolean,
+  isContinued: boolean,
+  fin: boolean,
+  masked: boolean = writer.masked,
+): void {
+  const opcode = isContinued ? Opcode.continuation : isBinary ? Opcode.binary : Opcode.text;
+  if (typeof data === 'string') writer.writeText(opcode, data, fin, masked);
+  else writer.write(opcode, data, fin, false, masked);
+}

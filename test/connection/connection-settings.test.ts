@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import { ConnectionSettings } from '../../src/connection/connection-settings.ts';
+import { hex, octets } from '../frame/octets.ts';
+
+describe('ConnectionSettings', () => {
+  it('answer pings unless told otherwise', () => {
+    expect(new ConnectionSettings({ role: 'client' }).autoPong).toBe(true);
+    expect(new ConnectionSettings({ role: 'client', autoPong: false }).autoPong).toBe(false);
+  });
+
+  it('refuse limits that are none at once, before any connection has them', () => {
+    expect(() => new ConnectionSettings({ role: 'server', maxPayload: -1 })).toThrow(
+      new RangeError('maxPayload must be a whole number from 0 (no limit) to 2^53-1; got -1'),
+    );
+    expect(() => new ConnectionSettings({ role: 'server', maxFragments: 0.5 })).toThrow(RangeError);
+  });
+
+  it('give decoders to one at a time, and those that were given back again', () => {
+    const settings = new ConnectionSettings({ role: 'server' });
+    const [first, second] = [settings.takeReader(), settings.takeReader()];
+    expect(first.frames).not.toBe(second.frames);
+    expect(first.messages).not.toBe(second.messages);
+    settings.giveReader(first);
+    expect(settings.takeReader()).toBe(first);
+    expect(settings.takeReader()).not.toBe(first);
+  });
+
+  it('hold no connection by decoders that were given back', () => {
+    const settings = new ConnectionSettings({ role: 'server' });
+    const reader = settings.takeReader();
+    const connection = { message: () => true };
+    reader.messages.sink = connection;
+    settings.giveReader(reader);
+    expect(reader.messages.sink).not.toBe(connection);
+    // Nor do they tell anybody of a message.
+    expect(reader.messages.frame({ opcode: 2, fin: true, rsv1: false, length: 1 }, octets('61'), 0, 1, 0)).toBe(true);
+  });
+
+  it('give writers to one at a time, and those that were given back again', () => {
+    const settings = new ConnectionSettings({ role: 'client', nextMaskingKey: () => 0x01010101 });
+    const [first, second] = [settings.takeWriter(), settings.takeWriter()];
+    expect(first).not.toBe(second);
+    settings.giveWriter(first);
+    expect(settings.takeWriter()).toBe(first);
+    expect(settings.takeWriter()).not.toBe(first);
+    first.write(2, octets('00'));
+    expect(hex(Buffer.concat(first.take()))).toBe('82 81 01 01 01 01 01');
+  });
+
+  it('leave writers to the garbage collector when enough are kept', () => {
+    const settings = new ConnectionSettings({ role: 'server' });
+    const given = new Set(Array.from({ length: 10_000 }, () => settings.takeWriter()));
+    expect(given.size).toBe(10_000);
+    for (const writer of given) settings.giveWriter(writer);
+    const taken = new Set(Array.from({ length: 10_000 }, () => settings.takeWriter()));
+    const kept = [...taken].filter((writer) => given.has(writer)).length;
+    expect(taken.size).toBe(10_000);
+    expect(kept).toBeGreaterThan(0);
+    expect(kept).toBeLessThan(5000);
+  });
+
+  it('give writers that mask for a client, with keys that are strong unless told otherwise, and not for a server', () => {
+    const written = (role: 'client' | 'server') => {
+      const writer = new ConnectionSettings({ role }).takeWriter();
+      for (let i = 0; i < 20; i++) writer.write(2, octets('61'));
+      return Buffer.concat(writer.take());
+    };
+    expect(hex(written('server'))).toBe(Array(20).fill('82 01 61').join(' '));
+    const masked = written('client');
+    expect(masked).toHaveLength(20 * 7);
+    expect(new Set(Array.from({ length: 20 }, (_, i) => masked.readInt32LE(i * 7 + 2))).size).toBe(20);
+  });
+});

@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type ConnectionState,
+  type ConnectionTransition,
+  nextState,
+  transitions,
+} from '../../src/connection/connection-state.ts';
+
+const kinds: readonly ConnectionTransition[] = ['closeSent', 'closeReceived', 'failed', 'ended'];
+
+/** The whole table once more, a row for each state: what follows when … */
+const table: Record<
+  ConnectionState,
+  readonly [closeSent: string, closeReceived: string, failed: string, ended: string]
+> = {
+  open: ['closeSent', 'closeReceived', 'failed', 'ended'],
+  closeSent: ['closeSent', 'closed', 'failed', 'ended'],
+  closeReceived: ['closed', 'closeReceived', 'failed', 'ended'],
+  closed: ['closed', 'closed', 'closed', 'ended'],
+  failed: ['failed', 'failed', 'failed', 'ended'],
+  ended: ['ended', 'ended', 'ended', 'ended'],
+};
+
+const cells = Object.entries(table).flatMap(([state, row]) =>
+  kinds.map((transition, i) => [state as ConnectionState, transition, row[i]!] as const),
+);
+
+describe('the state table', () => {
+  it.each(cells)('leads from %s with %s to %s', (state, transition, expected) => {
+    expect(nextState(state, transition)).toBe(expected);
+  });
+
+  it('has a row for each state and none besides', () => {
+    expect(Object.keys(transitions)).toEqual(Object.keys(table));
+  });
+
+  it('leads to "ended" from anywhere, and nowhere from there', () => {
+    for (const state of Object.keys(table) as ConnectionState[]) expect(nextState(state, 'ended')).toBe('ended');
+    expect(transitions.ended).toEqual({});
+  });
+});

@@ -1,0 +1,95 @@
+import fc from 'fast-check';
+
+/** Octets from hex as the RFC writes it; white space means nothing. */
+export function octets(hex: string): Buffer {
+  const digits = hex.replace(/\s+/g, '');
+  const result = Buffer.from(digits, 'hex');
+  if (result.length * 2 !== digits.length) throw new Error(`not octets in hex: ${hex}`);
+  return result;
+}
+
+/** Octets as hex, with spaces as far as people read it: long ones are only compared, and have none. */
+export function hex(octets: Uint8Array): string {
+  const digits = Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength).toString('hex');
+  return octets.length > 64 ? digits : digits.replace(/..(?=.)/g, '$& ');
+}
+
+/** How octets are cut into chunks: a list gives the lengths of the first ones, and the rest comes in one. */
+export type Cut = 'whole' | 'octet by octet' | readonly number[];
+
+/** The cuts under which every vector is decoded. */
+export const everyCut: readonly Cut[] = ['whole', 'octet by octet'];
+
+/** Cuts of every kind, with empty chunks among them. */
+export const cuts: fc.Arbitrary<Cut> = fc.oneof(
+  fc.constant<Cut>('octet by octet'),
+  fc.array(fc.nat(8), { maxLength: 60 }),
+  fc.array(fc.nat(400), { maxLength: 20 }),
+);
+
+/** The chunks of a cut. Each is a copy, at changing offsets of its memory: a decoder unmasks in place. */
+export function cutOctets(octets: Uint8Array, cut: Cut): Buffer[] {
+  const chunks: Buffer[] = [];
+  let at = 0;
+  const take = (length: number) => {
+    const part = octets.subarray(at, at + length);
+    const offset = chunks.length & 7;
+    const memory = Buffer.allocUnsafe(offset + part.length);
+    memory.set(part, offset);
+    chunks.push(memory.subarray(offset));
+    at += part.length;
+  };
+  if (cut === 'octet by octet') while (at < octets.length) take(1);
+  else if (cut !== 'whole') cut.forEach(take);
+  if (at < octets.length) take(octets.length);
+  return chunks;
+}
+
+/** The masking key of the RFC's examples, 37 fa 21 3d, as the integer that stands for it. */
+export const exampleKey = 0x3d21fa37;
+
+/** XOR with a key, an octet at a time: §5.3 word for word. */
+export function naiveMask(octets: Uint8Array, key: number): Buffer {
+  return Buffer.from(octets.map((octet, i) => octet ^ ((key >>> (8 * (i % 4))) & 255)));
+}
+
+/** Which of the three encodings of the length a header uses; the shortest unless told. */
+export type LengthForm = 7 | 16 | 64;
+
+/** A header as §5.2 draws it, by string concatenation: what is expected of encoders, and what decoders are fed with. */
+export function naiveHeader(first: number, length: number | bigint, key: number | null, form?: LengthForm): Buffer {
+  form ??= length < 126 ? 7 : length < 65_536 ? 16 : 64;
+  const mask = key === null ? 0 : 0x80;
+  const digits = (value: number | bigint, octets: number) => value.toString(16).padStart(octets * 2, '0');
+  const lengthDigits =
+    form === 7
+      ? digits(mask | Number(length), 1)
+      : form === 16
+        ? digits(mask | 126, 1) + digits(length, 2)
+        : digits(mask | 127, 1) + digits(length, 8);
+  const keyOctets = Buffer.alloc(key === null ? 0 : 4);
+  if (key !== null) keyOctets.writeInt32LE(key | 0);
+  return Buffer.concat([octets(digits(first, 1) + lengthDigits), keyOctets]);
+}
+
+/** A frame, put together as §5.2 describes it. */
+export function naiveFrame(first: number, payload: Uint8Array, key: number | null = null, form?: LengthForm): Buffer {
+  return Buffer.concat([
+    naiveHeader(first, payload.length, key, form),
+    key === null ? payload : naiveMask(payload, key),
+  ]);
+}
+
+/** Octets 0, 1, … of a sequence that does not repeat for long and has all values in it. */
+export function sampleOctets(length: number, seed = 1): Buffer {
+  const result = Buffer.allocUnsafe(length);
+  let state = seed | 0 || 1;
+  for (let i = 0; i < length; i++) {
+    // xorshift32
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    result[i] = state;
+  }
+  return result;
+}
