@@ -1,0 +1,26 @@
+import * as crypto from 'node:crypto';
+
+/** What the server appends to the key, so that only somebody who knows the WebSocket protocol can answer (§1.3). */
+const guid = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+
+type Sha1 = (text: string) => string;
+
+/**
+ * SHA-1 in base64 by the quickest way that the runtime has: `crypto.hash` makes no Hash object, and handshakes are
+ * counted per second. Exported so that a test can compare the two ways.
+ */
+export function sha1With(runtime: {
+  readonly hash?: typeof crypto.hash;
+  readonly createHash: typeof crypto.createHash;
+}): Sha1 {
+  const { hash, createHash } = runtime;
+  if (typeof hash === 'function') return (text) => hash('sha1', text, 'base64');
+  return (text) => createHash('sha1').update(text).digest('base64');
+}
+
+const sha1 = sha1With(crypto);
+
+/** The `Sec-WebSocket-Accept` value (28 characters) that answers a `Sec-WebSocket-Key` (RFC 6455 §1.3, §4.2.2 step 5.4). */
+export function acceptKey(key: string): string {
+  return sha1(key + guid);
+}

@@ -1,0 +1,200 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import * as ws from 'ws';
+import { type Extension, formatExtensions, parseExtensions } from '../../src/handshake/extensions.ts';
+
+const tokenText = fc.oneof(
+  fc.string({ unit: fc.constantFrom(..."!#$%&'*+-.^_`|~09azAZ"), minLength: 1, maxLength: 8 }),
+  fc.constantFrom('__proto__', 'constructor', 'toString', 'hasOwnProperty', 'permessage-deflate'),
+);
+const value = fc.oneof(tokenText, fc.constant(true as const));
+const extension: fc.Arbitrary<Extension> = fc.record({
+  name: tokenText,
+  parameters: fc.array(fc.tuple(tokenText, value)),
+});
+
+describe('parseExtensions', () => {
+  it('reads the examples of RFC 6455 §9.1', () => {
+    expect(parseExtensions('foo')).toEqual([{ name: 'foo', parameters: [] }]);
+    expect(parseExtensions('bar; baz=2')).toEqual([{ name: 'bar', parameters: [['baz', '2']] }]);
+    expect(parseExtensions('deflate-stream')).toEqual([{ name: 'deflate-stream', parameters: [] }]);
+    expect(parseExtensions('mux; max-channels=4; flow-control, deflate-stream')).toEqual([
+      {
+        name: 'mux',
+        parameters: [
+          ['max-channels', '4'],
+          ['flow-control', true],
+        ],
+      },
+      { name: 'deflate-stream', parameters: [] },
+    ]);
+    expect(parseExtensions('private-extension')).toEqual([{ name: 'private-extension', parameters: [] }]);
+  });
+
+  it('keeps offers of the same extension, and parameters of the same name, in order', () => {
+    expect(parseExtensions('a;b=1;b=2;b , a')).toEqual([
+      {
+        name: 'a',
+        parameters: [
+          ['b', '1'],
+          ['b', '2'],
+          ['b', true],
+        ],
+      },
+      { name: 'a', parameters: [] },
+    ]);
+  });
+
+  it('takes quoted values and undoes their escapes', () => {
+    expect(parseExtensions('a;b="1"')).toEqual([{ name: 'a', parameters: [['b', '1']] }]);
+    expect(parseExtensions('a;b="\\1\\2x\\y"')).toEqual([{ name: 'a', parameters: [['b', '12xy']] }]);
+  });
+
+  it('takes the names of what every object inherits as names', () => {
+    const [parsed] = parseExtensions('__proto__; __proto__=1; constructor; toString="x"');
+    expect(parsed).toEqual({
+      name: '__proto__',
+      parameters: [
+        ['__proto__', '1'],
+        ['constructor', true],
+        ['toString', 'x'],
+      ],
+    });
+    expect(({} as Record<string, unknown>)['1']).toBeUndefined();
+  });
+
+  it.each([
+    ['', 'Unexpected end of input'],
+    [' ', 'Unexpected character at index 0'],
+    [' a', 'Unexpected character at index 0'],
+    ['a ', 'Unexpected end of input'],
+    ['a,', 'Unexpected end of input'],
+    [',a', 'Unexpected character at index 0'],
+    ['a,,b', 'Unexpected character at index 2'],
+    ['a b', 'Unexpected character at index 2'],
+    ['a;', 'Unexpected end of input'],
+    ['a;;b', 'Unexpected character at index 2'],
+    ['a;b;', 'Unexpected end of input'],
+    ['a;b=', 'Unexpected end of input'],
+    ['a;b =1', 'Unexpected character at index 4'],
+    ['a;b= 1', 'Unexpected character at index 4'],
+    ['a;b=,', 'Unexpected character at index 4'],
+    ['a;"b"', 'Unexpected character at index 2'],
+    ['a;b=""', 'Unexpected character at index 5'],
+    ['a;b="', 'Unexpected end of input'],
+    ['a;b="1', 'Unexpected end of input'],
+    ['a;b="\\', 'Unexpected end of input'],
+    ['a;b="1 2"', 'Unexpected character at index 6'],
+    ['a;b="1\\"2"', 'Unexpected character at index 7'],
+    ['a;b="1"x', 'Unexpected character at index 7'],
+    ['a;b="é"', 'Unexpected character at index 5'],
+    ['é', 'Unexpected character at index 0'],
+  ])('refuses %j', (header, message) => {
+    expect(() => parseExtensions(header)).toThrow(new SyntaxError(message));
+  });
+
+  it('reads what it formats', () => {
+    fc.assert(
+      fc.property(fc.array(extension, { minLength: 1 }), (list) => {
+        expect(parseExtensions(formatExtensions(list))).toEqual(list);
+      }),
+    );
+  });
+
+  it('gives extensions or a SyntaxError for any text, and the same as ws', () => {
+    const near = fc.string({
+      unit: fc.constantFrom('a', 'b', '1', ';', ',', '=', '"', '\\', ' ', '\t', 'é'),
+      maxLength: 16,
+    });
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), near), (header) => {
+        expect(ours(header)).toEqual(theirs(header));
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  it('takes time in proportion to the length of the text', () => {
+    const slow = (header: string) => {
+      const start = process.hrtime.bigint();
+      try {
+        parseExtensions(header);
+      } catch {
+        // Refusing must be as quick as reading.
+      }
+      return Number(process.hrtime.bigint() - start) / 1e6;
+    };
+    const hostile: ((length: number) => string)[] = [
+      (length) => `a${' '.repeat(length)}`,
+      (length) => `a;b${' '.repeat(length)}=`,
+      (length) => `a;b="${'x'.repeat(length)}`,
+      (length) => `a;b="${'\\x'.repeat(length)}`,
+      (length) => `a${'; b=1'.repeat(length)}`,
+      (length) => `a${', a'.repeat(length)} !?`,
+    ];
+    // 256 K would take quadratic work minutes, and takes linear work milliseconds: a bound that no machine is too slow for.
+    for (const make of hostile) expect(slow(make(262_144))).toBeLessThan(5000);
+  });
+
+  it('reads 10 000 parameters', () => {
+    const [parsed] = parseExtensions(`a${'; b=1'.repeat(10_000)}`);
+    expect(parsed!.parameters).toHaveLength(10_000);
+  });
+});
+
+describe('formatExtensions', () => {
+  it('writes extensions and parameters as §9.1 has them', () => {
+    const list: Extension[] = [
+      {
+        name: 'mux',
+        parameters: [
+          ['max-channels', '4'],
+          ['flow-control', true],
+        ],
+      },
+      { name: 'deflate-stream', parameters: [] },
+    ];
+    expect(formatExtensions(list)).toBe('mux; max-channels=4; flow-control, deflate-stream');
+  });
+
+  it('writes nothing for no extensions', () => {
+    expect(formatExtensions([])).toBe('');
+  });
+
+  it.each<[string, Extension]>([
+    ['a name', { name: 'a\r\nX: y', parameters: [] }],
+    ['an empty name', { name: '', parameters: [] }],
+    ['a parameter', { name: 'a', parameters: [['b,c', true]] }],
+    ['a value', { name: 'a', parameters: [['b', 'c d']] }],
+    ['an empty value', { name: 'a', parameters: [['b', '']] }],
+  ])('refuses %s that could break out of the field', (_, bad) => {
+    expect(() => formatExtensions([bad])).toThrow(TypeError);
+  });
+});
+
+/** Grouped by name and by parameter, as ws gives it. */
+function ours(header: string): unknown {
+  try {
+    const grouped = new Map<string, Map<string, (string | true)[]>[]>();
+    for (const { name, parameters } of parseExtensions(header)) {
+      const values = new Map<string, (string | true)[]>();
+      for (const [parameter, one] of parameters) values.set(parameter, [...(values.get(parameter) ?? []), one]);
+      grouped.set(name, [...(grouped.get(name) ?? []), values]);
+    }
+    return grouped;
+  } catch (error) {
+    return String(error);
+  }
+}
+
+function theirs(header: string): unknown {
+  const { extension } = ws as unknown as {
+    extension: { parse(header: string): Record<string, Record<string, unknown>[]> };
+  };
+  try {
+    const entries = Object.entries(extension.parse(header));
+    return new Map(entries.map(([name, offers]) => [name, offers.map((offer) => new Map(Object.entries(offer)))]));
+  } catch (error) {
+    return String(error);
+  }
+}

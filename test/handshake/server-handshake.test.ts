@@ -1,0 +1,451 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { HandshakeError } from '../../src/handshake/handshake-error.ts';
+import {
+  agree,
+  agreementLines,
+  fieldLines,
+  formatHead,
+  formatRefusal,
+  type HandshakeRequestFields,
+  readOffer,
+  requireLines,
+} from '../../src/handshake/server-handshake.ts';
+
+const key = 'dGhlIHNhbXBsZSBub25jZQ==';
+
+/** The request of RFC 6455 §1.2, with other fields where a test wants them; undefined leaves one out. */
+function request(
+  headers: Record<string, string | readonly string[] | undefined> = {},
+  line: Partial<Pick<HandshakeRequestFields, 'method' | 'httpVersion'>> = {},
+): HandshakeRequestFields {
+  return {
+    method: 'GET',
+    httpVersion: '1.1',
+    ...line,
+    headers: {
+      host: 'server.example.com',
+      upgrade: 'websocket',
+      connection: 'Upgrade',
+      'sec-websocket-key': key,
+      'sec-websocket-version': '13',
+      ...headers,
+    },
+  };
+}
+
+function refusalOf(read: () => unknown): HandshakeError {
+  try {
+    read();
+  } catch (error) {
+    if (error instanceof HandshakeError) return error;
+    throw error;
+  }
+  throw new Error('nothing was refused');
+}
+
+describe('readOffer', () => {
+  it('reads the request of RFC 6455 §1.2', () => {
+    const offer = readOffer(request({ origin: 'http://example.com', 'sec-websocket-protocol': 'chat, superchat' }));
+    expect(offer).toEqual({
+      key,
+      version: 13,
+      origin: 'http://example.com',
+      subprotocols: new Set(['chat', 'superchat']),
+      extensions: [],
+    });
+  });
+
+  it('reads the extensions that are offered', () => {
+    const offer = readOffer(request({ 'sec-websocket-extensions': 'permessage-deflate; client_max_window_bits, x' }));
+    expect(offer.extensions).toEqual([
+      { name: 'permessage-deflate', parameters: [['client_max_window_bits', true]] },
+      { name: 'x', parameters: [] },
+    ]);
+  });
+
+  it('takes version 8, where the origin has another name', () => {
+    const offer = readOffer(
+      request({ 'sec-websocket-version': '8', origin: 'http://a', 'sec-websocket-origin': 'http://b' }),
+    );
+    expect(offer.version).toBe(8);
+    expect(offer.origin).toBe('http://b');
+  });
+
+  it.each<[string, HandshakeRequestFields]>([
+    ['a Connection field that lists more', request({ connection: 'keep-alive, Upgrade' })],
+    ['a Connection field in other case', request({ connection: 'UPGRADE' })],
+    ['an Upgrade field in other case', request({ upgrade: 'WebSocket' })],
+    ['an Upgrade field that lists more', request({ upgrade: 'h2c, websocket' })],
+    ['HTTP/2', request({}, { httpVersion: '2.0' })],
+    ['a host in HTTP/2 fashion', request({ host: undefined, ':authority': 'example.com' })],
+    [
+      'a version that is a number, as a program may give it',
+      request({ 'sec-websocket-version': 13 as unknown as string }),
+    ],
+    ['a Connection field as a list', request({ connection: ['keep-alive', 'Upgrade'] })],
+    ['a key of every kind of character', request({ 'sec-websocket-key': 'AZaz09+/AZaz09+/AZazAQ==' })],
+    [
+      'a key whose last character has bits to spare, which ws takes',
+      request({ 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZR==' }),
+    ],
+  ])('takes %s', (_, fields) => {
+    expect(readOffer(fields).key).toHaveLength(24);
+  });
+
+  it('spares a request the host on demand', () => {
+    expect(readOffer(request({ host: undefined }), { needsHost: false }).version).toBe(13);
+  });
+
+  it.each<[string, HandshakeRequestFields, number, string, string]>([
+    ['POST', request({}, { method: 'POST' }), 405, 'GOODWIRE_INVALID_METHOD', 'Invalid HTTP method'],
+    ['a method in lower case', request({}, { method: 'get' }), 405, 'GOODWIRE_INVALID_METHOD', 'Invalid HTTP method'],
+    ['HTTP/1.0', request({}, { httpVersion: '1.0' }), 400, 'GOODWIRE_INVALID_HTTP_VERSION', 'Invalid HTTP version'],
+    ['HTTP/0.9', request({}, { httpVersion: '0.9' }), 400, 'GOODWIRE_INVALID_HTTP_VERSION', 'Invalid HTTP version'],
+    ['no HTTP version', request({}, { httpVersion: '' }), 400, 'GOODWIRE_INVALID_HTTP_VERSION', 'Invalid HTTP version'],
+    ['no Host', request({ host: undefined }), 400, 'GOODWIRE_MISSING_HOST', 'Missing Host header'],
+    ['an empty Host', request({ host: '' }), 400, 'GOODWIRE_MISSING_HOST', 'Missing Host header'],
+    ['no Upgrade', request({ upgrade: undefined }), 400, 'GOODWIRE_INVALID_UPGRADE', 'Invalid Upgrade header'],
+    ['another Upgrade', request({ upgrade: 'h2c' }), 400, 'GOODWIRE_INVALID_UPGRADE', 'Invalid Upgrade header'],
+    [
+      'no Connection',
+      request({ connection: undefined }),
+      400,
+      'GOODWIRE_INVALID_CONNECTION',
+      'Invalid Connection header',
+    ],
+    [
+      'another Connection',
+      request({ connection: 'close' }),
+      400,
+      'GOODWIRE_INVALID_CONNECTION',
+      'Invalid Connection header',
+    ],
+  ])('refuses %s', (_, fields, status, code, message) => {
+    expect(refusalOf(() => readOffer(fields))).toMatchObject({ status, code, message, name: 'HandshakeError' });
+  });
+
+  it('names the method that is allowed', () => {
+    expect(refusalOf(() => readOffer(request({}, { method: 'PUT' }))).headers).toEqual({ Allow: 'GET' });
+  });
+
+  it.each([
+    ['none', undefined],
+    ['an empty one', ''],
+    ['one of 15 octets', 'AAAAAAAAAAAAAAAAAAAA'],
+    ['one of 17 octets', 'AAAAAAAAAAAAAAAAAAAAAAA='],
+    ['one of 18 octets', 'AAAAAAAAAAAAAAAAAAAAAAAA'],
+    ['one of 19 octets', 'AAAAAAAAAAAAAAAAAAAAAAAAAA=='],
+    ['one without padding', 'dGhlIHNhbXBsZSBub25jZQ'],
+    ['base64url', 'dGhlIHNhbXBsZSBub2_-ZQ=='],
+    ['one with a space', 'dGhlIHNhbXBsZSBub25j Q=='],
+    ['one with padding inside', 'dGhlIHNhbXBsZSBub25=ZQ=='],
+    ['one with a letter from elsewhere', 'dGhlIHNhbXBsZSBub25jZé=='],
+    ['one that came twice', `${key}, ${key}`],
+    ['one that came twice, as a list', [key, key]],
+  ])('refuses a key: %s', (_, value) => {
+    expect(refusalOf(() => readOffer(request({ 'sec-websocket-key': value })))).toMatchObject({
+      status: 400,
+      code: 'GOODWIRE_INVALID_KEY',
+      message: 'Missing or invalid Sec-WebSocket-Key header',
+    });
+  });
+
+  it('takes the base64 of any 16 octets, and of no other number of them', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40 }), (octets) => {
+        const read = () => readOffer(request({ 'sec-websocket-key': Buffer.from(octets).toString('base64') }));
+        if (octets.length === 16) expect(read().version).toBe(13);
+        else expect(refusalOf(read).code).toBe('GOODWIRE_INVALID_KEY');
+      }),
+    );
+  });
+
+  it.each([
+    [undefined],
+    [''],
+    ['0'],
+    ['7'],
+    ['12'],
+    ['14'],
+    ['013'],
+    ['13.0'],
+    ['13, 8'],
+    ['13, 13'],
+    ['0x0d'],
+    ['1e1'],
+  ])('answers version %j with the ones that it speaks', (version) => {
+    const error = refusalOf(() => readOffer(request({ 'sec-websocket-version': version })));
+    expect(error).toMatchObject({ status: 426, code: 'GOODWIRE_UNSUPPORTED_VERSION' });
+    expect(error.headers).toEqual({ Upgrade: 'websocket', 'Sec-WebSocket-Version': '13, 8' });
+  });
+
+  it.each([[''], ['a, a'], ['a,'], ['a b'], ['"a"'], ['__proto__, __proto__']])(
+    'refuses the subprotocols %j',
+    (header) => {
+      const error = refusalOf(() => readOffer(request({ 'sec-websocket-protocol': header })));
+      expect(error).toMatchObject({
+        status: 400,
+        code: 'GOODWIRE_INVALID_SUBPROTOCOL',
+        message: 'Invalid Sec-WebSocket-Protocol header',
+      });
+      expect(error.cause).toBeInstanceOf(SyntaxError);
+    },
+  );
+
+  it.each([[''], ['a;'], ['a;b="'], ['a;b=""'], ['a b']])('refuses the extensions %j', (header) => {
+    const error = refusalOf(() => readOffer(request({ 'sec-websocket-extensions': header })));
+    expect(error).toMatchObject({
+      status: 400,
+      code: 'GOODWIRE_INVALID_EXTENSIONS',
+      message: 'Invalid or unacceptable Sec-WebSocket-Extensions header',
+    });
+    expect(error.cause).toBeInstanceOf(SyntaxError);
+  });
+
+  it('does not take for a field what every object inherits', () => {
+    const headers = Object.create({ 'sec-websocket-key': key, origin: 'http://inherited' });
+    Object.assign(headers, request({ 'sec-websocket-key': undefined }).headers);
+    delete headers['sec-websocket-key'];
+    expect(refusalOf(() => readOffer({ method: 'GET', httpVersion: '1.1', headers })).code).toBe(
+      'GOODWIRE_INVALID_KEY',
+    );
+  });
+
+  it('gives an offer or a HandshakeError for any fields', () => {
+    const names = Object.keys(request().headers).concat(
+      'origin',
+      'sec-websocket-protocol',
+      'sec-websocket-extensions',
+      '__proto__',
+    );
+    const fields = fc.dictionary(fc.constantFrom(...names), fc.oneof(fc.string({ unit: 'binary' }), fc.constant('13')));
+    fc.assert(
+      fc.property(
+        fields,
+        fc.constantFrom('GET', 'POST'),
+        fc.constantFrom('1.1', '1.0'),
+        (headers, method, httpVersion) => {
+          try {
+            expect(readOffer(request(headers, { method, httpVersion })).key).toHaveLength(24);
+          } catch (error) {
+            expect(error).toBeInstanceOf(HandshakeError);
+            expect([400, 405, 426]).toContain((error as HandshakeError).status);
+          }
+        },
+      ),
+    );
+  });
+});
+
+describe('agree', () => {
+  const offer = readOffer(request({ 'sec-websocket-protocol': 'chat, superchat' }));
+
+  it('answers the key, and takes a subprotocol that was offered', () => {
+    expect(agree(offer, 'superchat', 'x')).toEqual({
+      accept: 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=',
+      protocol: 'superchat',
+      extensions: 'x',
+    });
+  });
+
+  it('takes none', () => {
+    expect(agree(offer, '')).toMatchObject({ protocol: '', extensions: '' });
+  });
+
+  it.each(['Chat', 'other', 'chat, superchat', 'chat\r\nX: y', '__proto__', 5 as unknown as string])(
+    'refuses the subprotocol %j, which was not offered',
+    (protocol) => {
+      expect(() => agree(offer, protocol)).toThrow(
+        `A subprotocol must be one that the client offered (chat, superchat); got ${JSON.stringify(protocol)}`,
+      );
+    },
+  );
+});
+
+describe('agreementLines', () => {
+  it('is the response of RFC 6455 §1.3', () => {
+    const lines = agreementLines({ accept: 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=', protocol: '', extensions: '' });
+    expect(formatHead(lines)).toBe(
+      'HTTP/1.1 101 Switching Protocols\r\n' +
+        'Upgrade: websocket\r\n' +
+        'Connection: Upgrade\r\n' +
+        'Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n' +
+        '\r\n',
+    );
+  });
+
+  it('names the subprotocol and the extensions', () => {
+    const lines = agreementLines({ accept: 'x', protocol: 'chat', extensions: 'permessage-deflate' });
+    expect(lines.slice(4)).toEqual(['Sec-WebSocket-Protocol: chat', 'Sec-WebSocket-Extensions: permessage-deflate']);
+  });
+});
+
+describe('fieldLines', () => {
+  it('writes fields, those of a list one by one', () => {
+    expect(fieldLines({ 'X-A': 'b', 'Set-Cookie': ['a=1', 'b=2'], n: 3, left: undefined, umlaut: 'ü' })).toEqual([
+      'X-A: b',
+      'Set-Cookie: a=1',
+      'Set-Cookie: b=2',
+      'n: 3',
+      'umlaut: ü',
+    ]);
+  });
+
+  it.each([
+    'Upgrade',
+    'connection',
+    'Sec-WebSocket-Accept',
+    'sec-websocket-protocol',
+    'Sec-WebSocket-Extensions',
+    'Content-Length',
+    'Transfer-Encoding',
+  ])('refuses %s, which the handshake decides', (name) => {
+    expect(() => fieldLines({ [name]: 'x' })).toThrow(/belongs to the opening handshake/);
+  });
+
+  it.each<[string, string]>([
+    ['X', 'a\r\nInjected: 1'],
+    ['X', 'a\nb'],
+    ['X', 'a\rb'],
+    ['X', 'a\0b'],
+    ['X\r\nInjected', '1'],
+    ['X: 1', '2'],
+    ['', 'a'],
+    ['X Y', 'a'],
+  ])('refuses the field %j with the value %j', (name, value) => {
+    expect(() => fieldLines({ [name]: value })).toThrow(TypeError);
+  });
+});
+
+describe('requireLines', () => {
+  const good = ['HTTP/1.1 101 Switching Protocols', 'Upgrade: websocket'];
+
+  it('takes lines that hold one field each', () => {
+    requireLines([...good, 'Set-Cookie: a=b; Path=/', 'X:', 'umlaut: ü']);
+  });
+
+  it.each<[string, unknown[]]>([
+    ['no lines', []],
+    ['no status line', ['Upgrade: websocket']],
+    ['another status', ['HTTP/1.1 200 OK']],
+    ['a status line that is two', ['HTTP/1.1 101 x\r\nX: y']],
+    ['a line that is two', [...good, 'X: y\r\nZ: 1']],
+    ['a line with a lone LF', [...good, 'X: y\nZ: 1']],
+    ['an empty line, which would end the head', [...good, '']],
+    ['a line without a name', [...good, ': x']],
+    ['a line without a colon', [...good, 'x']],
+    ['a name that is no token', [...good, 'X Y: z']],
+    ['a line that is no text', [...good, 5]],
+    ['a status line that is no text', [undefined]],
+  ])('refuses %s', (_, lines) => {
+    expect(() => requireLines(lines as string[])).toThrow(TypeError);
+  });
+});
+
+describe('formatRefusal', () => {
+  it('is a whole HTTP response that closes the connection', () => {
+    expect(formatRefusal({ status: 400, statusText: 'Bad Request', body: 'Invalid Upgrade header' })).toBe(
+      'HTTP/1.1 400 Bad Request\r\n' +
+        'Connection: close\r\n' +
+        'Content-Type: text/html\r\n' +
+        'Content-Length: 22\r\n' +
+        '\r\n' +
+        'Invalid Upgrade header',
+    );
+  });
+
+  it('counts the octets of the body', () => {
+    expect(formatRefusal({ status: 403, statusText: '', body: 'für 中' })).toContain('Content-Length: 8\r\n');
+  });
+
+  it('says that the protocol which a 426 names is a matter of this connection', () => {
+    const { status, headers, message } = refusalOf(() => readOffer(request({ 'sec-websocket-version': '12' })));
+    expect(formatRefusal({ status, statusText: 'Upgrade Required', body: message, headers })).toBe(
+      'HTTP/1.1 426 Upgrade Required\r\n' +
+        'Connection: close, Upgrade\r\n' +
+        'Content-Type: text/html\r\n' +
+        'Content-Length: 47\r\n' +
+        'Upgrade: websocket\r\n' +
+        'Sec-WebSocket-Version: 13, 8\r\n' +
+        '\r\n' +
+        'Missing or invalid Sec-WebSocket-Version header',
+    );
+  });
+
+  it('sends fields along, but decides itself how the response ends', () => {
+    const headers = {
+      'content-type': 'application/json',
+      'Content-Length': '1',
+      connection: 'keep-alive',
+      'transfer-encoding': 'chunked',
+      'Set-Cookie': ['a=1', 'b=2'],
+      'Retry-After': 5,
+      left: undefined,
+    };
+    const lines = formatRefusal({ status: 503, statusText: 'x', body: '{}', headers }).split('\r\n');
+    expect(lines).toEqual([
+      'HTTP/1.1 503 x',
+      'Connection: close',
+      'content-type: application/json',
+      'Content-Length: 2',
+      'Set-Cookie: a=1',
+      'Set-Cookie: b=2',
+      'Retry-After: 5',
+      '',
+      '{}',
+    ]);
+  });
+
+  it.each([0, 100, 101, 199, 600, 999, 400.5, Number.NaN, '400' as unknown as number])(
+    'refuses the status %j',
+    (status) => {
+      expect(() => formatRefusal({ status, statusText: '', body: '' })).toThrow(RangeError);
+    },
+  );
+
+  it.each<[string, Record<string, string>]>([
+    ['a value that is two lines', { X: 'a\r\nY: b' }],
+    ['a name that is two lines', { 'X: a\r\nY': 'b' }],
+    ['a Content-Type that is two lines', { 'Content-Type': 'a\r\nY: b' }],
+  ])('refuses %s', (_, headers) => {
+    expect(() => formatRefusal({ status: 400, statusText: '', body: '', headers })).toThrow(TypeError);
+  });
+
+  it('refuses a reason phrase that is two lines', () => {
+    expect(() => formatRefusal({ status: 400, statusText: 'a\r\nX: y', body: '' })).toThrow(TypeError);
+  });
+
+  it('never lets a field out of its line', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string({ unit: 'binary' }), (name, value) => {
+        let response: string;
+        try {
+          response = formatRefusal({ status: 400, statusText: 'x', body: '', headers: { [name]: value } });
+        } catch (error) {
+          expect(error).toBeInstanceOf(TypeError);
+          return;
+        }
+        expect(response.endsWith('\r\n\r\n')).toBe(true);
+        const lines = response.slice(0, -4).split(/\r|\n/).filter(Boolean);
+        expect(lines.length).toBeLessThanOrEqual(5);
+        expect(lines.every((line) => /^(HTTP\/1\.1 400 x$|[!#$%&'*+\-.^_`|~0-9A-Za-z]+:)/.test(line))).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('HandshakeError', () => {
+  it('carries status, code, headers and cause', () => {
+    const cause = new Error('why');
+    const error = new HandshakeError(401, 'GOODWIRE_X', 'no', { headers: { A: 'b' }, cause });
+    expect(error).toMatchObject({ name: 'HandshakeError', status: 401, code: 'GOODWIRE_X', message: 'no', cause });
+    expect(error.headers).toEqual({ A: 'b' });
+  });
+
+  it('has no headers and no cause unless they are given', () => {
+    const error = new HandshakeError(400, 'GOODWIRE_X', 'no');
+    expect(error.headers).toEqual({});
+    expect('cause' in error).toBe(false);
+  });
+});
