@@ -55,7 +55,9 @@ export class Connection implements FrameSink, MessageSink {
   private isFragmented = false;
   private owedPong: Buffer | null = null;
   private taken = 0;
+  /** Whether {@link receive} runs, and whether it is inside of an event. */
   private isInReceive = false;
+  private isInEvent = false;
   #state: ConnectionState = 'open';
 
   /**
@@ -120,8 +122,11 @@ export class Connection implements FrameSink, MessageSink {
    * Takes octets that arrived, from `start` on. They belong to the connection then: payloads are unmasked in place, and messages
    * may be views of them.
    * @returns The offset behind what was taken: the end, unless {@link isSuspended} was set.
+   * @throws Error if it is called in an event of the same connection; and what an event throws.
    */
   receive(chunk: Uint8Array, start = 0): number {
+    if (this.isInReceive)
+      throw new Error('receive() was called inside an event of the same connection: set isSuspended');
     if (!this.isReceiving) return chunk.length;
     const octets = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     const reader = this.reader ?? this.#takeReader();
@@ -130,12 +135,14 @@ export class Connection implements FrameSink, MessageSink {
       const end = reader.frames.decode(octets, start, this);
       return this.isReceiving ? end : chunk.length;
     } catch (error) {
-      if (!(error instanceof ProtocolError) || !this.isReceiving) throw error;
+      // What an event throws is the application's, also a ProtocolError that it got from somewhere else.
+      if (this.isInEvent || !(error instanceof ProtocolError)) throw error;
       this.fail(error);
       this.events.failure(error);
       return chunk.length;
     } finally {
       this.isInReceive = false;
+      this.isInEvent = false;
       this.#giveReader(reader);
     }
   }
@@ -213,8 +220,7 @@ export class Connection implements FrameSink, MessageSink {
   /** Fails the connection (§7.1.7): a close frame says why, unless one was sent before; nothing is read any more. */
   fail(error: ProtocolError): void {
     if (!this.isReceiving && this.#state !== 'closeReceived') return;
-    if (this.#state !== 'closeSent' && this.#state !== 'closed')
-      this.writer.write(Opcode.close, formatClosePayload(error.closeCode));
+    if (this.#state !== 'closeSent') this.writer.write(Opcode.close, formatClosePayload(error.closeCode));
     this.#state = nextState(this.#state, 'failed');
     this.#discard();
   }
@@ -258,7 +264,9 @@ export class Connection implements FrameSink, MessageSink {
 
   /** @internal */
   message(data: MessageData, isBinary: boolean): boolean {
+    this.isInEvent = true;
     this.events.message(data, isBinary);
+    this.isInEvent = false;
     return !this.isSuspended && this.isReceiving;
   }
 
@@ -272,18 +280,24 @@ export class Connection implements FrameSink, MessageSink {
           if (this.isCongested) this.owedPong = payload;
           else this.writer.write(Opcode.pong, payload);
         }
+        this.isInEvent = true;
         this.events.ping(payload);
+        this.isInEvent = false;
         return !this.isSuspended && this.isReceiving;
       }
       case Opcode.pong:
+        this.isInEvent = true;
         this.events.pong(Buffer.from(octets.subarray(start, end)));
+        this.isInEvent = false;
         return !this.isSuspended && this.isReceiving;
       default: {
         const { code, reason } = parseClosePayload(octets, start, end, this.settings.validates);
         this.#state = nextState(this.#state, 'closeReceived');
         this.#discard();
         if (!this.holdsClose) this.echoClose(code, reason);
+        this.isInEvent = true;
         this.events.closeReceived(code, reason);
+        this.isInEvent = false;
         return false;
       }
     }

@@ -111,7 +111,7 @@ export class FrameWriter {
 
   /** Takes all that was written if it is one chunk, which it mostly is; else null, and {@link take} has it. */
   takeOne(): Uint8Array | null {
-    if (this.chunks !== null || this.slab === null) return null;
+    if (this.chunks !== null || this.slab === null || this.to === this.from) return null;
     const chunk = this.slab.subarray(this.from, this.to);
     this.from = this.to;
     this.byteLength = 0;

@@ -17,15 +17,15 @@ let scratch: Uint8Array;
 
 interface WebAssemblyNamespace {
   Module: new (octets: Uint8Array) => object;
-  Instance: new (module: object) => { exports: Record<string, unknown> };
+  Instance: new (module: object) => { exports: { memory: { buffer: ArrayBuffer }; xor: Xor } };
 }
 
 function instantiate(): Xor | null {
   try {
     const wasm = (globalThis as unknown as { WebAssembly: WebAssemblyNamespace }).WebAssembly;
     const { exports } = new wasm.Instance(new wasm.Module(Buffer.from(maskModule, 'base64')));
-    scratch = new Uint8Array((exports['memory'] as { buffer: ArrayBuffer }).buffer);
-    return exports['xor'] as Xor;
+    scratch = new Uint8Array(exports.memory.buffer);
+    return exports.xor;
   } catch {
     return null;
   }

@@ -21,10 +21,10 @@ export interface MessageDecoderOptions {
 
 const notAscii = 0x80808080 | 0;
 const leastCapacity = 128;
-// Memory is taken for what has come, not for what a header promises: up to sixteen times as much (so that most messages are
+// Memory is taken for what has come, not for what a header promises: up to 32 times as much (so that most messages are
 // assembled where they stay) and no more than this before that many octets are there.
 const mostAhead = 1_048_576;
-const ahead = 16;
+const ahead = 32;
 /** How many fragments are told apart where they are delivered one by one; what follows is joined to the last. */
 const mostFragmentsKept = 16_384;
 

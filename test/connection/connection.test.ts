@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Connection, type ConnectionEvents } from '../../src/connection/connection.ts';
 import { type ConnectionOptions, ConnectionSettings } from '../../src/connection/connection-settings.ts';
 import type { ConnectionState } from '../../src/connection/connection-state.ts';
@@ -1379,5 +1379,50 @@ describe('a pair of Connections', () => {
     );
     // The runs end in every way, or they would prove little.
     expect(Math.min(...Object.values(ends))).toBeGreaterThan(10);
+  });
+});
+
+describe('what an event does', () => {
+  const nothing = { ping() {}, pong() {}, closeReceived() {}, failure() {} };
+
+  it('throwing a ProtocolError of its own is not taken for a violation of the peer', () => {
+    const own = new ProtocolError('WS_ERR_INVALID_UTF8');
+    const failure = vi.fn();
+    const connection = new Connection(
+      { role: 'client' },
+      {
+        ...nothing,
+        failure,
+        message() {
+          throw own;
+        },
+      },
+    );
+    expect(() => connection.receive(Buffer.from('8100', 'hex'))).toThrow(own);
+    expect(failure).not.toHaveBeenCalled();
+    expect(connection.state).toBe('open');
+    expect(connection.outgoingLength).toBe(0);
+  });
+
+  it('calling receive() again is refused, and harms nothing', () => {
+    const messages: string[] = [];
+    const connection: Connection = new Connection(
+      { role: 'client' },
+      {
+        ...nothing,
+        message(data) {
+          messages.push(String(data));
+          expect(() => connection.receive(Buffer.from('810178', 'hex'))).toThrow('inside an event');
+        },
+      },
+    );
+    connection.receive(Buffer.from('810161810162', 'hex'));
+    expect(messages).toEqual(['a', 'b']);
+  });
+
+  it('close() with octets that are not UTF-8 is refused', () => {
+    const connection = new Connection({ role: 'client' }, { ...nothing, message() {} });
+    expect(() => connection.close(1000, Buffer.from('c3', 'hex'))).toThrow(TypeError);
+    expect(connection.state).toBe('open');
   });
 });

