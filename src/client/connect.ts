@@ -1,0 +1,332 @@
+import { randomBytes } from 'node:crypto';
+import * as http from 'node:http';
+import * as https from 'node:https';
+import * as net from 'node:net';
+import type { Duplex } from 'node:stream';
+import * as tls from 'node:tls';
+import {
+  type Address,
+  type ClientAgreement,
+  checkResponse,
+  type HandshakeResponse,
+  parseAddress,
+  type RequestHeaders,
+  requestFields,
+  responseError,
+  unexpectedResponse,
+} from '../handshake/client-handshake.ts';
+import { HandshakeError } from '../handshake/handshake-error.ts';
+import type { ClientOptions } from './client-options.ts';
+import { keepsCredentials, withoutCredentials } from './redirect.ts';
+
+/** Who is told how an attempt to connect goes. No method is called from inside {@link connect}. */
+export interface ConnectEvents {
+  /** What `finishRequest` is given as the WebSocket; this object itself by default. */
+  readonly websocket?: unknown;
+  /** The server switched protocols; its response is not checked yet. False: the listener gave the attempt up, and it stops. */
+  onUpgrade(response: http.IncomingMessage): boolean;
+  /** The handshake is done. The socket, which has no listeners of HTTP any more, now belongs to the one who is called. */
+  onOpen(socket: Duplex, head: Buffer, agreement: ClientAgreement): void;
+  /** The server answered something else. True: somebody took the request and the response over, and destroys the request in the end. */
+  onUnexpectedResponse(request: http.ClientRequest, response: http.IncomingMessage): boolean;
+  /** The attempt goes on at another address; the request has not been sent yet, and may be changed. */
+  onRedirect(url: string, request: http.ClientRequest): void;
+  /** Whether somebody looks after the credentials when a redirect leads to another server: if not, they are left out. */
+  hasRedirectListener?(): boolean;
+  /** The attempt failed. Called at most once, and nothing after it. */
+  onError(error: Error): void;
+}
+
+/** An attempt to connect, under way. */
+export interface ConnectAttempt {
+  /** The normalized address; the one of the last redirect. */
+  readonly url: string;
+  /** The request; the one of the last redirect. */
+  readonly request: http.ClientRequest;
+  /** Gives the attempt up: destroys the request and its socket, then passes the error to `onError` on a later tick. */
+  abort(error: Error): void;
+}
+
+/**
+ * Connects to a server and does the client's half of the opening handshake (RFC 6455 §4.1) by `node:http` or `node:https`.
+ * @throws SyntaxError for a bad address or bad subprotocols; RangeError or TypeError for options that cannot be used.
+ */
+export function connect(
+  address: string | URL,
+  protocols: readonly string[],
+  options: ClientOptions<never>,
+  events: ConnectEvents,
+): ConnectAttempt {
+  return new Attempt(parseAddress(address), protocols, options as ClientOptions, events);
+}
+
+/** The longest delay that a timer takes, in milliseconds. */
+const maxDelay = 2 ** 31 - 1;
+const keyLength = 16;
+
+class Attempt implements ConnectAttempt {
+  request: http.ClientRequest;
+  readonly #protocols: readonly string[];
+  readonly #options: ClientOptions;
+  readonly #events: ConnectEvents;
+  #address: Address;
+  #headers: RequestHeaders | null | undefined;
+  #auth: string | null | undefined;
+  #key = '';
+  /** The socket, once the server has switched protocols: Node 26 takes it away from the request before it tells. */
+  #socket: Duplex | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #redirects = 0;
+  #hasStarted = false;
+  #isTakenOver = false;
+  #isOver = false;
+
+  constructor(address: Address, protocols: readonly string[], options: ClientOptions, events: ConnectEvents) {
+    const { signal } = options;
+    this.#protocols = protocols;
+    this.#options = options;
+    this.#events = events;
+    this.#address = address;
+    this.#headers = options.headers;
+    this.#auth = address.auth ?? options.auth;
+    requireDelay(options.handshakeTimeout);
+    requireSignal(signal);
+
+    this.request = this.#createRequest();
+    try {
+      this.#sendRequest();
+    } catch (error) {
+      this.#end();
+      this.#destroy();
+      throw error;
+    }
+    if (signal?.aborted) this.#onAbort();
+    else if (!this.#isOver) signal?.addEventListener('abort', this.#onAbort);
+    this.#hasStarted = true;
+  }
+
+  get url(): string {
+    return this.#address.url;
+  }
+
+  abort(error: Error): void {
+    if (this.#isOver) return;
+    this.#end();
+    this.#destroy();
+    process.nextTick(() => this.#events.onError(error));
+  }
+
+  #createRequest(): http.ClientRequest {
+    const options = this.#options;
+    const { isSecure, host, port, path, socketPath } = this.#address;
+    this.#key = randomBytes(keyLength).toString('base64');
+    const send = isSecure ? https.request : http.request;
+    const request = send({
+      ...(options as https.RequestOptions),
+      createConnection:
+        (options.createConnection as https.RequestOptions['createConnection']) ?? createConnection(isSecure),
+      method: 'GET',
+      protocol: undefined,
+      hostname: undefined,
+      host,
+      port,
+      path,
+      socketPath,
+      defaultPort: isSecure ? 443 : 80,
+      auth: this.#auth,
+      headers: requestFields({
+        key: this.#key,
+        subprotocols: this.#protocols,
+        protocolVersion: options.protocolVersion,
+        origin: options.origin,
+        headers: this.#headers,
+      }),
+      // HTTP's timeout begins anew with every octet, and its signal would go on ruling the socket after the handshake.
+      timeout: undefined,
+      signal: undefined,
+    });
+    // Beyond a number of fields HTTP drops them silently, an unrequested extension among them; maxHeaderSize is limit enough.
+    request.maxHeadersCount = 0;
+
+    // Requests that were redirected, and errors that come after the end, find another request here, or an attempt that is over.
+    const isCurrent = () => request === this.request && !this.#isOver;
+    request.on('upgrade', (response, socket, head) => {
+      if (isCurrent()) this.#onUpgrade(response, socket, head);
+      else socket.destroy();
+    });
+    request.on('response', (response) => {
+      if (isCurrent()) this.#onResponse(response);
+    });
+    request.on('error', (error) => {
+      if (isCurrent()) this.#fail(error);
+    });
+    request.on('close', () => {
+      if (isCurrent()) this.#onClose();
+    });
+    return request;
+  }
+
+  #sendRequest(): void {
+    const { request } = this;
+    const { finishRequest, handshakeTimeout } = this.#options;
+    clearTimeout(this.#timer);
+    if (handshakeTimeout) this.#timer = setTimeout(this.#onTimeout, Math.min(handshakeTimeout, maxDelay));
+    if (finishRequest) finishRequest(request, (this.#events.websocket ?? this.#events) as never);
+    else request.end();
+  }
+
+  #onUpgrade(response: http.IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#socket = socket;
+    const goesOn = this.#events.onUpgrade(response);
+    if (this.#isOver) return;
+    if (!goesOn) {
+      this.#end();
+      this.#destroy();
+      return;
+    }
+    const asked = { key: this.#key, subprotocols: this.#protocols };
+    let agreement: ClientAgreement;
+    try {
+      agreement = checkResponse(received(response), asked);
+    } catch (error) {
+      this.#fail(error as HandshakeError);
+      return;
+    }
+    this.#end();
+    this.#socket = undefined;
+    this.#events.onOpen(socket, head, agreement);
+  }
+
+  #onResponse(response: http.IncomingMessage): void {
+    const { statusCode = 0, headers } = response;
+    const isRedirect = this.#options.followRedirects && statusCode >= 300 && statusCode < 400;
+    if (isRedirect && headers.location) {
+      this.#redirect(response, headers.location);
+      return;
+    }
+    this.#isTakenOver = this.#events.onUnexpectedResponse(this.request, response);
+    // The body is not read: it may have no end.
+    if (!this.#isTakenOver) this.#fail(unexpectedResponse(received(response)));
+  }
+
+  #redirect(response: http.IncomingMessage, location: string): void {
+    this.request.destroy();
+    if (++this.#redirects > (this.#options.maxRedirects ?? 10)) {
+      this.#fail(responseError(received(response), 'GOODWIRE_TOO_MANY_REDIRECTS', 'Maximum redirects exceeded'));
+      return;
+    }
+    try {
+      const from = this.#address;
+      const to = parseAddress(resolve(location, from));
+      if (keepsCredentials(from, to) || this.#events.hasRedirectListener?.()) {
+        this.#auth = to.auth ?? this.#auth;
+      } else {
+        this.#auth = undefined;
+        this.#headers = withoutCredentials(this.#headers, from, to);
+      }
+      this.#address = to;
+      this.request = this.#createRequest();
+    } catch (error) {
+      this.#fail(error as Error);
+      return;
+    }
+    this.#events.onRedirect(this.url, this.request);
+    if (this.#isOver) return;
+    try {
+      this.#sendRequest();
+    } catch (error) {
+      this.#fail(error as Error);
+    }
+  }
+
+  /** The request is done with. That can happen with neither response nor error, when somebody aborts it. */
+  #onClose(): void {
+    if (!this.#isTakenOver) {
+      this.#fail(Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' }));
+      return;
+    }
+    // There is nothing left that could time out, and without an agent nobody to close what HTTP takes for reusable.
+    clearTimeout(this.#timer);
+    if (!this.#options.agent) this.request.socket?.destroy();
+  }
+
+  readonly #onTimeout = (): void => {
+    this.#fail(new HandshakeError(0, 'GOODWIRE_HANDSHAKE_TIMEOUT', 'Opening handshake has timed out'));
+  };
+
+  readonly #onAbort = (): void => {
+    this.abort(abortError(this.#options.signal?.reason));
+  };
+
+  #fail(error: Error): void {
+    if (this.#isOver) return;
+    // An agent may emit an error at once, while the one to be told does not have the attempt yet.
+    if (!this.#hasStarted) {
+      this.abort(error);
+      return;
+    }
+    this.#end();
+    this.#destroy();
+    this.#events.onError(error);
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+  }
+
+  #destroy(): void {
+    this.request.destroy();
+    this.#socket?.destroy();
+  }
+}
+
+/**
+ * Without an agent, `node:http` asks this for each connection: a connection of its own rather than a pooled one that the server
+ * may be about to close.
+ */
+function createConnection(isSecure: boolean): NonNullable<https.RequestOptions['createConnection']> {
+  // By now the path in the options is the one of the Unix socket, if any, and no longer the one of the request.
+  if (!isSecure) return (options) => net.connect(options as net.NetConnectOpts);
+  return (options) => {
+    const { servername, host } = options as tls.ConnectionOptions;
+    // An IP address is no server name (RFC 6066 §3); the certificate is then checked against the host.
+    const name = servername ?? (host && !net.isIP(host) ? host : '');
+    return tls.connect({ ...(options as tls.ConnectionOptions), servername: name });
+  };
+}
+
+/** A `Location` is relative to the address that was asked (RFC 9110 §10.2.2); behind a Unix socket it stays behind that socket. */
+function resolve(location: string, from: Address): string {
+  if (URL.canParse(location)) return location;
+  if (!URL.canParse(location, 'http://localhost')) throw new SyntaxError(`Invalid URL: ${location}`);
+  if (from.socketPath === undefined) return new URL(location, from.url).href;
+  const { pathname, search, hash } = new URL(location, `http://localhost${from.path}`);
+  return `${from.isSecure ? 'wss' : 'ws'}+unix:${from.socketPath}:${pathname}${search}${hash}`;
+}
+
+function received(response: http.IncomingMessage): HandshakeResponse {
+  return { status: response.statusCode ?? 0, headers: response.headers };
+}
+
+/** The error of an aborted signal as Node's own functions give it. */
+function abortError(cause: unknown): Error {
+  const error = new Error('The operation was aborted', { cause });
+  error.name = 'AbortError';
+  return Object.assign(error, { code: 'ABORT_ERR' });
+}
+
+function requireDelay(handshakeTimeout: unknown): void {
+  if (handshakeTimeout === undefined) return;
+  if (typeof handshakeTimeout !== 'number')
+    throw new TypeError(`handshakeTimeout must be a number of milliseconds, not ${typeof handshakeTimeout}`);
+  if (!(handshakeTimeout >= 0))
+    throw new RangeError(`handshakeTimeout must be 0 milliseconds or more, not ${handshakeTimeout}`);
+}
+
+function requireSignal(signal: unknown): void {
+  // A signal of another realm, or of a polyfill, is as good.
+  if (signal !== undefined && !(typeof signal === 'object' && signal !== null && 'aborted' in signal))
+    throw new TypeError(`signal must be an AbortSignal, not ${signal === null ? 'null' : typeof signal}`);
+}
