@@ -1,0 +1,32 @@
+/** What `goodwire` is where the `browser` condition holds: the platform's own WebSocket, so that one import serves both sides. */
+export { ProtocolError } from './frame/protocol-error.ts';
+export { HandshakeError } from './handshake/handshake-error.ts';
+
+type PlatformWebSocket = typeof globalThis extends {
+  WebSocket: infer Class extends abstract new (...args: never) => unknown;
+}
+  ? Class
+  : never;
+
+/** The platform's WebSocket class (WHATWG). It is `undefined` where the platform has none. */
+export const WebSocket: PlatformWebSocket = globalThis.WebSocket;
+
+/** An instance of the platform's WebSocket class. */
+export type WebSocket = InstanceType<PlatformWebSocket>;
+
+const needsNode = (name: string): Error =>
+  new Error(`goodwire: ${name} needs Node.js: a browser cannot accept connections`);
+
+/** There is no server in a browser: the class is here so that shared modules load, and constructing it throws an `Error`. */
+export class WebSocketServer {
+  constructor() {
+    throw needsNode('WebSocketServer');
+  }
+}
+
+/** There is no server in a browser: rejects with an `Error`. */
+export function upgrade(): Promise<never> {
+  return Promise.reject(needsNode('upgrade'));
+}
+
+export { WebSocket as default, WebSocket as 'module.exports' };

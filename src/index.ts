@@ -1,0 +1,105 @@
+/**
+ * goodwire: WebSocket for Node.js. What `ws` exports, under the same names and reachable in the same ways.
+ *
+ * @module
+ */
+import type { IncomingMessage } from 'node:http';
+import type { AddressInfo as NetAddressInfo } from 'node:net';
+import type { PerMessageDeflateOptions as DeflateOptions } from './client/client-options.ts';
+import type { ServerOptions as OptionsOfServer, VerifyClientAsync, VerifyClientSync } from './server/server-options.ts';
+import { WebSocketServer } from './server/websocket-server.ts';
+import type * as events from './websocket/events.ts';
+import { type ClientOptions as OptionsOfClient, type RawData as RawDataOf, WebSocket } from './websocket/websocket.ts';
+
+type SocketClass = typeof WebSocket;
+type RequestClass = typeof IncomingMessage;
+
+// ws hangs its types and classes on the class WebSocket, and so do we. (`.js`: TypeScript does not rewrite this specifier.)
+declare module './websocket/websocket.js' {
+  namespace WebSocket {
+    /** An address that a server listens at. */
+    type AddressInfo = NetAddressInfo;
+    /** A certificate or key. */
+    type CertMeta = string | string[] | Buffer | Buffer[];
+    /** The options of a client. */
+    type ClientOptions = OptionsOfClient;
+    type CloseEvent = events.CloseEvent;
+    /** What a `MessageEvent` holds. */
+    type Data = string | Buffer | ArrayBuffer | Buffer[];
+    type ErrorEvent = events.ErrorEvent;
+    type Event = events.Event;
+    /** The options of `addEventListener`. */
+    type EventListenerOptions = { once?: boolean | undefined };
+    type FinishRequestCallback = NonNullable<OptionsOfClient['finishRequest']>;
+    type MessageEvent = events.MessageEvent;
+    type PerMessageDeflateOptions = DeflateOptions;
+    /** The message of a `message` event. */
+    type RawData = RawDataOf;
+    type ServerOptions<T extends SocketClass = SocketClass, U extends RequestClass = RequestClass> = OptionsOfServer<
+      T,
+      U
+    >;
+    type VerifyClientCallbackAsync<Request extends IncomingMessage = IncomingMessage> = VerifyClientAsync<Request>;
+    type VerifyClientCallbackSync<Request extends IncomingMessage = IncomingMessage> = VerifyClientSync<Request>;
+    type WebSocketEventMap = events.WebSocketListenerEvents;
+
+    /** {@link WebSocketServer} */
+    let Server: WebSocketServerClass;
+    type Server<T extends SocketClass = SocketClass, U extends RequestClass = RequestClass> = WebSocketServerOf<T, U>;
+    let WebSocketServer: WebSocketServerClass;
+    type WebSocketServer<
+      T extends SocketClass = SocketClass,
+      U extends RequestClass = RequestClass,
+    > = WebSocketServerOf<T, U>;
+    /** The class itself. */
+    let WebSocket: SocketClass;
+    type WebSocket = InstanceType<SocketClass>;
+  }
+}
+
+type WebSocketServerOf<T extends SocketClass, U extends RequestClass> = WebSocketServer<T, U>;
+type WebSocketServerClass = typeof WebSocketServer;
+
+WebSocket.WebSocket = WebSocket;
+WebSocket.Server = WebSocketServer;
+WebSocket.WebSocketServer = WebSocketServer;
+
+export type AddressInfo = WebSocket.AddressInfo;
+export type CertMeta = WebSocket.CertMeta;
+export type ClientOptions = WebSocket.ClientOptions;
+export type CloseEvent = WebSocket.CloseEvent;
+export type Data = WebSocket.Data;
+export type ErrorEvent = WebSocket.ErrorEvent;
+export type Event = WebSocket.Event;
+export type EventListenerOptions = WebSocket.EventListenerOptions;
+export type FinishRequestCallback = WebSocket.FinishRequestCallback;
+export type MessageEvent = WebSocket.MessageEvent;
+export type PerMessageDeflateOptions = WebSocket.PerMessageDeflateOptions;
+export type RawData = WebSocket.RawData;
+export type Server<T extends SocketClass = SocketClass, U extends RequestClass = RequestClass> = WebSocketServer<T, U>;
+export type ServerOptions<T extends SocketClass = SocketClass, U extends RequestClass = RequestClass> = OptionsOfServer<
+  T,
+  U
+>;
+export type VerifyClientCallbackAsync<Request extends IncomingMessage = IncomingMessage> = VerifyClientAsync<Request>;
+export type VerifyClientCallbackSync<Request extends IncomingMessage = IncomingMessage> = VerifyClientSync<Request>;
+
+export { ProtocolError, type ViolationCode } from './frame/protocol-error.ts';
+export { HandshakeError } from './handshake/handshake-error.ts';
+export type { UpgradeOptions } from './server/server-options.ts';
+export { upgrade } from './server/upgrade.ts';
+export type {
+  AcceptedOptions,
+  BinaryType,
+  ReadyState,
+  SendOptions,
+  SocketOptions,
+  WebSocketEvents,
+} from './websocket/websocket.ts';
+export {
+  WebSocket,
+  WebSocket as default,
+  // What require() of an ES module returns.
+  WebSocket as 'module.exports',
+  WebSocketServer,
+};

@@ -1,0 +1,351 @@
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { HandshakeError, type HeaderFields } from '../handshake/handshake-error.ts';
+import { allowOrigins } from '../handshake/origin.ts';
+import {
+  agree,
+  agreementLines,
+  fieldLines,
+  formatHead,
+  type Offer,
+  readOffer,
+  requireLines,
+} from '../handshake/server-handshake.ts';
+import { defaultCloseTimeout } from '../transport/transport.ts';
+import { type SharedSettings, sharedSettings } from '../websocket/socket-settings.ts';
+import { WebSocket } from '../websocket/websocket.ts';
+import { socketErrorChannel, upgradeRefusedChannel } from './diagnostics.ts';
+import { applicationFailure, policyRefusal, refuseUpgrade } from './refuse-upgrade.ts';
+import type {
+  ClientInfo,
+  ResponseHeaders,
+  UpgradeOptions,
+  VerifyClientAsync,
+  VerifyClientSync,
+} from './server-options.ts';
+
+/** For whom upgrades are accepted: a `WebSocketServer`, or one call of `upgrade()`. */
+export interface UpgradeHost {
+  readonly options: UpgradeOptions;
+  /** What became of them for the last socket. */
+  shared?: SharedSettings;
+  /** What became of `options.origins`; see {@link originPolicy}. */
+  readonly allowsOrigin: OriginPolicy | undefined;
+  /** Whether the request is for this host, by its path for instance. */
+  shouldHandle(request: IncomingMessage): boolean | Promise<boolean>;
+  /** Whether new connections are welcome; not, once a server is closing. */
+  isRunning(): boolean;
+  /** Shows the lines of the response to those who want to change them; false if nobody does. */
+  showLines(lines: string[], request: IncomingMessage): boolean;
+  /** The connection is open. */
+  accepted(websocket: WebSocket): void;
+  /** The request breaks a rule, or a callback failed on it. True: somebody else answers on the socket. */
+  takesOver(error: HandshakeError, socket: Duplex, request: IncomingMessage): boolean;
+  /** The request was refused, or its socket is gone. */
+  refused(error: HandshakeError): void;
+}
+
+/** What a socket that was accepted is handed to. */
+export type AcceptedCallback = (websocket: WebSocket, request: IncomingMessage) => void;
+
+type OriginPolicy = (origin: string | undefined, request: IncomingMessage) => boolean;
+
+/** An opening handshake under way. */
+interface Attempt {
+  readonly host: UpgradeHost;
+  readonly request: IncomingMessage;
+  readonly socket: UpgradedStream;
+  readonly head: Buffer;
+  readonly callback: AcceptedCallback;
+  readonly offer: Offer;
+}
+
+const kIsUpgraded = Symbol('goodwire.isUpgraded');
+
+interface UpgradedStream extends Duplex {
+  [kIsUpgraded]?: true;
+}
+
+/** The rule that the option `origins` stands for; undefined lets everybody in. @throws TypeError for a list with no origins in it. */
+export function originPolicy(origins: UpgradeOptions['origins']): OriginPolicy | undefined {
+  if (origins === undefined || origins === null) return undefined;
+  return typeof origins === 'function' ? origins : allowOrigins(origins);
+}
+
+/** Checks `responseHeaders` once instead of with each request. @throws TypeError for fields that cannot be sent. */
+export function requireResponseHeaders(headers: ResponseHeaders | undefined): void {
+  if (headers !== undefined && typeof headers !== 'function') fieldLines(headers);
+}
+
+/**
+ * The server's half of the opening handshake (RFC 6455 §4.2) on a socket: answers 101 and hands a WebSocket to `callback`, or
+ * answers the refusal. From here on an error of the socket brings nothing down.
+ * @throws Error when the socket has been upgraded before. Nothing else, but what the callback throws.
+ */
+export function acceptUpgrade(
+  host: UpgradeHost,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  callback: AcceptedCallback,
+): void {
+  socket.on('error', onSocketError);
+
+  let offer: Offer;
+  try {
+    // A request without raw headers was not read from a connection: tests inject such, and do not name a host.
+    offer = readOffer(request, { needsHost: request.rawHeaders !== undefined });
+  } catch (error) {
+    fail({ host, request, socket }, error as HandshakeError);
+    return;
+  }
+
+  const attempt: Attempt = { host, request, socket, head, callback, offer };
+  ask(
+    attempt,
+    () => host.shouldHandle(request),
+    (isHandled) => {
+      if (isHandled) checkOrigin(attempt);
+      else refuse(attempt, policyRefusal(400, 'GOODWIRE_NOT_HANDLED'));
+    },
+  );
+}
+
+/** Published, because the application has no listener on this socket, and would be ended by the error. */
+function onSocketError(this: Duplex, error: Error): void {
+  if (socketErrorChannel.hasSubscribers) socketErrorChannel.publish({ error, socket: this });
+  this.destroy();
+}
+
+/**
+ * Asks the application and goes on with its answer, at once unless it is a promise. What it throws is not the peer's to bring the
+ * process down with. `next` is called outside of the try: what it throws is the application's own uncaught exception.
+ */
+function ask<T>(attempt: Attempt, question: () => T | PromiseLike<T>, next: (answer: T) => void): void {
+  let answer: T | PromiseLike<T>;
+  try {
+    answer = question();
+  } catch (cause) {
+    fail(attempt, applicationFailure(cause));
+    return;
+  }
+  if (isPromise(answer)) answer.then(next, (cause) => fail(attempt, applicationFailure(cause)));
+  else next(answer);
+}
+
+/** Any promise, by whatever library: taken for a mere value it would be a yes. */
+function isPromise<T>(answer: T | PromiseLike<T>): answer is PromiseLike<T> {
+  return typeof (answer as PromiseLike<T> | null | undefined)?.then === 'function';
+}
+
+function checkOrigin(attempt: Attempt): void {
+  const { host, request, offer } = attempt;
+  const { allowsOrigin } = host;
+  if (allowsOrigin === undefined) {
+    verifyClient(attempt);
+    return;
+  }
+  ask(
+    attempt,
+    () => allowsOrigin(offer.origin, request),
+    (isAllowed) => {
+      // Exactly true: what is merely truthy, a match for instance, was not meant to let somebody in.
+      if (isAllowed === true) verifyClient(attempt);
+      else refuse(attempt, policyRefusal(403, 'GOODWIRE_ORIGIN_NOT_ALLOWED'));
+    },
+  );
+}
+
+interface Verdict {
+  readonly isAllowed: boolean;
+  readonly code?: number | undefined;
+  readonly message?: string | undefined;
+  readonly headers?: OutgoingHttpHeaders | undefined;
+}
+
+function verifyClient(attempt: Attempt): void {
+  const { host, request, offer } = attempt;
+  const { options } = host;
+  if (!options.verifyClient) {
+    complete(attempt);
+    return;
+  }
+  const { socket } = request as { socket?: { encrypted?: boolean; authorized?: boolean } };
+  const info: ClientInfo = {
+    origin: offer.origin as string,
+    secure: Boolean(socket?.authorized || socket?.encrypted),
+    req: request,
+  };
+  const judge = (verdict: Verdict) => {
+    if (verdict.isAllowed) complete(attempt);
+    else refuse(attempt, verdictRefusal(verdict));
+  };
+  // Called as methods of the options, where `this` leads to them.
+  if (options.verifyClient.length === 2) {
+    const asked = options as { verifyClient: VerifyClientAsync };
+    askByCallback(attempt, (answer) => asked.verifyClient(info, answer), judge);
+  } else {
+    const asked = options as { verifyClient: VerifyClientSync };
+    ask(
+      attempt,
+      () => asked.verifyClient(info),
+      (isAllowed) => judge({ isAllowed }),
+    );
+  }
+}
+
+type Answer = Parameters<VerifyClientAsync>[1];
+
+/** An answer given during the call is held back until the call is over, lest what the answer leads to be taken for the call's failure. */
+function askByCallback(
+  attempt: Attempt,
+  question: (answer: Answer) => unknown,
+  judge: (verdict: Verdict) => void,
+): void {
+  let verdict: Verdict | undefined;
+  let isCalling = true;
+  let hasFailed = false;
+  const answer: Answer = (isAllowed, code, message, headers) => {
+    if (verdict !== undefined || hasFailed) return;
+    verdict = { isAllowed, code, message, headers };
+    if (!isCalling) judge(verdict);
+  };
+  const failed = (cause: unknown) => {
+    if (!isCalling && verdict !== undefined) return;
+    hasFailed = true;
+    fail(attempt, applicationFailure(cause));
+  };
+
+  let returned: unknown;
+  try {
+    returned = question(answer);
+  } catch (cause) {
+    failed(cause);
+    return;
+  }
+  isCalling = false;
+  // An async function that rejects would otherwise end the process as an unhandled rejection.
+  if (isPromise(returned)) returned.then(undefined, failed);
+  if (verdict !== undefined) judge(verdict);
+}
+
+function verdictRefusal({ code = 401, message, headers = {} }: Verdict): HandshakeError {
+  const text = message === undefined || message === null ? undefined : String(message);
+  return policyRefusal(code || 401, 'GOODWIRE_NOT_VERIFIED', text, readHeaders(headers));
+}
+
+function readHeaders(headers: OutgoingHttpHeaders): HeaderFields {
+  const fields: Record<string, string | readonly string[]> = Object.create(null);
+  for (const [name, value] of Object.entries(headers ?? {})) {
+    if (value !== undefined) fields[name] = typeof value === 'number' ? String(value) : value;
+  }
+  return fields;
+}
+
+/** Step 5 of §4.2.2: the response, and from then on the connection is open. */
+function complete(attempt: Attempt): void {
+  const { host, request, socket, head, callback } = attempt;
+  if (socket[kIsUpgraded]) {
+    throw new Error(
+      'server.handleUpgrade() was called more than once with the same socket, possibly due to a misconfiguration',
+    );
+  }
+  // It may have gone while the application was thinking.
+  if (!isAlive(socket)) {
+    abandon(attempt);
+    return;
+  }
+  if (!host.isRunning()) {
+    refuse(attempt, policyRefusal(503, 'GOODWIRE_SERVER_CLOSING'));
+    return;
+  }
+  let response: { readonly head: string; readonly protocol: string; readonly extensions: string };
+  let websocket: WebSocket;
+  try {
+    response = compose(attempt);
+    // A class of the application's may throw, too.
+    websocket = new (host.options.WebSocket ?? WebSocket)(null, undefined, host.options);
+  } catch (cause) {
+    fail(attempt, applicationFailure(cause));
+    return;
+  }
+
+  socket[kIsUpgraded] = true;
+  socket.write(response.head);
+  const { protocol, extensions } = response;
+  host.shared = sharedSettings(host.options, host.shared);
+  websocket.setSocket(socket, head, { protocol, extensions, settings: host.shared.settings });
+  socket.removeListener('error', onSocketError);
+  host.accepted(websocket);
+  callback(websocket, request);
+}
+
+function compose({ host, request, offer }: Attempt): { head: string; protocol: string; extensions: string } {
+  const { responseHeaders } = host.options;
+  const agreement = agree(offer, chooseProtocol(host.options, offer, request));
+  const lines = agreementLines(agreement);
+  if (responseHeaders !== undefined) {
+    const fields = typeof responseHeaders === 'function' ? responseHeaders(request) : responseHeaders;
+    if (fields !== undefined) lines.push(...fieldLines(fields));
+  }
+  if (host.showLines(lines, request)) requireLines(lines);
+  return { head: formatHead(lines), protocol: agreement.protocol, extensions: agreement.extensions };
+}
+
+function chooseProtocol(
+  { handleProtocols }: UpgradeOptions,
+  { subprotocols }: Offer,
+  request: IncomingMessage,
+): string {
+  if (subprotocols.size === 0) return '';
+  if (handleProtocols) return handleProtocols(subprotocols, request) || '';
+  const [first = ''] = subprotocols;
+  return first;
+}
+
+function isAlive(socket: Duplex): boolean {
+  return !socket.destroyed && socket.readable && socket.writable;
+}
+
+type Refused = Pick<Attempt, 'host' | 'request' | 'socket'>;
+
+/** Refuses what breaks a rule, or what a callback failed on: a listener may want to answer itself. */
+function fail(attempt: Refused, error: HandshakeError): void {
+  if (!isAlive(attempt.socket)) {
+    abandon(attempt, error);
+    return;
+  }
+  if (attempt.host.takesOver(error, attempt.socket, attempt.request)) {
+    announce(attempt, error);
+    return;
+  }
+  refuse(attempt, error);
+}
+
+/** Refuses, with 500 if the refusal itself is something that cannot be sent. */
+function refuse(attempt: Refused, error: HandshakeError): void {
+  const { host, socket } = attempt;
+  if (!isAlive(socket)) {
+    abandon(attempt, error);
+    return;
+  }
+  try {
+    refuseUpgrade(socket, error, host.options.closeTimeout ?? defaultCloseTimeout);
+  } catch (cause) {
+    fail(attempt, applicationFailure(cause));
+    return;
+  }
+  announce(attempt, error);
+}
+
+/** There is nobody left to answer. */
+function abandon(attempt: Refused, error?: HandshakeError): void {
+  attempt.socket.destroy();
+  const message = 'The socket closed during the opening handshake';
+  announce(attempt, error ?? new HandshakeError(400, 'GOODWIRE_SOCKET_CLOSED', message));
+}
+
+function announce({ host, request }: Refused, error: HandshakeError): void {
+  if (upgradeRefusedChannel.hasSubscribers) upgradeRefusedChannel.publish({ error, request });
+  host.refused(error);
+}

@@ -1,0 +1,54 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { HandshakeError } from '../handshake/handshake-error.ts';
+import type { WebSocket } from '../websocket/websocket.ts';
+import { acceptUpgrade, originPolicy, type UpgradeHost } from './accept-upgrade.ts';
+import type { UpgradeOptions } from './server-options.ts';
+
+/**
+ * Accepts one WebSocket (RFC 6455 §4.2) from the `upgrade` event of an HTTP server, without a `WebSocketServer`:
+ *
+ * ```ts
+ * server.on('upgrade', async (request, socket, head) => {
+ *   const accepted = upgrade(request, socket, head, { origins: ['https://example.com'] });
+ *   const websocket = await accepted.catch(() => null); // refused, and answered: a rejection left alone would end the process
+ *   websocket?.send('hello');
+ * });
+ * ```
+ *
+ * No event is lost between its promise and the listeners that whoever awaits it adds at once.
+ * @returns The open socket. The promise rejects with a HandshakeError after the refusal was answered, or when the socket is gone.
+ * @throws Rejects with a TypeError for `origins` that are none, and with an Error for a socket that was upgraded before.
+ */
+export function upgrade<Socket extends typeof WebSocket = typeof WebSocket>(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  options: UpgradeOptions<Socket> = {},
+): Promise<InstanceType<Socket>> {
+  return new Promise((resolve, reject: (error: HandshakeError) => void) => {
+    const general = options as unknown as UpgradeOptions;
+    const host: UpgradeHost = {
+      options: general,
+      allowsOrigin: originPolicy(general.origins),
+      shouldHandle: () => true,
+      isRunning: () => true,
+      showLines: () => false,
+      accepted: () => {},
+      takesOver: () => false,
+      refused: reject,
+    };
+    acceptUpgrade(host, request, socket, head, (websocket) => {
+      holdEvents(socket, websocket);
+      resolve(websocket as InstanceType<Socket>);
+    });
+  });
+}
+
+/** What came with the handshake would be delivered on the next tick, and promises are later than ticks. */
+function holdEvents(socket: Duplex, websocket: WebSocket): void {
+  socket.pause();
+  setImmediate(() => {
+    if (!websocket.isPaused) socket.resume();
+  });
+}

@@ -1,0 +1,298 @@
+import { EventEmitter } from 'node:events';
+import {
+  createServer,
+  type Server as HttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { defaultCloseTimeout } from '../transport/transport.ts';
+import { WebSocket } from '../websocket/websocket.ts';
+import {
+  type AcceptedCallback,
+  acceptUpgrade,
+  originPolicy,
+  requireResponseHeaders,
+  type UpgradeHost,
+} from './accept-upgrade.ts';
+import { warnOfFailure } from './diagnostics.ts';
+import type { ServerOptions, UpgradeOptions } from './server-options.ts';
+import { type Sharer, share, unshare } from './shared-server.ts';
+
+const defaults = {
+  allowSynchronousEvents: true,
+  autoPong: true,
+  maxBufferedChunks: 0,
+  maxFragments: 0,
+  maxPayload: 104_857_600,
+  maxPendingAutoPongs: 60,
+  skipUTF8Validation: false,
+  perMessageDeflate: false,
+  handleProtocols: null,
+  clientTracking: true,
+  closeTimeout: defaultCloseTimeout,
+  verifyClient: null,
+  noServer: false,
+  backlog: null,
+  server: null,
+  host: null,
+  path: null,
+  port: null,
+};
+
+/** The events of a {@link WebSocketServer} with their arguments. */
+export interface WebSocketServerEvents<Socket, Request> {
+  /** The server is closed: no new connections, and the last of its clients is gone. */
+  close: [];
+  /** The handshake of a client is complete. */
+  connection: [websocket: Socket, request: Request];
+  /** The HTTP server failed: `EADDRINUSE` and the like. */
+  error: [error: Error];
+  /** The header lines of a response that opens a connection, before it is sent; the list may be changed. */
+  headers: [headers: string[], request: Request];
+  /** The HTTP server listens. */
+  listening: [];
+  /**
+   * A request broke a rule of the opening handshake, or a callback of the application failed on it. `error` is a `HandshakeError`. The
+   * listener has to answer on the socket and to close it; without a listener that is done for it.
+   */
+  wsClientError: [error: Error, socket: Duplex, request: Request];
+}
+
+type Class = typeof WebSocket;
+type RequestClass = typeof IncomingMessage;
+type Events<T extends Class, U extends RequestClass> = WebSocketServerEvents<InstanceType<T>, InstanceType<U>>;
+type Listener<T extends Class, U extends RequestClass, Args extends unknown[]> = (
+  this: WebSocketServer<T, U>,
+  ...args: Args
+) => void;
+// biome-ignore lint/suspicious/noExplicitAny: events of the application's own, as with every EventEmitter
+type AnyListener<T extends Class, U extends RequestClass> = Listener<T, U, any[]>;
+
+/** EventEmitter's methods with the types of our events. */
+export interface WebSocketServer<T extends Class = Class, U extends RequestClass = RequestClass> {
+  on<E extends keyof Events<T, U>>(event: E, listener: Listener<T, U, Events<T, U>[E]>): this;
+  on(event: string | symbol, listener: AnyListener<T, U>): this;
+  once<E extends keyof Events<T, U>>(event: E, listener: Listener<T, U, Events<T, U>[E]>): this;
+  once(event: string | symbol, listener: AnyListener<T, U>): this;
+  off<E extends keyof Events<T, U>>(event: E, listener: Listener<T, U, Events<T, U>[E]>): this;
+  off(event: string | symbol, listener: AnyListener<T, U>): this;
+  addListener<E extends keyof Events<T, U>>(event: E, listener: Listener<T, U, Events<T, U>[E]>): this;
+  addListener(event: string | symbol, listener: AnyListener<T, U>): this;
+  removeListener<E extends keyof Events<T, U>>(event: E, listener: Listener<T, U, Events<T, U>[E]>): this;
+  removeListener(event: string | symbol, listener: AnyListener<T, U>): this;
+  prependListener<E extends keyof Events<T, U>>(event: E, listener: Listener<T, U, Events<T, U>[E]>): this;
+  prependListener(event: string | symbol, listener: AnyListener<T, U>): this;
+  prependOnceListener<E extends keyof Events<T, U>>(event: E, listener: Listener<T, U, Events<T, U>[E]>): this;
+  prependOnceListener(event: string | symbol, listener: AnyListener<T, U>): this;
+}
+
+type State = 'running' | 'closing' | 'closed';
+
+/**
+ * Accepts WebSockets (RFC 6455 §4.2): at a port of its own, on HTTP servers that have other things to do too, or on whatever
+ * `handleUpgrade` is given. Several may share one HTTP server: the first whose `shouldHandle` wants a request gets it.
+ * @typeParam T The class of its sockets.
+ * @typeParam U The class of the requests of the HTTP server.
+ */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see the interface
+export class WebSocketServer<T extends Class = Class, U extends RequestClass = RequestClass> extends EventEmitter {
+  /** The options, with the defaults filled in. */
+  options: ServerOptions<T, U>;
+  /** For the application's own use, as in `ws`; the path that is served is `options.path`. */
+  declare path: string;
+  /** The open sockets; absent if `clientTracking` is off. */
+  declare clients: Set<InstanceType<T>>;
+  #state: State = 'running';
+  /** The HTTP server while we listen to it. */
+  #server: HttpServer | null = null;
+  readonly #isOwnServer: boolean;
+  /** Closing waits for the last client where the HTTP server, which is not ours to close, does not. */
+  #awaitsClients = false;
+  readonly #host: UpgradeHost;
+  /** The listener on every client's `close`: one function for all of them, since each closure costs memory per connection. */
+  readonly #forget: (this: WebSocket) => void;
+  readonly #emitConnection: AcceptedCallback;
+  readonly #sharer: Sharer;
+  readonly #emitListening = () => this.emit('listening');
+  readonly #emitError = (error: Error) => this.emit('error', error);
+
+  /**
+   * @param callback Called when the server listens at `port`.
+   * @throws TypeError unless exactly one of `port`, `server` and `noServer` is given, and for `origins` or `responseHeaders` that
+   * are not valid.
+   */
+  constructor(options?: ServerOptions<T, U>, callback?: () => void) {
+    super();
+    const given = withDefaults(options);
+    const { port, server, noServer } = given;
+    const isPortGiven = port !== undefined && port !== null;
+    if (Number(isPortGiven) + Number(Boolean(server)) + Number(Boolean(noServer)) !== 1) {
+      throw new TypeError('One and only one of the "port", "server", or "noServer" options must be specified');
+    }
+    if (given.perMessageDeflate === true) given.perMessageDeflate = {};
+    // Requests are of the class that the HTTP server makes: the types below the server know only its base.
+    const general = given as unknown as UpgradeOptions;
+    requireResponseHeaders(general.responseHeaders);
+
+    this.options = given;
+    this.#isOwnServer = isPortGiven;
+    this.#host = this.#createHost(originPolicy(general.origins));
+    this.#emitConnection = (websocket, request) => {
+      this.emit('connection', websocket, request);
+    };
+    const forget = (websocket: WebSocket) => this.#removeClient(websocket);
+    this.#forget = function () {
+      forget(this);
+    };
+    this.#sharer = {
+      shouldHandle: this.#host.shouldHandle,
+      upgrade: (request, socket, head) =>
+        this.handleUpgrade(
+          request as InstanceType<U>,
+          socket,
+          head,
+          this.#emitConnection as unknown as (websocket: InstanceType<T>) => void,
+        ),
+    };
+    if (given.clientTracking) this.clients = new Set();
+
+    if (isPortGiven) {
+      this.#server = createServer(answerPlainRequest);
+      this.#server.listen(port, given.host as string, given.backlog as number, callback);
+    } else if (server) {
+      this.#server = server as unknown as HttpServer;
+    }
+    this.#attach();
+  }
+
+  /**
+   * The address that the HTTP server is bound to: an object for a port, a string for a Unix socket; null when it does not listen.
+   * @throws Error in `noServer` mode.
+   */
+  address(): AddressInfo | string | null {
+    if (this.options.noServer) throw new Error('The server is operating in "noServer" mode');
+    return this.#server === null ? null : this.#server.address();
+  }
+
+  /**
+   * Accepts no more connections, and emits `close` when the last client is gone. The clients are not closed, nor is an HTTP server
+   * that was given. `callback` is called with `close`, and with an Error if the server was closed already.
+   */
+  close(callback?: (error?: Error) => void): void {
+    if (this.#state === 'closed') {
+      if (callback) this.once('close', () => callback(new Error('The server is not running')));
+      process.nextTick(() => this.#emitClose());
+      return;
+    }
+    if (callback) this.once('close', callback);
+    if (this.#state === 'closing') return;
+    this.#state = 'closing';
+
+    const server = this.#server;
+    this.#detach();
+    if (server !== null && this.#isOwnServer) {
+      // It waits for the sockets that it accepted, upgraded ones among them.
+      server.close(() => this.#emitClose());
+    } else if (this.clients?.size > 0) {
+      this.#awaitsClients = true;
+    } else {
+      process.nextTick(() => this.#emitClose());
+    }
+  }
+
+  /** Whether a request is for this server: by its path, if there is the option `path`. To be overridden by those who know better. */
+  shouldHandle(request: InstanceType<U>): boolean | Promise<boolean> {
+    const { path } = this.options;
+    if (!path) return true;
+    const url = request.url ?? '';
+    const query = url.indexOf('?');
+    return (query === -1 ? url : url.slice(0, query)) === path;
+  }
+
+  /**
+   * Completes the opening handshake on a socket, whatever HTTP server it comes from: answers 101 and calls back with the WebSocket, or
+   * answers the refusal. Must be called once for a socket, and before anything else is read from it or written to it.
+   * @param head What came behind the request.
+   * @param callback Called at once, unless the application takes its time to decide. The `connection` event is left to it.
+   * @throws Error when the socket was upgraded before.
+   */
+  handleUpgrade(
+    request: InstanceType<U>,
+    socket: Duplex,
+    head: Buffer,
+    callback: (websocket: InstanceType<T>, request: InstanceType<U>) => void,
+  ): void {
+    acceptUpgrade(this.#host, request, socket, head, callback as unknown as AcceptedCallback);
+  }
+
+  #createHost(allowsOrigin: UpgradeHost['allowsOrigin']): UpgradeHost {
+    return {
+      options: this.options as unknown as UpgradeOptions,
+      allowsOrigin,
+      shouldHandle: (request) => this.shouldHandle(request as InstanceType<U>),
+      isRunning: () => this.#state === 'running',
+      showLines: (lines, request) => this.emit('headers', lines, request),
+      accepted: (websocket) => this.#addClient(websocket),
+      takesOver: (error, socket, request) => {
+        if (this.emit('wsClientError', error, socket, request)) return true;
+        warnOfFailure(error);
+        return false;
+      },
+      refused: () => {},
+    };
+  }
+
+  #attach(): void {
+    const server = this.#server;
+    if (server === null) return;
+    server.on('listening', this.#emitListening);
+    server.on('error', this.#emitError);
+    share(server, this.#sharer);
+  }
+
+  #detach(): void {
+    const server = this.#server;
+    if (server === null) return;
+    server.removeListener('listening', this.#emitListening);
+    server.removeListener('error', this.#emitError);
+    unshare(server, this.#sharer);
+    this.#server = null;
+  }
+
+  #addClient(websocket: WebSocket): void {
+    if (!this.clients) return;
+    this.clients.add(websocket as InstanceType<T>);
+    websocket.on('close', this.#forget);
+  }
+
+  #removeClient(websocket: WebSocket): void {
+    this.clients.delete(websocket as InstanceType<T>);
+    if (this.#awaitsClients && this.clients.size === 0) process.nextTick(() => this.#emitClose());
+  }
+
+  #emitClose(): void {
+    this.#state = 'closed';
+    this.emit('close');
+  }
+}
+
+/** An option that is given as undefined is not given. */
+function withDefaults<T extends Class, U extends RequestClass>(options: ServerOptions<T, U> = {}): ServerOptions<T, U> {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { ...defaults, WebSocket, ...Object.fromEntries(given) } as unknown as ServerOptions<T, U>;
+}
+
+/** An HTTP server of ours speaks nothing but WebSocket. A 426 names the protocol to upgrade to (RFC 9110 §15.5.22). */
+function answerPlainRequest(_request: IncomingMessage, response: ServerResponse): void {
+  const body = STATUS_CODES[426]!;
+  response.writeHead(426, {
+    Connection: response.shouldKeepAlive ? 'Upgrade' : 'close, Upgrade',
+    Upgrade: 'websocket',
+    'Content-Length': body.length,
+    'Content-Type': 'text/plain',
+  });
+  response.end(body);
+}

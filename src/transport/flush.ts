@@ -1,0 +1,99 @@
+/** Something that holds octets back for a moment, to write them together. */
+export interface Flushable {
+  flush(): void;
+}
+
+// Three moments at which what was sent is written:
+// - the end of the tick, for sends outside of any data event;
+// - the end of the data event, while one connection at a time has something to say;
+// - the end of the poll phase (libuv's: all sockets that were readable at once), while many have. The answers to all of them then
+//   leave one behind the other. A peer that is handling one answer need not be woken for the next, which is what a write costs most.
+
+let dirty: Flushable[] = [];
+let current: Flushable | null = null;
+let isWatchingExit = false;
+
+/** Flushes at the end of this tick: all sends of a tick leave in one write. */
+export function flushAtEndOfTick(one: Flushable): void {
+  if (dirty.push(one) === 1) {
+    watchExit();
+    process.nextTick(flushDirty);
+  }
+}
+
+/** Says who handles received data just now, and flushes by itself at the end of it; null for nobody. */
+export function setCurrent(one: Flushable | null): void {
+  current = one;
+  if (!isWatchingExit) watchExit();
+}
+
+/** Nobody waits for another handler once this many milliseconds have gone, nor for more than so many; one that runs is not stopped. */
+const mostDelay = 0.25;
+const mostWaiting = 64;
+// Waiting for the end of the phase costs a little. Where a few phases bring it hardly anybody, it is not done for a while.
+const fewEvents = 4;
+const quietPhases = 16;
+const pauseEvents = 512;
+
+// Kept, because a test of the application that fakes timers would stop all connections of the process: the fake one may never come.
+const afterPoll = setImmediate;
+
+let collected: Flushable[] = [];
+let collectedSince = 0;
+let collectedInPhase = 0;
+let isPhaseEndScheduled = false;
+let quiet = 0;
+let pause = 0;
+
+/** Flushes after a data event: at once, or soon and with others. */
+export function flushAfterEvent(one: Flushable): void {
+  if (pause > 0) {
+    pause--;
+    one.flush();
+    return;
+  }
+  collectedInPhase++;
+  if (collected.push(one) === 1) {
+    collectedSince = performance.now();
+    if (!isPhaseEndScheduled) {
+      isPhaseEndScheduled = true;
+      afterPoll(endPhase);
+    }
+  } else if (collected.length === mostWaiting || performance.now() - collectedSince > mostDelay) {
+    flushCollected();
+  }
+}
+
+function endPhase(): void {
+  isPhaseEndScheduled = false;
+  quiet = collectedInPhase < fewEvents ? quiet + 1 : 0;
+  collectedInPhase = 0;
+  if (quiet === quietPhases) {
+    quiet = 0;
+    pause = pauseEvents;
+  }
+  flushCollected();
+}
+
+function flushCollected(): void {
+  const list = collected;
+  collected = [];
+  for (const one of list) one.flush();
+}
+
+function flushDirty(): void {
+  const list = dirty;
+  dirty = [];
+  for (const one of list) one.flush();
+}
+
+// A program that sends and then calls process.exit() in the same tick expects its message to leave.
+function watchExit(): void {
+  if (isWatchingExit) return;
+  isWatchingExit = true;
+  process.on('exit', () => {
+    current?.flush();
+    flushCollected();
+    flushDirty();
+  });
+}

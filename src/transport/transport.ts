@@ -1,0 +1,634 @@
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { Connection, type ConnectionEvents } from '../connection/connection.ts';
+import { type ConnectionOptions, ConnectionSettings } from '../connection/connection-settings.ts';
+import type { ProtocolError } from '../frame/protocol-error.ts';
+import type { MessageData } from '../message/message-decoder.ts';
+import { type Flushable, flushAfterEvent, flushAtEndOfTick, setCurrent } from './flush.ts';
+import {
+  onClosed,
+  onEnding,
+  onFailure,
+  onMessage,
+  onPeerClosed,
+  onPing,
+  onPong,
+  onStreamError,
+  type SendCallback,
+  type TransportEvents,
+} from './transport-events.ts';
+
+/** What a {@link Transport} needs to know, beside what its connection does. */
+export interface TransportOptions extends ConnectionOptions {
+  /** Milliseconds from the start of the closing handshake, or from a failure, to a forced end (§7.1.1). Default 30 000. */
+  readonly closeTimeout?: number;
+  /** Whether several messages of one chunk may be delivered in one tick. Default true. */
+  readonly allowSynchronousEvents?: boolean;
+}
+
+/** Options, checked once for all transports that have them; see {@link ConnectionSettings}. */
+export class TransportSettings extends ConnectionSettings {
+  readonly closeTimeout: number;
+  readonly defersEvents: boolean;
+
+  /** @throws RangeError for a limit that is none. */
+  constructor(options: TransportOptions) {
+    super(options);
+    this.closeTimeout = options.closeTimeout ?? defaultCloseTimeout;
+    this.defersEvents = options.allowSynchronousEvents === false;
+  }
+}
+
+/** 30 s: how long a peer may take to end the connection once it is being closed; as in `ws`. */
+export const defaultCloseTimeout = 30_000;
+
+// A client leaves it to the server to close the TCP connection (§7.1.1), for so long, and then closes its side.
+const clientPatience = 1000;
+// Where one tick sends more than this, the kernel gets it at once.
+const flushFrom = 262_144;
+// Where so much waits for the peer to read, pings are no more answered one by one.
+const congestedFrom = 65_536;
+
+const kTransport = Symbol('goodwire.transport');
+
+interface TransportStream extends Duplex {
+  [kTransport]?: Transport | undefined;
+}
+
+/**
+ * A connection on a stream: a TCP or TLS socket, a Unix socket, any Duplex of octets. It reads in the stream's `data` event, and
+ * writes all that one event or tick has sent in one write (docs/performance.md). It owns the stream's timing of the end.
+ */
+export class Transport implements ConnectionEvents, Flushable {
+  readonly stream: Duplex;
+  readonly connection: Connection;
+  private readonly owner: TransportEvents;
+  private isDirty = false;
+  private isInEvent = false;
+  private isPausedByOwner = false;
+  private isResumeScheduled = false;
+  private rest: Buffer | null = null;
+  private callbacks: SendCallback[] | null = null;
+  /** How the connection is being ended; kept apart, because most connections are not. */
+  private ending: Ending | null = null;
+  /** Sends that wait for a Blob to be read, and everything behind them. */
+  private queue: SendQueue | null = null;
+
+  /** `head` is what came behind the opening handshake. Events begin on a later tick. */
+  constructor(stream: Duplex, head: Uint8Array, options: TransportOptions | TransportSettings, owner: TransportEvents) {
+    this.stream = stream;
+    this.owner = owner;
+    this.connection = new Connection(
+      options instanceof TransportSettings ? options : new TransportSettings(options),
+      this,
+    );
+    (stream as TransportStream)[kTransport] = this;
+    // Before there is a listener for data: a stream that flows would deliver it at once, to an application that does not listen yet.
+    if (head.length > 0) stream.unshift(head);
+    stream.on('close', onClose);
+    stream.on('data', dataListener(stream));
+    stream.on('drain', onDrain);
+    stream.on('end', onEnd);
+    stream.on('error', onError);
+    // What has happened to a stream will not happen again.
+    if (stream.closed) process.nextTick(onClosedBefore, stream);
+    else if (stream.readableEnded) process.nextTick(onEndedBefore, stream);
+  }
+
+  private get settings(): TransportSettings {
+    return this.connection.settings as TransportSettings;
+  }
+
+  /** Octets that were given to be sent and that the kernel does not have, framing included. */
+  get bufferedAmount(): number {
+    return this.connection.outgoingLength + this.stream.writableLength + (this.queue?.octets ?? 0);
+  }
+
+  /** Whether the owner has stopped the reading. */
+  get isPaused(): boolean {
+    return this.isPausedByOwner;
+  }
+
+  /** Sends a message or a fragment of one; text may be given as UTF-8. */
+  send(data: string | Uint8Array, isBinary: boolean, fin: boolean, masked: boolean, callback?: SendCallback): void {
+    if (this.queue !== null) {
+      // A copy: nobody can say how long it will wait.
+      const own = typeof data === 'string' ? data : Buffer.from(data);
+      this.#enqueue(Buffer.byteLength(own), () =>
+        this.#whileOpen(callback, () => this.connection.send(own, isBinary, fin, masked)),
+      );
+      return;
+    }
+    this.connection.send(data, isBinary, fin, masked);
+    this.#written(callback);
+  }
+
+  /** Sends a Blob as a message, in its turn: whatever is sent after it waits until it was read. */
+  sendBlob(blob: Blob, isBinary: boolean, fin: boolean, masked: boolean, callback?: SendCallback): void {
+    this.#enqueueBlob(blob, callback, (octets) => this.connection.send(octets, isBinary, fin, masked));
+  }
+
+  /** Sends a ping or a pong. @throws RangeError if the payload is longer than 125 octets. */
+  sendControl(kind: 'ping' | 'pong', payload: Uint8Array, masked: boolean, callback?: SendCallback): void {
+    demandControlLength(payload.length);
+    if (this.queue !== null) {
+      const own = Buffer.from(payload);
+      this.#enqueue(own.length, () => this.#whileOpen(callback, () => this.connection[kind](own, masked)));
+      return;
+    }
+    this.connection[kind](payload, masked);
+    this.#written(callback);
+  }
+
+  /** As {@link sendControl}, in its turn, with a payload that must be read first. */
+  sendBlobControl(kind: 'ping' | 'pong', blob: Blob, masked: boolean, callback?: SendCallback): void {
+    demandControlLength(blob.size);
+    this.#enqueueBlob(blob, callback, (octets) => this.connection[kind](octets, masked));
+  }
+
+  /** Sends our close frame behind all that was sent before, and waits for the peer's for at most `closeTimeout`. */
+  close(code?: number, reason?: string | Uint8Array): void {
+    if (this.queue !== null) {
+      this.#enqueue(0, () => this.#sendClose(code, reason));
+    } else {
+      this.#sendClose(code, reason);
+    }
+    this.#startCloseTimer();
+  }
+
+  /** Ends our side of the stream if the closing handshake is complete or the connection failed. */
+  endIfDone(): void {
+    const { state } = this.connection;
+    if (state === 'closed' || state === 'failed') this.#end();
+  }
+
+  /** Stops the reading, behind the message that is being delivered. What the peer sends then waits in the kernel. */
+  pause(): void {
+    this.isPausedByOwner = true;
+    // Nothing more is delivered then, but the stream must flow to its end.
+    if (!this.connection.isReceiving) return;
+    this.connection.isSuspended = true;
+    this.stream.pause();
+  }
+
+  /** Goes on reading, on a later tick. */
+  resume(): void {
+    this.isPausedByOwner = false;
+    this.#scheduleResume();
+  }
+
+  /** Ends the connection at once and without a close frame; what was sent before is still handed to the kernel. */
+  destroy(): void {
+    this.flush();
+    this.connection.isSuspended = true;
+    this.#noteEnd();
+    this.rest = null;
+    this.stream.destroy();
+  }
+
+  /** Hands all that was sent to the stream, in one write. */
+  flush(): void {
+    this.isDirty = false;
+    const { connection } = this;
+    if (connection.outgoingLength === 0) return;
+    const { writer } = connection;
+    const { stream, callbacks } = this;
+    this.callbacks = null;
+    if (!stream.writable) {
+      writer.discard();
+      if (callbacks !== null) process.nextTick(callAll, callbacks, notWritable());
+      return;
+    }
+    const done = callbacks === null ? undefined : (error?: Error | null) => callAll(callbacks, error ?? undefined);
+    try {
+      const only = writer.takeOne();
+      if (only !== null) {
+        if (done === undefined) stream.write(only);
+        else stream.write(only, done);
+      } else {
+        const chunks = writer.take();
+        const last = chunks.length - 1;
+        stream.cork();
+        for (let i = 0; i < last; i++) stream.write(chunks[i]!);
+        stream.write(chunks[last]!, done);
+        stream.uncork();
+      }
+    } catch (error) {
+      // A stream that is not a socket may throw from its write(). The others that are flushed in this tick must not suffer.
+      if (callbacks !== null) process.nextTick(callAll, callbacks, error as Error);
+      stream.destroy(error as Error);
+      return;
+    }
+    // Nothing left behind in a socket: the kernel has the octets, and the slab can be used again. A stream in memory may have
+    // passed the very slab on.
+    const waiting = stream.writableLength;
+    if (waiting === 0 && stream instanceof Socket) connection.releaseWriter();
+    else if (waiting > congestedFrom && stream.writableNeedDrain) connection.isCongested = true;
+  }
+
+  // From here on: what the connection tells.
+
+  /** @internal */
+  message(data: MessageData, isBinary: boolean): void {
+    if (this.settings.defersEvents) this.#defer();
+    this.owner[onMessage](data, isBinary);
+  }
+
+  /** @internal */
+  ping(payload: Buffer): void {
+    if (this.settings.defersEvents) this.#defer();
+    this.owner[onPing](payload);
+  }
+
+  /** @internal */
+  pong(payload: Buffer): void {
+    if (this.settings.defersEvents) this.#defer();
+    this.owner[onPong](payload);
+  }
+
+  /** @internal */
+  closeReceived(code: number, reason: Buffer): void {
+    // What waits for a Blob was sent before this, and goes out before our close frame does (§5.5.1).
+    if (this.queue !== null) this.#enqueue(0, () => this.#echoClose(code, reason));
+    this.#startCloseTimer();
+    this.owner[onPeerClosed](code, reason);
+  }
+
+  /** @internal */
+  failure(error: ProtocolError): void {
+    this.#startCloseTimer();
+    this.owner[onFailure](error);
+  }
+
+  // From here on: what the stream tells.
+
+  /** @internal */
+  receive(chunk: Buffer): void {
+    if (this.rest !== null || this.isInEvent) {
+      // Only a stream comes here that ignores pause(), or that delivers the answer to a write() inside of it.
+      this.rest = this.rest === null ? chunk : Buffer.concat([this.rest, chunk]);
+      return;
+    }
+    const { connection } = this;
+    this.isInEvent = true;
+    setCurrent(this);
+    try {
+      connection.receive(chunk);
+    } finally {
+      setCurrent(null);
+      this.isInEvent = false;
+      if (connection.isReceiving && (connection.offset < chunk.length || this.rest !== null)) {
+        this.#keepRest(chunk.subarray(connection.offset));
+      }
+      if (connection.outgoingLength > 0 && !this.isDirty) {
+        this.isDirty = true;
+        flushAfterEvent(this);
+      }
+      if (!connection.isReceiving) this.#stopReading();
+    }
+  }
+
+  /** Keeps what a pause, or a listener that threw, has left of a chunk, in front of what came meanwhile. */
+  #keepRest(left: Buffer): void {
+    this.rest = this.rest === null ? left : Buffer.concat([left, this.rest]);
+    this.stream.pause();
+    if (!this.connection.isSuspended) this.#scheduleResume();
+  }
+
+  /** @internal */
+  drained(): void {
+    const { connection } = this;
+    if (!connection.isCongested) return;
+    connection.isCongested = false;
+    connection.sendOwedPong();
+    this.flush();
+  }
+
+  /** @internal */
+  streamEnded(): void {
+    // A stream that heeds pause() has nothing left here.
+    this.#deliverRest();
+    this.#noteEnd();
+    this.owner[onEnding]();
+    if (this.ending?.isWaitingForServer) this.#endStream();
+    else this.#end();
+  }
+
+  #noteEnd(): void {
+    if (this.connection.state === 'closed') this.#ending().wasClean = true;
+    this.connection.receiveEnd();
+  }
+
+  /** @internal */
+  streamFailed(error: Error): void {
+    this.owner[onStreamError](error);
+    this.owner[onEnding]();
+    // Most streams have done it themselves.
+    this.stream.destroy();
+  }
+
+  /** @internal */
+  streamClosed(): void {
+    const { stream } = this;
+    stream.off('data', dataListener(stream));
+    stream.off('drain', onDrain);
+    stream.off('end', onEnd);
+    stream.off('close', onClose);
+    // The listener for errors stays: some streams report one after they have closed, and nobody else would take it.
+    this.owner[onEnding]();
+    this.#deliverRest();
+    const { connection } = this;
+    this.#noteEnd();
+    const lostOctets = this.bufferedAmount;
+    connection.discardOutgoing();
+    if (this.ending !== null && this.ending.timer !== null) clearTimeout(this.ending.timer);
+    const { callbacks } = this;
+    this.callbacks = null;
+    if (callbacks !== null) callAll(callbacks, notWritable());
+    this.owner[onClosed](this.ending?.wasClean ?? false, lostOctets);
+  }
+
+  /** What had arrived before the end, and was held back by a pause, is delivered before the end is told. */
+  #deliverRest(): void {
+    const { connection, stream } = this;
+    while (connection.isReceiving) {
+      const chunk: Buffer | null = this.rest ?? (stream.readableLength > 0 ? stream.read() : null);
+      if (chunk === null) return;
+      this.rest = null;
+      connection.isSuspended = false;
+      this.receiveApart(chunk);
+    }
+  }
+
+  /** @internal Receives where what a listener throws must not reach the caller: it is an uncaught exception all the same. */
+  receiveApart(chunk: Buffer): void {
+    try {
+      this.receive(chunk);
+    } catch (thrown) {
+      process.nextTick(rethrow, thrown);
+    }
+  }
+
+  #echoClose(code: number, reason: Buffer): void {
+    this.connection.echoClose(code, reason);
+    this.#written();
+    this.endIfDone();
+  }
+
+  #sendClose(code?: number, reason?: string | Uint8Array): void {
+    this.connection.close(code, reason);
+    this.#written();
+    this.endIfDone();
+  }
+
+  /** After the peer's close frame or a failure nothing is read, but the stream must flow to its end. */
+  #stopReading(): void {
+    this.rest = null;
+    this.endIfDone();
+    this.stream.resume();
+  }
+
+  #ending(): Ending {
+    this.ending ??= { timer: null, hasEnded: false, isWaitingForServer: false, wasClean: false };
+    return this.ending;
+  }
+
+  #end(): void {
+    const ending = this.#ending();
+    if (ending.hasEnded) return;
+    this.flush();
+    ending.hasEnded = true;
+    if (this.settings.role === 'client' && this.connection.state === 'closed') {
+      ending.isWaitingForServer = true;
+      this.#startCloseTimer(Math.min(clientPatience, this.settings.closeTimeout));
+      return;
+    }
+    this.stream.end();
+    this.#startCloseTimer();
+  }
+
+  #startCloseTimer(after = this.settings.closeTimeout): void {
+    if (this.stream.destroyed) return;
+    const ending = this.#ending();
+    if (ending.timer !== null) {
+      if (after === this.settings.closeTimeout) return;
+      clearTimeout(ending.timer);
+    }
+    ending.timer = setTimeout(onCloseTimeout, after, this);
+  }
+
+  /** @internal */
+  closeTimedOut(): void {
+    const ending = this.#ending();
+    ending.timer = null;
+    if (ending.isWaitingForServer) this.#endStream();
+    else this.stream.destroy();
+  }
+
+  /** The client's side is ended, too: the server has ended its own, or has had the time to. */
+  #endStream(): void {
+    const ending = this.#ending();
+    ending.isWaitingForServer = false;
+    if (ending.timer !== null) clearTimeout(ending.timer);
+    ending.timer = null;
+    this.stream.end();
+    this.#startCloseTimer();
+  }
+
+  /** Frames have been written: they leave at the end of the event or of the tick. */
+  #written(callback?: SendCallback): void {
+    if (callback !== undefined) {
+      if (this.callbacks === null) this.callbacks = [callback];
+      else this.callbacks.push(callback);
+    }
+    if (this.connection.outgoingLength >= flushFrom) {
+      this.flush();
+    } else if (!this.isDirty && !this.isInEvent) {
+      this.isDirty = true;
+      flushAtEndOfTick(this);
+    }
+  }
+
+  #enqueueBlob(blob: Blob, callback: SendCallback | undefined, write: (octets: Uint8Array) => void): void {
+    this.#enqueue(blob.size, async () => {
+      let octets: Uint8Array;
+      try {
+        octets = new Uint8Array(await blob.arrayBuffer());
+      } catch (cause) {
+        this.#failToRead(cause, callback);
+        return;
+      }
+      this.#whileOpen(callback, () => write(octets));
+    });
+  }
+
+  #failToRead(cause: unknown, callback?: SendCallback): void {
+    const error = cause instanceof Error ? cause : new Error('The Blob could not be read', { cause });
+    if (callback !== undefined) callAll([callback], error);
+    // If the connection has ended meanwhile nobody has to be told that it does.
+    if (this.stream.destroyed || this.connection.state === 'ended') return;
+    this.destroy();
+    this.owner[onFailure](error);
+  }
+
+  #enqueue(octets: number, job: () => void | Promise<void>): void {
+    const queue = this.queue;
+    if (queue !== null) {
+      queue.octets += octets;
+      queue.jobs.push({ octets, job });
+      return;
+    }
+    this.queue = { octets, jobs: [{ octets, job }] };
+    this.connection.holdsClose = true;
+    void this.#work(this.queue);
+  }
+
+  async #work(queue: SendQueue): Promise<void> {
+    const { jobs } = queue;
+    // Not shift(), whose cost grows with the queue, nor an iterator: jobs are added meanwhile.
+    for (let at = 0; at < jobs.length; at++) {
+      const { job, octets } = jobs[at]!;
+      jobs[at] = done;
+      try {
+        await job();
+      } catch (thrown) {
+        // What a listener throws must not stop the queue, nor become an unhandled rejection.
+        process.nextTick(rethrow, thrown);
+      }
+      queue.octets -= octets;
+    }
+    this.queue = null;
+    this.connection.holdsClose = false;
+  }
+
+  #whileOpen(callback: SendCallback | undefined, write: () => void): void {
+    let error: Error | undefined;
+    if (this.stream.writable) {
+      try {
+        write();
+      } catch (thrown) {
+        error = thrown as Error;
+      }
+    } else {
+      error = notWritable('The socket was closed while the blob was being read');
+    }
+    if (error === undefined) this.#written(callback);
+    else if (callback !== undefined) callAll([callback], error);
+  }
+
+  #defer(): void {
+    this.connection.isSuspended = true;
+    if (!this.isPausedByOwner) setImmediate(resumeDeferred, this);
+  }
+
+  #scheduleResume(): void {
+    if (this.isResumeScheduled) return;
+    this.isResumeScheduled = true;
+    process.nextTick(resumeDeferred, this);
+  }
+
+  /** @internal */
+  continueReading(): void {
+    this.isResumeScheduled = false;
+    if (this.isPausedByOwner || this.stream.destroyed) return;
+    this.connection.isSuspended = false;
+    const { rest } = this;
+    if (rest !== null) {
+      this.rest = null;
+      this.receive(rest);
+    }
+    if (!this.connection.isSuspended) this.stream.resume();
+  }
+}
+
+function resumeDeferred(transport: Transport): void {
+  transport.continueReading();
+}
+
+function demandControlLength(length: number): void {
+  if (length > 125) throw new RangeError('The data size must not be greater than 125 bytes');
+}
+
+function notWritable(message = 'The connection was closed before the data was sent'): Error {
+  return Object.assign(new Error(message), { code: 'ERR_STREAM_DESTROYED' });
+}
+
+function callAll(callbacks: readonly SendCallback[], error?: Error): void {
+  for (const callback of callbacks) {
+    try {
+      if (error === undefined || error === null) callback();
+      else callback(error);
+    } catch (thrown) {
+      // It is the application's to see, but not at the cost of the other callbacks.
+      process.nextTick(rethrow, thrown);
+    }
+  }
+}
+
+function rethrow(thrown: unknown): never {
+  throw thrown;
+}
+
+/** How a connection is being ended. */
+interface Ending {
+  timer: NodeJS.Timeout | null;
+  /** Whether our side of the stream was ended, or will be by the timer. */
+  hasEnded: boolean;
+  /** Whether the server has been left the time to end the connection first (§7.1.1). */
+  isWaitingForServer: boolean;
+  wasClean: boolean;
+}
+
+/** What waits its turn to be sent. */
+interface SendQueue {
+  octets: number;
+  readonly jobs: { readonly octets: number; readonly job: () => void | Promise<void> }[];
+}
+
+/** Stands in the place of a job that is done, so that it can be collected. */
+const done = { octets: 0, job: () => {} };
+
+function onCloseTimeout(transport: Transport): void {
+  transport.closeTimedOut();
+}
+
+// One function each for all connections: a closure per connection would cost memory for every idle one.
+
+function onData(this: TransportStream, chunk: Buffer): void {
+  this[kTransport]?.receive(chunk);
+}
+
+function onDataElsewhere(this: TransportStream, chunk: Buffer): void {
+  this[kTransport]?.receiveApart(chunk);
+}
+
+/** A stream that is no socket may deliver inside somebody's write(): who that is must not suffer from our owner's listeners. */
+function dataListener(stream: Duplex): (this: TransportStream, chunk: Buffer) => void {
+  return stream instanceof Socket ? onData : onDataElsewhere;
+}
+
+function onDrain(this: TransportStream): void {
+  this[kTransport]?.drained();
+}
+
+function onEnd(this: TransportStream): void {
+  this[kTransport]?.streamEnded();
+}
+
+function onError(this: TransportStream, error: Error): void {
+  this[kTransport]?.streamFailed(error);
+}
+
+function onClose(this: TransportStream): void {
+  const transport = this[kTransport];
+  this[kTransport] = undefined;
+  transport?.streamClosed();
+}
+
+function onClosedBefore(stream: Duplex): void {
+  onClose.call(stream);
+}
+
+function onEndedBefore(stream: Duplex): void {
+  onEnd.call(stream);
+}

@@ -1,0 +1,67 @@
+import type { WebSocket } from './websocket.ts';
+
+/** What a listener added by `addEventListener` or an `on…` attribute is given (WHATWG WebSockets, DOM). */
+export class Event {
+  /** `open`, `message`, `close` or `error`. */
+  readonly type: string;
+  /** The socket on which it happened. */
+  readonly target: WebSocket;
+
+  constructor(type: string, target: WebSocket) {
+    this.type = type;
+    this.target = target;
+  }
+}
+
+/** A `message` event. */
+export class MessageEvent extends Event {
+  /** A string for text; for binary data what `binaryType` says. */
+  readonly data: string | Buffer | ArrayBuffer | Buffer[];
+
+  constructor(type: string, target: WebSocket, data: MessageEvent['data']) {
+    super(type, target);
+    this.data = data;
+  }
+}
+
+/** A `close` event. */
+export class CloseEvent extends Event {
+  /** The code of the peer's close frame; 1005 if it had none, 1006 if there was no close frame (RFC 6455 §7.1.5). */
+  readonly code: number;
+  /** The reason in the peer's close frame, or the empty string (§7.1.6). */
+  readonly reason: string;
+  /** Whether both close frames were exchanged (§7.1.4). */
+  readonly wasClean: boolean;
+
+  constructor(type: string, target: WebSocket, code: number, reason: string, wasClean: boolean) {
+    super(type, target);
+    this.code = code;
+    this.reason = reason;
+    this.wasClean = wasClean;
+  }
+}
+
+/** An `error` event. */
+export class ErrorEvent extends Event {
+  /** What went wrong. */
+  readonly error: Error;
+  /** The message of {@link error}. */
+  readonly message: string;
+
+  constructor(type: string, target: WebSocket, error: Error) {
+    super(type, target);
+    this.error = error;
+    this.message = error.message;
+  }
+}
+
+/** The events that `addEventListener` knows, by name. */
+export interface WebSocketListenerEvents {
+  open: Event;
+  message: MessageEvent;
+  close: CloseEvent;
+  error: ErrorEvent;
+}
+
+/** A function, or an object with a method `handleEvent`. */
+export type EventListenerOf<E extends Event> = ((this: WebSocket, event: E) => void) | { handleEvent(event: E): void };

@@ -1,0 +1,69 @@
+import { TransportSettings } from '../transport/transport.ts';
+
+/** Options of an open socket, as clients and servers are given them. */
+export interface SocketSettingsOptions {
+  allowSynchronousEvents?: boolean | undefined;
+  autoPong?: boolean | undefined;
+  closeTimeout?: number | undefined;
+  generateMask?: ((mask: Buffer) => void) | undefined;
+  maxFragments?: number | undefined;
+  maxPayload?: number | undefined;
+  skipUTF8Validation?: boolean | undefined;
+}
+
+/** The settings for sockets with these options. Make them once for sockets that share them: it saves memory for each. */
+export function socketSettings(options: SocketSettingsOptions, isServer: boolean): TransportSettings {
+  const { allowSynchronousEvents, autoPong, closeTimeout, generateMask, maxFragments, maxPayload } = options;
+  return new TransportSettings({
+    role: isServer ? 'server' : 'client',
+    skipUTF8Validation: options.skipUTF8Validation === true,
+    ...(maxPayload !== undefined && { maxPayload: limit(maxPayload) }),
+    ...(maxFragments !== undefined && { maxFragments: limit(maxFragments) }),
+    ...(autoPong !== undefined && { autoPong }),
+    ...(allowSynchronousEvents !== undefined && { allowSynchronousEvents }),
+    ...(closeTimeout !== undefined && { closeTimeout }),
+    ...(generateMask !== undefined && { nextMaskingKey: keysFrom(generateMask) }),
+  });
+}
+
+/** Settings that sockets share, and what they were made of. */
+export interface SharedSettings {
+  readonly settings: TransportSettings;
+  readonly madeOf: Readonly<SocketSettingsOptions>;
+}
+
+/** The settings for the next socket of a server: those of the last one, unless the application has changed an option meanwhile. */
+export function sharedSettings(options: SocketSettingsOptions, last?: SharedSettings): SharedSettings {
+  const { allowSynchronousEvents, autoPong, closeTimeout, maxFragments, maxPayload, skipUTF8Validation } = options;
+  if (
+    last !== undefined &&
+    last.madeOf.maxPayload === maxPayload &&
+    last.madeOf.skipUTF8Validation === skipUTF8Validation &&
+    last.madeOf.autoPong === autoPong &&
+    last.madeOf.closeTimeout === closeTimeout &&
+    last.madeOf.maxFragments === maxFragments &&
+    last.madeOf.allowSynchronousEvents === allowSynchronousEvents
+  ) {
+    return last;
+  }
+  const madeOf = { allowSynchronousEvents, autoPong, closeTimeout, maxFragments, maxPayload, skipUTF8Validation };
+  return { settings: socketSettings(madeOf, true), madeOf };
+}
+
+/**
+ * A limit as programs written for `ws` may give it: nonsense and what is below 0 are no limit. But not as an int32, which would make
+ * no limit of 4 GiB.
+ */
+function limit(value: number): number {
+  const whole = Math.trunc(Number(value));
+  return whole > 0 ? Math.min(whole, Number.MAX_SAFE_INTEGER) : 0;
+}
+
+/** Masking keys from a function that fills four octets. */
+function keysFrom(generateMask: (mask: Buffer) => void): () => number {
+  const mask = Buffer.alloc(4);
+  return () => {
+    generateMask(mask);
+    return mask.readInt32LE();
+  };
+}

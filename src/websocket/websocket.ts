@@ -1,0 +1,632 @@
+import { EventEmitter } from 'node:events';
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { ClientOptions as ConnectOptions } from '../client/client-options.ts';
+import { type ConnectAttempt, connect } from '../client/connect.ts';
+import { formatClosePayload } from '../connection/close-payload.ts';
+import { CloseCode } from '../frame/close-code.ts';
+import type { MessageData } from '../message/message-decoder.ts';
+import { Transport, type TransportSettings } from '../transport/transport.ts';
+import {
+  onClosed,
+  onEnding,
+  onFailure,
+  onMessage,
+  onPeerClosed,
+  onPing,
+  onPong,
+  onStreamError,
+  type SendCallback,
+  type TransportEvents,
+} from '../transport/transport-events.ts';
+import { publishError } from './diagnostics.ts';
+import { useSmallEventTable } from './event-table.ts';
+import { addListener, getAttribute, removeListener, setAttribute } from './event-target.ts';
+import type {
+  CloseEvent,
+  ErrorEvent,
+  Event,
+  EventListenerOf,
+  MessageEvent,
+  WebSocketListenerEvents,
+} from './events.ts';
+import { isBlob, octetLength, type SendData, toOctets } from './send-data.ts';
+import { type SocketSettingsOptions, socketSettings } from './socket-settings.ts';
+
+/** The states of a WebSocket (WHATWG WebSockets §3.1). */
+export type ReadyState = 0 | 1 | 2 | 3;
+
+/**
+ * How binary messages are delivered: as a Buffer, which may be a view of a larger chunk; as an ArrayBuffer of their own; as a
+ * Blob; or as a list of Buffers, one for each fragment (the first 16 384 are told apart).
+ */
+export type BinaryType = 'nodebuffer' | 'arraybuffer' | 'blob' | 'fragments';
+
+const binaryTypes: readonly string[] = ['nodebuffer', 'arraybuffer', 'blob', 'fragments'];
+
+/** The message of a `message` event. With `binaryType` "blob" it is a Blob, which for the sake of code typed for `ws` is not here. */
+export type RawData = Buffer | ArrayBuffer | Buffer[];
+
+/** How one message is sent. */
+export interface SendOptions {
+  /** Binary or text; default: text for strings and numbers. */
+  binary?: boolean | undefined;
+  /** Whether permessage-deflate may compress it, if it was negotiated. Default true. */
+  compress?: boolean | undefined;
+  /** Whether it is the last fragment of its message. Default true. */
+  fin?: boolean | undefined;
+  /** Whether it is masked. Default: as the RFC demands (§5.1). */
+  mask?: boolean | undefined;
+}
+
+/** Options of a client; see {@link ConnectOptions} for those of the opening handshake. */
+export type ClientOptions = ConnectOptions<WebSocket>;
+
+/** Options of a socket that a server has accepted. */
+export interface AcceptedOptions {
+  autoPong?: boolean | undefined;
+  closeTimeout?: number | undefined;
+  /** Which role it plays. Default true: it is the server's end. */
+  isServer?: boolean | undefined;
+}
+
+/** What {@link WebSocket.setSocket} needs to know beside what the constructor was given. */
+export interface SocketOptions extends SocketSettingsOptions {
+  /** The subprotocol that the opening handshake agreed on; empty for none. */
+  protocol?: string | undefined;
+  /** The value of `Sec-WebSocket-Extensions` that it agreed on; empty for none. */
+  extensions?: string | undefined;
+  /** What became of options that many sockets share; the options here are not looked at then. */
+  settings?: TransportSettings | undefined;
+}
+
+/** The events of a {@link WebSocket} with their arguments. */
+export interface WebSocketEvents {
+  /** Closed: the peer's code, or 1005 (none) or 1006 (no close frame), and its reason. Emitted exactly once. */
+  close: [code: number, reason: Buffer];
+  /** The peer broke the protocol, or the connection could not be opened. `close` follows. */
+  error: [error: Error];
+  /** A message; text comes as its UTF-8 octets with `isBinary` false. */
+  message: [data: RawData, isBinary: boolean];
+  open: [];
+  ping: [data: Buffer];
+  pong: [data: Buffer];
+  redirect: [url: string, request: ClientRequest];
+  'unexpected-response': [request: ClientRequest, response: IncomingMessage];
+  upgrade: [response: IncomingMessage];
+}
+
+// As read, an on… attribute takes any event, so that the socket goes into code that is typed for ws; as written it is typed.
+// biome-ignore lint/suspicious/noExplicitAny: see above
+type AnyAttribute = ((event: any) => void) | null;
+
+type Listener<Args extends unknown[]> = (this: WebSocket, ...args: Args) => void;
+// biome-ignore lint/suspicious/noExplicitAny: events of the application's own, as with every EventEmitter
+type AnyListener = (this: WebSocket, ...args: any[]) => void;
+
+export interface WebSocket {
+  /** 0: the connection is not open yet. */
+  readonly CONNECTING: 0;
+  /** 1: messages can be sent. */
+  readonly OPEN: 1;
+  /** 2: the closing handshake, or the end of the stream, has begun. */
+  readonly CLOSING: 2;
+  /** 3: closed, or never opened. */
+  readonly CLOSED: 3;
+
+  on<E extends keyof WebSocketEvents>(event: E, listener: Listener<WebSocketEvents[E]>): this;
+  on(event: string | symbol, listener: AnyListener): this;
+  once<E extends keyof WebSocketEvents>(event: E, listener: Listener<WebSocketEvents[E]>): this;
+  once(event: string | symbol, listener: AnyListener): this;
+  off<E extends keyof WebSocketEvents>(event: E, listener: Listener<WebSocketEvents[E]>): this;
+  off(event: string | symbol, listener: AnyListener): this;
+  addListener<E extends keyof WebSocketEvents>(event: E, listener: Listener<WebSocketEvents[E]>): this;
+  addListener(event: string | symbol, listener: AnyListener): this;
+  removeListener<E extends keyof WebSocketEvents>(event: E, listener: Listener<WebSocketEvents[E]>): this;
+  removeListener(event: string | symbol, listener: AnyListener): this;
+  prependListener<E extends keyof WebSocketEvents>(event: E, listener: Listener<WebSocketEvents[E]>): this;
+  prependListener(event: string | symbol, listener: AnyListener): this;
+  prependOnceListener<E extends keyof WebSocketEvents>(event: E, listener: Listener<WebSocketEvents[E]>): this;
+  prependOnceListener(event: string | symbol, listener: AnyListener): this;
+  emit<E extends keyof WebSocketEvents>(event: E, ...args: WebSocketEvents[E]): boolean;
+  // biome-ignore lint/suspicious/noExplicitAny: see AnyListener
+  emit(event: string | symbol, ...args: any[]): boolean;
+}
+
+/** How a socket ends, or ended. */
+interface Ending {
+  code: number;
+  reason: Buffer;
+  wasClean: boolean;
+  /** Whether an error was emitted: there is at most one. */
+  hasErred: boolean;
+  /** Whether the reading had been stopped. */
+  isPaused: boolean;
+  /** Octets of sends after the end, or that the end has prevented, which count as buffered for ever (WHATWG WebSockets §3.1). */
+  lostOctets: number;
+}
+
+const noPayload = Buffer.alloc(0);
+const stateNames = ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'] as const;
+
+/**
+ * A WebSocket, client or server end: the EventEmitter that programs written for `ws` know, and the browser's WebSocket (WHATWG
+ * WebSockets), on one object.
+ */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see the interface
+export class WebSocket extends EventEmitter implements TransportEvents {
+  static readonly CONNECTING = 0;
+  static readonly OPEN = 1;
+  static readonly CLOSING = 2;
+  static readonly CLOSED = 3;
+
+  #readyState: ReadyState = 0;
+  #isServer: boolean;
+  #transport: Transport | null = null;
+  /** What the constructor was given, until there is a connection. */
+  #options: AcceptedOptions | ClientOptions | null;
+  #attempt: ConnectAttempt | null = null;
+  #binaryType: BinaryType = 'nodebuffer';
+  #protocol = '';
+  #extensions = '';
+  #url: string | undefined = undefined;
+  /** How it ends: kept apart, because most sockets are open most of the time, and there may be very many. */
+  #ending: Ending | null = null;
+
+  /**
+   * Opens a connection as a client (RFC 6455 §4.1). An address of null makes a socket without a connection: a server gives it one
+   * with {@link setSocket}.
+   * @param address `ws:`, `wss:`, `http:`, `https:`, or `ws+unix:/path/to.sock:/path`.
+   * @param protocols The subprotocols to offer, the preferred one first.
+   * @throws SyntaxError for an address or subprotocols that are invalid; TypeError or RangeError for options that are.
+   */
+  constructor(address: null, protocols?: undefined, options?: AcceptedOptions);
+  constructor(address: string | URL, options?: ClientOptions);
+  constructor(address: string | URL, protocols?: string | string[], options?: ClientOptions);
+  constructor(
+    address: string | URL | null,
+    protocols?: string | string[] | ClientOptions | null,
+    options?: ClientOptions | AcceptedOptions,
+  ) {
+    super();
+    useSmallEventTable(this);
+    if (address === null) {
+      const accepted = (options ?? {}) as AcceptedOptions;
+      this.#isServer = accepted.isServer ?? true;
+      this.#options = accepted;
+      return;
+    }
+    if (typeof protocols === 'object' && protocols !== null && !Array.isArray(protocols)) {
+      options = protocols;
+      protocols = undefined;
+    }
+    const chosen: ClientOptions = { ...(options as ClientOptions | undefined) };
+    const offered: unknown = protocols ?? chosen.protocols ?? [];
+    this.#isServer = false;
+    this.#options = chosen;
+    this.#attempt = connect(
+      address,
+      Array.isArray(offered) ? (offered as string[]) : [offered as string],
+      chosen as ConnectOptions<never>,
+      {
+        websocket: this,
+        hasRedirectListener: () => this.listenerCount('redirect') > 0,
+        onUpgrade: (response) => {
+          this.emit('upgrade', response);
+          return this.#readyState === 0;
+        },
+        onOpen: (socket, head, { protocol, extensions }) => {
+          this.#attempt = null;
+          this.setSocket(socket, head, { ...chosen, protocol, extensions });
+        },
+        onUnexpectedResponse: (request, response) => this.emit('unexpected-response', request, response),
+        onRedirect: (url, request) => {
+          this.#url = url;
+          this.emit('redirect', url, request);
+        },
+        onError: (error) => this.#failToOpen(error),
+      },
+    );
+    this.#url = this.#attempt.url;
+  }
+
+  /** How binary messages are delivered. Default "nodebuffer"; what it does not know is ignored. */
+  get binaryType(): Exclude<BinaryType, 'blob'> {
+    return this.#binaryType as Exclude<BinaryType, 'blob'>;
+  }
+
+  set binaryType(type: BinaryType) {
+    if (!binaryTypes.includes(type)) return;
+    this.#binaryType = type;
+    if (this.#transport !== null) this.#transport.connection.keepsFragments = type === 'fragments';
+  }
+
+  /** Octets given to be sent that the kernel does not have yet, framing included; once the socket is closed it does not fall. */
+  get bufferedAmount(): number {
+    return (this.#ending?.lostOctets ?? 0) + (this.#transport?.bufferedAmount ?? 0);
+  }
+
+  /** The extensions agreed on, as in `Sec-WebSocket-Extensions`; empty for none (§9). */
+  get extensions(): string {
+    return this.#extensions;
+  }
+
+  /** Whether {@link pause} stopped the reading. */
+  get isPaused(): boolean {
+    return this.#transport?.isPaused ?? this.#ending?.isPaused ?? false;
+  }
+
+  /** The subprotocol agreed on; empty for none (§1.9). */
+  get protocol(): string {
+    return this.#protocol;
+  }
+
+  /** 0 connecting, 1 open, 2 closing, 3 closed. */
+  get readyState(): ReadyState {
+    return this.#readyState;
+  }
+
+  /** The address, as normalized; undefined on a server's end. */
+  get url(): string {
+    return this.#url as string;
+  }
+
+  /** Whether the closing handshake was completed (§7.1.4); meaningful once the socket is closed. */
+  get wasClean(): boolean {
+    return this.#ending?.wasClean ?? false;
+  }
+
+  /** Called when the connection opens. */
+  get onopen(): AnyAttribute {
+    return getAttribute(this, 'open') as ((event: Event) => void) | null;
+  }
+
+  set onopen(listener: ((event: Event) => void) | null) {
+    setAttribute(this, 'open', listener);
+  }
+
+  /** Called with each message. */
+  get onmessage(): AnyAttribute {
+    return getAttribute(this, 'message') as ((event: MessageEvent) => void) | null;
+  }
+
+  set onmessage(listener: ((event: MessageEvent) => void) | null) {
+    setAttribute(this, 'message', listener);
+  }
+
+  /** Called once, when the connection is closed. */
+  get onclose(): AnyAttribute {
+    return getAttribute(this, 'close') as ((event: CloseEvent) => void) | null;
+  }
+
+  set onclose(listener: ((event: CloseEvent) => void) | null) {
+    setAttribute(this, 'close', listener);
+  }
+
+  /** Called when the peer broke the protocol or the connection could not be opened. */
+  get onerror(): AnyAttribute {
+    return getAttribute(this, 'error') as ((event: ErrorEvent) => void) | null;
+  }
+
+  set onerror(listener: ((event: ErrorEvent) => void) | null) {
+    setAttribute(this, 'error', listener);
+  }
+
+  /** Adds a listener of the WHATWG kind for `open`, `message`, `close` or `error`; with `once` it is called once. */
+  addEventListener<E extends keyof WebSocketListenerEvents>(
+    type: E,
+    listener: EventListenerOf<WebSocketListenerEvents[E]>,
+    options: { once?: boolean | undefined } = {},
+  ): void {
+    addListener(this, type, listener, options.once === true);
+  }
+
+  /** Removes a listener that {@link addEventListener} added. */
+  removeEventListener<E extends keyof WebSocketListenerEvents>(
+    type: E,
+    listener: EventListenerOf<WebSocketListenerEvents[E]>,
+  ): void {
+    removeListener(this, type, listener);
+  }
+
+  /**
+   * Gives the socket its connection: a stream on which the opening handshake is done. It becomes open.
+   * @param head What came behind the handshake.
+   */
+  setSocket(stream: Duplex, head: Buffer, options: SocketOptions = {}): void {
+    if (options.protocol) this.#protocol = options.protocol;
+    if (options.extensions) this.#extensions = options.extensions;
+    const settings = options.settings ?? socketSettings({ ...this.#options, ...options }, this.#isServer);
+    this.#options = null;
+    const transport = new Transport(stream, head, settings, this);
+    this.#transport = transport;
+    if (this.#binaryType === 'fragments') transport.connection.keepsFragments = true;
+    const { setTimeout, setNoDelay } = stream as Partial<Record<'setTimeout' | 'setNoDelay', (value?: number) => void>>;
+    setTimeout?.call(stream, 0);
+    setNoDelay?.call(stream);
+    this.#readyState = 1;
+    this.emit('open');
+  }
+
+  /**
+   * Sends a message.
+   * @param data A string or number goes as text; a Buffer, view, ArrayBuffer, Blob or array of octets as binary data. A Buffer of
+   *   more than 8 KiB is not copied on a server: leave it as it is until `callback` is called.
+   * @param callback Called when the kernel has the octets, or with the error that prevented it.
+   * @throws Error while the socket is CONNECTING. In CLOSING and CLOSED the callback gets the error.
+   */
+  send(data: SendData, callback?: SendCallback): void;
+  send(data: SendData, options: SendOptions, callback?: SendCallback): void;
+  send(data: SendData, options?: SendOptions | SendCallback, callback?: SendCallback): void {
+    if (this.#readyState === 0) throw notOpen(0);
+    if (typeof options === 'function') {
+      callback = options;
+      options = undefined;
+    }
+    if (typeof callback !== 'function') callback = undefined;
+    if (typeof data === 'number') data = data.toString();
+    if (this.#readyState !== 1) {
+      this.#sendTooLate(data, callback);
+      return;
+    }
+    const isText = typeof data === 'string';
+    const isBinary = options?.binary ?? !isText;
+    const fin = options?.fin ?? true;
+    const masked = options?.mask ?? !this.#isServer;
+    const transport = this.#transport!;
+    if (isText) transport.send(data as string, isBinary, fin, masked, callback);
+    else if (isBlob(data)) transport.sendBlob(data, isBinary, fin, masked, callback);
+    else transport.send(toOctets(data), isBinary, fin, masked, callback);
+  }
+
+  /**
+   * Sends a ping with at most 125 octets (§5.5.2).
+   * @throws Error while CONNECTING; RangeError for a longer payload.
+   */
+  ping(callback?: (error: Error) => void): void;
+  ping(data: SendData | undefined, callback?: (error: Error) => void): void;
+  // biome-ignore lint/suspicious/noExplicitAny: typed so for programs written for `ws`
+  ping(data?: any, mask?: boolean, callback?: (error: Error) => void): void;
+  ping(data?: unknown, mask?: unknown, callback?: unknown): void {
+    this.#sendControl('ping', data as SendData, mask as boolean, callback as SendCallback);
+  }
+
+  /** Sends a pong with at most 125 octets (§5.5.3). @throws as {@link ping}. */
+  pong(callback?: (error: Error) => void): void;
+  pong(data: SendData | undefined, callback?: (error: Error) => void): void;
+  // biome-ignore lint/suspicious/noExplicitAny: typed so for programs written for `ws`
+  pong(data?: any, mask?: boolean, callback?: (error: Error) => void): void;
+  pong(data?: unknown, mask?: unknown, callback?: unknown): void {
+    this.#sendControl('pong', data as SendData, mask as boolean, callback as SendCallback);
+  }
+
+  /**
+   * Begins the closing handshake (§7.1.2) behind all that was sent; while CONNECTING it gives up the attempt.
+   * @param code 1000–1003, 1007–1014 or 3000–4999; none if left out.
+   * @param reason At most 123 octets of UTF-8; only with a code. It is copied.
+   * @throws TypeError for another code or kind of reason; RangeError for a longer reason.
+   */
+  close(code?: number, reason?: string | Buffer): void {
+    if (this.#readyState === 3) return;
+    if (this.#readyState === 0) {
+      this.#abort();
+      return;
+    }
+    if (this.#readyState === 2) {
+      this.#transport?.endIfDone();
+      return;
+    }
+    const said = code === undefined ? undefined : checkReason(reason);
+    formatClosePayload(code, said);
+    this.#readyState = 2;
+    this.#transport!.close(code, said);
+  }
+
+  /** Ends the connection at once and without a closing handshake; while CONNECTING it gives up the attempt. */
+  terminate(): void {
+    if (this.#readyState === 3) return;
+    if (this.#readyState === 0) {
+      this.#abort();
+      return;
+    }
+    if (this.#transport === null) return;
+    this.#readyState = 2;
+    this.#transport.destroy();
+  }
+
+  /** Stops the delivery of events, behind the one being delivered, and the reading from the peer. */
+  pause(): void {
+    if (this.#readyState === 0 || this.#readyState === 3) return;
+    this.#transport?.pause();
+  }
+
+  /** Undoes {@link pause}. */
+  resume(): void {
+    if (this.#readyState === 0 || this.#readyState === 3) return;
+    this.#transport?.resume();
+  }
+
+  /** The events that have listeners. */
+  override eventNames(): (string | symbol)[] {
+    // The table of listeners has names without any.
+    return super.eventNames().filter((name) => this.listenerCount(name) > 0);
+  }
+
+  // From here on: what the transport tells.
+
+  /** @internal */
+  [onMessage](data: MessageData, isBinary: boolean): void {
+    if (!isBinary || this.#binaryType === 'nodebuffer' || this.#binaryType === 'fragments') {
+      this.emit('message', data, isBinary);
+    } else if (this.#binaryType === 'arraybuffer') {
+      this.emit('message', toArrayBuffer(data as Buffer), true);
+    } else {
+      this.emit('message', new Blob([data as Buffer]) as unknown as RawData, true);
+    }
+  }
+
+  /** @internal */
+  [onPing](payload: Buffer): void {
+    this.emit('ping', payload);
+  }
+
+  /** @internal */
+  [onPong](payload: Buffer): void {
+    this.emit('pong', payload);
+  }
+
+  /** @internal */
+  [onPeerClosed](code: number, reason: Buffer): void {
+    this.#readyState = 2;
+    const ending = this.#end();
+    ending.code = code;
+    ending.reason = reason;
+  }
+
+  /** @internal */
+  [onFailure](error: Error): void {
+    this.#readyState = 2;
+    this.#emitError(error);
+  }
+
+  /** @internal */
+  [onStreamError](error: Error): void {
+    publishError(this, error, false);
+  }
+
+  /** @internal */
+  [onEnding](): void {
+    this.#readyState = 2;
+  }
+
+  /** @internal */
+  [onClosed](wasClean: boolean, lostOctets: number): void {
+    const ending = this.#end();
+    ending.wasClean = wasClean;
+    ending.lostOctets += lostOctets;
+    ending.isPaused = this.#transport!.isPaused;
+    // Applications may keep closed sockets, and must not keep their streams with them.
+    this.#transport = null;
+    this.#finish();
+  }
+
+  #finish(): void {
+    this.#readyState = 3;
+    const { code, reason } = this.#end();
+    this.emit('close', code, reason);
+  }
+
+  #end(): Ending {
+    this.#ending ??= {
+      code: CloseCode.abnormalClosure,
+      reason: noPayload,
+      wasClean: false,
+      hasErred: false,
+      isPaused: false,
+      lostOctets: 0,
+    };
+    return this.#ending;
+  }
+
+  #emitError(error: Error): void {
+    const ending = this.#end();
+    if (ending.hasErred) return;
+    ending.hasErred = true;
+    // A peer must not bring a server down that has no listener for errors. A client's application chose its peer.
+    const isHandled = !this.#isServer || this.listenerCount('error') > 0;
+    publishError(this, error, isHandled);
+    if (isHandled) this.emit('error', error);
+  }
+
+  #failToOpen(error: Error): void {
+    this.#attempt = null;
+    this.#options = null;
+    this.#readyState = 2;
+    try {
+      this.#emitError(error);
+    } finally {
+      this.#finish();
+    }
+  }
+
+  #abort(): void {
+    const attempt = this.#attempt;
+    if (attempt === null) return;
+    this.#readyState = 2;
+    attempt.abort(new Error('WebSocket was closed before the connection was established'));
+  }
+
+  #sendTooLate(data: SendData, callback?: SendCallback): void {
+    this.#end().lostOctets += octetLength(data);
+    if (callback !== undefined) process.nextTick(callback, notOpen(this.#readyState));
+  }
+
+  #sendControl(
+    kind: 'ping' | 'pong',
+    data?: SendData | SendCallback,
+    mask?: boolean | SendCallback,
+    callback?: SendCallback,
+  ): void {
+    if (this.#readyState === 0) throw notOpen(0);
+    if (typeof data === 'function') {
+      callback = data as SendCallback;
+      data = undefined;
+      mask = undefined;
+    } else if (typeof mask === 'function') {
+      callback = mask;
+      mask = undefined;
+    }
+    if (typeof callback !== 'function') callback = undefined;
+    if (typeof data === 'number') data = data.toString();
+    if (this.#readyState !== 1) {
+      this.#sendTooLate(data as SendData, callback);
+      return;
+    }
+    const masked = (mask as boolean | undefined) ?? !this.#isServer;
+    if (isBlob(data)) this.#transport!.sendBlobControl(kind, data, masked, callback);
+    else this.#transport!.sendControl(kind, toOctets(data as SendData), masked, callback);
+  }
+}
+
+for (const [value, name] of stateNames.entries()) {
+  Object.defineProperty(WebSocket, name, { enumerable: true, value });
+  Object.defineProperty(WebSocket.prototype, name, { enumerable: true, value });
+}
+
+// As in a browser, and in `ws`, the attributes show when a program lists what a socket has.
+for (const name of [
+  'binaryType',
+  'bufferedAmount',
+  'extensions',
+  'isPaused',
+  'protocol',
+  'readyState',
+  'url',
+  'onopen',
+  'onmessage',
+  'onclose',
+  'onerror',
+  'addEventListener',
+  'removeEventListener',
+  'eventNames',
+]) {
+  Object.defineProperty(WebSocket.prototype, name, { enumerable: true });
+}
+
+function notOpen(state: ReadyState): Error {
+  return new Error(`WebSocket is not open: readyState ${state} (${stateNames[state]})`);
+}
+
+/** A copy of a close reason; what has no length, or is empty, is none. */
+function checkReason(reason: unknown): string | Uint8Array | undefined {
+  if (typeof reason === 'string') return reason;
+  if (reason instanceof Uint8Array) return Buffer.from(reason);
+  const isNone = reason === undefined || (reason !== null && !(reason as { length?: number }).length);
+  if (isNone) return undefined;
+  throw new TypeError('Second argument must be a string or a Uint8Array');
+}
+
+function toArrayBuffer({ buffer, byteOffset, byteLength }: Buffer): ArrayBuffer {
+  if (byteOffset === 0 && byteLength === buffer.byteLength) return buffer as ArrayBuffer;
+  return buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
+}

@@ -1,0 +1,108 @@
+import { describe, expect, test } from 'vitest';
+import * as browser from '../src/browser.ts';
+import * as goodwire from '../src/index.ts';
+import { 'module.exports' as required } from '../src/index.ts';
+import * as protocol from '../src/protocol.ts';
+
+// A name that appears here or disappears changes the public surface: say so in CHANGELOG.md.
+const names = [
+  'HandshakeError',
+  'ProtocolError',
+  'WebSocket',
+  'WebSocketServer',
+  'default',
+  'module.exports',
+  'upgrade',
+];
+
+/** What ws hangs on its class; the rest of our names are not ws's. */
+const statics = ['Server', 'WebSocket', 'WebSocketServer'];
+
+const protocolNames: string[] = [
+  'CloseCode',
+  'Connection',
+  'ConnectionSettings',
+  'FrameCollector',
+  'FrameDecoder',
+  'FrameWriter',
+  'HandshakeError',
+  'MessageDecoder',
+  'Opcode',
+  'ProtocolError',
+  'Utf8Validator',
+  'acceptKey',
+  'agree',
+  'agreementLines',
+  'allowOrigins',
+  'checkResponse',
+  'defaultMaxPayload',
+  'encodeFrame',
+  'firstOctet',
+  'formatClosePayload',
+  'formatExtensions',
+  'formatHead',
+  'formatRefusal',
+  'headerLength',
+  'isControlOpcode',
+  'isKnownOpcode',
+  'isValidCloseCode',
+  'maskInPlace',
+  'maskInto',
+  'maxHeaderLength',
+  'maxReasonLength',
+  'nextMaskingKey',
+  'nextState',
+  'parseAddress',
+  'parseClosePayload',
+  'parseExtensions',
+  'parseSubprotocols',
+  'readKey',
+  'readOffer',
+  'requestFields',
+  'requireSubprotocols',
+  'rotateKey',
+  'transitions',
+  'violations',
+  'writeHeader',
+  'writeMessage',
+];
+
+describe('goodwire', () => {
+  test('exports these names and no others', () => {
+    expect(Object.keys(goodwire).sort()).toEqual([...names].sort());
+  });
+
+  test('is the class itself: by default, by name and for require', () => {
+    expect(goodwire.default).toBe(goodwire.WebSocket);
+    expect(required).toBe(goodwire.WebSocket);
+    expect(goodwire.WebSocket.name).toBe('WebSocket');
+  });
+
+  test('hangs everything on the class, for programs that require it', () => {
+    const { WebSocket, WebSocketServer } = goodwire;
+    expect(WebSocket.WebSocket).toBe(WebSocket);
+    expect(WebSocket.WebSocketServer).toBe(WebSocketServer);
+    expect(WebSocket.Server).toBe(WebSocketServer);
+    expect(Object.keys(WebSocket)).toEqual(expect.arrayContaining(statics));
+  });
+
+  test('has the same names in a browser, so that shared modules link', () => {
+    expect(Object.keys(browser).sort()).toEqual([...names].sort());
+  });
+
+  test('is the WebSocket of the platform in a browser, and no server', () => {
+    expect(browser.WebSocket).toBe(globalThis.WebSocket);
+    expect(browser.default).toBe(browser.WebSocket);
+    expect(() => new browser.WebSocketServer()).toThrow('WebSocketServer needs Node.js');
+  });
+
+  test('has no upgrade in a browser', async () => {
+    await expect(browser.upgrade()).rejects.toThrow('upgrade needs Node.js');
+  });
+});
+
+describe('goodwire/protocol', () => {
+  test('exports these names and no others', () => {
+    expect(Object.keys(protocol).sort()).toEqual([...protocolNames].sort());
+  });
+});

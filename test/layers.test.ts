@@ -1,0 +1,125 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const source = join(import.meta.dirname, '..', 'src');
+
+const anyBuiltin = 'any';
+const everything = 'everything';
+
+interface Layer {
+  /** The layers below that it may import. Its own files it always may. */
+  readonly imports: readonly string[] | typeof everything;
+  /** The modules of Node that it may import, without `node:`. */
+  readonly builtins: readonly string[] | typeof anyBuiltin;
+}
+
+const aboveTheLine = ['frame', 'extension', 'message', 'handshake', 'connection'];
+
+/** The table of docs/architecture.md. Above the I/O line: no socket, stream, emitter or timer. */
+const layers: Readonly<Record<string, Layer>> = {
+  frame: { imports: [], builtins: ['buffer', 'crypto'] },
+  extension: { imports: ['frame'], builtins: ['buffer', 'zlib'] },
+  message: { imports: ['frame', 'extension'], builtins: ['buffer'] },
+  handshake: { imports: ['extension'], builtins: ['buffer', 'crypto'] },
+  connection: { imports: ['frame', 'message', 'extension'], builtins: ['buffer'] },
+  // ═══ the I/O line ═══
+  transport: { imports: aboveTheLine, builtins: anyBuiltin },
+  client: { imports: ['handshake', 'transport'], builtins: anyBuiltin },
+  websocket: { imports: ['client', 'transport', 'connection', 'message', 'frame'], builtins: anyBuiltin },
+  server: { imports: ['websocket', 'transport', 'handshake'], builtins: anyBuiltin },
+  // ═══ the entry points ═══
+  'protocol.ts': { imports: aboveTheLine, builtins: [] },
+  'browser.ts': { imports: ['frame', 'handshake'], builtins: [] },
+  'index.ts': { imports: everything, builtins: anyBuiltin },
+  'index.cts': { imports: everything, builtins: anyBuiltin },
+};
+
+/** What a file imports, types included, however the import is written. */
+function importsOf(code: string): string[] {
+  // Biome puts every import statement at the start of a line; comments are gone, so an example in one is none.
+  const bare = code.replace(/^\s*(?:\/\/|\/?\*).*$/gm, '');
+  const statements = bare.matchAll(/^(?:import|export)\b(?:[^;'"]*?\bfrom)?\s*(['"])(.+?)\1/gm);
+  const calls = bare.matchAll(/\b(?:import|require|getBuiltinModule)\(\s*(['"`])(.+?)\1/g);
+  return [...statements, ...calls].map((match) => match[2] as string);
+}
+
+/** The layer of a path below src/: its folder, or the file itself when it lies in no folder. */
+const layerOf = (path: string): string => path.split('/')[0] as string;
+
+/** What in one file breaks the table, in words. */
+function breaches(path: string, code: string): string[] {
+  const name = layerOf(path);
+  const layer = layers[name];
+  if (layer === undefined) return [`${path} lies in no layer of the table`];
+  const found: string[] = [];
+  for (const specifier of importsOf(code)) {
+    if (specifier.startsWith('.')) {
+      const target = layerOf(posix.join(posix.dirname(path), specifier));
+      const allowed = target === name || layer.imports === everything || layer.imports.includes(target);
+      if (!allowed) found.push(`${path} imports ${specifier}: ${name} may not import ${target}`);
+    } else if (specifier.startsWith('node:')) {
+      const builtin = specifier.slice('node:'.length);
+      const allowed = layer.builtins === anyBuiltin || layer.builtins.includes(builtin);
+      if (!allowed) found.push(`${path} imports ${specifier}: ${name} may not`);
+    } else {
+      found.push(`${path} imports ${specifier}: goodwire has no dependency, and Node's own modules begin with node:`);
+    }
+  }
+  return found;
+}
+
+const files = readdirSync(source, { recursive: true, encoding: 'utf8' })
+  .map((path) => path.replaceAll('\\', '/'))
+  .filter((path) => /\.c?ts$/.test(path));
+
+test('every import in src points down to a layer that the table allows', () => {
+  expect(files.length).toBeGreaterThan(0);
+  expect(files.flatMap((path) => breaches(path, readFileSync(join(source, path), 'utf8')))).toEqual([]);
+});
+
+test('no layer of the table imports itself in a circle', () => {
+  const visit = (name: string, path: readonly string[]): void => {
+    expect(path).not.toContain(name);
+    const imports = layers[name]?.imports ?? [];
+    if (imports !== everything) for (const below of imports) visit(below, [...path, name]);
+  };
+  for (const name of Object.keys(layers)) visit(name, []);
+});
+
+test('docs/architecture.md has the same table', () => {
+  const document = readFileSync(join(source, '..', 'docs', 'architecture.md'), 'utf8');
+  const rows = [...document.matchAll(/^\| `(?:src\/)?(\w+)\/` \|.*\| ([^|]*) \|$/gm)];
+  const documented = rows.map(([, name, imports]) => [name, new Set(imports?.match(/\w+/g))]);
+  const folders = Object.entries(layers).filter(([name]) => !name.includes('.'));
+  expect(documented).toEqual(folders.map(([name, { imports }]) => [name, new Set(imports)]));
+});
+
+describe('the check itself', () => {
+  test.each([
+    ['an import upwards', 'frame/opcode.ts', "import { Connection } from '../connection/connection.ts';"],
+    ['a type imported upwards', 'message/a.ts', "import type {\n  Connection,\n} from '../connection/connection.ts';"],
+    ['a type hidden in an expression', 'frame/a.ts', "let a: import('../server/websocket-server.ts').WebSocketServer;"],
+    ['an export from above', 'handshake/a.ts', "export * from '../transport/transport.ts';"],
+    ['an import for its effect', 'connection/a.ts', "import '../transport/transport.ts';"],
+    ['a socket above the I/O line', 'connection/a.ts', "import { Socket } from 'node:net';"],
+    ['an emitter above the I/O line', 'message/a.ts', "import { EventEmitter } from 'node:events';"],
+    ['a module of Node without its prefix', 'server/a.ts', "import { createServer } from 'http';"],
+    ['a dependency', 'client/a.ts', "import ws from 'ws';"],
+    ['a sibling layer', 'handshake/a.ts', "import { Opcode } from '../frame/opcode.ts';"],
+    ['a folder that the table does not know', 'utilities/a.ts', ''],
+    ['Node in the browser entry', 'browser.ts', "import { EventEmitter } from 'node:events';"],
+  ])('sees %s', (_title, path, code) => {
+    expect(breaches(path, code)).toHaveLength(1);
+  });
+
+  test.each([
+    ['an import within the layer', 'frame/a.ts', "import { Opcode } from './opcode.ts';"],
+    ['an import downwards', 'server/a.ts', "import { WebSocket } from '../websocket/websocket.ts';"],
+    ['masking keys from node:crypto', 'frame/a.ts', "import { randomFillSync } from 'node:crypto';"],
+    ['an example in a comment', 'frame/a.ts', "/**\n * import { x } from 'goodwire/protocol';\n */"],
+    ['text that mentions an import', 'frame/a.ts', "export const a = 'from ';\nexport const b = ['ws'];"],
+  ])('allows %s', (_title, path, code) => {
+    expect(breaches(path, code)).toEqual([]);
+  });
+});

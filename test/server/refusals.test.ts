@@ -1,0 +1,513 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import http from 'node:http';
+import type { Duplex } from 'node:stream';
+import fc from 'fast-check';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import * as ws from 'ws';
+import { HandshakeError } from '../../src/handshake/handshake-error.ts';
+import {
+  type SocketErrorMessage,
+  socketErrorChannelName,
+  type UpgradeRefusedMessage,
+  upgradeRefusedChannelName,
+} from '../../src/server/diagnostics.ts';
+import type { ServerOptions } from '../../src/server/server-options.ts';
+import { WebSocketServer } from '../../src/server/websocket-server.ts';
+import {
+  closing,
+  connect,
+  exchange,
+  exchangeHead,
+  injectedRequest,
+  key,
+  MemoryStream,
+  portOf,
+  requestText,
+} from './support.ts';
+
+const cleanups: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function serve(options: ServerOptions = {}): Promise<WebSocketServer> {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', ...options });
+  cleanups.push(() => {
+    for (const client of server.clients ?? []) client.terminate();
+    return new Promise((resolve) => server.close(resolve));
+  });
+  await once(server, 'listening');
+  return server;
+}
+
+async function serveTheirs(options: ws.ServerOptions = {}): Promise<ws.WebSocketServer> {
+  const server = new ws.WebSocketServer({ port: 0, host: '127.0.0.1', ...options });
+  cleanups.push(() => {
+    for (const client of server.clients) client.terminate();
+    return new Promise((resolve) => server.close(resolve));
+  });
+  await once(server, 'listening');
+  return server;
+}
+
+/** What is published on a channel during a test. */
+function collect<Message>(channel: string): Message[] {
+  const messages: Message[] = [];
+  const listener = (message: unknown) => messages.push(message as Message);
+  subscribe(channel, listener);
+  cleanups.push(() => unsubscribe(channel, listener));
+  return messages;
+}
+
+/** Resolves with the next message of a channel. */
+function published<Message>(channel: string): Promise<Message> {
+  return new Promise((resolve) => {
+    const listener = (message: unknown) => {
+      unsubscribe(channel, listener);
+      resolve(message as Message);
+    };
+    subscribe(channel, listener);
+  });
+}
+
+/** Hands a request to a server that listens nowhere, and gives what is answered once the stream is closed. */
+async function inject(options: ServerOptions, headers: Record<string, string | undefined> = {}): Promise<string> {
+  const socket = new MemoryStream();
+  const server = new WebSocketServer({ noServer: true, ...options });
+  server.handleUpgrade(injectedRequest(headers), socket, Buffer.alloc(0), (websocket) => websocket.terminate());
+  if (!socket.closed) await closing(socket);
+  return socket.written;
+}
+
+describe('a request that breaks a rule', () => {
+  const cases: [string, Parameters<typeof requestText>[0]][] = [
+    ['another Upgrade', { headers: { Upgrade: 'h2c' } }],
+    ['no key', { headers: { 'Sec-WebSocket-Key': undefined } }],
+    ['a bad key', { headers: { 'Sec-WebSocket-Key': 'x' } }],
+    ['two keys', { headers: { 'Sec-WebSocket-Key': [key, key] } }],
+    ['bad subprotocols', { headers: { 'Sec-WebSocket-Protocol': 'a, a' } }],
+    ['empty subprotocols', { headers: { 'Sec-WebSocket-Protocol': '' } }],
+    ['bad extensions', { headers: { 'Sec-WebSocket-Extensions': 'a;' } }],
+    ['another path', { url: '/elsewhere' }],
+  ];
+
+  it.each(cases)('is answered as ws answers it: %s', async (_, options) => {
+    // ws reads the extensions only if it may agree to some.
+    const theirs = await serveTheirs({ path: '/', perMessageDeflate: true });
+    const ours = await serve({ path: '/' });
+    const text = requestText(options);
+    const expected = await exchange(portOf(theirs), text);
+    expect(await exchange(portOf(ours), text)).toBe(expected);
+    expect(expected).toMatch(/^HTTP\/1\.1 400 Bad Request\r\nConnection: close\r\n/);
+  });
+
+  it('is told which method is allowed', async () => {
+    const response = await exchange(portOf(await serve()), requestText({ method: 'POST' }));
+    expect(response).toBe(
+      'HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Type: text/html\r\nContent-Length: 19\r\nAllow: GET\r\n\r\nInvalid HTTP method',
+    );
+  });
+
+  it.each([undefined, '12', '14', '013', ['13', '13']])(
+    'is told which versions there are, if it wants %j',
+    async (version) => {
+      const response = await exchange(
+        portOf(await serve()),
+        requestText({ headers: { 'Sec-WebSocket-Version': version } }),
+      );
+      expect(response).toMatch(/^HTTP\/1\.1 426 Upgrade Required\r\nConnection: close, Upgrade\r\n/);
+      expect(response).toContain('\r\nSec-WebSocket-Version: 13, 8\r\n');
+      expect(response).toMatch(/\r\n\r\nMissing or invalid Sec-WebSocket-Version header$/);
+    },
+  );
+
+  it.each<[string, Parameters<typeof requestText>[0]]>([
+    ['HTTP/1.0', { version: '1.0' }],
+    ['no Host', { headers: { Host: undefined } }],
+  ])('is answered with 400, where ws accepts it: %s', async (_, options) => {
+    const response = await exchange(portOf(await serve()), requestText(options));
+    expect(response).toMatch(/^HTTP\/1\.1 400 Bad Request\r\nConnection: close\r\n/);
+  });
+
+  it('is answered with 400 if its fields are more than Node keeps', async () => {
+    const plain = http.createServer();
+    plain.maxHeadersCount = 20;
+    plain.listen(0, '127.0.0.1');
+    await once(plain, 'listening');
+    cleanups.push(() => {
+      plain.closeAllConnections();
+      return new Promise((resolve) => plain.close(resolve));
+    });
+    new WebSocketServer({ server: plain });
+    const many = Array.from({ length: 40 }, (_, index) => `X-${index}: y\r\n`).join('');
+    const text = requestText().replace('\r\n', `\r\n${many}`);
+    expect(await exchange(portOf(plain), text)).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+  });
+
+  it('is answered or accepted, whatever its fields are', async () => {
+    const text = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.constantFrom('constructor', '__proto__', 'toString', 'a; b="', '13', key, 'websocket', 'Upgrade'),
+    );
+    const names = [
+      'host',
+      'upgrade',
+      'connection',
+      'origin',
+      'sec-websocket-key',
+      'sec-websocket-version',
+      'sec-websocket-protocol',
+      'sec-websocket-extensions',
+    ];
+    await fc.assert(
+      fc.asyncProperty(fc.dictionary(fc.constantFrom(...names), text), async (headers) => {
+        const [statusLine, ...lines] = (await inject({}, headers)).split('\r\n');
+        expect(statusLine).toMatch(/^HTTP\/1\.1 (101|400|426) /);
+        expect(lines.slice(0, lines.indexOf('')).every((line) => /^[\w-]+: /.test(line))).toBe(true);
+      }),
+    );
+  });
+
+  it.each([
+    ['64 Ki spaces', `a${' '.repeat(65_536)}b`, '400'],
+    ['64 Ki spaces in a quoted string', `a; b="${' '.repeat(65_536)}"`, '400'],
+    ['10 000 parameters', `a${'; __proto__=constructor'.repeat(10_000)}`, '101'],
+    ['10 000 extensions', `a${', toString'.repeat(10_000)}`, '101'],
+    ['a quote that is not closed', `a; b="${'x'.repeat(65_536)}`, '400'],
+  ])('costs little, with extensions of %s', async (_, header, status) => {
+    const response = await inject({}, { 'sec-websocket-extensions': header });
+    expect(response.split(' ')[1]).toBe(status);
+  });
+
+  it('is told to wsClientError, which takes the socket over', async () => {
+    const server = await serve();
+    const seen: [Error, Duplex, http.IncomingMessage][] = [];
+    server.on('wsClientError', (...args) => {
+      seen.push(args);
+      args[1].end('HTTP/1.1 418 Teapot\r\n\r\n');
+    });
+    expect(await exchange(portOf(server), requestText({ method: 'POST' }))).toBe('HTTP/1.1 418 Teapot\r\n\r\n');
+    const [[error, socket, request]] = seen as [[HandshakeError, Duplex, http.IncomingMessage]];
+    expect(error).toBeInstanceOf(HandshakeError);
+    expect(error).toMatchObject({ status: 405, code: 'GOODWIRE_INVALID_METHOD', message: 'Invalid HTTP method' });
+    expect(request.socket).toBe(socket);
+  });
+
+  it('is published', async () => {
+    const refused = collect<UpgradeRefusedMessage>(upgradeRefusedChannelName);
+    await exchange(portOf(await serve()), requestText({ method: 'POST' }));
+    await exchange(portOf(await serve({ path: '/x' })), requestText());
+    await exchange(portOf(await serve({ verifyClient: () => false })), requestText());
+    await exchange(portOf(await serve({ origins: [] })), requestText());
+    expect(refused.map(({ error }) => error.code)).toEqual([
+      'GOODWIRE_INVALID_METHOD',
+      'GOODWIRE_NOT_HANDLED',
+      'GOODWIRE_NOT_VERIFIED',
+      'GOODWIRE_ORIGIN_NOT_ALLOWED',
+    ]);
+    expect(refused.every(({ request }) => request instanceof http.IncomingMessage)).toBe(true);
+  });
+});
+
+describe('a refusal', () => {
+  it('ends the connection, and nothing behind the request is looked at', async () => {
+    const seen = vi.fn();
+    const plain = http.createServer(seen);
+    plain.listen(0, '127.0.0.1');
+    await once(plain, 'listening');
+    cleanups.push(() => {
+      plain.closeAllConnections();
+      return new Promise((resolve) => plain.close(resolve));
+    });
+    new WebSocketServer({ server: plain, path: '/there' });
+    const upgrades = vi.fn();
+    plain.on('upgrade', upgrades);
+    const closed = once(plain, 'connection').then(([socket]) => closing(socket));
+    const text = `${requestText()}GET / HTTP/1.1\r\nHost: x\r\n\r\n${requestText({ url: '/there' })}`;
+    const response = await exchange(portOf(plain), text);
+    await closed;
+    expect(response.match(/HTTP\/1\.1/g)).toEqual(['HTTP/1.1']);
+    expect(seen).not.toHaveBeenCalled();
+    expect(upgrades).toHaveBeenCalledTimes(1);
+  });
+
+  it('is forced after closeTimeout on a peer that does not read', async () => {
+    const socket = new MemoryStream();
+    socket.isStuck = true;
+    const server = new WebSocketServer({ noServer: true, closeTimeout: 10 });
+    server.handleUpgrade(injectedRequest({ upgrade: 'x' }), socket, Buffer.alloc(0), () => {});
+    expect(socket.destroyed).toBe(false);
+    await closing(socket);
+  });
+
+  it('throws what the peer sends meanwhile away', async () => {
+    const socket = new MemoryStream();
+    const server = new WebSocketServer({ noServer: true });
+    server.handleUpgrade(injectedRequest({ upgrade: 'x' }), socket, Buffer.alloc(0), () => {});
+    socket.push('x'.repeat(100));
+    await closing(socket);
+    expect(socket.readableLength).toBe(0);
+  });
+});
+
+describe("the application's mistakes", () => {
+  const rejected = (() => Promise.reject(new Error('mine'))) as unknown as () => boolean;
+  const thrown = (): never => {
+    throw new Error('mine');
+  };
+
+  it.each<[string, ServerOptions]>([
+    ['verifyClient throws', { verifyClient: thrown }],
+    ['verifyClient rejects', { verifyClient: rejected }],
+    ['verifyClient with a callback throws', { verifyClient: (_info, _answer) => thrown() }],
+    ['verifyClient with a callback rejects', { verifyClient: async (_info, _answer) => thrown() }],
+    [
+      'verifyClient throws after its answer',
+      {
+        verifyClient: (_, answer) => {
+          answer(true);
+          thrown();
+        },
+      },
+    ],
+    [
+      'verifyClient throws, and answers',
+      {
+        verifyClient: (_, answer) => {
+          setImmediate(answer, true);
+          thrown();
+        },
+      },
+    ],
+    ['verifyClient refuses with a status that is none', { verifyClient: (_, answer) => answer(false, 101) }],
+    [
+      'verifyClient refuses with headers that are two',
+      { verifyClient: (_, answer) => answer(false, 401, '', { X: 'a\r\nY: b' }) },
+    ],
+    ['origins throws', { origins: thrown }],
+    ['origins rejects', { origins: rejected }],
+    ['handleProtocols throws', { handleProtocols: thrown }],
+    ['handleProtocols chooses what was not offered', { handleProtocols: () => 'b' }],
+    ['handleProtocols chooses two lines', { handleProtocols: () => 'a\r\nX: y' }],
+    ['handleProtocols chooses what is no text', { handleProtocols: () => 5 as unknown as string }],
+    ['responseHeaders throws', { responseHeaders: thrown }],
+    ['responseHeaders gives a value of two lines', { responseHeaders: () => ({ X: 'a\r\nY: b' }) }],
+    ['responseHeaders gives a name of two lines', { responseHeaders: () => ({ 'X: a\r\nY': 'b' }) }],
+    ['responseHeaders decides what the handshake does', { responseHeaders: () => ({ 'Sec-WebSocket-Accept': 'x' }) }],
+    ['the class throws', { WebSocket: thrown as never }],
+  ])('are answered with 500, and reported: %s', async (_, options) => {
+    const refused = collect<UpgradeRefusedMessage>(upgradeRefusedChannelName);
+    const response = await inject(options, { 'sec-websocket-protocol': 'a' });
+    expect(response).toBe(
+      'HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Type: text/html\r\nContent-Length: 21\r\n\r\nInternal Server Error',
+    );
+    expect(refused).toHaveLength(1);
+    expect(refused[0]!.error).toMatchObject({ status: 500, code: 'GOODWIRE_APPLICATION_ERROR' });
+    expect(refused[0]!.error.cause).toBeInstanceOf(Error);
+  });
+
+  it.each<[string, (headers: string[]) => void]>([
+    ['throws', thrown],
+    ['adds two lines in one', (headers) => headers.push('X: a\r\nY: b')],
+    ['adds a lone LF', (headers) => headers.push('X: a\nY: b')],
+    ['ends the head', (headers) => headers.push('', 'body')],
+    ['takes the status line away', (headers) => headers.shift()],
+  ])('are answered with 500 if a headers listener %s', async (_, listener) => {
+    const refused = collect<UpgradeRefusedMessage>(upgradeRefusedChannelName);
+    const server = await serve();
+    server.on('headers', listener);
+    expect(await exchange(portOf(server), requestText())).toMatch(/^HTTP\/1\.1 500 [\s\S]*Internal Server Error$/);
+    expect(refused).toHaveLength(1);
+  });
+
+  it('are told to wsClientError', async () => {
+    const server = await serve({ verifyClient: thrown });
+    server.on('wsClientError', (error, socket) => socket.end(`HTTP/1.1 500 ${(error.cause as Error).message}\r\n\r\n`));
+    expect(await exchange(portOf(server), requestText())).toBe('HTTP/1.1 500 mine\r\n\r\n');
+  });
+
+  it('are warned about if nobody listens', async () => {
+    const emitWarning = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    cleanups.push(() => emitWarning.mockRestore());
+    await inject({ verifyClient: thrown });
+    await inject({
+      verifyClient: () => {
+        throw 'text';
+      },
+    });
+    expect(emitWarning.mock.calls).toEqual([
+      [
+        'A callback of a WebSocket server failed, and the upgrade was answered with 500',
+        {
+          type: 'GoodwireWarning',
+          code: 'GOODWIRE_APPLICATION_ERROR',
+          detail: expect.stringMatching(/^Error: mine\n/),
+        },
+      ],
+      [expect.anything(), expect.objectContaining({ detail: 'text' })],
+    ]);
+  });
+
+  it('are answered once, whatever verifyClient says later', async () => {
+    const refused = collect(upgradeRefusedChannelName);
+    let answerLater!: (isAllowed: boolean) => void;
+    const response = await inject({
+      verifyClient: async (_, answer) => {
+        answerLater = answer;
+        thrown();
+      },
+    });
+    answerLater(true);
+    expect(response).toMatch(/ 500 /);
+    expect(refused).toHaveLength(1);
+  });
+
+  it('after the answer do not matter any more', async () => {
+    const refused = collect(upgradeRefusedChannelName);
+    const server = await serve({
+      verifyClient: async (_, answer) => {
+        answer(true);
+        thrown();
+      },
+    });
+    expect(await exchangeHead(portOf(server), requestText())).toMatch(/ 101 /);
+    expect(refused).toEqual([]);
+  });
+});
+
+describe('an error of the raw socket', () => {
+  /** A server in whose verifyClient the test decides when to go on. */
+  function verifying() {
+    let go!: (isAllowed: boolean) => void;
+    let begin!: () => void;
+    const started = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    const options: ServerOptions = {
+      verifyClient: (_, answer) => {
+        go = answer;
+        begin();
+      },
+    };
+    return { options, started, go: (isAllowed: boolean) => go(isAllowed) };
+  }
+
+  it.each([true, false])('while verifyClient thinks is published, and its answer %j comes too late', async (answer) => {
+    const refused = published<UpgradeRefusedMessage>(upgradeRefusedChannelName);
+    const failed = published<SocketErrorMessage>(socketErrorChannelName);
+    const { options, started, go } = verifying();
+    const server = await serve(options);
+    const connected = vi.fn();
+    server.on('connection', connected).on('wsClientError', connected);
+    const client = await connect(portOf(server));
+    client.write(requestText());
+    await started;
+    client.resetAndDestroy();
+    const { error, socket } = await failed;
+    expect(error).toMatchObject({ code: 'ECONNRESET' });
+    expect((socket as Duplex).destroyed).toBe(true);
+    go(answer);
+    const { error: refusal } = await refused;
+    expect(refusal).toMatchObject({ code: answer ? 'GOODWIRE_SOCKET_CLOSED' : 'GOODWIRE_NOT_VERIFIED' });
+    expect(connected).not.toHaveBeenCalled();
+    expect(server.clients.size).toBe(0);
+  });
+
+  it('while verifyClient thinks does not turn its failure into an answer', async () => {
+    const refused = published<UpgradeRefusedMessage>(upgradeRefusedChannelName);
+    const socket = new MemoryStream();
+    let reject!: (error: Error) => void;
+    const verdict = new Promise((_, no) => {
+      reject = no;
+    });
+    const server = new WebSocketServer({ noServer: true, verifyClient: (() => verdict) as unknown as () => boolean });
+    server.handleUpgrade(injectedRequest(), socket, Buffer.alloc(0), () => {});
+    socket.destroy(new Error('gone'));
+    await closing(socket);
+    reject(new Error('mine'));
+    expect((await refused).error).toMatchObject({ code: 'GOODWIRE_APPLICATION_ERROR' });
+    expect(socket.written).toBe('');
+  });
+
+  it('before the upgrade brings nothing down', async () => {
+    const server = await serve();
+    const client = await connect(portOf(server));
+    const accepted = once(server, 'connection');
+    client.write(requestText().slice(0, 20));
+    client.resetAndDestroy();
+    expect(await exchangeHead(portOf(server), requestText())).toMatch(/ 101 /);
+    await accepted;
+  });
+
+  it('after a refusal brings nothing down', async () => {
+    const errors = collect<SocketErrorMessage>(socketErrorChannelName);
+    const socket = new MemoryStream();
+    const server = new WebSocketServer({ noServer: true });
+    server.handleUpgrade(injectedRequest({ upgrade: 'x' }), socket, Buffer.alloc(0), () => {});
+    socket.destroy(new Error('EPIPE'));
+    await closing(socket);
+    expect(errors).toEqual([{ error: new Error('EPIPE'), socket }]);
+  });
+
+  it('brings nothing down if a listener of wsClientError has the socket', async () => {
+    const errors = collect<SocketErrorMessage>(socketErrorChannelName);
+    const socket = new MemoryStream();
+    const server = new WebSocketServer({ noServer: true });
+    server.on('wsClientError', (_, raw) => raw.destroy(new Error('EPIPE')));
+    server.handleUpgrade(injectedRequest({ upgrade: 'x' }), socket, Buffer.alloc(0), () => {});
+    await closing(socket);
+    expect(errors).toHaveLength(1);
+  });
+
+  it('that is destroyed already leads to nothing', () => {
+    const socket = new MemoryStream();
+    socket.destroy();
+    const server = new WebSocketServer({ noServer: true });
+    const callback = vi.fn();
+    server.handleUpgrade(injectedRequest(), socket, Buffer.alloc(0), callback);
+    server.handleUpgrade(injectedRequest({ upgrade: 'x' }), socket, Buffer.alloc(0), callback);
+    expect(callback).not.toHaveBeenCalled();
+    expect(socket.written).toBe('');
+  });
+
+  it('after the upgrade ends the WebSocket, and nothing else', async () => {
+    const server = await serve();
+    const closed = once(server, 'connection').then(([websocket]) => closing(websocket));
+    const client = await connect(portOf(server));
+    client.write(requestText());
+    await once(client, 'data');
+    client.resetAndDestroy();
+    const [code] = await closed;
+    expect(code).toBe(1006);
+  });
+
+  it('that ends during the handshake is not upgraded', async () => {
+    const refused = published<UpgradeRefusedMessage>(upgradeRefusedChannelName);
+    const { options, started, go } = verifying();
+    const socket = new MemoryStream();
+    const server = new WebSocketServer({ noServer: true, ...options });
+    server.handleUpgrade(injectedRequest(), socket, Buffer.alloc(0), () => {});
+    await started;
+    socket.resume();
+    socket.push(null);
+    await once(socket, 'end');
+    go(true);
+    expect((await refused).error).toMatchObject({ code: 'GOODWIRE_SOCKET_CLOSED' });
+    expect(socket.destroyed).toBe(true);
+  });
+});
+
+describe('a peer that breaks the protocol', () => {
+  it('does not bring a server down that has no listener for errors', async () => {
+    const server = await serve();
+    const closed = once(server, 'connection').then(([websocket]) => closing(websocket));
+    const client = await connect(portOf(server));
+    client.write(requestText());
+    await once(client, 'data');
+    client.write(Buffer.from([0xff, 0xff]));
+    await closed;
+    expect(await exchangeHead(portOf(server), requestText())).toMatch(/ 101 /);
+  });
+});

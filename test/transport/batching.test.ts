@@ -1,0 +1,283 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { Duplex } from 'node:stream';
+import { setImmediate as immediate } from 'node:timers/promises';
+import { describe, expect, test, vi } from 'vitest';
+import { WebSocket } from '../../src/index.ts';
+import { fromClient, fromServer } from '../support/from-client.ts';
+import { connectPair, implementations, listen, rawClient } from '../support/peers.ts';
+
+const { goodwire } = implementations;
+
+/** A stream that notes what each call of the lowest level is given: one entry is one write to the kernel. */
+class Notebook extends Duplex {
+  readonly writes: Buffer[] = [];
+  override _read(): void {}
+  override _write(chunk: Buffer, _encoding: string, callback: () => void): void {
+    this.writes.push(Buffer.from(chunk));
+    this.emit('written');
+    callback();
+  }
+  override _writev(chunks: { chunk: Buffer }[], callback: () => void): void {
+    this.writes.push(Buffer.concat(chunks.map(({ chunk }) => chunk)));
+    callback();
+  }
+}
+
+function serve(): { stream: Notebook; socket: WebSocket } {
+  const stream = new Notebook();
+  const socket = new WebSocket(null);
+  socket.setSocket(stream, Buffer.alloc(0));
+  return { stream, socket };
+}
+
+/** Two turns of the event loop: what is collected for a moment has left by then. */
+async function quiet(): Promise<void> {
+  await immediate();
+  await immediate();
+}
+
+describe('one write', () => {
+  test('carries all answers to the messages of one chunk, pongs and the close frame among them', async () => {
+    const { stream, socket } = serve();
+    socket.on('message', (data) => socket.send(String(data)));
+    const frames = Array.from({ length: 100 }, (_, i) => fromClient(1, `m${i}`));
+    stream.push(Buffer.concat([...frames, fromClient(9, 'p'), fromClient(8)]));
+    await quiet();
+    const answers = Array.from({ length: 100 }, (_, i) => fromServer(1, `m${i}`));
+    expect(stream.writes).toEqual([Buffer.concat([...answers, fromServer(10, 'p'), fromServer(8)])]);
+  });
+
+  test('carries all that is sent in one tick, and leaves at its end', async () => {
+    const { stream, socket } = serve();
+    for (let i = 0; i < 50; i++) socket.send(`m${i}`);
+    socket.ping('p');
+    socket.close(1000);
+    expect(stream.writes).toEqual([]);
+    await Promise.resolve();
+    await immediate();
+    expect(stream.writes).toHaveLength(1);
+    expect(stream.writes[0]).toEqual(
+      Buffer.concat([
+        ...Array.from({ length: 50 }, (_, i) => fromServer(1, `m${i}`)),
+        fromServer(9, 'p'),
+        fromServer(8, Buffer.from([3, 232])),
+      ]),
+    );
+    socket.terminate();
+  });
+
+  test('carries small and large messages together, the large ones by reference', async () => {
+    const { stream, socket } = serve();
+    const large = Buffer.alloc(20_000, 'L');
+    const written: unknown[] = [];
+    const write = stream.write.bind(stream);
+    stream.write = ((chunk: Buffer, ...rest: []) => {
+      written.push(chunk);
+      return write(chunk, ...rest);
+    }) as Duplex['write'];
+    socket.send('before');
+    socket.send(large);
+    socket.send('after');
+    await immediate();
+    expect(stream.writes).toEqual([
+      Buffer.concat([fromServer(1, 'before'), fromServer(2, large), fromServer(1, 'after')]),
+    ]);
+    expect(written).toContain(large);
+    socket.terminate();
+  });
+
+  test('carries what is sent inside of a message over TCP, to another socket, too', async () => {
+    await using peers = await listen(goodwire);
+    const sockets: WebSocket[] = [];
+    peers.server.on('connection', (socket) => sockets.push(socket));
+    const writes: number[] = [];
+    peers.httpServer.on('connection', (socket: Duplex) => {
+      const index = writes.push(0) - 1;
+      const write = socket.write.bind(socket);
+      socket.write = ((...args: Parameters<Duplex['write']>) => {
+        writes[index]!++;
+        return write(...args);
+      }) as Duplex['write'];
+    });
+    const first = await rawClient(peers);
+    const second = await rawClient(peers);
+    sockets[0]!.on('message', (data) => {
+      for (const socket of sockets) {
+        socket.send(String(data));
+        socket.send(String(data));
+      }
+    });
+    writes.fill(0);
+    const both = [once(first, 'data'), once(second, 'data')];
+    first.write(Buffer.concat([fromClient(1, 'a'), fromClient(1, 'b')]));
+    const answer = Buffer.concat(['a', 'a', 'b', 'b'].map((text) => fromServer(1, text)));
+    for (const one of both) expect((await one)[0]).toEqual(answer);
+    expect(writes).toEqual([1, 1]);
+  });
+
+  test('is not waited for where a tick sends more than 256 KiB', () => {
+    const { stream, socket } = serve();
+    const chunk = Buffer.alloc(8000);
+    for (let i = 0; i < 32; i++) socket.send(chunk);
+    expect(stream.writes).toEqual([]);
+    socket.send(chunk);
+    expect(stream.writes.length).toBe(1);
+    expect(socket.bufferedAmount).toBe(0);
+    socket.terminate();
+  });
+
+  test('keeps the order over the border of 256 KiB, inside of a message', async () => {
+    const { stream, socket } = serve();
+    const sent = Array.from({ length: 100 }, (_, i) => Buffer.alloc(8000, i));
+    socket.on('message', () => {
+      for (const one of sent) socket.send(one);
+    });
+    stream.push(fromClient(1, 'go'));
+    await quiet();
+    expect(Buffer.concat(stream.writes).equals(Buffer.concat(sent.map((one) => fromServer(2, one))))).toBe(true);
+  });
+});
+
+test('timers that a test of the application fakes and never fires do not keep answers back, then or later', async () => {
+  for (const fake of [true, false]) {
+    const { stream, socket } = serve();
+    socket.on('message', (data) => socket.send(String(data)));
+    if (fake) vi.useFakeTimers({ toFake: ['setImmediate', 'setTimeout', 'performance'] });
+    const written = once(stream, 'written');
+    stream.push(fromClient(1, 'echo'));
+    await written;
+    vi.useRealTimers();
+    expect(stream.writes).toEqual([fromServer(1, 'echo')]);
+    socket.terminate();
+  }
+});
+
+describe('bufferedAmount', () => {
+  test('is what has been sent in this tick with its framing, and 0 once the stream has taken it', async () => {
+    const { socket } = serve();
+    socket.send('12345');
+    expect(socket.bufferedAmount).toBe(7);
+    socket.send(new Blob(['123']));
+    expect(socket.bufferedAmount).toBe(10);
+    socket.send('é');
+    expect(socket.bufferedAmount).toBe(12);
+    await new Promise<void>((resolve) => socket.send('x', () => resolve()));
+    expect(socket.bufferedAmount).toBe(0);
+    socket.terminate();
+  });
+
+  test('holds what the stream holds, and the callback comes when the stream has taken it', async () => {
+    const { stream, socket } = serve();
+    let taken = () => {};
+    stream._write = (_chunk, _encoding, callback) => {
+      taken = callback;
+    };
+    const callback = vi.fn();
+    socket.send('12345', callback);
+    await immediate();
+    expect(socket.bufferedAmount).toBe(7);
+    expect(callback).not.toHaveBeenCalled();
+    taken();
+    await immediate();
+    expect(socket.bufferedAmount).toBe(0);
+    expect(callback).toHaveBeenCalledExactlyOnceWith();
+    socket.terminate();
+  });
+});
+
+describe('the memory of a batch', () => {
+  test('is not used again while a stream that is no socket may still hold it', async () => {
+    const { stream, socket } = serve();
+    const kept: Buffer[] = [];
+    // No copy: what a stream in memory passes on is the very chunk.
+    stream._write = (chunk, _encoding, callback) => {
+      kept.push(chunk);
+      callback();
+    };
+    const others = Array.from({ length: 20 }, serve);
+    const expected: Buffer[] = [];
+    for (let i = 0; i < 200; i++) {
+      socket.send(`message ${i}`);
+      expected.push(fromServer(1, `message ${i}`));
+      for (const other of others) other.socket.send('something else');
+      await immediate();
+    }
+    expect(Buffer.concat(kept)).toEqual(Buffer.concat(expected));
+    for (const one of [socket, ...others.map((other) => other.socket)]) one.terminate();
+  });
+
+  test('is shared by sockets whose octets the kernel has, and never mixed up', async () => {
+    await using peers = await listen(goodwire);
+    const pairs: Awaited<ReturnType<typeof connectPair>>[] = [];
+    for (let i = 0; i < 8; i++) pairs.push(await connectPair(peers, goodwire));
+    const received = pairs.map(({ client }) => {
+      const messages: string[] = [];
+      client.on('message', (data) => messages.push(String(data)));
+      return messages;
+    });
+    const done = pairs.map(
+      ({ client }) => new Promise((resolve) => client.on('message', (data) => String(data) === 'end' && resolve(0))),
+    );
+    for (let round = 0; round < 30; round++) {
+      for (const [i, { served }] of pairs.entries()) {
+        for (let n = 0; n < 1 + ((round * i) % 7); n++)
+          served.send(`${i} ${round} ${n} ${'x'.repeat((round * 97) % 3000)}`);
+      }
+      if (round % 3 === 0) await immediate();
+    }
+    for (const { served } of pairs) served.send('end');
+    await Promise.all(done);
+    for (const [i, messages] of received.entries()) {
+      const expected: string[] = [];
+      for (let round = 0; round < 30; round++) {
+        for (let n = 0; n < 1 + ((round * i) % 7); n++)
+          expected.push(`${i} ${round} ${n} ${'x'.repeat((round * 97) % 3000)}`);
+      }
+      expect(messages).toEqual([...expected, 'end']);
+    }
+  });
+});
+
+describe('process.exit()', () => {
+  const program = (when: string) => `
+    import { WebSocket } from ${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)};
+    const socket = new WebSocket(process.argv[1]);
+    ${when}
+  `;
+  const programs = {
+    'in the tick of a send': `socket.on('open', () => { socket.send('last words'); process.exit(); });`,
+    'inside of a message': `socket.on('message', () => { socket.send('last words'); process.exit(); });`,
+    'after a send to two sockets': `socket.on('open', () => {
+      socket.send('last');
+      socket.send(' words');
+      process.exit();
+    });`,
+    'in a timer': `socket.on('open', () => setTimeout(() => { socket.send('last words'); process.exit(); }, 1));`,
+  };
+
+  test.each(Object.entries(programs))('%s lets the message leave', async (_name, when) => {
+    // A peer in this process, which says something first and collects what comes.
+    const octets: Buffer[] = [];
+    const { WebSocketServer } = goodwire;
+    const listener = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    await once(listener, 'listening');
+    const closed = new Promise<void>((resolve) => {
+      listener.on('connection', (socket) => {
+        socket.send('hello');
+        socket.on('message', (data) => octets.push(data as Buffer));
+        socket.on('close', () => resolve());
+      });
+    });
+    const { port } = listener.address() as AddressInfo;
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', program(when), `ws://127.0.0.1:${port}`], {
+      stdio: 'inherit',
+    });
+    const [code] = await once(child, 'exit');
+    await closed;
+    expect(code).toBe(0);
+    expect(Buffer.concat(octets).toString()).toBe('last words');
+    await new Promise((resolve) => listener.close(resolve));
+  });
+});

@@ -1,0 +1,299 @@
+import { once } from 'node:events';
+import { Duplex, duplexPair } from 'node:stream';
+import { setImmediate as immediate } from 'node:timers/promises';
+import { describe, expect, test, vi } from 'vitest';
+import { WebSocket } from '../../src/index.ts';
+import { fromClient, fromServer } from '../support/from-client.ts';
+import { hex, memoryPair } from '../support/peers.ts';
+import { captureUncaught } from '../support/uncaught.ts';
+
+const nothing = Buffer.alloc(0);
+
+/** A server's end on a stream, and what it tells, in order. */
+function serve(stream: Duplex, head = nothing, options: object = {}): { socket: WebSocket; log: string[] } {
+  const socket = new WebSocket(null);
+  const log: string[] = [];
+  socket.on('message', (data, isBinary) => log.push(`${isBinary ? 'binary' : 'text'} ${data}`));
+  socket.on('ping', (data) => log.push(`ping ${data}`));
+  socket.on('pong', (data) => log.push(`pong ${data}`));
+  socket.on('error', (error) => log.push(`error ${error.message}`));
+  socket.on('close', (code, reason) => log.push(`close ${code} ${reason}`));
+  socket.setSocket(stream, head, options);
+  return { socket, log };
+}
+
+/** A Duplex whose other side is the test: `written` is what came out of it. */
+class Loose extends Duplex {
+  readonly written: Buffer[] = [];
+  override _read(): void {}
+  override _write(chunk: Buffer, _encoding: string, callback: (error?: Error) => void): void {
+    this.written.push(Buffer.from(chunk));
+    callback();
+  }
+}
+
+const conversation = [
+  fromClient(1, 'text – 足够'),
+  fromClient(2, Buffer.alloc(0)),
+  fromClient(9, 'ping'),
+  fromClient(1, 'frag', false),
+  fromClient(10, 'pong'),
+  fromClient(0, '', false),
+  fromClient(0, 'ments'),
+  fromClient(2, 'x'.repeat(300)),
+  fromClient(8, Buffer.concat([hex('0f a1'), Buffer.from('end – 完')])),
+];
+const told = [
+  'text text – 足够',
+  'binary ',
+  'ping ping',
+  'pong pong',
+  'text fragments',
+  `binary ${'x'.repeat(300)}`,
+  'close 4001 end – 完',
+];
+
+describe('what a stream delivers', () => {
+  test.each([1, 2, 3, 7, 64, 100_000])(
+    'is the same in chunks of %i octets, each in an event of its own',
+    async (size) => {
+      const stream = new Loose();
+      const { socket, log } = serve(stream);
+      const octets = Buffer.concat(conversation);
+      for (let at = 0; at < octets.length; at += size) stream.push(Buffer.from(octets.subarray(at, at + size)));
+      stream.push(null);
+      await once(socket, 'close');
+      expect(log).toEqual(told);
+      expect(Buffer.concat(stream.written)).toEqual(
+        Buffer.concat([fromServer(10, 'ping'), fromServer(8, Buffer.concat([hex('0f a1'), Buffer.from('end – 完')]))]),
+      );
+    },
+  );
+
+  test.each([1, 5, 100_000])('is the same with allowSynchronousEvents off, in chunks of %i octets', async (size) => {
+    const stream = new Loose();
+    const { socket, log } = serve(stream, nothing, { allowSynchronousEvents: false });
+    const octets = Buffer.concat(conversation);
+    for (let at = 0; at < octets.length; at += size) stream.push(Buffer.from(octets.subarray(at, at + size)));
+    stream.push(null);
+    await once(socket, 'close');
+    expect(log).toEqual(told);
+  });
+
+  test('is delivered on a later tick, also what came behind the opening handshake', async () => {
+    const stream = new Loose();
+    stream.push(Buffer.from(Buffer.concat(conversation.slice(1))));
+    stream.push(null);
+    const { socket, log } = serve(stream, Buffer.from(conversation[0]!));
+    expect(log).toEqual([]);
+    await once(socket, 'close');
+    expect(log).toEqual(told);
+  });
+
+  test('stays in order where the answer to a write comes inside of it', async () => {
+    // Octets that wait are delivered in a read(); what is pushed then, because a large message leaves at once, comes at once.
+    const stream = new Loose();
+    const { socket, log } = serve(stream);
+    const three = fromClient(1, 'three');
+    let answer = Buffer.concat([three.subarray(8), fromClient(1, 'answer')]);
+    stream._write = (_chunk, _encoding, callback) => {
+      if (answer.length > 0) stream.push(answer);
+      answer = nothing;
+      callback();
+    };
+    socket.once('message', () => socket.send(Buffer.alloc(300_000)));
+    stream.push(Buffer.concat([fromClient(1, 'one'), fromClient(1, 'two'), three.subarray(0, 8)]));
+    await immediate();
+    expect(log).toEqual(['text one', 'text two', 'text three', 'text answer']);
+    socket.terminate();
+  });
+
+  test('in the middle of a write is whole and in order, however the answers are cut', async () => {
+    const stream = new Loose();
+    const { socket, log } = serve(stream);
+    const answers = Buffer.concat(Array.from({ length: 50 }, (_, i) => fromClient(1, `answer ${i}`)));
+    let at = 0;
+    let isIn = 0;
+    let deepest = 0;
+    stream._write = (_chunk, _encoding, callback) => {
+      isIn++;
+      deepest = Math.max(deepest, isIn);
+      for (let n = 0; n < 5 && at < answers.length; n++, at += 7)
+        stream.push(Buffer.from(answers.subarray(at, at + 7)));
+      isIn--;
+      callback();
+    };
+    socket.on('message', () => socket.send(Buffer.alloc(300_000)));
+    stream.push(Buffer.concat([fromClient(1, 'one'), fromClient(1, 'two'), fromClient(1, 'three')]));
+    for (let i = 0; i < 200 && at < answers.length; i++) await immediate();
+    await immediate();
+    expect(log).toEqual([
+      'text one',
+      'text two',
+      'text three',
+      ...Array.from({ length: 50 }, (_, i) => `text answer ${i}`),
+    ]);
+    socket.terminate();
+  });
+
+  test('of a stream that ignores pause() waits, and is delivered in order by resume() and before the end', async () => {
+    for (const end of ['resume', 'end'] as const) {
+      const stream = new Loose();
+      stream.pause = () => stream;
+      const { socket, log } = serve(stream);
+      socket.once('message', () => socket.pause());
+      stream.push(Buffer.concat([fromClient(1, '1'), fromClient(1, '2'), fromClient(1, '3').subarray(0, 3)]));
+      await immediate();
+      stream.push(fromClient(1, '3').subarray(3));
+      stream.push(fromClient(1, '4'));
+      await immediate();
+      expect(log).toEqual(['text 1']);
+      if (end === 'resume') socket.resume();
+      else stream.push(null);
+      await immediate();
+      expect(log.slice(0, 4)).toEqual(['text 1', 'text 2', 'text 3', 'text 4']);
+      socket.terminate();
+    }
+  });
+});
+
+describe('a stream', () => {
+  test('that is closed already closes the WebSocket that it is given to', async () => {
+    const [stream] = duplexPair();
+    stream.destroy();
+    await once(stream, 'close');
+    const { socket, log } = serve(stream);
+    expect(socket.readyState).toBe(1);
+    await once(socket, 'close');
+    expect(log).toEqual(['close 1006 ']);
+  });
+
+  test('whose peer has ended it already is ended, and closes', async () => {
+    const [stream, other] = duplexPair();
+    other.end();
+    stream.resume();
+    await once(stream, 'end');
+    const { socket, log } = serve(stream);
+    other.resume();
+    await once(socket, 'close');
+    expect(log).toEqual(['close 1006 ']);
+  });
+
+  test('that is being destroyed closes the WebSocket once', async () => {
+    const [stream] = duplexPair();
+    stream.destroy();
+    const { socket, log } = serve(stream);
+    await once(socket, 'close');
+    await immediate();
+    expect(log).toEqual(['close 1006 ']);
+  });
+
+  test('that reports an error and goes on is destroyed', async () => {
+    const stream = new Loose({ autoDestroy: false });
+    const { socket, log } = serve(stream);
+    const closed = new Promise((resolve) => socket.on('close', resolve));
+    stream.emit('error', new Error('odd'));
+    expect(socket.readyState).toBe(2);
+    await closed;
+    expect(stream.destroyed).toBe(true);
+    expect(log).toEqual(['close 1006 ']);
+  });
+
+  test('that reports an error after it has closed brings nothing down', async () => {
+    const stream = new Loose();
+    const { socket, log } = serve(stream);
+    socket.terminate();
+    await once(socket, 'close');
+    stream.emit('error', new Error('late'));
+    expect(log).toEqual(['close 1006 ']);
+  });
+
+  test('whose write() throws is destroyed, the callbacks are told, and sends of others in the same tick go out', async () => {
+    const stream = new Loose();
+    stream.write = () => {
+      throw new Error('no write');
+    };
+    const { socket } = serve(stream);
+    const { client, served } = memoryPair();
+    const callback = vi.fn();
+    socket.send('a', callback);
+    socket.send('b', callback);
+    client.send('unharmed');
+    const closed = once(socket, 'close');
+    expect(String((await once(served, 'message'))[0])).toBe('unharmed');
+    await closed;
+    expect(callback.mock.calls).toEqual([[new Error('no write')], [new Error('no write')]]);
+    client.terminate();
+  });
+
+  test('whose writing fails tells the callbacks of the error, those of later sends, too', async () => {
+    const stream = new Loose();
+    stream._write = (_chunk, _encoding, callback) => callback(new Error('pipe broke'));
+    const { socket } = serve(stream);
+    const errors: (string | undefined)[] = [];
+    socket.send('a', (error) => errors.push(error?.message));
+    await immediate();
+    socket.send('b', (error) => errors.push(error?.message));
+    for (let i = 0; i < 5; i++) await immediate();
+    expect(errors[0]).toBe('pipe broke');
+    expect(errors).toHaveLength(2);
+    expect(errors[1]).toMatch(/WebSocket is not open: readyState 3/);
+  });
+
+  test('that has been ended below us tells the callback of a send', async () => {
+    const stream = new Loose();
+    const { socket } = serve(stream);
+    stream.end();
+    const error = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => socket.send('a', resolve));
+    expect(error?.code).toBe('ERR_STREAM_DESTROYED');
+    socket.terminate();
+  });
+
+  test('of octets that are no Buffers is read, too', async () => {
+    const stream = new Loose({ objectMode: true });
+    const { log } = serve(stream);
+    stream.push(new Uint8Array(Buffer.concat([fromClient(1, 'a'), fromClient(1, 'b')])));
+    await immediate();
+    expect(log).toEqual(['text a', 'text b']);
+  });
+});
+
+describe('a listener that throws', () => {
+  test('on a stream in memory harms nobody but its own application: the sender goes on, and nothing is lost', async () => {
+    using uncaught = captureUncaught();
+    const { client, served } = memoryPair();
+    const messages: string[] = [];
+    served.on('message', (data) => {
+      messages.push(String(data));
+      if (messages.length === 1) throw new Error('mine');
+    });
+    const callback = vi.fn();
+    client.send('1', callback);
+    client.send('2');
+    await immediate();
+    client.send('3');
+    await immediate();
+    expect(messages).toEqual(['1', '2', '3']);
+    expect(callback).toHaveBeenCalledExactlyOnceWith();
+    expect([client.readyState, served.readyState]).toEqual([1, 1]);
+    expect(uncaught.exceptions).toEqual([new Error('mine')]);
+    client.terminate();
+  });
+
+  test('does not keep what had arrived before the end from being delivered', async () => {
+    using uncaught = captureUncaught();
+    const stream = new Loose();
+    const { socket, log } = serve(stream);
+    socket.on('message', () => {
+      throw new Error('each');
+    });
+    socket.pause();
+    stream.push(Buffer.concat([fromClient(1, '1'), fromClient(1, '2'), fromClient(1, '3')]));
+    await immediate();
+    stream.destroy();
+    await once(socket, 'close');
+    expect(log).toEqual(['text 1', 'text 2', 'text 3', 'close 1006 ']);
+    await immediate();
+    expect(uncaught.exceptions).toHaveLength(3);
+  });
+});
