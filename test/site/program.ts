@@ -1,0 +1,81 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** How a program ended: `code` is null when a signal ended it. */
+export interface Exit {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A script of this repository that runs as a process of its own. */
+export interface Program {
+  /** Resolves when the process has ended and all of its output has been read. */
+  readonly exit: Promise<Exit>;
+  /** Resolves with the match once the standard output has it; rejects when the process ends without. */
+  prints(pattern: RegExp): Promise<RegExpExecArray>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+/** Starts `node <script> <args>`, the script being relative to the root; `env` is added to our own environment. */
+export function start(script: string, env: Record<string, string> = {}, args: readonly string[] = []): Program {
+  const child = spawn(process.execPath, [script, ...args], {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // A program that a failing test forgets must not outlive the tests.
+    timeout: 60_000,
+    killSignal: 'SIGKILL',
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const exit = once(child, 'close').then(([code]): Exit => ({ code, stdout, stderr }));
+
+  return {
+    exit,
+    prints(pattern) {
+      return new Promise((resolve, reject) => {
+        const look = () => {
+          const match = pattern.exec(stdout);
+          if (!match) return;
+          child.stdout.off('data', look);
+          resolve(match);
+        };
+        child.stdout.on('data', look);
+        look();
+        exit.then(({ code }) =>
+          reject(new Error(`${script} ended with ${code} without printing ${pattern}: ${stderr}`)),
+        );
+      });
+    },
+    kill(signal) {
+      child.kill(signal);
+    },
+  };
+}
+
+/** The server of `npm start`, on a port that the system chose. */
+export interface Site {
+  readonly program: Program;
+  readonly port: number;
+  /** The address of the page, with a slash at the end. */
+  readonly page: string;
+  /** The address of the echo. */
+  readonly echo: string;
+}
+
+/** Starts the server of `npm start` and waits until it listens. */
+export async function startSite(): Promise<Site> {
+  const program = start('site/server.js', { PORT: '0' });
+  const [, port] = await program.prints(/listening on http:\/\/127\.0\.0\.1:(\d+)/);
+  return { program, port: Number(port), page: `http://127.0.0.1:${port}/`, echo: `ws://127.0.0.1:${port}/ws` };
+}
