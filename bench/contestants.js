@@ -1,0 +1,64 @@
+/** Who is measured against whom. */
+import { access, readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+/**
+ * @typedef {object} Contestant
+ * @property {string} name as in the table
+ * @property {string | undefined} library what the programs import; undefined: the floor, without a library
+ * @property {Readonly<Record<string, string>>} env
+ * @property {boolean} native whether the process must have loaded bufferutil, which is checked
+ * @property {string} version for the header
+ */
+
+/** The one that all ratios are about. */
+export const SUBJECT = 'goodwire';
+/** The one below which no library on `node:net` can come. */
+export const FLOOR = 'raw net';
+
+const require = createRequire(import.meta.url);
+
+/** @param {string} name */
+async function versionOf(name) {
+  const { version } = JSON.parse(await readFile(require.resolve(`${name}/package.json`), 'utf8'));
+  return `${name} ${version}`;
+}
+
+/**
+ * @param {string} name
+ * @param {string} entry path of a built entry file, such as another checkout's `dist/index.js`
+ * @returns {Promise<Contestant>}
+ */
+async function build(name, entry) {
+  await access(entry).catch(() => {
+    throw new Error(`${entry} is not there: npm run build`);
+  });
+  return { name, library: pathToFileURL(entry).href, env: {}, native: false, version: entry };
+}
+
+/**
+ * The field: goodwire, ws as `npm install ws` gives it, ws with the native addon beside it, and the floor.
+ * @param {{ subject?: string | undefined, others?: readonly string[] }} [options] `subject`: another entry file in
+ * goodwire's place; `others`: further builds as `name=entry`
+ * @returns {Promise<Contestant[]>}
+ */
+export async function contestants({ subject, others = [] } = {}) {
+  const ws = await versionOf('ws');
+  const bufferutil = await versionOf('bufferutil');
+  const own = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')).version;
+  const entry = subject ?? fileURLToPath(new URL('../dist/index.js', import.meta.url));
+  const goodwire =
+    subject === 'ws'
+      ? { name: SUBJECT, library: 'ws', env: { WS_NO_BUFFER_UTIL: '1' }, native: false, version: `${ws} in its place` }
+      : { ...(await build(SUBJECT, entry)), version: subject ?? own };
+  return [
+    goodwire,
+    ...(await Promise.all(
+      others.map((other) => build(other.slice(0, other.indexOf('=')), other.slice(other.indexOf('=') + 1))),
+    )),
+    { name: 'ws', library: 'ws', env: { WS_NO_BUFFER_UTIL: '1' }, native: false, version: ws },
+    { name: 'ws+bufferutil', library: 'ws', env: {}, native: true, version: bufferutil },
+    { name: FLOOR, library: undefined, env: {}, native: false, version: `node:net of ${process.version}` },
+  ];
+}

@@ -1,0 +1,61 @@
+/** Rows about a server under load: `echo` (messages) and `connect` (connections). */
+import { start } from '../control.js';
+import { frameLength, MASK_LENGTH, request } from '../wire.js';
+import { checkAddon, programOf } from './contest.js';
+
+/**
+ * @typedef {import('./contest.js').Contestant} Contestant
+ * @typedef {object} EchoRow
+ * @property {'echo'} kind
+ * @property {import('../wire.js').MessageShape} message
+ * @property {'data' | 'string'} [deliver] how the application takes it: as it comes (default), or as `toString()`
+ * @property {number} connections
+ * @property {number} depth messages in flight on each connection
+ *
+ * @typedef {object} ConnectRow
+ * @property {'connect'} kind
+ * @property {import('../wire.js').MessageShape} message echoed once on each connection
+ * @property {number} slots connections under way at a time
+ */
+
+/**
+ * A server and a load process of its own, which stay for all turns.
+ * @param {EchoRow | ConnectRow} row
+ * @param {Contestant} contestant
+ * @param {import('./contest.js').Bounds} bounds
+ * @returns {Promise<import('./contest.js').Turns>}
+ */
+export async function serverTurns(row, contestant, { seconds, warmUp }) {
+  const { library, env } = contestant;
+  const server = await start(
+    programOf(contestant, 'servers'),
+    {
+      library,
+      deliver: row.kind === 'echo' ? (row.deliver ?? 'data') : 'data',
+      frameLength: frameLength(row.message) + MASK_LENGTH,
+      requestLength: request.length,
+      closes: row.kind === 'connect',
+    },
+    { env },
+  );
+  const load = await start(`load/${row.kind}.js`, { ...row, port: await server.ask('port') });
+  await load.ask('run', { seconds: warmUp });
+  await checkAddon(contestant, server);
+  return {
+    async turn() {
+      const before = await server.ask('cpu');
+      const run = await load.ask('run', { seconds });
+      const cpu = (await server.ask('cpu')) - before;
+      return {
+        cost: cpu / run.messages,
+        rate: run.messages / run.seconds,
+        busy: cpu / 1e6 / run.seconds,
+        load: run.cpu / 1e6 / run.seconds,
+      };
+    },
+    async end() {
+      await load.stop();
+      await server.stop();
+    },
+  };
+}

@@ -1,0 +1,197 @@
+/**
+ * The rows of the tables. To add one, add it here; to add a kind, add a module to `measure/` and name it in `run.js`.
+ *
+ * @typedef {import('./measure/server.js').EchoRow | import('./measure/server.js').ConnectRow
+ *   | import('./measure/idle.js').IdleRow | import('./measure/client.js').ClientRow} Work
+ *
+ * @typedef {object} Also a further line made of the same measurement
+ * @property {string} title
+ * @property {string} field the name in `Sample.also`
+ * @property {Goals} [goals]
+ *
+ * @typedef {Readonly<Record<string, number>>} Goals by contestant: how many times its cost must be ours; for the floor,
+ * how many times ours may be its cost
+ *
+ * @typedef {object} RowHead
+ * @property {string} id for `--rows`
+ * @property {string} title
+ * @property {'servers' | 'clients'} table
+ * @property {Goals} [goals]
+ * @property {readonly Also[]} [also]
+ * @property {number} [mostRounds]
+ *
+ * @typedef {RowHead & Work} Row
+ */
+
+/** @type {readonly Row[]} */
+export const rows = [
+  {
+    id: 'echo-125',
+    title: 'echo 125 B binary, 64 conns × 32 in flight',
+    table: 'servers',
+    kind: 'echo',
+    message: { size: 125, content: 'binary' },
+    connections: 64,
+    depth: 32,
+    goals: { ws: 5 },
+  },
+  {
+    id: 'echo-16',
+    title: 'echo 16 B binary, 64 × 32',
+    table: 'servers',
+    kind: 'echo',
+    message: { size: 16, content: 'binary' },
+    connections: 64,
+    depth: 32,
+  },
+  {
+    id: 'echo-1k',
+    title: 'echo 1 KiB binary, 64 × 32',
+    table: 'servers',
+    kind: 'echo',
+    message: { size: 1024, content: 'binary' },
+    connections: 64,
+    depth: 32,
+  },
+  {
+    id: 'text-125',
+    title: 'echo 125 B text, as received, 64 × 32',
+    table: 'servers',
+    kind: 'echo',
+    message: { size: 125, content: 'ascii' },
+    connections: 64,
+    depth: 32,
+    goals: { ws: 5 },
+  },
+  {
+    id: 'string-125',
+    title: 'echo 125 B text as string, 64 × 32',
+    table: 'servers',
+    kind: 'echo',
+    message: { size: 125, content: 'ascii' },
+    deliver: 'string',
+    connections: 64,
+    depth: 32,
+    goals: { ws: 5 },
+  },
+  {
+    id: 'single-125',
+    title: 'echo 125 B binary, 64 × 1, one at a time',
+    table: 'servers',
+    kind: 'echo',
+    message: { size: 125, content: 'binary' },
+    connections: 64,
+    depth: 1,
+    goals: { ws: 1.3, 'raw net': 1.25 },
+  },
+  {
+    id: 'binary-16k',
+    title: 'echo 16 KiB binary, 16 × 4',
+    table: 'servers',
+    kind: 'echo',
+    message: { size: 16384, content: 'binary' },
+    connections: 16,
+    depth: 4,
+    goals: { ws: 3, 'ws+bufferutil': 1.1 },
+  },
+  {
+    id: 'binary-16k-deep',
+    title: 'echo 16 KiB binary, 64 × 32',
+    table: 'servers',
+    kind: 'echo',
+    message: { size: 16384, content: 'binary' },
+    connections: 64,
+    depth: 32,
+    goals: { ws: 3, 'ws+bufferutil': 1.1 },
+  },
+  {
+    id: 'text-64k',
+    title: 'echo 64 KiB multi-byte text, as received, 64 × 1',
+    table: 'servers',
+    kind: 'echo',
+    message: { size: 65536, content: 'multibyte' },
+    connections: 64,
+    depth: 1,
+  },
+  {
+    id: 'string-64k',
+    title: 'echo 64 KiB multi-byte text as string, 64 × 1',
+    table: 'servers',
+    kind: 'echo',
+    message: { size: 65536, content: 'multibyte' },
+    deliver: 'string',
+    connections: 64,
+    depth: 1,
+  },
+  {
+    id: 'binary-1m',
+    title: 'echo 1 MiB binary, 1 × 1',
+    table: 'servers',
+    kind: 'echo',
+    message: { size: 1048576, content: 'binary' },
+    connections: 1,
+    depth: 1,
+    goals: { ws: 3, 'ws+bufferutil': 1 },
+  },
+  {
+    id: 'binary-1m-4',
+    title: 'echo 1 MiB binary, 4 × 1',
+    table: 'servers',
+    kind: 'echo',
+    message: { size: 1048576, content: 'binary' },
+    connections: 4,
+    depth: 1,
+    goals: { ws: 3, 'ws+bufferutil': 1 },
+  },
+  {
+    id: 'connect',
+    title: 'connect, handshake, echo, close; 64 at a time',
+    table: 'servers',
+    kind: 'connect',
+    message: { size: 125, content: 'binary' },
+    slots: 64,
+    goals: { ws: 1.3 },
+  },
+  {
+    id: 'idle',
+    title: 'idle connection at 10 000, octets of RSS',
+    table: 'servers',
+    kind: 'idle',
+    connections: 10_000,
+    goals: { ws: 1 / 0.75 },
+    also: [{ title: 'the same, octets of heap in use', field: 'heap' }],
+    mostRounds: 3,
+  },
+  {
+    id: 'client-receive-125',
+    title: 'client receives 125 B binary',
+    table: 'clients',
+    kind: 'receive',
+    message: { size: 125, content: 'binary' },
+    batch: 1,
+  },
+  {
+    id: 'client-send-125',
+    title: 'client sends 125 B binary, 32 per turn',
+    table: 'clients',
+    kind: 'send',
+    message: { size: 125, content: 'binary' },
+    batch: 32,
+  },
+  {
+    id: 'client-send-64k',
+    title: 'client sends 64 KiB binary, 4 per turn',
+    table: 'clients',
+    kind: 'send',
+    message: { size: 65536, content: 'binary' },
+    batch: 4,
+  },
+  {
+    id: 'client-send-text-64k',
+    title: 'client sends 64 KiB multi-byte string, 4 per turn',
+    table: 'clients',
+    kind: 'send',
+    message: { size: 65536, content: 'multibyte' },
+    batch: 4,
+  },
+];

@@ -1,0 +1,33 @@
+/**
+ * The application that is measured: the same code for goodwire and for ws, only the import differs.
+ * Settings: `library` (what to import), `deliver` (`data`: echoed as received; `string`: as `toString()`).
+ */
+import { createRequire } from 'node:module';
+import { answer, settings, settledMemory } from '../control.js';
+
+const { library, deliver } = /** @type {{ library: string, deliver: 'data' | 'string' }} */ (settings());
+const { WebSocketServer } = await import(library);
+
+const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false, backlog: 4096 });
+
+/** @this {any} @param {Buffer} data @param {boolean} isBinary */
+function echo(data, isBinary) {
+  this.send(data, { binary: isBinary });
+}
+
+/** @this {any} @param {Buffer} data */
+function echoString(data) {
+  this.send(data.toString());
+}
+
+const onMessage = deliver === 'string' ? echoString : echo;
+server.on('connection', (/** @type {any} */ socket) => socket.on('message', onMessage));
+server.on('listening', () => {
+  answer({
+    port: () => server.address().port,
+    connections: () => server.clients.size,
+    memory: settledMemory,
+    // Whether the native addon was picked up is seen in what is loaded, not in what was asked for.
+    native: () => Object.keys(createRequire(import.meta.url).cache).some((path) => /[\\/]bufferutil[\\/]/.test(path)),
+  });
+});
