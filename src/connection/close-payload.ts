@@ -11,10 +11,11 @@ const noReason = Buffer.alloc(0);
  * The payload of a close frame (§5.5.1): nothing without a code, else the code and the reason in UTF-8.
  * @param code 1000–1003, 1007–1014 or 3000–4999; undefined for an empty payload.
  * @param reason At most 123 octets. It is copied.
+ * @param validates Whether octets must be UTF-8.
  * @throws TypeError for a code that may not be sent, a reason that is not UTF-8, or one without a code; RangeError for a reason that is
  * too long.
  */
-export function formatClosePayload(code?: number, reason?: string | Uint8Array): Buffer {
+export function formatClosePayload(code?: number, reason?: string | Uint8Array, validates = true): Buffer {
   if (code === undefined) {
     if (reason !== undefined && reason.length > 0)
       throw new TypeError('A close reason needs a close code (RFC 6455 §5.5.1)');
@@ -30,7 +31,7 @@ export function formatClosePayload(code?: number, reason?: string | Uint8Array):
   }
   const length = typeof reason === 'string' ? Buffer.byteLength(reason) : reason.length;
   if (length > maxReasonLength) throw new RangeError('The message must not be greater than 123 bytes');
-  if (typeof reason !== 'string' && !isUtf8(reason))
+  if (validates && typeof reason !== 'string' && !isUtf8(reason))
     throw new TypeError('A close reason must be UTF-8 (RFC 6455 §5.5.1)');
   const payload = Buffer.allocUnsafe(2 + length);
   payload.writeUInt16BE(code);

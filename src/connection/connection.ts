@@ -306,7 +306,8 @@ export class Connection implements FrameSink, MessageSink {
   /** Answers the peer's close frame with ours, unless it was sent: the same code and reason (§5.5.1). */
   echoClose(code: number, reason: Buffer): void {
     if (code === CloseCode.noStatusReceived) this.close();
-    else this.close(code, reason);
+    // What was not checked coming in must not be refused going out: the peer would choose what we throw.
+    else this.#sendClose(formatClosePayload(code, reason, this.settings.validates));
   }
 
   /** A message that was begun will not be finished. */

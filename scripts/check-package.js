@@ -1,0 +1,217 @@
+// Packs goodwire as it would be published and looks at the result from outside: what is in the tarball, what publint and
+// arethetypeswrong say, and whether programs that install it run and compile.
+//
+//   node scripts/check-package.js [path of another node executable to run the programs with]...
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+const modules = join(root, 'node_modules');
+const nodes = [process.execPath, ...process.argv.slice(2)];
+const temporary = mkdtempSync(join(tmpdir(), 'goodwire-package-'));
+
+/**
+ * Runs a program to its end and returns what it wrote, stdout and stderr apart; throws when it fails.
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {string} [cwd]
+ */
+function run(command, args, cwd = root) {
+  const { status, signal, stdout, stderr, error } = spawnSync(command, args, {
+    cwd,
+    encoding: 'utf8',
+    timeout: 120_000,
+  });
+  if (error !== undefined) throw error;
+  if (status !== 0) {
+    throw new Error(`${[command, ...args].join(' ')} ended with ${signal ?? status}\n${stdout}${stderr}`);
+  }
+  return { stdout, stderr };
+}
+
+/** @param {string} name @param {...string} args */
+const bin = (name, ...args) => run(join(modules, '.bin', name), args);
+
+/** @param {string} title @param {() => void} check */
+function step(title, check) {
+  check();
+  console.log(`  ok  ${title}`);
+}
+
+/** @param {string} directory @returns {string[]} */
+const filesBelow = (directory) =>
+  readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(directory, join(entry.parentPath, entry.name)).replaceAll('\\', '/'));
+
+/** The tarball, as npm publish would make it from the dist/ that lies here. */
+function pack() {
+  const { stdout } = run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', temporary]);
+  const report = JSON.parse(stdout);
+  // npm 12 reports an object keyed by name where the versions before it report a list.
+  const [packed] = Array.isArray(report) ? report : Object.values(report);
+  return {
+    tarball: join(temporary, packed.filename),
+    files: packed.files.map((/** @type {{ path: string }} */ file) => file.path),
+  };
+}
+
+/** @param {readonly string[]} files */
+function checkContents(files) {
+  const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'];
+  const entries = [
+    'index.js',
+    'index.d.ts',
+    'index.cjs',
+    'index.d.cts',
+    'protocol.js',
+    'protocol.d.ts',
+    'browser.js',
+    'browser.d.ts',
+  ];
+  for (const file of [...documents, ...entries.map((entry) => `dist/${entry}`)]) {
+    assert.ok(files.includes(file), `${file} is missing from the tarball`);
+  }
+  const surplus = files.filter(
+    (file) => !documents.includes(file) && !/^dist\/[\w/-]+\.(?:js|d\.ts|cjs|d\.cts)$/.test(file),
+  );
+  assert.deepEqual(surplus, [], 'files that nobody needs are in the tarball');
+  const built = files.filter((file) => file.startsWith('dist/'));
+  for (const file of built.filter((name) => /\.js$/.test(name))) {
+    assert.ok(files.includes(file.replace(/\.js$/, '.d.ts')), `${file} has no types`);
+  }
+}
+
+/**
+ * Every relative import of every shipped file leads to a shipped file, and no file points to a source map that is not there.
+ * @param {string} directory
+ */
+function checkReferences(directory) {
+  for (const file of filesBelow(directory)) {
+    if (!/\.(?:js|cjs|ts|cts)$/.test(file)) continue;
+    const code = readFileSync(join(directory, file), 'utf8');
+    assert.doesNotMatch(code, /^\/\/# sourceMappingURL=/m, `${file} points to a source map`);
+    for (const [, specifier] of code.matchAll(/\b(?:from|import|require)\b\s*\(?\s*['"](\.[^'"]+)['"]/g)) {
+      const path = join(directory, dirname(file), /** @type {string} */ (specifier));
+      // Declarations keep the .ts of the source, for which TypeScript looks up the .d.ts.
+      const target = /\.d\.c?ts$/.test(file) ? path.replace(/(?<!\.d)\.(c?)(?:ts|js)$/, '.d.$1ts') : path;
+      assert.doesNotThrow(() => readFileSync(target), `${file} imports ${specifier}, which is not in the tarball`);
+    }
+  }
+}
+
+/**
+ * A project as a user has it, with the tarball installed by npm under each of the names.
+ * @param {string} name
+ * @param {string} tarball
+ * @param {readonly string[]} packages
+ */
+function project(name, tarball, packages) {
+  const directory = join(temporary, name);
+  mkdirSync(directory);
+  const dependencies = Object.fromEntries(packages.map((installed) => [installed, `file:${tarball}`]));
+  writeFileSync(join(directory, 'package.json'), JSON.stringify({ private: true, dependencies }));
+  run('npm', ['install', '--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock'], directory);
+  return directory;
+}
+
+/** @param {string} directory */
+function checkRuntime(directory) {
+  cpSync(join(root, 'scripts', 'consumers'), directory, { recursive: true });
+  for (const node of nodes) {
+    const version = run(node, ['--version']).stdout.trim();
+    for (const args of [['esm.mjs'], ['commonjs.cjs'], ['--no-warnings', '--conditions=browser', 'browser.mjs']]) {
+      step(`Node ${version}: ${args.join(' ')}`, () => {
+        const { stdout, stderr } = run(node, args, directory);
+        // Versions that still call JSON modules experimental say so: that warning is about the program, not about goodwire.
+        const said = stderr.replace(/^.*ExperimentalWarning: Importing JSON modules.*\n(?:\(Use .*\n)?/m, '');
+        assert.equal(stdout + said, '', 'a warning, or other noise');
+      });
+    }
+  }
+}
+
+/**
+ * The programs for ws compile against the tarball installed as ws, in every mode in which TypeScript finds packages.
+ * @param {string} directory
+ */
+function checkTypes(directory) {
+  const programs = join(root, 'test', 'types', 'programs');
+  cpSync(programs, directory, { recursive: true });
+  mkdirSync(join(directory, 'node_modules', '@types'), { recursive: true });
+  symlinkSync(join(modules, '@types', 'node'), join(directory, 'node_modules', '@types', 'node'));
+  const sources = readdirSync(programs).filter((file) => !file.endsWith('.json'));
+  const esm = sources.filter((file) => file.endsWith('.mts'));
+  const dom = ['--lib', 'es2023,dom'];
+  for (const { title, files, flags } of [
+    { title: 'node16', files: sources, flags: ['--module', 'node16', '--target', 'es2022'] },
+    { title: 'nodenext', files: sources, flags: ['--module', 'nodenext', '--target', 'es2022'] },
+    { title: 'nodenext with the DOM', files: sources, flags: ['--module', 'nodenext', '--target', 'es2022', ...dom] },
+    {
+      title: 'bundler',
+      files: esm,
+      flags: ['--module', 'esnext', '--moduleResolution', 'bundler', '--target', 'es2022'],
+    },
+  ]) {
+    step(`TypeScript, ${title}`, () => {
+      const strict = ['--ignoreConfig', '--noEmit', '--strict', '--types', 'node', '--allowJs', '--checkJs'];
+      run(process.execPath, [join(modules, 'typescript', 'bin', 'tsc'), ...strict, ...flags, ...files], directory);
+    });
+  }
+
+  const shared = join(directory, 'shared.mts');
+  writeFileSync(
+    shared,
+    `import WebSocket from 'ws';
+const socket: WebSocket = new WebSocket('ws://127.0.0.1');
+socket.onmessage = (event: MessageEvent<string>) => event.data.length;
+// @ts-expect-error the WebSocket of a browser has no such method
+socket.terminate();
+`,
+  );
+  step('TypeScript, for browsers', () => {
+    const flags = [
+      '--ignoreConfig',
+      '--noEmit',
+      '--strict',
+      '--types',
+      '',
+      '--lib',
+      'es2023,dom',
+      '--module',
+      'esnext',
+    ];
+    const resolution = ['--moduleResolution', 'bundler', '--customConditions', 'browser', '--target', 'es2022'];
+    run(process.execPath, [join(modules, 'typescript', 'bin', 'tsc'), ...flags, ...resolution, shared], directory);
+  });
+}
+
+try {
+  const { tarball, files } = pack();
+  step(`the tarball holds ${files.length} files, and nothing that nobody needs`, () => checkContents(files));
+  step('publint', () => void bin('publint', tarball, '--strict'));
+  // The profile leaves out TypeScript's resolution of before 2022 ("node10"), which TypeScript 7 no longer has and which cannot
+  // see goodwire/protocol: it knows no exports.
+  step('arethetypeswrong: goodwire', () => void bin('attw', tarball, '--profile', 'node16', '--entrypoints', '.'));
+  // The protocol core has ES modules only. CommonJS can require them on every Node that goodwire supports; attw's rule for
+  // that (cjs-resolves-to-esm) is from before Node could, so this entry is looked at as what it is.
+  step(
+    'arethetypeswrong: goodwire/protocol',
+    () => void bin('attw', tarball, '--profile', 'esm-only', '--entrypoints', './protocol'),
+  );
+
+  const runtime = project('runtime', tarball, ['goodwire']);
+  const installed = join(runtime, 'node_modules', 'goodwire');
+  assert.deepEqual(
+    readdirSync(join(runtime, 'node_modules')).filter((name) => !name.startsWith('.')),
+    ['goodwire'],
+  );
+  step('every import leads to a file that is shipped', () => checkReferences(installed));
+  checkRuntime(runtime);
+  checkTypes(project('types', tarball, ['ws']));
+} finally {
+  rmSync(temporary, { recursive: true, force: true });
+}

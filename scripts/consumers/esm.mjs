@@ -1,0 +1,20 @@
+// Run in a project that has the packed goodwire installed: what an ES module sees.
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import WebSocket, { WebSocket as named, WebSocketServer } from 'goodwire';
+import * as protocol from 'goodwire/protocol';
+
+const require = createRequire(import.meta.url);
+
+assert.equal(named, WebSocket);
+assert.equal(WebSocket.name, 'WebSocket');
+assert.equal(WebSocket.Server, WebSocketServer);
+assert.equal(require('goodwire'), WebSocket, 'import and require share one class');
+assert.ok(Object.keys(protocol).length > 0);
+
+const { default: manifest } = await import('goodwire/package.json', { with: { type: 'json' } });
+assert.equal(manifest.name, 'goodwire');
+assert.equal('dependencies' in manifest, false);
+await assert.rejects(import(/** @type {string} */ ('goodwire/dist/index.js')), {
+  code: 'ERR_PACKAGE_PATH_NOT_EXPORTED',
+});

@@ -1,0 +1,95 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const root = join(import.meta.dirname, '..', '..');
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+const documents = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'bench/README.md',
+  'examples/README.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+];
+
+/** A document without the comments, in which there may be a note of what is still to come. */
+const withoutComments = (text: string): string => text.replace(/<!--.*?-->/gs, '');
+
+/** The anchors that the headings of a document have on GitHub. */
+const anchorsOf = (text: string): string[] =>
+  [...text.matchAll(/^#+ (.*)$/gm)].map((match) =>
+    (match[1] as string)
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\- ]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+
+describe.each(documents)('%s', (document) => {
+  const text = withoutComments(read(document));
+
+  test('names files and folders that exist', () => {
+    const paths = [...text.matchAll(/(?<![\w./-])(?:src|test|docs|examples|bench|site|scripts)\/[\w./-]*\w/g)];
+    expect(paths.map(([path]) => path).filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  });
+
+  test('links to what is there, headings included', () => {
+    const links = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1] as string);
+    const broken = links.filter((link) => {
+      if (/^https?:/.test(link)) return false;
+      const [path, anchor] = link.split('#');
+      const target = path ? join(dirname(document), path) : document;
+      if (!existsSync(join(root, target))) return true;
+      return anchor !== undefined && !anchorsOf(read(target)).includes(anchor);
+    });
+    expect(broken).toEqual([]);
+  });
+});
+
+describe('docs/rfc-6455.md', () => {
+  const rules = read('docs/rfc-6455.md')
+    .split('\n')
+    .filter((line) => /^\| \d/.test(line))
+    .map((line) => line.slice(2, -2).split(' | '));
+
+  test('has rows of section, rule, who is bound, code, test and status', () => {
+    expect(rules.length).toBeGreaterThan(100);
+    const wrong = rules.filter(
+      ([section, , who, , , status, ...more]) =>
+        !/^\d+(\.\d+)*(, [\d.–]+)?$/.test(section ?? '') ||
+        !['client', 'server', 'both'].includes(who ?? '') ||
+        !/^(met|not met yet|application's duty|not applicable)\b/.test(status ?? '') ||
+        more.length > 0,
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  test('names code for what is met, but where Node.js sees to it', () => {
+    const bare = rules.filter(([, , , code, , status]) => status?.startsWith('met') && code === '–');
+    expect(bare.map(([, rule, , , , status]) => `${rule}: ${status}`)).toEqual([
+      'Over TLS the TLS handshake comes first, and its failure closes the connection: met: by `node:https`',
+    ]);
+  });
+
+  test('quotes titles that stand in their files', () => {
+    const missing: string[] = [];
+    let quoted = 0;
+    for (const [, , , , cell = ''] of rules) {
+      let file = '';
+      for (const [, path, title] of cell.matchAll(/`(test\/[^`]+)`|“([^”]+)”/g)) {
+        if (path !== undefined) {
+          file = path;
+        } else {
+          const code = read(file);
+          quoted++;
+          if (!["'", '"', '`'].some((mark) => code.includes(mark + title + mark))) missing.push(`${file}: ${title}`);
+        }
+      }
+    }
+    expect(quoted).toBeGreaterThan(100);
+    expect(missing).toEqual([]);
+  });
+});
