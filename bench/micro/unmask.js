@@ -399,7 +399,7 @@ function variantsAt(size) {
     ...(size <= SCRATCH_SIZE && { 'WASM SIMD, set() in and out': (i) => simdSet(bytes, at[i & m], size, key) }),
     'WASM SIMD, copy in, out to another buffer': (i) => simd(bytes, at[i & m], size, key, other, 0),
     ...(built !== undefined && {
-      'goodwire maskInPlace, words cached': (i) => built.maskInPlace(bytes, at[i & m], at[i & m] + size, key, words),
+      'goodwire maskInPlace, view cached': (i) => built.maskInPlace(bytes, at[i & m], at[i & m] + size, key, view),
       'goodwire maskInto another buffer': (i) => built.maskInto(bytes, at[i & m], at[i & m] + size, other, 0, key),
     }),
     'bufferutil.unmask (view made per call)': (i) =>
