@@ -140,17 +140,23 @@ http.listen(port, HOST, () => {
 
 let isStopping = false;
 
+function stop() {
+  if (isStopping) return;
+  isStopping = true;
+  http.close();
+  endpoint.close();
+  for (const client of endpoint.clients) client.close(1001, 'The server is shutting down.');
+  setTimeout(() => {
+    for (const client of endpoint.clients) client.terminate();
+    http.closeAllConnections();
+  }, SHUTDOWN_DEADLINE).unref();
+}
+
 // Once is not enough: under `npm start` Ctrl-C arrives twice, from the terminal and passed on by npm.
-for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.on(signal, () => {
-    if (isStopping) return;
-    isStopping = true;
-    http.close();
-    endpoint.close();
-    for (const client of endpoint.clients) client.close(1001, 'The server is shutting down.');
-    setTimeout(() => {
-      for (const client of endpoint.clients) client.terminate();
-      http.closeAllConnections();
-    }, SHUTDOWN_DEADLINE).unref();
-  });
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, stop);
+
+// npm passes SIGTERM on to the shell between us, which dies of it and says nothing. Without this the port would stay taken.
+if (process.env.npm_lifecycle_event === 'start') {
+  const parent = process.ppid;
+  setInterval(() => process.ppid === parent || stop(), 500).unref();
 }

@@ -173,14 +173,21 @@ export class Connection implements FrameSink, MessageSink {
   }
 
   /**
-   * Sends a message, or with `fin` false a fragment of one (§5.4, §6.1). Text may be given as UTF-8 octets, which are not checked.
+   * Sends a message, or with `fin` false a fragment of one (§5.4, §6.1). Text may be given as UTF-8 octets, which are not checked;
+   * a list of octets is joined, so that what {@link ConnectionEvents.message} delivers can be sent as it is.
    * A payload of more than 8 KiB is not copied unless it is masked: leave it as it is until it is sent.
    * @param masked Default: as the role demands (§5.1).
    * @throws Error unless {@link isOpen}.
    */
-  send(data: string | Uint8Array, isBinary: boolean = typeof data !== 'string', fin = true, masked?: boolean): void {
+  send(
+    data: string | Uint8Array | readonly Uint8Array[],
+    isBinary: boolean = typeof data !== 'string',
+    fin = true,
+    masked?: boolean,
+  ): void {
     this.#demandOpen();
-    writeMessage(this.writer, data, isBinary, this.isFragmented, fin, masked);
+    const whole = typeof data === 'string' || data instanceof Uint8Array ? data : Buffer.concat(data);
+    writeMessage(this.writer, whole, isBinary, this.isFragmented, fin, masked);
     this.isFragmented = !fin;
   }
 

@@ -22,7 +22,8 @@ const shares = new WeakMap<Server, Share>();
  */
 export function share(server: Server, sharer: Sharer): void {
   const present = shares.get(server);
-  if (present !== undefined) {
+  // The application may have taken the listener away, and with it those who shared it: they get nothing any more, as in ws.
+  if (present !== undefined && server.listeners('upgrade').includes(present.onUpgrade)) {
     present.sharers.add(sharer);
     return;
   }

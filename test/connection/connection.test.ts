@@ -1425,4 +1425,14 @@ describe('what an event does', () => {
     expect(() => connection.close(1000, Buffer.from('c3', 'hex'))).toThrow(TypeError);
     expect(connection.state).toBe('open');
   });
+
+  it('sending what it was given works for fragments, too: a list of octets is joined', () => {
+    const connection: Connection = new Connection(
+      { role: 'client' },
+      { ...nothing, message: (data, isBinary) => connection.send(data, isBinary, true, false) },
+    );
+    connection.keepsFragments = true;
+    connection.receive(Buffer.from('020161800162', 'hex'));
+    expect(connection.takeOutgoing()).toEqual(Buffer.from('82026162', 'hex'));
+  });
 });

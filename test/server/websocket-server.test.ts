@@ -693,3 +693,20 @@ describe('close()', () => {
     expect(socket.written).toMatch(/^HTTP\/1\.1 503 /);
   });
 });
+
+describe('an application that takes the upgrade listeners of its HTTP server away', () => {
+  it.each(['goodwire', 'ws'] as const)('can give the server to another WebSocketServer of %s', async (name) => {
+    const Server = name === 'ws' ? (ws.WebSocketServer as unknown as typeof WebSocketServer) : WebSocketServer;
+    const server = await serveHttp();
+    const first = new Server({ server });
+    first.on('connection', (socket) => socket.send('from the first'));
+    server.removeAllListeners('upgrade');
+    const second = new Server({ server });
+    second.on('connection', (socket) => socket.send('from the second'));
+    const client = new WebSocket(`ws://127.0.0.1:${portOf(server)}`);
+    cleanups.push(() => client.terminate());
+    expect(String((await once(client, 'message'))[0])).toBe('from the second');
+    first.close();
+    second.close();
+  });
+});
