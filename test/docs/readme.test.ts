@@ -119,7 +119,7 @@ describe('the snippets of README.md', () => {
     await program.prints(/^read ECONNRESET$/m);
 
     const comments = [...code.matchAll(/console\.log\(error\..*; \/\/ (.*)$/gm)].map((match) => match[1]);
-    expect(comments).toHaveLength(3);
+    expect(comments).toHaveLength(4);
     const { stdout } = await refuse(program, port);
     for (const comment of comments) expect(stdout.split('\n')).toContain(comment);
     // The channels tell what no listener was told: the error that one got is not among it.
