@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer';
+import { constants, isUtf8 } from 'node:buffer';
 import type { FrameHeader } from '../frame/frame.ts';
 import { maskInto } from '../frame/mask.ts';
 import { Opcode } from '../frame/opcode.ts';
@@ -144,7 +144,7 @@ export class MessageDecoder {
     this.frameEnd = this.used + header.length;
     if (this.memory !== null || available === 0) return;
     const justified = Math.max(leastCapacity, available, Math.min(available * ahead, mostAhead));
-    this.memory = Buffer.allocUnsafe(header.fin ? Math.min(header.length, justified) : justified);
+    this.memory = takeMemory(header.fin ? Math.min(header.length, justified) : justified);
   }
 
   #grow(header: FrameHeader, needed: number): void {
@@ -154,8 +154,17 @@ export class MessageDecoder {
     const capacity = header.fin
       ? Math.min(this.frameEnd, Math.max(leastCapacity, needed * 4))
       : Math.max(leastCapacity, needed, held * 2);
-    const memory = Buffer.allocUnsafe(capacity);
+    const memory = takeMemory(Math.min(capacity, Math.max(needed, constants.MAX_LENGTH)));
     if (old !== null) memory.set(this.used === held ? old : old.subarray(0, this.used));
     this.memory = memory;
+  }
+}
+
+/** Where there is no limit, or a high one, a message may need more than there is: that ends its connection, not the process. */
+function takeMemory(octets: number): Buffer {
+  try {
+    return Buffer.allocUnsafe(octets);
+  } catch (cause) {
+    throw new ProtocolError('WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', octets, undefined, { cause });
   }
 }

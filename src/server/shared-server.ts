@@ -52,7 +52,10 @@ function choose(sharers: Set<Sharer>, request: IncomingMessage): Sharer | undefi
 
 function wants(sharer: Sharer, request: IncomingMessage): boolean {
   try {
-    return Boolean(sharer.shouldHandle(request));
+    const answer = sharer.shouldHandle(request);
+    // Nobody waits for this promise: it is asked for again. Its rejection would be an unhandled one, and end the process.
+    if (typeof answer === 'object') Promise.resolve(answer).catch(() => {});
+    return Boolean(answer);
   } catch {
     return true;
   }

@@ -69,6 +69,8 @@ export class Transport implements ConnectionEvents, Flushable {
   private isResumeScheduled = false;
   private rest: Buffer | null = null;
   private callbacks: SendCallback[] | null = null;
+  /** Called when a TLS socket has written, which is never at once: else each would keep its slab for as long as it is idle. */
+  private readonly onWritten: (() => void) | undefined = undefined;
   /** How the connection is being ended; kept apart, because most connections are not. */
   private ending: Ending | null = null;
   /** Sends that wait for a Blob to be read, and everything behind them. */
@@ -83,6 +85,7 @@ export class Transport implements ConnectionEvents, Flushable {
       this,
     );
     (stream as TransportStream)[kTransport] = this;
+    if (stream instanceof Socket && 'encrypted' in stream) this.onWritten = () => this.#releaseWritten();
     // Before there is a listener for data: a stream that flows would deliver it at once, to an application that does not listen yet.
     if (head.length > 0) stream.unshift(head);
     stream.on('close', onClose);
@@ -199,7 +202,13 @@ export class Transport implements ConnectionEvents, Flushable {
       if (callbacks !== null) process.nextTick(callAll, callbacks, notWritable());
       return;
     }
-    const done = callbacks === null ? undefined : (error?: Error | null) => callAll(callbacks, error ?? undefined);
+    const done =
+      callbacks === null
+        ? this.onWritten
+        : (error?: Error | null) => {
+            callAll(callbacks, error ?? undefined);
+            this.onWritten?.();
+          };
     try {
       const only = writer.takeOne();
       if (only !== null) {
@@ -224,6 +233,11 @@ export class Transport implements ConnectionEvents, Flushable {
     const waiting = stream.writableLength;
     if (waiting === 0 && stream instanceof Socket) connection.releaseWriter();
     else if (waiting > congestedFrom && stream.writableNeedDrain) connection.isCongested = true;
+  }
+
+  #releaseWritten(): void {
+    const { stream } = this;
+    if (stream.writableLength === 0 && !stream.destroyed && stream instanceof Socket) this.connection.releaseWriter();
   }
 
   // From here on: what the connection tells.
@@ -298,6 +312,7 @@ export class Transport implements ConnectionEvents, Flushable {
   /** @internal */
   drained(): void {
     const { connection } = this;
+    this.#releaseWritten();
     if (!connection.isCongested) return;
     connection.isCongested = false;
     connection.sendOwedPong();
@@ -351,7 +366,8 @@ export class Transport implements ConnectionEvents, Flushable {
   /** What had arrived before the end, and was held back by a pause, is delivered before the end is told. */
   #deliverRest(): void {
     const { connection, stream } = this;
-    while (connection.isReceiving) {
+    // A stream that tells of its end inside of an event gets nothing more delivered: what is received there waits for the event's end.
+    while (connection.isReceiving && !this.isInEvent) {
       const chunk: Buffer | null = this.rest ?? (stream.readableLength > 0 ? stream.read() : null);
       if (chunk === null) return;
       this.rest = null;
@@ -535,9 +551,20 @@ export class Transport implements ConnectionEvents, Flushable {
     const { rest } = this;
     if (rest !== null) {
       this.rest = null;
-      this.receive(rest);
+      try {
+        this.receive(rest);
+      } finally {
+        // Also when a listener threw at the last message: nobody else would let the stream flow again.
+        this.#flow();
+      }
+      return;
     }
-    if (!this.connection.isSuspended) this.stream.resume();
+    this.#flow();
+  }
+
+  /** Lets the stream deliver, unless something of what it delivered before still waits. */
+  #flow(): void {
+    if (!this.connection.isSuspended && this.rest === null) this.stream.resume();
   }
 }
 

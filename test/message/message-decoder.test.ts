@@ -586,6 +586,25 @@ describe('the memory of a message', () => {
     }
   });
 
+  it.each([naiveFrame(0x82, Buffer.alloc(300)), naiveFrame(0x02, Buffer.alloc(300))])(
+    'that cannot be had, at the beginning or later, fails the connection and throws nothing else',
+    (stream) => {
+      for (const failing of [1, 2]) {
+        const reader = new Reader(client);
+        let calls = 0;
+        const actual = Buffer.allocUnsafe;
+        using _spy = vi.spyOn(Buffer, 'allocUnsafe').mockImplementation((size) => {
+          if (++calls === failing) throw new RangeError('Array buffer allocation failed');
+          return actual.call(Buffer, size);
+        });
+        const read = () => {
+          for (let at = 0; at < stream.length; at++) reader.read(stream.subarray(at, at + 1));
+        };
+        expect(read).toThrow(expect.objectContaining({ code: 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', closeCode: 1009 }));
+      }
+    },
+  );
+
   it('of a frame whose length is known is no more than that', () => {
     for (const length of [1, 100, 1000, 70_000, 2_000_000]) {
       const reader = new Reader(client);

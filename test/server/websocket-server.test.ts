@@ -10,6 +10,7 @@ import * as ws from 'ws';
 import type { ServerOptions } from '../../src/server/server-options.ts';
 import { WebSocketServer } from '../../src/server/websocket-server.ts';
 import { WebSocket } from '../../src/websocket/websocket.ts';
+import { captureUncaught } from '../support/uncaught.ts';
 import {
   accept,
   closing,
@@ -535,6 +536,20 @@ describe('an HTTP server that is given', () => {
     new WebSocketServer({ server: plain });
     expect(await exchange(portOf(plain), requestText())).toMatch(/^HTTP\/1\.1 500 /);
     expect(errors[0]!.cause).toEqual(new Error('broken'));
+  });
+
+  it('answers 500 when the promise of one of them is rejected, and leaves no rejection unhandled', async () => {
+    using uncaught = captureUncaught();
+    const plain = await serveHttp();
+    class Broken extends WebSocketServer {
+      override shouldHandle(): Promise<boolean> {
+        return Promise.reject(new Error('broken'));
+      }
+    }
+    new Broken({ server: plain }).on('wsClientError', (_error, socket) => socket.end('HTTP/1.1 500 x\r\n\r\n'));
+    new WebSocketServer({ server: plain });
+    expect(await exchange(portOf(plain), requestText())).toMatch(/^HTTP\/1\.1 500 /);
+    expect(uncaught.rejections).toEqual([]);
   });
 });
 

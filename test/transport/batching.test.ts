@@ -240,6 +240,25 @@ describe('the memory of a batch', () => {
   });
 });
 
+test('the memory of a batch is not kept by TLS sockets that have sent it', async () => {
+  await using peers = await listen(goodwire, 'tls');
+  const pairs: Awaited<ReturnType<typeof connectPair>>[] = [];
+  for (let i = 0; i < 12; i++) pairs.push(await connectPair(peers, goodwire));
+  let slabs = 0;
+  const actual = Buffer.allocUnsafeSlow;
+  using _spy = vi.spyOn(Buffer, 'allocUnsafeSlow').mockImplementation((size) => {
+    if (size === 65_536) slabs++;
+    return actual.call(Buffer, size);
+  });
+  for (const { client, served } of pairs) {
+    served.on('message', (data) => served.send(String(data)));
+    const answered = once(client, 'message');
+    client.send('x');
+    await answered;
+  }
+  expect(slabs).toBeLessThanOrEqual(2);
+});
+
 describe('process.exit()', () => {
   const program = (when: string) => `
     import { WebSocket } from ${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)};

@@ -53,6 +53,23 @@ const told = [
   'close 4001 end – 完',
 ];
 
+test.each(['end', 'close'])(
+  'a stream that tells of its %s inside of a message does not hang the process',
+  async (event) => {
+    const stream = new Loose();
+    const { socket, log } = serve(stream);
+    socket.once('message', () => {
+      stream.emit('data', fromClient(1, 'inside'));
+      stream.emit(event);
+    });
+    const closed = once(socket, 'close');
+    stream.push(fromClient(1, 'first'));
+    stream.push(null);
+    await closed;
+    expect(log).toEqual(['text first', 'close 1006 ']);
+  },
+);
+
 describe('what a stream delivers', () => {
   test.each([1, 2, 3, 7, 64, 100_000])(
     'is the same in chunks of %i octets, each in an event of its own',

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { WebSocket } from '../../src/index.ts';
+import { fromClient } from '../support/from-client.ts';
 import { connectPair, drain, hex, implementations, listen, memoryPair, rawClient } from '../support/peers.ts';
 import { captureUncaught } from '../support/uncaught.ts';
 
@@ -245,6 +246,29 @@ describe('a listener that throws', () => {
     expect((await closed)[0]).toBe(1000);
     expect(messages).toEqual(['1', '2', '3', '4']);
     expect(uncaught.exceptions).toEqual([new Error('no 1')]);
+  });
+
+  test('at several messages of one chunk, the last among them, does not stop the connection', async () => {
+    using uncaught = captureUncaught();
+    await using peers = await listen(implementations.goodwire);
+    const accepted = once(peers.server, 'connection');
+    const raw = await rawClient(peers);
+    const [served] = (await accepted) as [WebSocket];
+    const messages: string[] = [];
+    const third = new Promise((resolve) => {
+      served.on('message', (data) => {
+        if (messages.push(String(data)) === 3) resolve(0);
+        throw new Error(`no ${data}`);
+      });
+    });
+    raw.write(Buffer.concat([fromClient(1, '1'), fromClient(1, '2')]));
+    await vi.waitFor(() => expect(messages).toHaveLength(2));
+    raw.write(fromClient(1, '3'));
+    await third;
+    expect(messages).toEqual(['1', '2', '3']);
+    await vi.waitFor(() =>
+      expect(uncaught.exceptions.map(String)).toEqual(['Error: no 1', 'Error: no 2', 'Error: no 3']),
+    );
   });
 
   test('in a send callback does not keep the other callbacks from being called', async () => {
