@@ -34,10 +34,14 @@ export class TransportSettings extends ConnectionSettings {
   /** @throws RangeError for a limit that is none. */
   constructor(options: TransportOptions) {
     super(options);
-    this.closeTimeout = options.closeTimeout ?? defaultCloseTimeout;
+    // A timer makes one millisecond of what it cannot count.
+    this.closeTimeout = Math.min(options.closeTimeout ?? defaultCloseTimeout, longestDelay);
     this.defersEvents = options.allowSynchronousEvents === false;
   }
 }
+
+/** The longest delay that a timer takes, in milliseconds. */
+const longestDelay = 2 ** 31 - 1;
 
 /** 30 s: how long a peer may take to end the connection once it is being closed; as in `ws`. */
 export const defaultCloseTimeout = 30_000;

@@ -50,6 +50,18 @@ describe('closing', () => {
     expect(served.wasClean).toBe(false);
   });
 
+  test('a closeTimeout that no timer can count is the longest that one can, and not a millisecond', async () => {
+    vi.useFakeTimers();
+    const { served, clientStream } = memoryPair({ server: { closeTimeout: Number.POSITIVE_INFINITY } });
+    clientStream.removeAllListeners('data').resume();
+    const closed = vi.fn();
+    served.on('close', closed);
+    served.close();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(closed).not.toHaveBeenCalled();
+    served.terminate();
+  });
+
   test('the default closeTimeout is 30 seconds', async () => {
     vi.useFakeTimers();
     const { served, clientStream } = memoryPair();
