@@ -300,3 +300,51 @@ describe('process.exit()', () => {
     await new Promise((resolve) => listener.close(resolve));
   });
 });
+
+describe('answers of one turn of the event loop', () => {
+  /** Two hundred sockets that answer each message; each gets several, all in the same turn, and again later. */
+  async function conversations(handle: () => void): Promise<Notebook[]> {
+    const streams = Array.from({ length: 200 }, () => {
+      const { stream, socket } = serve();
+      socket.on('message', (data) => {
+        handle();
+        socket.send(String(data));
+      });
+      return stream;
+    });
+    for (let round = 0; round < 5; round++) {
+      for (const stream of streams) stream.push(fromClient(1, `r${round}`));
+      await quiet();
+    }
+    return streams;
+  }
+
+  const answers = Buffer.concat(Array.from({ length: 5 }, (_, round) => fromServer(1, `r${round}`)));
+
+  test('all leave, from more connections than may wait for each other', async () => {
+    for (const stream of await conversations(() => {})) expect(Buffer.concat(stream.writes)).toEqual(answers);
+  });
+
+  test('all leave, where handlers take longer than anybody may wait', async () => {
+    let calls = 0;
+    const streams = await conversations(() => {
+      // Every tenth takes its time.
+      const until = performance.now() + (calls++ % 10 === 0 ? 0.5 : 0);
+      while (performance.now() < until);
+    });
+    for (const stream of streams) expect(Buffer.concat(stream.writes)).toEqual(answers);
+  });
+
+  test('all leave, where one connection alone speaks for a long time', async () => {
+    const { stream, socket } = serve();
+    socket.on('message', (data) => socket.send(String(data)));
+    const sent: Buffer[] = [];
+    for (let i = 0; i < 700; i++) {
+      stream.push(fromClient(1, `m${i}`));
+      sent.push(fromServer(1, `m${i}`));
+      await immediate();
+    }
+    await quiet();
+    expect(Buffer.concat(stream.writes)).toEqual(Buffer.concat(sent));
+  });
+});
