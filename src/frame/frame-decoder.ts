@@ -1,5 +1,5 @@
 import type { Frame, FrameHeader, Role } from './frame.ts';
-import { maskInPlace, rotateKey } from './mask.ts';
+import { maskInPlace, readKey, rotateKey } from './mask.ts';
 import { viewOf } from './mask-words.ts';
 import { isControlOpcode, isKnownOpcode, Opcode } from './opcode.ts';
 import { ProtocolError } from './protocol-error.ts';
@@ -134,11 +134,7 @@ export class FrameDecoder implements FrameHeader {
             this.#checkLength(length);
             let seen = 0x80;
             if (masked) {
-              const key =
-                chunk[payload]! |
-                (chunk[payload + 1]! << 8) |
-                (chunk[payload + 2]! << 16) |
-                (chunk[payload + 3]! << 24);
+              const key = readKey(chunk, payload);
               if (view === null && end - at >= 256) view = viewOf(chunk);
               seen = maskInPlace(chunk, body, bodyEnd, key, view);
             }

@@ -1,4 +1,4 @@
-import { maskWords, viewOf } from './mask-words.ts';
+import { xorInWords } from './mask-words.ts';
 
 /** The module that `mask.wat` describes, compiled; a test holds the two together. */
 export const maskModule: string =
@@ -55,18 +55,4 @@ export function xorInWasm(
     target.set(length === scratchSize ? scratch : scratch.subarray(0, length), to);
   }
   return seen === 0 ? 0 : unknown;
-}
-
-/** The same without WebAssembly, for platforms that have no SIMD. */
-export function xorInWords(
-  source: Uint8Array,
-  start: number,
-  end: number,
-  target: Uint8Array,
-  targetStart: number,
-  key: number,
-): number {
-  const length = end - start;
-  if (source !== target || start !== targetStart) target.set(source.subarray(start, end), targetStart);
-  return maskWords(viewOf(target), targetStart, targetStart + length, key);
 }

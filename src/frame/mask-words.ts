@@ -30,3 +30,21 @@ export function maskWords(view: DataView, start: number, end: number, key: numbe
   }
   return seen;
 }
+
+/**
+ * XORs octets `start` to `end` of `source` with the key into `target` at `targetStart` (which may be the same place), 32 bits at a time:
+ * for middle lengths, and for platforms that have no WebAssembly SIMD.
+ */
+export function xorInWords(
+  source: Uint8Array,
+  start: number,
+  end: number,
+  target: Uint8Array,
+  targetStart: number,
+  key: number,
+): number {
+  if (source !== target || start !== targetStart) {
+    target.set(start === 0 && end === source.length ? source : source.subarray(start, end), targetStart);
+  }
+  return maskWords(viewOf(target), targetStart, targetStart + end - start, key);
+}

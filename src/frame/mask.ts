@@ -1,5 +1,5 @@
 import { xorInWasm } from './mask-wasm.ts';
-import { maskWords, viewOf } from './mask-words.ts';
+import { maskWords, viewOf, xorInWords } from './mask-words.ts';
 
 // Which loop is fastest depends on the length, and on whether there is a view already; the borders are measured
 // (bench/micro/unmask.js, docs/performance.md).
@@ -55,8 +55,7 @@ export function maskInto(
   const length = end - start;
   if (length >= wasmFrom) return xorInWasm(source, start, end, target, targetStart, key);
   if (length <= octetsUpTo) return maskOctets(source, start, end, target, targetStart, key);
-  target.set(start === 0 && end === source.length ? source : source.subarray(start, end), targetStart);
-  return maskWords(viewOf(target), targetStart, targetStart + length, key);
+  return xorInWords(source, start, end, target, targetStart, key);
 }
 
 function maskOctets(

@@ -24,7 +24,7 @@ export function flushAtEndOfTick(one: Flushable): void {
 /** Says who handles received data just now, and flushes by itself at the end of it; null for nobody. */
 export function setCurrent(one: Flushable | null): void {
   current = one;
-  if (!isWatchingExit) watchExit();
+  watchExit();
 }
 
 /** Nobody waits for another handler once this many milliseconds have gone, nor for more than so many; one that runs is not stopped. */
