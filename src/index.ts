@@ -6,10 +6,17 @@
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo as NetAddressInfo } from 'node:net';
 import type { PerMessageDeflateOptions as DeflateOptions } from './client/client-options.ts';
+import { extension } from './compat/extension.ts';
+import { PerMessageDeflate } from './compat/per-message-deflate.ts';
+import { Receiver } from './compat/receiver.ts';
+import { Sender } from './compat/sender.ts';
+import { subprotocol } from './compat/subprotocol.ts';
 import type { ServerOptions as OptionsOfServer, VerifyClientAsync, VerifyClientSync } from './server/server-options.ts';
 import { WebSocketServer } from './server/websocket-server.ts';
+import { createWebSocketStream } from './websocket/create-websocket-stream.ts';
 import type * as events from './websocket/events.ts';
 import { type ClientOptions as OptionsOfClient, type RawData as RawDataOf, WebSocket } from './websocket/websocket.ts';
+import './ws-internals.ts';
 
 type SocketClass = typeof WebSocket;
 type RequestClass = typeof IncomingMessage;
@@ -43,6 +50,18 @@ declare module './websocket/websocket.js' {
     type VerifyClientCallbackSync<Request extends IncomingMessage = IncomingMessage> = VerifyClientSync<Request>;
     type WebSocketEventMap = events.WebSocketListenerEvents;
 
+    /** {@link createWebSocketStream} */
+    let createWebSocketStream: StreamFunction;
+    /** {@link extension} */
+    let extension: ExtensionObject;
+    /** {@link subprotocol} */
+    let subprotocol: SubprotocolObject;
+    /** {@link PerMessageDeflate} */
+    let PerMessageDeflate: PerMessageDeflateClass;
+    /** {@link Receiver} */
+    let Receiver: ReceiverClass;
+    /** {@link Sender} */
+    let Sender: SenderClass;
     /** {@link WebSocketServer} */
     let Server: WebSocketServerClass;
     type Server<T extends SocketClass = SocketClass, U extends RequestClass = RequestClass> = WebSocketServerOf<T, U>;
@@ -59,7 +78,19 @@ declare module './websocket/websocket.js' {
 
 type WebSocketServerOf<T extends SocketClass, U extends RequestClass> = WebSocketServer<T, U>;
 type WebSocketServerClass = typeof WebSocketServer;
+type StreamFunction = typeof createWebSocketStream;
+type ExtensionObject = typeof extension;
+type SubprotocolObject = typeof subprotocol;
+type PerMessageDeflateClass = typeof PerMessageDeflate;
+type ReceiverClass = typeof Receiver;
+type SenderClass = typeof Sender;
 
+WebSocket.createWebSocketStream = createWebSocketStream;
+WebSocket.extension = extension;
+WebSocket.PerMessageDeflate = PerMessageDeflate;
+WebSocket.Receiver = Receiver;
+WebSocket.Sender = Sender;
+WebSocket.subprotocol = subprotocol;
 WebSocket.WebSocket = WebSocket;
 WebSocket.Server = WebSocketServer;
 WebSocket.WebSocketServer = WebSocketServer;
@@ -97,6 +128,12 @@ export type {
   WebSocketEvents,
 } from './websocket/websocket.ts';
 export {
+  createWebSocketStream,
+  extension,
+  PerMessageDeflate,
+  Receiver,
+  Sender,
+  subprotocol,
   WebSocket,
   WebSocket as default,
   // What require() of an ES module returns.

@@ -7,16 +7,32 @@ import * as protocol from '../src/protocol.ts';
 // A name that appears here or disappears changes the public surface: say so in CHANGELOG.md.
 const names = [
   'HandshakeError',
+  'PerMessageDeflate',
   'ProtocolError',
+  'Receiver',
+  'Sender',
   'WebSocket',
   'WebSocketServer',
+  'createWebSocketStream',
   'default',
+  'extension',
   'module.exports',
+  'subprotocol',
   'upgrade',
 ];
 
 /** What ws hangs on its class; the rest of our names are not ws's. */
-const statics = ['Server', 'WebSocket', 'WebSocketServer'];
+const statics = [
+  'PerMessageDeflate',
+  'Receiver',
+  'Sender',
+  'Server',
+  'WebSocket',
+  'WebSocketServer',
+  'createWebSocketStream',
+  'extension',
+  'subprotocol',
+];
 
 const protocolNames: string[] = [
   'CloseCode',
@@ -80,6 +96,9 @@ describe('goodwire', () => {
 
   test('hangs everything on the class, for programs that require it', () => {
     const { WebSocket, WebSocketServer } = goodwire;
+    for (const name of statics) {
+      if (name !== 'Server') expect(WebSocket[name as 'Sender']).toBe(Reflect.get(goodwire, name));
+    }
     expect(WebSocket.WebSocket).toBe(WebSocket);
     expect(WebSocket.WebSocketServer).toBe(WebSocketServer);
     expect(WebSocket.Server).toBe(WebSocketServer);
@@ -94,6 +113,16 @@ describe('goodwire', () => {
     expect(browser.WebSocket).toBe(globalThis.WebSocket);
     expect(browser.default).toBe(browser.WebSocket);
     expect(() => new browser.WebSocketServer()).toThrow('WebSocketServer needs Node.js');
+  });
+
+  test.each(['Receiver', 'Sender', 'PerMessageDeflate'] as const)('has no %s in a browser', (name) => {
+    expect(() => Reflect.construct(Reflect.get(browser, name), [])).toThrow(`${name} needs Node.js`);
+  });
+
+  test('has no streams in a browser, and parses and formats fields there as everywhere', () => {
+    expect(() => browser.createWebSocketStream()).toThrow('createWebSocketStream needs Node.js');
+    expect(browser.extension).toBe(goodwire.extension);
+    expect(browser.subprotocol).toBe(goodwire.subprotocol);
   });
 
   test('has no upgrade in a browser', async () => {

@@ -24,13 +24,15 @@ const layers: Readonly<Record<string, Layer>> = {
   handshake: { imports: ['extension'], builtins: ['buffer', 'crypto'] },
   connection: { imports: ['frame', 'message', 'extension'], builtins: ['buffer'] },
   // ═══ the I/O line ═══
+  compat: { imports: aboveTheLine, builtins: anyBuiltin },
   transport: { imports: aboveTheLine, builtins: anyBuiltin },
   client: { imports: ['handshake', 'transport'], builtins: anyBuiltin },
   websocket: { imports: ['client', 'transport', 'connection', 'message', 'frame'], builtins: anyBuiltin },
   server: { imports: ['websocket', 'transport', 'handshake'], builtins: anyBuiltin },
   // ═══ the entry points ═══
+  'ws-internals.ts': { imports: everything, builtins: anyBuiltin },
   'protocol.ts': { imports: aboveTheLine, builtins: [] },
-  'browser.ts': { imports: ['frame', 'handshake'], builtins: [] },
+  'browser.ts': { imports: ['frame', 'handshake', 'compat'], builtins: [] },
   'index.ts': { imports: everything, builtins: anyBuiltin },
   'index.cts': { imports: everything, builtins: anyBuiltin },
 };

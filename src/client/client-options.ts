@@ -22,9 +22,9 @@ export interface PerMessageDeflateOptions {
   /** Compress each of our messages by itself. */
   clientNoContextTakeover?: boolean | undefined;
   /** Base-2 logarithm of the server's window, 8–15. */
-  serverMaxWindowBits?: number | undefined;
+  serverMaxWindowBits?: number | boolean | undefined;
   /** Base-2 logarithm of our window, 8–15. */
-  clientMaxWindowBits?: number | undefined;
+  clientMaxWindowBits?: number | boolean | undefined;
   /** Options for deflating. */
   zlibDeflateOptions?: DeflateOptions | undefined;
   /** Options for inflating. */
@@ -87,7 +87,10 @@ export interface ClientOptions<Socket = EventEmitter>
   maxPayload?: number | undefined;
   /** Fragments that a message may have. Default 0: no limit, as they cost only their octets. */
   maxFragments?: number | undefined;
-  /** A limit of `ws`, accepted and without effect: what is assembled costs only its octets, however many chunks bring it. */
+  /**
+   * Chunks that may bring one part of a frame, such as its payload; a limit of `ws`. Default 0: no limit, as what is assembled costs
+   * only its octets, however many chunks bring it.
+   */
   maxBufferedChunks?: number | undefined;
   /** A limit of `ws`, accepted and without effect: while the peer does not read, only its latest ping is answered (§5.5.3). */
   maxPendingAutoPongs?: number | undefined;

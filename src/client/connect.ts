@@ -19,10 +19,12 @@ import { HandshakeError } from '../handshake/handshake-error.ts';
 import type { ClientOptions } from './client-options.ts';
 import { keepsCredentials, withoutCredentials } from './redirect.ts';
 
-/** Who is told how an attempt to connect goes. No method is called from inside {@link connect}. */
+/** Who is told how an attempt to connect goes. No method but `onBegin` is called from inside {@link connect}. */
 export interface ConnectEvents {
   /** What `finishRequest` is given as the WebSocket; this object itself by default. */
   readonly websocket?: unknown;
+  /** The first request is about to be sent, or given to `finishRequest`: from here on the attempt can be aborted. */
+  onBegin?(attempt: ConnectAttempt): void;
   /** The server switched protocols; its response is not checked yet. False: the listener gave the attempt up, and it stops. */
   onUpgrade(response: http.IncomingMessage): boolean;
   /** The handshake is done. The socket, which has no listeners of HTTP any more, now belongs to the one who is called. */
@@ -69,8 +71,11 @@ class Attempt implements ConnectAttempt {
   readonly #protocols: readonly string[];
   readonly #options: ClientOptions;
   readonly #events: ConnectEvents;
+  /** The address that the application gave, and its credentials are for. */
+  readonly #home: Address;
   #address: Address;
-  #headers: RequestHeaders | null | undefined;
+  #headers: RequestHeaders | undefined;
+  readonly #signal: AbortSignal | undefined;
   #auth: string | null | undefined;
   #key = '';
   /** The socket, once the server has switched protocols: Node 26 takes it away from the request before it tells. */
@@ -82,18 +87,22 @@ class Attempt implements ConnectAttempt {
   #isOver = false;
 
   constructor(address: Address, protocols: readonly string[], options: ClientOptions, events: ConnectEvents) {
-    const { signal } = options;
-    this.#protocols = protocols;
+    // As with most options, programs say `isNeeded && …`.
+    const signal = options.signal || undefined;
+    this.#protocols = [...protocols];
     this.#options = options;
     this.#events = events;
+    this.#home = address;
     this.#address = address;
-    this.#headers = options.headers;
+    this.#headers = options.headers || undefined;
+    this.#signal = signal;
     this.#auth = address.auth ?? options.auth;
     requireDelay(options.handshakeTimeout);
     requireSignal(signal);
 
     this.request = this.#createRequest();
     try {
+      events.onBegin?.(this);
       this.#sendRequest();
     } catch (error) {
       this.#end();
@@ -113,34 +122,44 @@ class Attempt implements ConnectAttempt {
     if (this.#isOver) return;
     this.#end();
     this.#destroy();
-    process.nextTick(() => this.#events.onError(error));
+    process.nextTick(() => {
+      // Where connect() has thrown, the caller knows, and nobody listens yet.
+      if (this.#hasStarted) this.#events.onError(error);
+    });
   }
 
   #createRequest(): http.ClientRequest {
     const options = this.#options;
     const { isSecure, host, port, path, socketPath } = this.#address;
+    const defaultPort = isSecure ? 443 : 80;
     this.#key = randomBytes(keyLength).toString('base64');
     const send = isSecure ? https.request : http.request;
     const request = send({
       ...(options as https.RequestOptions),
       createConnection:
-        (options.createConnection as https.RequestOptions['createConnection']) ?? createConnection(isSecure),
+        typeof options.createConnection === 'function'
+          ? checked(options.createConnection as CreateConnection)
+          : createConnection(isSecure),
       method: 'GET',
       protocol: undefined,
       hostname: undefined,
       host,
-      port,
+      // Agents find the port of the address as text, as with ws.
+      port: port === defaultPort ? port : String(port),
       path,
       socketPath,
-      defaultPort: isSecure ? 443 : 80,
+      defaultPort: options.defaultPort || defaultPort,
       auth: this.#auth,
-      headers: requestFields({
-        key: this.#key,
-        subprotocols: this.#protocols,
-        protocolVersion: options.protocolVersion,
-        origin: options.origin,
-        headers: this.#headers,
-      }),
+      // Agents look into it, and expect an object like any other.
+      headers: {
+        ...requestFields({
+          key: this.#key,
+          subprotocols: this.#protocols,
+          protocolVersion: options.protocolVersion,
+          origin: options.origin,
+          headers: this.#headers,
+        }),
+      },
       // HTTP's timeout begins anew with every octet, and its signal would go on ruling the socket after the handshake.
       timeout: undefined,
       signal: undefined,
@@ -168,10 +187,11 @@ class Attempt implements ConnectAttempt {
 
   #sendRequest(): void {
     const { request } = this;
-    const { finishRequest, handshakeTimeout } = this.#options;
+    const options = this.#options;
+    const { handshakeTimeout } = options;
     clearTimeout(this.#timer);
     if (handshakeTimeout) this.#timer = setTimeout(this.#onTimeout, Math.min(handshakeTimeout, maxDelay));
-    if (finishRequest) finishRequest(request, (this.#events.websocket ?? this.#events) as never);
+    if (options.finishRequest) options.finishRequest(request, (this.#events.websocket ?? this.#events) as never);
     else request.end();
   }
 
@@ -198,10 +218,11 @@ class Attempt implements ConnectAttempt {
   }
 
   #onResponse(response: http.IncomingMessage): void {
-    const { statusCode = 0, headers } = response;
-    const isRedirect = this.#options.followRedirects && statusCode >= 300 && statusCode < 400;
-    if (isRedirect && headers.location) {
-      this.#redirect(response, headers.location);
+    const { status } = received(response);
+    const { location } = response.headers;
+    const isRedirect = this.#options.followRedirects && status >= 300 && status < 400;
+    if (isRedirect && location) {
+      this.#redirect(response, location);
       return;
     }
     this.#isTakenOver = this.#events.onUnexpectedResponse(this.request, response);
@@ -216,13 +237,13 @@ class Attempt implements ConnectAttempt {
       return;
     }
     try {
-      const from = this.#address;
-      const to = parseAddress(resolve(location, from));
-      if (keepsCredentials(from, to) || this.#events.hasRedirectListener?.()) {
-        this.#auth = to.auth ?? this.#auth;
+      const home = this.#home;
+      const to = parseAddress(resolve(location, this.#address));
+      if (keepsCredentials(home, to) || this.#events.hasRedirectListener?.()) {
+        this.#auth ||= to.auth;
       } else {
         this.#auth = undefined;
-        this.#headers = withoutCredentials(this.#headers, from, to);
+        this.#headers = withoutCredentials(this.#headers, home, to);
       }
       this.#address = to;
       this.request = this.#createRequest();
@@ -245,9 +266,9 @@ class Attempt implements ConnectAttempt {
       this.#fail(Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' }));
       return;
     }
-    // There is nothing left that could time out, and without an agent nobody to close what HTTP takes for reusable.
+    // There is nothing left that could time out.
     clearTimeout(this.#timer);
-    if (!this.#options.agent) this.request.socket?.destroy();
+    this.#destroySocket();
   }
 
   readonly #onTimeout = (): void => {
@@ -255,7 +276,7 @@ class Attempt implements ConnectAttempt {
   };
 
   readonly #onAbort = (): void => {
-    this.abort(abortError(this.#options.signal?.reason));
+    this.abort(abortError(this.#signal?.reason));
   };
 
   #fail(error: Error): void {
@@ -273,20 +294,38 @@ class Attempt implements ConnectAttempt {
   #end(): void {
     this.#isOver = true;
     clearTimeout(this.#timer);
-    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    this.#signal?.removeEventListener('abort', this.#onAbort);
   }
 
   #destroy(): void {
     this.request.destroy();
     this.#socket?.destroy();
+    this.#destroySocket();
   }
+
+  /** When the response has ended, HTTP takes its connection for reusable; without an agent there is nobody else to close it. */
+  #destroySocket(): void {
+    if (!this.#options.agent) this.request.socket?.destroy();
+  }
+}
+
+type CreateConnection = NonNullable<https.RequestOptions['createConnection']>;
+
+/** A `createConnection` of the application. `node:http` would fail on a promise when nobody can catch the error any more. */
+function checked(create: CreateConnection): CreateConnection {
+  return (options, callback) => {
+    const stream = create.call(options, options, callback);
+    if (stream && typeof stream.on !== 'function')
+      throw new TypeError('createConnection must return a stream, or pass one to its callback');
+    return stream;
+  };
 }
 
 /**
  * Without an agent, `node:http` asks this for each connection: a connection of its own rather than a pooled one that the server
  * may be about to close.
  */
-function createConnection(isSecure: boolean): NonNullable<https.RequestOptions['createConnection']> {
+function createConnection(isSecure: boolean): CreateConnection {
   // By now the path in the options is the one of the Unix socket, if any, and no longer the one of the request.
   if (!isSecure) return (options) => net.connect(options as net.NetConnectOpts);
   return (options) => {
@@ -307,26 +346,37 @@ function resolve(location: string, from: Address): string {
 }
 
 function received(response: http.IncomingMessage): HandshakeResponse {
-  return { status: response.statusCode ?? 0, headers: response.headers };
+  return { status: response.statusCode as number, headers: response.headers };
 }
 
 /** The error of an aborted signal as Node's own functions give it. */
 function abortError(cause: unknown): Error {
   const error = new Error('The operation was aborted', { cause });
   error.name = 'AbortError';
-  return Object.assign(error, { code: 'ABORT_ERR' });
+  return withCode('ABORT_ERR', error);
 }
 
 function requireDelay(handshakeTimeout: unknown): void {
   if (handshakeTimeout === undefined) return;
   if (typeof handshakeTimeout !== 'number')
-    throw new TypeError(`handshakeTimeout must be a number of milliseconds, not ${typeof handshakeTimeout}`);
+    throw withCode(
+      'ERR_INVALID_ARG_TYPE',
+      new TypeError(`handshakeTimeout must be a number of milliseconds, not ${typeof handshakeTimeout}`),
+    );
   if (!(handshakeTimeout >= 0))
-    throw new RangeError(`handshakeTimeout must be 0 milliseconds or more, not ${handshakeTimeout}`);
+    throw withCode(
+      'ERR_OUT_OF_RANGE',
+      new RangeError(`handshakeTimeout must be 0 milliseconds or more, not ${handshakeTimeout}`),
+    );
 }
 
-function requireSignal(signal: unknown): void {
+function requireSignal(signal: AbortSignal | undefined): void {
   // A signal of another realm, or of a polyfill, is as good.
-  if (signal !== undefined && !(typeof signal === 'object' && signal !== null && 'aborted' in signal))
-    throw new TypeError(`signal must be an AbortSignal, not ${signal === null ? 'null' : typeof signal}`);
+  if (signal === undefined || (typeof signal === 'object' && 'aborted' in signal)) return;
+  throw withCode('ERR_INVALID_ARG_TYPE', new TypeError(`signal must be an AbortSignal, not ${typeof signal}`));
+}
+
+/** An error with the code that Node's own functions give to such a mistake, and so `ws` too. */
+function withCode<E extends Error>(code: string, error: E): E {
+  return Object.assign(error, { code });
 }

@@ -22,6 +22,8 @@ const nobody: MessageSink = { message: () => true };
 export interface Reader {
   readonly frames: FrameDecoder;
   readonly messages: MessageDecoder;
+  /** Whose limits they hold. */
+  readonly settings: ConnectionSettings;
 }
 
 /**
@@ -33,7 +35,8 @@ export class ConnectionSettings {
   readonly autoPong: boolean;
   /** Whether text and close reasons must be UTF-8. */
   readonly validates: boolean;
-  private readonly options: ConnectionOptions;
+  /** What they were made of. */
+  readonly options: ConnectionOptions;
   private spareReader: Reader | null = null;
   private readonly spareWriters: FrameWriter[] = [];
 
@@ -57,7 +60,7 @@ export class ConnectionSettings {
   /** Takes back a pair of decoders that stands between two messages. */
   giveReader(reader: Reader): void {
     reader.messages.sink = nobody;
-    this.spareReader = reader;
+    if (reader.settings === this) this.spareReader = reader;
   }
 
   /** A writer that nobody else uses. */
@@ -73,6 +76,10 @@ export class ConnectionSettings {
   }
 
   #createReader(): Reader {
-    return { frames: new FrameDecoder(this.options), messages: new MessageDecoder(nobody, this.options) };
+    return {
+      frames: new FrameDecoder(this.options),
+      messages: new MessageDecoder(nobody, this.options),
+      settings: this,
+    };
   }
 }

@@ -45,7 +45,8 @@ export class Connection implements FrameSink, MessageSink {
   /** Set by the owner while the peer does not read: only the latest ping is answered, by {@link sendOwedPong} (§5.5.3). */
   isCongested = false;
 
-  readonly settings: ConnectionSettings;
+  /** Its options; the owner may put others of the same role in their place, which hold from the next message on. */
+  settings: ConnectionSettings;
   private readonly events: ConnectionEvents;
   /** The decoders, while something is half received. */
   private reader: Reader | null = null;

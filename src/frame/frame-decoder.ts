@@ -32,6 +32,11 @@ export interface FrameDecoderOptions {
   readonly maxPayload?: number;
   /** The most frames of one message; 0, the default, is no limit: frames that are assembled cost only their octets. */
   readonly maxFragments?: number;
+  /**
+   * The most chunks that may bring one part of a frame: its first two octets, its length, its masking key, or its payload. 0, the
+   * default, is no limit: what is assembled costs only its octets.
+   */
+  readonly maxBufferedChunks?: number;
   /** Whether an extension was negotiated that uses RSV1. Default false. */
   readonly allowRsv1?: boolean;
 }
@@ -56,15 +61,19 @@ export class FrameDecoder implements FrameHeader {
   /** Octets of the current chunk that have been taken, also when the sink has thrown. */
   offset = 0;
 
-  private readonly maxPayload: number;
-  private readonly maxFragments: number;
+  // What the options say. It may be changed between two chunks, and holds from the next header, or chunk, on.
+  maxPayload: number;
+  maxFragments: number;
+  maxBufferedChunks: number;
+  allowRsv1: boolean;
   private readonly maskBit: number;
-  private readonly allowRsv1: boolean;
   /** Whether a message has begun whose last frame has not come (§5.4). */
   private isFragmented = false;
   /** Octets and frames of the message begun. */
   private messageLength = 0;
   private fragments = 0;
+  /** Chunks that have brought the part of the frame that is not complete yet; counted where there is a limit. */
+  private chunks = 0;
 
   /** How many octets of the header have been taken, of those that came apart from the rest; 0 between frames. */
   private headerAt = 0;
@@ -81,6 +90,7 @@ export class FrameDecoder implements FrameHeader {
     this.maskBit = options.role === 'server' ? 0x80 : 0;
     this.maxPayload = checkLimit('maxPayload', options.maxPayload ?? defaultMaxPayload);
     this.maxFragments = checkLimit('maxFragments', options.maxFragments ?? 0);
+    this.maxBufferedChunks = checkLimit('maxBufferedChunks', options.maxBufferedChunks ?? 0);
     this.allowRsv1 = options.allowRsv1 ?? false;
   }
 
@@ -104,9 +114,10 @@ export class FrameDecoder implements FrameHeader {
     let at = start;
     let view: DataView | null = null;
     this.offset = at;
+    if (this.maxBufferedChunks !== 0) this.#countChunk();
     if (this.remaining >= 0) {
       at = this.#continue(chunk, at, sink);
-      if (at < 0) return this.offset;
+      if (at < 0) return this.#stopped(this.offset);
     }
     while (at < end) {
       // What follows handles a frame that is whole in this chunk, header and payload. All else goes the slow way.
@@ -143,7 +154,7 @@ export class FrameDecoder implements FrameHeader {
             const goOn = isControlOpcode(this.opcode)
               ? sink.control(this, chunk, body, bodyEnd)
               : sink.data(this, chunk, body, bodyEnd, seen);
-            if (!goOn) return at;
+            if (!goOn) return this.#stopped(at);
             continue;
           }
         }
@@ -155,10 +166,37 @@ export class FrameDecoder implements FrameHeader {
       if (this.remaining < 0) break;
       this.#begin(sink, end - at);
       at = this.#continue(chunk, at, sink);
-      if (at < 0) return this.offset;
+      if (at < 0) return this.#stopped(this.offset);
     }
     this.offset = at;
+    if (this.maxBufferedChunks !== 0) this.#noteChunk(end - start);
     return at;
+  }
+
+  /** The sink wants no more: that is always between two frames. */
+  #stopped(at: number): number {
+    this.chunks = 0;
+    return at;
+  }
+
+  /** A chunk has come: it may be one too many for what is being waited for. */
+  #countChunk(): void {
+    if (this.chunks < this.maxBufferedChunks) return;
+    throw new ProtocolError('WS_ERR_TOO_MANY_BUFFERED_PARTS', `${this.chunks + 1} chunks`, this.maxBufferedChunks);
+  }
+
+  /** A chunk of so many octets has been taken, and ends inside a frame or between two. */
+  #noteChunk(taken: number): void {
+    const held = this.#held;
+    // More than this chunk has brought: the part was begun by one before it.
+    this.chunks = held > taken ? this.chunks + 1 : Math.min(held, 1);
+  }
+
+  /** Octets of the part of a frame that is not complete yet. */
+  get #held(): number {
+    if (this.remaining >= 0) return this.length - this.remaining;
+    if (this.headerAt <= 2) return this.headerAt % 2;
+    return this.headerAt - (this.headerAt < this.lengthEnd ? 2 : this.lengthEnd);
   }
 
   /** Takes the header's octets one by one, as far as the chunk has them. */

@@ -73,8 +73,9 @@ export const violations = {
   WS_ERR_TOO_MANY_BUFFERED_PARTS: {
     closeCode: CloseCode.policyViolation,
     section: '10.4',
-    message: () => 'Too many message fragments',
-    expected: 'a message has at most as many fragments as maxFragments allows',
+    message: (found) => (String(found).endsWith('chunks') ? 'Too many buffered chunks' : 'Too many message fragments'),
+    expected:
+      'a message has at most as many fragments as maxFragments, and a frame as many chunks as maxBufferedChunks, allows',
   },
   WS_ERR_INVALID_CLOSE_CODE: {
     closeCode: CloseCode.protocolError,

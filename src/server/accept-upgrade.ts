@@ -23,6 +23,7 @@ import type {
   VerifyClientAsync,
   VerifyClientSync,
 } from './server-options.ts';
+import { wants } from './shared-server.ts';
 
 /** For whom upgrades are accepted: a `WebSocketServer`, or one call of `upgrade()`. */
 export interface UpgradeHost {
@@ -60,10 +61,17 @@ interface Attempt {
   readonly offer: Offer;
 }
 
-const kIsUpgraded = Symbol('goodwire.isUpgraded');
+const kClaim = Symbol('goodwire.claim');
+
+/**
+ * What became of a socket that was to be upgraded: somebody answers on it, or has it as a WebSocket; it was refused; it was left to a
+ * listener of `wsClientError`, who may give it to somebody else.
+ */
+type Claim = 'taken' | 'refused' | 'released';
 
 interface UpgradedStream extends Duplex {
-  [kIsUpgraded]?: true;
+  /** Whoever answers on a socket claims it, so that nobody else writes into it. */
+  [kClaim]?: Claim;
 }
 
 /** The rule that the option `origins` stands for; undefined lets everybody in. @throws TypeError for a list with no origins in it. */
@@ -80,7 +88,7 @@ export function requireResponseHeaders(headers: ResponseHeaders | undefined): vo
 /**
  * The server's half of the opening handshake (RFC 6455 §4.2) on a socket: answers 101 and hands a WebSocket to `callback`, or
  * answers the refusal. From here on an error of the socket brings nothing down.
- * @throws Error when the socket has been upgraded before. Nothing else, but what the callback throws.
+ * @throws Error when the socket has been upgraded before, or is about to be. Nothing else, but what the callback throws.
  */
 export function acceptUpgrade(
   host: UpgradeHost,
@@ -89,12 +97,13 @@ export function acceptUpgrade(
   head: Buffer,
   callback: AcceptedCallback,
 ): void {
-  socket.on('error', onSocketError);
-
+  if (!claim(socket)) {
+    leave({ host, request, socket });
+    return;
+  }
   let offer: Offer;
   try {
-    // A request without raw headers was not read from a connection: tests inject such, and do not name a host.
-    offer = readOffer(request, { needsHost: request.rawHeaders !== undefined });
+    offer = readRequest(request);
   } catch (error) {
     fail({ host, request, socket }, error as HandshakeError);
     return;
@@ -106,9 +115,48 @@ export function acceptUpgrade(
     () => host.shouldHandle(request),
     (isHandled) => {
       if (isHandled) checkOrigin(attempt);
-      else refuse(attempt, policyRefusal(400, 'GOODWIRE_NOT_HANDLED'));
+      else refuse(attempt, notHandled());
     },
   );
+}
+
+/** Takes a socket for the one who is going to answer on it; false if somebody has it already. */
+function claim(socket: UpgradedStream): boolean {
+  const { [kClaim]: former } = socket;
+  if (former !== undefined && former !== 'released') return false;
+  if (former === undefined) socket.on('error', onSocketError);
+  socket[kClaim] = 'taken';
+  return true;
+}
+
+/**
+ * What becomes of a request whose socket somebody else has: nothing is written to it. A refusal needs no answer then, which is all that
+ * there is to servers that are offered every request in turn, but two who want it are a mistake of the application's.
+ * @throws Error for a request that would be accepted.
+ */
+function leave({ host, request, socket }: Refused): void {
+  if (socket[kClaim] === 'refused') {
+    host.refused(socketClosed());
+    return;
+  }
+  try {
+    readRequest(request);
+  } catch (error) {
+    host.refused(error as HandshakeError);
+    return;
+  }
+  if (!wants(host, request)) {
+    host.refused(notHandled());
+    return;
+  }
+  throw new Error(
+    'server.handleUpgrade() was called more than once with the same socket, possibly due to a misconfiguration',
+  );
+}
+
+function readRequest(request: IncomingMessage): Offer {
+  // A request without raw headers was not read from a connection: tests inject such, and do not name a host.
+  return readOffer(request, { needsHost: request.rawHeaders !== undefined });
 }
 
 /** Published, because the application has no listener on this socket, and would be ended by the error. */
@@ -231,7 +279,8 @@ function askByCallback(
 
 function verdictRefusal({ code = 401, message, headers = {} }: Verdict): HandshakeError {
   const text = message === undefined || message === null ? undefined : String(message);
-  return policyRefusal(code || 401, 'GOODWIRE_NOT_VERIFIED', text, readHeaders(headers));
+  // A status may come as text, from a table of them for instance.
+  return policyRefusal(Number(code || 401), 'GOODWIRE_NOT_VERIFIED', text, readHeaders(headers));
 }
 
 function readHeaders(headers: OutgoingHttpHeaders): HeaderFields {
@@ -245,11 +294,6 @@ function readHeaders(headers: OutgoingHttpHeaders): HeaderFields {
 /** Step 5 of §4.2.2: the response, and from then on the connection is open. */
 function complete(attempt: Attempt): void {
   const { host, request, socket, head, callback } = attempt;
-  if (socket[kIsUpgraded]) {
-    throw new Error(
-      'server.handleUpgrade() was called more than once with the same socket, possibly due to a misconfiguration',
-    );
-  }
   // It may have gone while the application was thinking.
   if (!isAlive(socket)) {
     abandon(attempt);
@@ -262,15 +306,14 @@ function complete(attempt: Attempt): void {
   let response: { readonly head: string; readonly protocol: string; readonly extensions: string };
   let websocket: WebSocket;
   try {
-    response = compose(attempt);
     // A class of the application's may throw, too.
     websocket = new (host.options.WebSocket ?? WebSocket)(null, undefined, host.options);
+    response = compose(attempt);
   } catch (cause) {
     fail(attempt, applicationFailure(cause));
     return;
   }
 
-  socket[kIsUpgraded] = true;
   socket.write(response.head);
   const { protocol, extensions } = response;
   host.shared = sharedSettings(host.options, host.shared);
@@ -292,13 +335,10 @@ function compose({ host, request, offer }: Attempt): { head: string; protocol: s
   return { head: formatHead(lines), protocol: agreement.protocol, extensions: agreement.extensions };
 }
 
-function chooseProtocol(
-  { handleProtocols }: UpgradeOptions,
-  { subprotocols }: Offer,
-  request: IncomingMessage,
-): string {
+function chooseProtocol(options: UpgradeOptions, { subprotocols }: Offer, request: IncomingMessage): string {
   if (subprotocols.size === 0) return '';
-  if (handleProtocols) return handleProtocols(subprotocols, request) || '';
+  // Called as a method of the options, as `verifyClient` is.
+  if (options.handleProtocols) return options.handleProtocols(subprotocols, request) || '';
   const [first = ''] = subprotocols;
   return first;
 }
@@ -315,6 +355,7 @@ function fail(attempt: Refused, error: HandshakeError): void {
     abandon(attempt, error);
     return;
   }
+  attempt.socket[kClaim] = 'released';
   if (attempt.host.takesOver(error, attempt.socket, attempt.request)) {
     announce(attempt, error);
     return;
@@ -325,6 +366,7 @@ function fail(attempt: Refused, error: HandshakeError): void {
 /** Refuses, with 500 if the refusal itself is something that cannot be sent. */
 function refuse(attempt: Refused, error: HandshakeError): void {
   const { host, socket } = attempt;
+  socket[kClaim] = 'refused';
   if (!isAlive(socket)) {
     abandon(attempt, error);
     return;
@@ -339,10 +381,18 @@ function refuse(attempt: Refused, error: HandshakeError): void {
 }
 
 /** There is nobody left to answer. */
-function abandon(attempt: Refused, error?: HandshakeError): void {
+function abandon(attempt: Refused, error = socketClosed()): void {
+  attempt.socket[kClaim] = 'refused';
   attempt.socket.destroy();
-  const message = 'The socket closed during the opening handshake';
-  announce(attempt, error ?? new HandshakeError(400, 'GOODWIRE_SOCKET_CLOSED', message));
+  announce(attempt, error);
+}
+
+function notHandled(): HandshakeError {
+  return policyRefusal(400, 'GOODWIRE_NOT_HANDLED');
+}
+
+function socketClosed(): HandshakeError {
+  return new HandshakeError(400, 'GOODWIRE_SOCKET_CLOSED', 'The socket closed during the opening handshake');
 }
 
 function announce({ host, request }: Refused, error: HandshakeError): void {

@@ -55,7 +55,10 @@ export interface UpgradeOptions<
    * for none. Called only if there are some. Default: the first. Choosing one that was not offered answers 500.
    */
   handleProtocols?: (protocols: Set<string>, request: InstanceType<Request>) => string | false;
-  /** A limit of `ws`, accepted and without effect: what is assembled costs only its octets, however many chunks bring it. */
+  /**
+   * Chunks that may bring one part of a frame, such as its payload; a limit of `ws`. Default 0: no limit, as what is assembled costs
+   * only its octets, however many chunks bring it.
+   */
   maxBufferedChunks?: number | undefined;
   /** Fragments that a message may have. Default 0: no limit, as they cost only their octets. */
   maxFragments?: number | undefined;

@@ -50,7 +50,8 @@ function choose(sharers: Set<Sharer>, request: IncomingMessage): Sharer | undefi
   return first;
 }
 
-function wants(sharer: Sharer, request: IncomingMessage): boolean {
+/** Whether a request is for somebody, as far as that can be said at once: a promise is a yes, and so is what throws. */
+export function wants(sharer: Pick<Sharer, 'shouldHandle'>, request: IncomingMessage): boolean {
   try {
     const answer = sharer.shouldHandle(request);
     // Nobody waits for this promise: it is asked for again. Its rejection would be an unhandled one, and end the process.

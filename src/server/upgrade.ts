@@ -18,7 +18,8 @@ import type { UpgradeOptions } from './server-options.ts';
  *
  * No event is lost between its promise and the listeners that whoever awaits it adds at once.
  * @returns The open socket. The promise rejects with a HandshakeError after the refusal was answered, or when the socket is gone.
- * @throws Rejects with a TypeError for `origins` that are none, and with an Error for a socket that was upgraded before.
+ * @throws Rejects with a TypeError for `origins` that are none, and with an Error for a socket that was upgraded before or is about
+ *   to be.
  */
 export function upgrade<Socket extends typeof WebSocket = typeof WebSocket>(
   request: IncomingMessage,

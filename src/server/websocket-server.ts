@@ -91,6 +91,9 @@ export interface WebSocketServer<T extends Class = Class, U extends RequestClass
 
 type State = 'running' | 'closing' | 'closed';
 
+/** @internal The HTTP server that a WebSocketServer listens to; null in `noServer` mode, and from `close()` on. */
+export let httpServerOf: (server: WebSocketServer) => HttpServer | null;
+
 /**
  * Accepts WebSockets (RFC 6455 §4.2): at a port of its own, on HTTP servers that have other things to do too, or on whatever
  * `handleUpgrade` is given. Several may share one HTTP server: the first whose `shouldHandle` wants a request gets it.
@@ -99,6 +102,10 @@ type State = 'running' | 'closing' | 'closed';
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see the interface
 export class WebSocketServer<T extends Class = Class, U extends RequestClass = RequestClass> extends EventEmitter {
+  static {
+    httpServerOf = (server) => server.#server;
+  }
+
   /** The options, with the defaults filled in. */
   options: ServerOptions<T, U>;
   /** For the application's own use, as in `ws`; the path that is served is `options.path`. */
@@ -217,7 +224,7 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
    * answers the refusal. Must be called once for a socket, and before anything else is read from it or written to it.
    * @param head What came behind the request.
    * @param callback Called at once, unless the application takes its time to decide. The `connection` event is left to it.
-   * @throws Error when the socket was upgraded before.
+   * @throws Error when the socket was upgraded before, or is about to be.
    */
   handleUpgrade(
     request: InstanceType<U>,
@@ -229,17 +236,28 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
   }
 
   #createHost(allowsOrigin: UpgradeHost['allowsOrigin']): UpgradeHost {
+    const options = () => this.options as unknown as UpgradeOptions;
     return {
-      options: this.options as unknown as UpgradeOptions,
+      // The application may put others in their place.
+      get options() {
+        return options();
+      },
       allowsOrigin,
       shouldHandle: (request) => this.shouldHandle(request as InstanceType<U>),
       isRunning: () => this.#state === 'running',
-      showLines: (lines, request) => this.emit('headers', lines, request),
+      showLines: (lines, request) => {
+        const isAnyoneThere = this.listenerCount('headers') > 0;
+        this.emit('headers', lines, request);
+        return isAnyoneThere;
+      },
       accepted: (websocket) => this.#addClient(websocket),
       takesOver: (error, socket, request) => {
-        if (this.emit('wsClientError', error, socket, request)) return true;
-        warnOfFailure(error);
-        return false;
+        if (this.listenerCount('wsClientError') === 0) {
+          warnOfFailure(error);
+          return false;
+        }
+        this.emit('wsClientError', error, socket, request);
+        return true;
       },
       refused: () => {},
     };
@@ -280,9 +298,13 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
 }
 
 /** An option that is given as undefined is not given. */
-function withDefaults<T extends Class, U extends RequestClass>(options: ServerOptions<T, U> = {}): ServerOptions<T, U> {
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  return { ...defaults, WebSocket, ...Object.fromEntries(given) } as unknown as ServerOptions<T, U>;
+function withDefaults<T extends Class, U extends RequestClass>(
+  given: ServerOptions<T, U> | undefined,
+): ServerOptions<T, U> {
+  const all: Readonly<Record<string, unknown>> = { ...defaults, WebSocket };
+  const options: Record<string, unknown> = { ...all, ...given };
+  for (const [name, value] of Object.entries(all)) if (options[name] === undefined) options[name] = value;
+  return options as unknown as ServerOptions<T, U>;
 }
 
 /** An HTTP server of ours speaks nothing but WebSocket. A 426 names the protocol to upgrade to (RFC 9110 §15.5.22). */

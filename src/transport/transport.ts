@@ -2,6 +2,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Connection, type ConnectionEvents } from '../connection/connection.ts';
 import { type ConnectionOptions, ConnectionSettings } from '../connection/connection-settings.ts';
+import type { ConnectionState } from '../connection/connection-state.ts';
 import type { ProtocolError } from '../frame/protocol-error.ts';
 import type { MessageData } from '../message/message-decoder.ts';
 import { type Flushable, flushAfterEvent, flushAtEndOfTick, setCurrent } from './flush.ts';
@@ -38,6 +39,11 @@ export class TransportSettings extends ConnectionSettings {
     this.closeTimeout = Math.min(options.closeTimeout ?? defaultCloseTimeout, longestDelay);
     this.defersEvents = options.allowSynchronousEvents === false;
   }
+
+  /** The same but for some options: for one connection of those that share these. @throws as the constructor. */
+  changed(options: Partial<TransportOptions>): TransportSettings {
+    return new TransportSettings({ ...this.options, ...options });
+  }
 }
 
 /** The longest delay that a timer takes, in milliseconds. */
@@ -50,6 +56,14 @@ export const defaultCloseTimeout = 30_000;
 const clientPatience = 1000;
 // Where one tick sends more than this, the kernel gets it at once.
 const flushFrom = 262_144;
+const hasSentClose: Readonly<Record<ConnectionState, boolean>> = {
+  open: false,
+  closeSent: true,
+  closeReceived: false,
+  closed: true,
+  failed: true,
+  ended: false,
+};
 // Where so much waits for the peer to read, pings are no more answered one by one.
 const congestedFrom = 65_536;
 
@@ -102,8 +116,18 @@ export class Transport implements ConnectionEvents, Flushable {
     else if (stream.readableEnded) process.nextTick(onEndedBefore, stream);
   }
 
-  private get settings(): TransportSettings {
+  get settings(): TransportSettings {
     return this.connection.settings as TransportSettings;
+  }
+
+  /** Whether our close frame has been written; also when the stream has ended since. */
+  get hasSentClose(): boolean {
+    return hasSentClose[this.connection.state] || (this.ending?.hasSentClose ?? false);
+  }
+
+  /** The timer that will end the connection by force, while it is being closed. */
+  get closeTimer(): NodeJS.Timeout | null {
+    return this.ending?.timer ?? null;
   }
 
   /** Octets that were given to be sent and that the kernel does not have, framing included. */
@@ -133,6 +157,18 @@ export class Transport implements ConnectionEvents, Flushable {
   /** Sends a Blob as a message, in its turn: whatever is sent after it waits until it was read. */
   sendBlob(blob: Blob, isBinary: boolean, fin: boolean, masked: boolean, callback?: SendCallback): void {
     this.#enqueueBlob(blob, callback, (octets) => this.connection.send(octets, isBinary, fin, masked));
+  }
+
+  /** Sends frames that are encoded already, one behind the other and as they are. */
+  sendEncoded(frames: readonly Uint8Array[], callback?: SendCallback): void {
+    const { connection } = this;
+    if (this.queue !== null) {
+      const own = Buffer.concat(frames);
+      this.#enqueue(own.length, () => this.#whileOpen(callback, () => connection.sendEncoded(own)));
+      return;
+    }
+    for (const frame of frames) connection.sendEncoded(frame);
+    this.#written(callback);
   }
 
   /** Sends a ping or a pong. @throws RangeError if the payload is longer than 125 octets. */
@@ -248,20 +284,20 @@ export class Transport implements ConnectionEvents, Flushable {
 
   /** @internal */
   message(data: MessageData, isBinary: boolean): void {
-    if (this.settings.defersEvents) this.#defer();
-    this.owner[onMessage](data, isBinary);
+    if (this.settings.defersEvents) this.#deliverApart(() => this.owner[onMessage](data, isBinary));
+    else this.owner[onMessage](data, isBinary);
   }
 
   /** @internal */
   ping(payload: Buffer): void {
-    if (this.settings.defersEvents) this.#defer();
-    this.owner[onPing](payload);
+    if (this.settings.defersEvents) this.#deliverApart(() => this.owner[onPing](payload));
+    else this.owner[onPing](payload);
   }
 
   /** @internal */
   pong(payload: Buffer): void {
-    if (this.settings.defersEvents) this.#defer();
-    this.owner[onPong](payload);
+    if (this.settings.defersEvents) this.#deliverApart(() => this.owner[onPong](payload));
+    else this.owner[onPong](payload);
   }
 
   /** @internal */
@@ -335,6 +371,7 @@ export class Transport implements ConnectionEvents, Flushable {
 
   #noteEnd(): void {
     if (this.connection.state === 'closed') this.#ending().wasClean = true;
+    if (hasSentClose[this.connection.state]) this.#ending().hasSentClose = true;
     this.connection.receiveEnd();
   }
 
@@ -409,7 +446,13 @@ export class Transport implements ConnectionEvents, Flushable {
   }
 
   #ending(): Ending {
-    this.ending ??= { timer: null, hasEnded: false, isWaitingForServer: false, wasClean: false };
+    this.ending ??= {
+      timer: null,
+      hasEnded: false,
+      isWaitingForServer: false,
+      wasClean: false,
+      hasSentClose: false,
+    };
     return this.ending;
   }
 
@@ -536,9 +579,14 @@ export class Transport implements ConnectionEvents, Flushable {
     else if (callback !== undefined) callAll([callback], error);
   }
 
-  #defer(): void {
+  /** Delivers one event, and the next in a later turn: behind whatever immediates the listener has asked for. */
+  #deliverApart(deliver: () => void): void {
     this.connection.isSuspended = true;
-    if (!this.isPausedByOwner) setImmediate(resumeDeferred, this);
+    try {
+      deliver();
+    } finally {
+      if (!this.isPausedByOwner) setImmediate(resumeDeferred, this);
+    }
   }
 
   #scheduleResume(): void {
@@ -608,6 +656,7 @@ interface Ending {
   /** Whether the server has been left the time to end the connection first (§7.1.1). */
   isWaitingForServer: boolean;
   wasClean: boolean;
+  hasSentClose: boolean;
 }
 
 /** What waits its turn to be sent. */

@@ -6,6 +6,7 @@ export interface SocketSettingsOptions {
   autoPong?: boolean | undefined;
   closeTimeout?: number | undefined;
   generateMask?: ((mask: Buffer) => void) | undefined;
+  maxBufferedChunks?: number | undefined;
   maxFragments?: number | undefined;
   maxPayload?: number | undefined;
   skipUTF8Validation?: boolean | undefined;
@@ -13,14 +14,16 @@ export interface SocketSettingsOptions {
 
 /** The settings for sockets with these options. Make them once for sockets that share them: it saves memory for each. */
 export function socketSettings(options: SocketSettingsOptions, isServer: boolean): TransportSettings {
-  const { allowSynchronousEvents, autoPong, closeTimeout, generateMask, maxFragments, maxPayload } = options;
+  const { allowSynchronousEvents, autoPong, closeTimeout, generateMask } = options;
+  const { maxBufferedChunks, maxFragments, maxPayload } = options;
   return new TransportSettings({
     role: isServer ? 'server' : 'client',
-    skipUTF8Validation: options.skipUTF8Validation === true,
+    skipUTF8Validation: Boolean(options.skipUTF8Validation),
     ...(maxPayload !== undefined && { maxPayload: limit(maxPayload) }),
     ...(maxFragments !== undefined && { maxFragments: limit(maxFragments) }),
-    ...(autoPong !== undefined && { autoPong }),
-    ...(allowSynchronousEvents !== undefined && { allowSynchronousEvents }),
+    ...(maxBufferedChunks !== undefined && { maxBufferedChunks: limit(maxBufferedChunks) }),
+    ...(autoPong !== undefined && { autoPong: Boolean(autoPong) }),
+    ...(allowSynchronousEvents !== undefined && { allowSynchronousEvents: Boolean(allowSynchronousEvents) }),
     ...(closeTimeout !== undefined && { closeTimeout }),
     ...(generateMask !== undefined && { nextMaskingKey: keysFrom(generateMask) }),
   });
@@ -34,7 +37,8 @@ export interface SharedSettings {
 
 /** The settings for the next socket of a server: those of the last one, unless the application has changed an option meanwhile. */
 export function sharedSettings(options: SocketSettingsOptions, last?: SharedSettings): SharedSettings {
-  const { allowSynchronousEvents, autoPong, closeTimeout, maxFragments, maxPayload, skipUTF8Validation } = options;
+  const { allowSynchronousEvents, autoPong, closeTimeout, skipUTF8Validation } = options;
+  const { maxBufferedChunks, maxFragments, maxPayload } = options;
   if (
     last !== undefined &&
     last.madeOf.maxPayload === maxPayload &&
@@ -42,11 +46,20 @@ export function sharedSettings(options: SocketSettingsOptions, last?: SharedSett
     last.madeOf.autoPong === autoPong &&
     last.madeOf.closeTimeout === closeTimeout &&
     last.madeOf.maxFragments === maxFragments &&
+    last.madeOf.maxBufferedChunks === maxBufferedChunks &&
     last.madeOf.allowSynchronousEvents === allowSynchronousEvents
   ) {
     return last;
   }
-  const madeOf = { allowSynchronousEvents, autoPong, closeTimeout, maxFragments, maxPayload, skipUTF8Validation };
+  const madeOf = {
+    allowSynchronousEvents,
+    autoPong,
+    closeTimeout,
+    maxBufferedChunks,
+    maxFragments,
+    maxPayload,
+    skipUTF8Validation,
+  };
   return { settings: socketSettings(madeOf, true), madeOf };
 }
 
@@ -54,7 +67,7 @@ export function sharedSettings(options: SocketSettingsOptions, last?: SharedSett
  * A limit as programs written for `ws` may give it: nonsense and what is below 0 are no limit. But not as an int32, which would make
  * no limit of 4 GiB.
  */
-function limit(value: number): number {
+export function limit(value: number): number {
   const whole = Math.trunc(Number(value));
   return whole > 0 ? Math.min(whole, Number.MAX_SAFE_INTEGER) : 0;
 }

@@ -6,6 +6,7 @@ import { type ConnectAttempt, connect } from '../client/connect.ts';
 import { formatClosePayload } from '../connection/close-payload.ts';
 import { CloseCode } from '../frame/close-code.ts';
 import type { MessageData } from '../message/message-decoder.ts';
+import { isBlob, octetLength, type SendData, toOctets } from '../message/send-data.ts';
 import { Transport, type TransportSettings } from '../transport/transport.ts';
 import {
   onClosed,
@@ -30,7 +31,6 @@ import type {
   MessageEvent,
   WebSocketListenerEvents,
 } from './events.ts';
-import { isBlob, octetLength, type SendData, toOctets } from './send-data.ts';
 import { type SocketSettingsOptions, socketSettings } from './socket-settings.ts';
 
 /** The states of a WebSocket (WHATWG WebSockets §3.1). */
@@ -144,9 +144,35 @@ interface Ending {
   isPaused: boolean;
   /** Octets of sends after the end, or that the end has prevented, which count as buffered for ever (WHATWG WebSockets §3.1). */
   lostOctets: number;
+  /** Whether the peer's close frame has come, and ours has gone. */
+  hasReceivedClose: boolean;
+  hasSentClose: boolean;
+  /** The stream that was: programs ask it for the peer's address when they are told of the end. */
+  stream: Duplex | null;
 }
 
+/** What lies behind a WebSocket's private fields. @internal For src/ws-internals.ts, and for nobody else. */
+export interface Inside {
+  readonly transport: Transport | null;
+  readonly attempt: ConnectAttempt | null;
+  readonly ending: Readonly<Ending> | null;
+  /** What the constructor was given, until there is a connection. */
+  readonly options: AcceptedOptions | ClientOptions | null;
+  readonly binaryType: BinaryType;
+  readonly isServer: boolean;
+  readonly redirects: number;
+}
+
+/** @internal */
+export let insideOf: (socket: WebSocket) => Inside;
+/** @internal */
+export let setIsServer: (socket: WebSocket, isServer: boolean) => void;
+/** @internal */
+export let setReadyState: (socket: WebSocket, state: ReadyState) => void;
+
 const noPayload = Buffer.alloc(0);
+/** How often a client was redirected; most are not, and there may be very many sockets. */
+const redirects = new WeakMap<WebSocket, number>();
 const stateNames = ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'] as const;
 
 /**
@@ -159,6 +185,24 @@ export class WebSocket extends EventEmitter implements TransportEvents {
   static readonly OPEN = 1;
   static readonly CLOSING = 2;
   static readonly CLOSED = 3;
+
+  static {
+    insideOf = (socket) => ({
+      transport: socket.#transport,
+      attempt: socket.#attempt,
+      ending: socket.#ending,
+      options: socket.#options,
+      binaryType: socket.#binaryType,
+      isServer: socket.#isServer,
+      redirects: redirects.get(socket) ?? 0,
+    });
+    setIsServer = (socket, isServer) => {
+      socket.#isServer = isServer;
+    };
+    setReadyState = (socket, state) => {
+      socket.#readyState = state;
+    };
+  }
 
   #readyState: ReadyState = 0;
   #isServer: boolean;
@@ -204,12 +248,16 @@ export class WebSocket extends EventEmitter implements TransportEvents {
     const offered: unknown = protocols ?? chosen.protocols ?? [];
     this.#isServer = false;
     this.#options = chosen;
-    this.#attempt = connect(
+    connect(
       address,
       Array.isArray(offered) ? (offered as string[]) : [offered as string],
       chosen as ConnectOptions<never>,
       {
         websocket: this,
+        onBegin: (attempt) => {
+          this.#attempt = attempt;
+          this.#url = attempt.url;
+        },
         hasRedirectListener: () => this.listenerCount('redirect') > 0,
         onUpgrade: (response) => {
           this.emit('upgrade', response);
@@ -222,12 +270,12 @@ export class WebSocket extends EventEmitter implements TransportEvents {
         onUnexpectedResponse: (request, response) => this.emit('unexpected-response', request, response),
         onRedirect: (url, request) => {
           this.#url = url;
+          redirects.set(this, (redirects.get(this) ?? 0) + 1);
           this.emit('redirect', url, request);
         },
         onError: (error) => this.#failToOpen(error),
       },
     );
-    this.#url = this.#attempt.url;
   }
 
   /** How binary messages are delivered. Default "nodebuffer"; what it does not know is ignored. */
@@ -481,6 +529,7 @@ export class WebSocket extends EventEmitter implements TransportEvents {
     const ending = this.#end();
     ending.code = code;
     ending.reason = reason;
+    ending.hasReceivedClose = true;
   }
 
   /** @internal */
@@ -505,7 +554,9 @@ export class WebSocket extends EventEmitter implements TransportEvents {
     ending.wasClean = wasClean;
     ending.lostOctets += lostOctets;
     ending.isPaused = this.#transport!.isPaused;
-    // Applications may keep closed sockets, and must not keep their streams with them.
+    ending.hasSentClose = this.#transport!.hasSentClose;
+    ending.stream = this.#transport!.stream;
+    // Applications may keep closed sockets, and must not keep all that was behind them.
     this.#transport = null;
     this.#finish();
   }
@@ -524,6 +575,9 @@ export class WebSocket extends EventEmitter implements TransportEvents {
       hasErred: false,
       isPaused: false,
       lostOctets: 0,
+      hasReceivedClose: false,
+      hasSentClose: false,
+      stream: null,
     };
     return this.#ending;
   }

@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import type { ClientRequestArgs } from 'node:http';
 import * as net from 'node:net';
+import { Duplex } from 'node:stream';
 import * as tls from 'node:tls';
+import { onTestFinished } from 'vitest';
 
 /** A certificate for localhost, 127.0.0.1 and ::1 that nobody trusts unless told to. */
 export const certificate = {
@@ -39,6 +42,7 @@ export async function closed(stream: {
 
 /** A server that answers each request with given octets, right or wrong. */
 export interface RawServer extends AsyncDisposable {
+  readonly listener: net.Server;
   readonly port: number;
   readonly requests: RawRequest[];
   /** The connections, closed ones too. */
@@ -77,22 +81,81 @@ export async function rawServer(
       if (octetsBack !== undefined) socket.write(octetsBack);
     });
   };
-  const server = secure ? tls.createServer(certificate, onSocket) : net.createServer(onSocket);
-  server.on('connection', (socket: net.Socket) => connections.push(socket));
-  server.on('tlsClientError', () => {});
-  if (path === undefined) server.listen(0, '127.0.0.1');
-  else server.listen(path);
-  await once(server, 'listening');
-  const address = server.address();
+  const listener = secure ? tls.createServer(certificate, onSocket) : net.createServer(onSocket);
+  listener.on('connection', (socket: net.Socket) => connections.push(socket));
+  listener.on('tlsClientError', () => {});
+  if (path === undefined) listener.listen(0, '127.0.0.1');
+  else listener.listen(path);
+  await once(listener, 'listening');
+  const address = listener.address();
   return {
+    listener,
     port: typeof address === 'object' && address !== null ? address.port : 0,
     requests,
     connections,
     allClosed: () => Promise.all(connections.map((socket) => closed(socket))),
     async [Symbol.asyncDispose]() {
       for (const socket of connections) socket.destroy();
-      server.close();
-      await once(server, 'close');
+      listener.close();
+      await once(listener, 'close');
     },
   };
+}
+
+/** A raw server for the length of a test. */
+export async function server(...parameters: Parameters<typeof rawServer>): Promise<RawServer> {
+  const raw = await rawServer(...parameters);
+  onTestFinished(() => raw[Symbol.asyncDispose]());
+  return raw;
+}
+
+/** A server in memory, which gets the requests for every address, and what `createConnection` was called with for each. */
+export interface MemoryServer {
+  readonly requests: string[];
+  readonly options: ClientRequestArgs[];
+  readonly createConnection: (options: ClientRequestArgs) => Duplex;
+}
+
+export function memoryServer(
+  answer: (request: Pick<RawRequest, 'text' | 'accept' | 'number'>) => string | undefined = agree,
+): MemoryServer {
+  const requests: string[] = [];
+  const options: ClientRequestArgs[] = [];
+  const createConnection = (given: ClientRequestArgs) => {
+    options.push(given);
+    let text = '';
+    return new Duplex({
+      read() {},
+      write(octets: Buffer, _encoding, callback) {
+        text += octets.toString('latin1');
+        if (text.endsWith('\r\n\r\n')) {
+          requests.push(text);
+          const back = answer({
+            text,
+            accept: acceptFor(fieldOf(text, 'sec-websocket-key') ?? ''),
+            number: requests.length,
+          });
+          if (back !== undefined) this.push(back);
+          text = '';
+        }
+        callback();
+      },
+    });
+  };
+  return { requests, options, createConnection };
+}
+
+/** The answer that agrees to everything. */
+export const agree = ({ accept }: { accept: string }) => switching(accept);
+
+/** A response that redirects. */
+export const redirection = (location: string, status = 302) =>
+  `HTTP/1.1 ${status} Found\r\nLocation: ${location}\r\nContent-Length: 0\r\n\r\n`;
+
+/** The request target: what stands behind GET. */
+export const targetOf = (request: string) => request.split(' ', 2)[1];
+
+/** The value of a field of a request, whatever the case of its name. */
+export function fieldOf(request: string, name: string): string | undefined {
+  return new RegExp(`^${name}: (.*)\r$`, 'im').exec(request)?.[1];
 }

@@ -23,7 +23,7 @@ function membersOf(path: string, name: string): string[] {
 const missing = (names: readonly string[]): string[] => names.filter((name) => !reference.includes(`\`${name}\``));
 
 describe('docs/api.md', () => {
-  test('lists every code of a HandshakeError, and none that there is not', () => {
+  test('lists every code of a HandshakeError and of a NegotiationError, and none that there is not', () => {
     const used = matches(sources, /'(GOODWIRE_[A-Z_]+)'/g);
     const built = matches(sources, /`GOODWIRE_\$\{(\w+)\}`/g);
     expect(built).toEqual(['string']);
@@ -52,7 +52,8 @@ describe('docs/api.md', () => {
   test('names every public method and property', () => {
     for (const { prototype } of [WebSocket, WebSocketServer]) {
       const names = Object.getOwnPropertyNames(prototype).filter(
-        (name) => !['constructor', 'eventNames'].includes(name),
+        // What begins with an underscore is not documented in ws either: see src/ws-internals.ts.
+        (name) => !['constructor', 'eventNames'].includes(name) && !name.startsWith('_'),
       );
       expect(names.filter((name) => !new RegExp(`\`${name}[\`(]`).test(reference))).toEqual([]);
     }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, expect, test } from 'vitest';
@@ -47,6 +47,22 @@ test('the programs compile against @types/ws, so that they are programs for ws',
 
 test('the same programs compile unchanged when goodwire is installed in the place of ws', () => {
   expect(compile('programs', { ...node, ws: root })).toBe('');
+});
+
+test('no name that @types/ws exports is missing in the programs', () => {
+  const modules = readFileSync(join(ws['@types/ws'], 'index.d.mts'), 'utf8');
+  const exported = [...modules.matchAll(/^export (?:import|const|function|interface|type|\{ (?:type )?)\s*(\w+)/gm)];
+  const classic = readFileSync(join(ws['@types/ws'], 'index.d.ts'), 'utf8');
+  const namespaced = [...classic.matchAll(/^ {4}(?:type|interface|class|const|function) (\w+)/gm)];
+  for (const [names, program, least] of [
+    [exported, 'every-name.mts', 19],
+    [namespaced, 'import-equals.cts', 20],
+  ] as const) {
+    const text = readFileSync(join(here, 'programs', program), 'utf8');
+    const all = [...new Set(names.map(([, name]) => name as string))];
+    expect(all.length).toBeGreaterThanOrEqual(least);
+    expect(all.filter((name) => !new RegExp(`\\b${name}\\b`).test(text))).toEqual([]);
+  }
 });
 
 test('goodwire types what ws does not have, and its objects go into code that is typed for ws', () => {

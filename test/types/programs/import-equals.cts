@@ -18,6 +18,10 @@ const deflate: WebSocket.PerMessageDeflateOptions = { threshold: 1024 };
 const listening: WebSocket.EventListenerOptions = { once: true };
 const event = (message: WebSocket.MessageEvent, close: WebSocket.CloseEvent): WebSocket.Data =>
   message.data ?? close.reason;
+const listener = (opened: WebSocket.Event, failed: WebSocket.ErrorEvent): string => opened.type + failed.message;
+const map: keyof WebSocket.WebSocketEventMap = 'open';
+const raw: WebSocket.RawData = Buffer.alloc(1);
+const stream = WebSocket.createWebSocketStream(client, { objectMode: true });
 class Mine extends WebSocket {}
 const mine: WebSocket.Server<typeof Mine> = new WebSocket.Server({ WebSocket: Mine, noServer: true });
 
@@ -30,9 +34,13 @@ export = {
   event,
   finish,
   later,
+  listener,
   listening,
+  map,
   mine,
   options,
+  raw,
   sibling,
+  stream,
   verify,
 };

@@ -1,0 +1,292 @@
+/**
+ * What programs reach for inside of ws's objects, under the names that it has there: engine.io sends frames of its own by
+ * `socket._sender.sendFrame`, its client calls `socket._socket.unref()`, crossws waits for the `drain` of `socket._socket`,
+ * `@fastify/websocket` sets `_isServer`, and many read `_socket.remoteAddress`. Neither `ws` nor we document any of it. It is here,
+ * all in one file, because a program that works with `ws` should go on working. It is live, and made of accessors on the
+ * prototypes, which cost an idle socket nothing. What programs are known to set can be set; the rest is read-only.
+ *
+ * @module
+ */
+import type { ClientRequest } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { Sender } from './compat/sender.ts';
+import { CloseCode } from './frame/close-code.ts';
+import { defaultMaxPayload } from './frame/frame-decoder.ts';
+import type { SendData } from './message/send-data.ts';
+import { httpServerOf, WebSocketServer } from './server/websocket-server.ts';
+import { defaultCloseTimeout, type TransportOptions } from './transport/transport.ts';
+import type { SendCallback } from './transport/transport-events.ts';
+import { limit } from './websocket/socket-settings.ts';
+import {
+  type BinaryType,
+  insideOf,
+  type ReadyState,
+  type SendOptions,
+  setIsServer,
+  setReadyState,
+  WebSocket,
+} from './websocket/websocket.ts';
+
+/** The `_sender` of a WebSocket: what it sends takes the same way as everything else, so that the order is kept. */
+class LiveSender extends Sender {
+  readonly #websocket: WebSocket;
+
+  constructor(websocket: WebSocket, stream: Duplex) {
+    super(stream);
+    this.#websocket = websocket;
+  }
+
+  override send(data: SendData, options: SendOptions, callback?: SendCallback): void {
+    this.#websocket.send(data, options, callback);
+  }
+
+  override ping(data: SendData, mask: boolean, callback?: SendCallback): void {
+    this.#websocket.ping(data, mask, callback);
+  }
+
+  override pong(data: SendData, mask: boolean, callback?: SendCallback): void {
+    this.#websocket.pong(data, mask, callback);
+  }
+
+  override close(code?: number, data?: string | Buffer, _mask?: boolean, callback?: SendCallback): void {
+    this.#websocket.close(code, data);
+    if (callback !== undefined) process.nextTick(callback);
+  }
+
+  override sendFrame(list: readonly Buffer[], callback?: SendCallback): void {
+    const { transport } = insideOf(this.#websocket);
+    if (transport?.connection.isOpen) transport.sendEncoded(list, callback);
+    else if (callback !== undefined) process.nextTick(callback, notOpen(this.#websocket.readyState));
+  }
+}
+
+function notOpen(state: ReadyState): Error {
+  return Object.assign(new Error(`The frames were not sent: readyState is ${state}, and not 1 (OPEN)`), {
+    code: 'EPIPE',
+  });
+}
+
+/** The `_receiver` of a WebSocket: its limit, which programs raise once they know a client, and what else they look at. */
+class LiveReceiver {
+  readonly #websocket: WebSocket;
+
+  constructor(websocket: WebSocket) {
+    this.#websocket = websocket;
+  }
+
+  /** Octets that a message may have, from the next one on; 0 is no limit. */
+  get _maxPayload(): number {
+    return settled(this.#websocket).maxPayload ?? defaultMaxPayload;
+  }
+
+  set _maxPayload(octets: number) {
+    settle(this.#websocket, { maxPayload: limit(octets) });
+  }
+
+  get _binaryType(): BinaryType {
+    return insideOf(this.#websocket).binaryType;
+  }
+
+  get _extensions(): object {
+    return extensionsOf(this.#websocket);
+  }
+
+  get _isServer(): boolean {
+    return insideOf(this.#websocket).isServer;
+  }
+}
+
+/** The options of a socket: of its connection, or those which it will have. */
+function settled(websocket: WebSocket): Partial<TransportOptions> {
+  const { transport, options } = insideOf(websocket);
+  return transport?.settings.options ?? ((options ?? {}) as Partial<TransportOptions>);
+}
+
+/** Changes options of one socket, whose others it may share with many. */
+function settle(websocket: WebSocket, changes: Partial<TransportOptions>): void {
+  const { transport, options } = insideOf(websocket);
+  if (transport !== null) transport.connection.settings = transport.settings.changed(changes);
+  else if (options !== null) Object.assign(options, changes);
+}
+
+const noExtensions = Object.freeze({});
+
+/** The running extensions by name: none yet. */
+function extensionsOf(_websocket: WebSocket): object {
+  return noExtensions;
+}
+
+const senders = new WeakMap<WebSocket, LiveSender>();
+const receivers = new WeakMap<WebSocket, LiveReceiver>();
+const noReason = Buffer.alloc(0);
+
+function streamOf(websocket: WebSocket): Duplex | null {
+  const { transport, ending } = insideOf(websocket);
+  return transport?.stream ?? ending?.stream ?? null;
+}
+
+function senderOf(websocket: WebSocket): LiveSender | null {
+  const stream = streamOf(websocket);
+  if (stream === null) return null;
+  let sender = senders.get(websocket);
+  if (sender === undefined) {
+    sender = new LiveSender(websocket, stream);
+    senders.set(websocket, sender);
+  }
+  return sender;
+}
+
+function receiverOf(websocket: WebSocket): LiveReceiver | null {
+  if (streamOf(websocket) === null) return null;
+  let receiver = receivers.get(websocket);
+  if (receiver === undefined) {
+    receiver = new LiveReceiver(websocket);
+    receivers.set(websocket, receiver);
+  }
+  return receiver;
+}
+
+/** One accessor for each name, not enumerable: they do not show when a socket is printed or its keys are listed. */
+function reveal<T extends object>(
+  prototype: T,
+  accessors: Record<string, { get(this: T): unknown; set?(this: T, value: never): void }>,
+): void {
+  for (const [name, accessor] of Object.entries(accessors)) {
+    Object.defineProperty(prototype, name, { ...accessor, configurable: true } as PropertyDescriptor);
+  }
+}
+
+reveal(WebSocket.prototype, {
+  _autoPong: {
+    get() {
+      return settled(this).autoPong ?? true;
+    },
+    set(autoPong: boolean) {
+      settle(this, { autoPong });
+    },
+  },
+  _binaryType: {
+    get() {
+      return insideOf(this).binaryType;
+    },
+  },
+  _bufferedAmount: {
+    get() {
+      return insideOf(this).ending?.lostOctets ?? 0;
+    },
+  },
+  _closeCode: {
+    get() {
+      return insideOf(this).ending?.code ?? CloseCode.abnormalClosure;
+    },
+  },
+  _closeFrameReceived: {
+    get() {
+      return insideOf(this).ending?.hasReceivedClose ?? false;
+    },
+  },
+  _closeFrameSent: {
+    get() {
+      const { transport, ending } = insideOf(this);
+      return transport?.hasSentClose ?? ending?.hasSentClose ?? false;
+    },
+  },
+  _closeMessage: {
+    get() {
+      return insideOf(this).ending?.reason ?? noReason;
+    },
+  },
+  _closeTimeout: {
+    get() {
+      return settled(this).closeTimeout ?? defaultCloseTimeout;
+    },
+    set(closeTimeout: number) {
+      settle(this, { closeTimeout });
+    },
+  },
+  _closeTimer: {
+    get() {
+      return insideOf(this).transport?.closeTimer ?? null;
+    },
+  },
+  _errorEmitted: {
+    get() {
+      return insideOf(this).ending?.hasErred ?? false;
+    },
+  },
+  _extensions: {
+    get() {
+      return extensionsOf(this);
+    },
+  },
+  _isServer: {
+    get() {
+      return insideOf(this).isServer;
+    },
+    /** Before `setSocket`: it decides whether frames are masked. */
+    set(isServer: boolean) {
+      setIsServer(this, isServer);
+    },
+  },
+  _paused: {
+    get() {
+      return this.isPaused;
+    },
+  },
+  _protocol: {
+    get() {
+      return this.protocol;
+    },
+  },
+  _readyState: {
+    get() {
+      return this.readyState;
+    },
+    set(state: ReadyState) {
+      setReadyState(this, state);
+    },
+  },
+  _receiver: {
+    get() {
+      return receiverOf(this);
+    },
+  },
+  _redirects: {
+    get() {
+      const { redirects, isServer } = insideOf(this);
+      return isServer ? undefined : redirects;
+    },
+  },
+  /** The client's request until it is answered, then null; undefined on a server's end. */
+  _req: {
+    get(): ClientRequest | null | undefined {
+      const { attempt, isServer } = insideOf(this);
+      return isServer ? undefined : (attempt?.request ?? null);
+    },
+  },
+  _sender: {
+    get() {
+      return senderOf(this);
+    },
+  },
+  /** The stream below, also when it is closed; null before there is one. */
+  _socket: {
+    get() {
+      return streamOf(this);
+    },
+  },
+  _url: {
+    get() {
+      return this.url;
+    },
+  },
+});
+
+reveal(WebSocketServer.prototype, {
+  /** The HTTP server that is listened at; null for `noServer`, and once it is closed. */
+  _server: {
+    get() {
+      return httpServerOf(this);
+    },
+  },
+});

@@ -1,0 +1,18 @@
+import type { WebSocket } from '../../src/index.ts';
+
+/** What a socket tells, with its readyState at each event. */
+export function record(socket: WebSocket): string[] {
+  const log: string[] = [];
+  const note = (text: string) => log.push(`${text} [${socket.readyState}]`);
+  socket.on('open', () => note('open'));
+  socket.on('message', (data) => note(`message ${data}`));
+  socket.on('ping', (data) => note(`ping ${data}`));
+  socket.on('pong', (data) => note(`pong ${data}`));
+  socket.on('error', (error: Error & { code?: string }) => note(`error ${error.code ?? error.message}`));
+  socket.on('close', (code, reason) => note(`close ${code} ${reason}`));
+  return log;
+}
+
+/** Until the socket is closed, if it is not. */
+export const closed = (socket: WebSocket) =>
+  socket.readyState === 3 ? Promise.resolve() : new Promise<void>((resolve) => socket.on('close', () => resolve()));
