@@ -114,10 +114,11 @@ export class FrameDecoder implements FrameHeader {
     let at = start;
     let view: DataView | null = null;
     this.offset = at;
-    if (this.maxBufferedChunks !== 0) this.#countChunk();
+    // Between two frames the count is that of a frame that has ended: the sink may have stopped the decoder, or thrown.
+    if (this.maxBufferedChunks !== 0 && this.headerAt !== 0) this.#countChunk();
     if (this.remaining >= 0) {
       at = this.#continue(chunk, at, sink);
-      if (at < 0) return this.#stopped(this.offset);
+      if (at < 0) return this.offset;
     }
     while (at < end) {
       // What follows handles a frame that is whole in this chunk, header and payload. All else goes the slow way.
@@ -154,7 +155,7 @@ export class FrameDecoder implements FrameHeader {
             const goOn = isControlOpcode(this.opcode)
               ? sink.control(this, chunk, body, bodyEnd)
               : sink.data(this, chunk, body, bodyEnd, seen);
-            if (!goOn) return this.#stopped(at);
+            if (!goOn) return at;
             continue;
           }
         }
@@ -166,20 +167,14 @@ export class FrameDecoder implements FrameHeader {
       if (this.remaining < 0) break;
       this.#begin(sink, end - at);
       at = this.#continue(chunk, at, sink);
-      if (at < 0) return this.#stopped(this.offset);
+      if (at < 0) return this.offset;
     }
     this.offset = at;
     if (this.maxBufferedChunks !== 0) this.#noteChunk(end - start);
     return at;
   }
 
-  /** The sink wants no more: that is always between two frames. */
-  #stopped(at: number): number {
-    this.chunks = 0;
-    return at;
-  }
-
-  /** A chunk has come: it may be one too many for what is being waited for. */
+  /** A chunk has come inside a frame: it may be one too many for the part that is being waited for. */
   #countChunk(): void {
     if (this.chunks < this.maxBufferedChunks) return;
     throw new ProtocolError('WS_ERR_TOO_MANY_BUFFERED_PARTS', `${this.chunks + 1} chunks`, this.maxBufferedChunks);

@@ -18,6 +18,7 @@ import {
   type UpgradeHost,
 } from './accept-upgrade.ts';
 import { warnOfFailure } from './diagnostics.ts';
+import * as own from './own.ts';
 import type { ServerOptions, UpgradeOptions } from './server-options.ts';
 import { type Sharer, share, unshare } from './shared-server.ts';
 
@@ -103,7 +104,7 @@ export let httpServerOf: (server: WebSocketServer) => HttpServer | null;
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see the interface
 export class WebSocketServer<T extends Class = Class, U extends RequestClass = RequestClass> extends EventEmitter {
   static {
-    httpServerOf = (server) => server.#server;
+    httpServerOf = (server) => server[own.server];
   }
 
   /** The options, with the defaults filled in. */
@@ -112,19 +113,19 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
   declare path: string;
   /** The open sockets; absent if `clientTracking` is off. */
   declare clients: Set<InstanceType<T>>;
-  #state: State = 'running';
+  private [own.state]: State = 'running';
   /** The HTTP server while we listen to it. */
-  #server: HttpServer | null = null;
-  readonly #isOwnServer: boolean;
+  private [own.server]: HttpServer | null = null;
+  private readonly [own.isOwnServer]: boolean;
   /** Closing waits for the last client where the HTTP server, which is not ours to close, does not. */
-  #awaitsClients = false;
-  readonly #host: UpgradeHost;
+  private [own.awaitsClients] = false;
+  private readonly [own.host]: UpgradeHost;
   /** The listener on every client's `close`: one function for all of them, since each closure costs memory per connection. */
-  readonly #forget: (this: WebSocket) => void;
-  readonly #emitConnection: AcceptedCallback;
-  readonly #sharer: Sharer;
-  readonly #emitListening = () => this.emit('listening');
-  readonly #emitError = (error: Error) => this.emit('error', error);
+  private readonly [own.forget]: (this: WebSocket) => void;
+  private readonly [own.emitConnection]: AcceptedCallback;
+  private readonly [own.sharer]: Sharer;
+  private readonly [own.emitListening] = () => this.emit('listening');
+  private readonly [own.emitError] = (error: Error) => this.emit('error', error);
 
   /**
    * @param callback Called when the server listens at `port`.
@@ -145,34 +146,34 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
     requireResponseHeaders(general.responseHeaders);
 
     this.options = given;
-    this.#isOwnServer = isPortGiven;
-    this.#host = this.#createHost(originPolicy(general.origins));
-    this.#emitConnection = (websocket, request) => {
+    this[own.isOwnServer] = isPortGiven;
+    this[own.host] = this[own.createHost](originPolicy(general.origins));
+    this[own.emitConnection] = (websocket, request) => {
       this.emit('connection', websocket, request);
     };
-    const forget = (websocket: WebSocket) => this.#removeClient(websocket);
-    this.#forget = function () {
+    const forget = (websocket: WebSocket) => this[own.removeClient](websocket);
+    this[own.forget] = function () {
       forget(this);
     };
-    this.#sharer = {
-      shouldHandle: this.#host.shouldHandle,
+    this[own.sharer] = {
+      shouldHandle: this[own.host].shouldHandle,
       upgrade: (request, socket, head) =>
         this.handleUpgrade(
           request as InstanceType<U>,
           socket,
           head,
-          this.#emitConnection as unknown as (websocket: InstanceType<T>) => void,
+          this[own.emitConnection] as unknown as (websocket: InstanceType<T>) => void,
         ),
     };
     if (given.clientTracking) this.clients = new Set();
 
     if (isPortGiven) {
-      this.#server = createServer(answerPlainRequest);
-      this.#server.listen(port, given.host as string, given.backlog as number, callback);
+      this[own.server] = createServer(answerPlainRequest);
+      this[own.server].listen(port, given.host as string, given.backlog as number, callback);
     } else if (server) {
-      this.#server = server as unknown as HttpServer;
+      this[own.server] = server as unknown as HttpServer;
     }
-    this.#attach();
+    this[own.attach]();
   }
 
   /**
@@ -181,7 +182,7 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
    */
   address(): AddressInfo | string | null {
     if (this.options.noServer) throw new Error('The server is operating in "noServer" mode');
-    return this.#server === null ? null : this.#server.address();
+    return this[own.server] === null ? null : this[own.server].address();
   }
 
   /**
@@ -189,24 +190,24 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
    * that was given. `callback` is called with `close`, and with an Error if the server was closed already.
    */
   close(callback?: (error?: Error) => void): void {
-    if (this.#state === 'closed') {
+    if (this[own.state] === 'closed') {
       if (callback) this.once('close', () => callback(new Error('The server is not running')));
-      process.nextTick(() => this.#emitClose());
+      process.nextTick(() => this[own.emitClose]());
       return;
     }
     if (callback) this.once('close', callback);
-    if (this.#state === 'closing') return;
-    this.#state = 'closing';
+    if (this[own.state] === 'closing') return;
+    this[own.state] = 'closing';
 
-    const server = this.#server;
-    this.#detach();
-    if (server !== null && this.#isOwnServer) {
+    const server = this[own.server];
+    this[own.detach]();
+    if (server !== null && this[own.isOwnServer]) {
       // It waits for the sockets that it accepted, upgraded ones among them.
-      server.close(() => this.#emitClose());
+      server.close(() => this[own.emitClose]());
     } else if (this.clients?.size > 0) {
-      this.#awaitsClients = true;
+      this[own.awaitsClients] = true;
     } else {
-      process.nextTick(() => this.#emitClose());
+      process.nextTick(() => this[own.emitClose]());
     }
   }
 
@@ -232,10 +233,10 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
     head: Buffer,
     callback: (websocket: InstanceType<T>, request: InstanceType<U>) => void,
   ): void {
-    acceptUpgrade(this.#host, request, socket, head, callback as unknown as AcceptedCallback);
+    acceptUpgrade(this[own.host], request, socket, head, callback as unknown as AcceptedCallback);
   }
 
-  #createHost(allowsOrigin: UpgradeHost['allowsOrigin']): UpgradeHost {
+  private [own.createHost](allowsOrigin: UpgradeHost['allowsOrigin']): UpgradeHost {
     const options = () => this.options as unknown as UpgradeOptions;
     return {
       // The application may put others in their place.
@@ -244,13 +245,13 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
       },
       allowsOrigin,
       shouldHandle: (request) => this.shouldHandle(request as InstanceType<U>),
-      isRunning: () => this.#state === 'running',
+      isRunning: () => this[own.state] === 'running',
       showLines: (lines, request) => {
         const isAnyoneThere = this.listenerCount('headers') > 0;
         this.emit('headers', lines, request);
         return isAnyoneThere;
       },
-      accepted: (websocket) => this.#addClient(websocket),
+      accepted: (websocket) => this[own.addClient](websocket),
       takesOver: (error, socket, request) => {
         if (this.listenerCount('wsClientError') === 0) {
           warnOfFailure(error);
@@ -263,36 +264,36 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
     };
   }
 
-  #attach(): void {
-    const server = this.#server;
+  private [own.attach](): void {
+    const server = this[own.server];
     if (server === null) return;
-    server.on('listening', this.#emitListening);
-    server.on('error', this.#emitError);
-    share(server, this.#sharer);
+    server.on('listening', this[own.emitListening]);
+    server.on('error', this[own.emitError]);
+    share(server, this[own.sharer]);
   }
 
-  #detach(): void {
-    const server = this.#server;
+  private [own.detach](): void {
+    const server = this[own.server];
     if (server === null) return;
-    server.removeListener('listening', this.#emitListening);
-    server.removeListener('error', this.#emitError);
-    unshare(server, this.#sharer);
-    this.#server = null;
+    server.removeListener('listening', this[own.emitListening]);
+    server.removeListener('error', this[own.emitError]);
+    unshare(server, this[own.sharer]);
+    this[own.server] = null;
   }
 
-  #addClient(websocket: WebSocket): void {
+  private [own.addClient](websocket: WebSocket): void {
     if (!this.clients) return;
     this.clients.add(websocket as InstanceType<T>);
-    websocket.on('close', this.#forget);
+    websocket.on('close', this[own.forget]);
   }
 
-  #removeClient(websocket: WebSocket): void {
+  private [own.removeClient](websocket: WebSocket): void {
     this.clients.delete(websocket as InstanceType<T>);
-    if (this.#awaitsClients && this.clients.size === 0) process.nextTick(() => this.#emitClose());
+    if (this[own.awaitsClients] && this.clients.size === 0) process.nextTick(() => this[own.emitClose]());
   }
 
-  #emitClose(): void {
-    this.#state = 'closed';
+  private [own.emitClose](): void {
+    this[own.state] = 'closed';
     this.emit('close');
   }
 }

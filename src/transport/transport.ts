@@ -367,6 +367,14 @@ export class Transport implements ConnectionEvents, Flushable {
     this.owner[onEnding]();
     if (this.ending?.isWaitingForServer) this.#endStream();
     else this.#end();
+    this.#ending().hasPeerEnded = true;
+    this.#destroyWhenDone();
+  }
+
+  /** @internal */
+  streamFinished(): void {
+    this.#ending().hasFinished = true;
+    this.#destroyWhenDone();
   }
 
   #noteEnd(): void {
@@ -389,6 +397,7 @@ export class Transport implements ConnectionEvents, Flushable {
     stream.off('data', dataListener(stream));
     stream.off('drain', onDrain);
     stream.off('end', onEnd);
+    stream.off('finish', onFinish);
     stream.off('close', onClose);
     // The listener for errors stays: some streams report one after they have closed, and nobody else would take it.
     this.owner[onEnding]();
@@ -450,6 +459,8 @@ export class Transport implements ConnectionEvents, Flushable {
       timer: null,
       hasEnded: false,
       isWaitingForServer: false,
+      hasPeerEnded: false,
+      hasFinished: false,
       wasClean: false,
       hasSentClose: false,
     };
@@ -466,8 +477,7 @@ export class Transport implements ConnectionEvents, Flushable {
       this.#startCloseTimer(Math.min(clientPatience, this.settings.closeTimeout));
       return;
     }
-    this.stream.end();
-    this.#startCloseTimer();
+    this.#endWriting();
   }
 
   #startCloseTimer(after = this.settings.closeTimeout): void {
@@ -494,8 +504,21 @@ export class Transport implements ConnectionEvents, Flushable {
     ending.isWaitingForServer = false;
     if (ending.timer !== null) clearTimeout(ending.timer);
     ending.timer = null;
-    this.stream.end();
+    this.#endWriting();
+  }
+
+  #endWriting(): void {
+    const { stream } = this;
+    // A socket destroys itself when both of its sides have ended. Others may leave that to us: not all streams destroy themselves.
+    if (!(stream instanceof Socket)) stream.once('finish', onFinish);
+    stream.end();
     this.#startCloseTimer();
+  }
+
+  #destroyWhenDone(): void {
+    const { hasPeerEnded, hasFinished } = this.#ending();
+    // Not in this tick: a stream that is made of others would lose what they have not passed on.
+    if (hasPeerEnded && hasFinished) this.#startCloseTimer(0);
   }
 
   /** Frames have been written: they leave at the end of the event or of the tick. */
@@ -655,6 +678,10 @@ interface Ending {
   hasEnded: boolean;
   /** Whether the server has been left the time to end the connection first (§7.1.1). */
   isWaitingForServer: boolean;
+  /** Whether the peer's side of the stream has ended. */
+  hasPeerEnded: boolean;
+  /** Whether our side of the stream, which is no socket, has been written to its end. */
+  hasFinished: boolean;
   wasClean: boolean;
   hasSentClose: boolean;
 }
@@ -693,6 +720,10 @@ function onDrain(this: TransportStream): void {
 
 function onEnd(this: TransportStream): void {
   this[kTransport]?.streamEnded();
+}
+
+function onFinish(this: TransportStream): void {
+  this[kTransport]?.streamFinished();
 }
 
 function onError(this: TransportStream, error: Error): void {

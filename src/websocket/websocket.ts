@@ -31,6 +31,7 @@ import type {
   MessageEvent,
   WebSocketListenerEvents,
 } from './events.ts';
+import * as own from './own.ts';
 import { type SocketSettingsOptions, socketSettings } from './socket-settings.ts';
 
 /** The states of a WebSocket (WHATWG WebSockets §3.1). */
@@ -188,34 +189,34 @@ export class WebSocket extends EventEmitter implements TransportEvents {
 
   static {
     insideOf = (socket) => ({
-      transport: socket.#transport,
-      attempt: socket.#attempt,
-      ending: socket.#ending,
-      options: socket.#options,
-      binaryType: socket.#binaryType,
-      isServer: socket.#isServer,
+      transport: socket[own.transport],
+      attempt: socket[own.attempt],
+      ending: socket[own.ending],
+      options: socket[own.options],
+      binaryType: socket[own.binaryType],
+      isServer: socket[own.isServer],
       redirects: redirects.get(socket) ?? 0,
     });
     setIsServer = (socket, isServer) => {
-      socket.#isServer = isServer;
+      socket[own.isServer] = isServer;
     };
     setReadyState = (socket, state) => {
-      socket.#readyState = state;
+      socket[own.readyState] = state;
     };
   }
 
-  #readyState: ReadyState = 0;
-  #isServer: boolean;
-  #transport: Transport | null = null;
+  private [own.readyState]: ReadyState = 0;
+  private [own.isServer]: boolean;
+  private [own.transport]: Transport | null = null;
   /** What the constructor was given, until there is a connection. */
-  #options: AcceptedOptions | ClientOptions | null;
-  #attempt: ConnectAttempt | null = null;
-  #binaryType: BinaryType = 'nodebuffer';
-  #protocol = '';
-  #extensions = '';
-  #url: string | undefined = undefined;
+  private [own.options]: AcceptedOptions | ClientOptions | null;
+  private [own.attempt]: ConnectAttempt | null = null;
+  private [own.binaryType]: BinaryType = 'nodebuffer';
+  private [own.protocol] = '';
+  private [own.extensions] = '';
+  private [own.url]: string | undefined = undefined;
   /** How it ends: kept apart, because most sockets are open most of the time, and there may be very many. */
-  #ending: Ending | null = null;
+  private [own.ending]: Ending | null = null;
 
   /**
    * Opens a connection as a client (RFC 6455 §4.1). An address of null makes a socket without a connection: a server gives it one
@@ -236,8 +237,8 @@ export class WebSocket extends EventEmitter implements TransportEvents {
     useSmallEventTable(this);
     if (address === null) {
       const accepted = (options ?? {}) as AcceptedOptions;
-      this.#isServer = accepted.isServer ?? true;
-      this.#options = accepted;
+      this[own.isServer] = accepted.isServer ?? true;
+      this[own.options] = accepted;
       return;
     }
     if (typeof protocols === 'object' && protocols !== null && !Array.isArray(protocols)) {
@@ -246,8 +247,8 @@ export class WebSocket extends EventEmitter implements TransportEvents {
     }
     const chosen: ClientOptions = { ...(options as ClientOptions | undefined) };
     const offered: unknown = protocols ?? chosen.protocols ?? [];
-    this.#isServer = false;
-    this.#options = chosen;
+    this[own.isServer] = false;
+    this[own.options] = chosen;
     connect(
       address,
       Array.isArray(offered) ? (offered as string[]) : [offered as string],
@@ -255,73 +256,73 @@ export class WebSocket extends EventEmitter implements TransportEvents {
       {
         websocket: this,
         onBegin: (attempt) => {
-          this.#attempt = attempt;
-          this.#url = attempt.url;
+          this[own.attempt] = attempt;
+          this[own.url] = attempt.url;
         },
         hasRedirectListener: () => this.listenerCount('redirect') > 0,
         onUpgrade: (response) => {
           this.emit('upgrade', response);
-          return this.#readyState === 0;
+          return this[own.readyState] === 0;
         },
         onOpen: (socket, head, { protocol, extensions }) => {
-          this.#attempt = null;
+          this[own.attempt] = null;
           this.setSocket(socket, head, { ...chosen, protocol, extensions });
         },
         onUnexpectedResponse: (request, response) => this.emit('unexpected-response', request, response),
         onRedirect: (url, request) => {
-          this.#url = url;
+          this[own.url] = url;
           redirects.set(this, (redirects.get(this) ?? 0) + 1);
           this.emit('redirect', url, request);
         },
-        onError: (error) => this.#failToOpen(error),
+        onError: (error) => this[own.failToOpen](error),
       },
     );
   }
 
   /** How binary messages are delivered. Default "nodebuffer"; what it does not know is ignored. */
   get binaryType(): Exclude<BinaryType, 'blob'> {
-    return this.#binaryType as Exclude<BinaryType, 'blob'>;
+    return this[own.binaryType] as Exclude<BinaryType, 'blob'>;
   }
 
   set binaryType(type: BinaryType) {
     if (!binaryTypes.includes(type)) return;
-    this.#binaryType = type;
-    if (this.#transport !== null) this.#transport.connection.keepsFragments = type === 'fragments';
+    this[own.binaryType] = type;
+    if (this[own.transport] !== null) this[own.transport].connection.keepsFragments = type === 'fragments';
   }
 
   /** Octets given to be sent that the kernel does not have yet, framing included; once the socket is closed it does not fall. */
   get bufferedAmount(): number {
-    return (this.#ending?.lostOctets ?? 0) + (this.#transport?.bufferedAmount ?? 0);
+    return (this[own.ending]?.lostOctets ?? 0) + (this[own.transport]?.bufferedAmount ?? 0);
   }
 
   /** The extensions agreed on, as in `Sec-WebSocket-Extensions`; empty for none (§9). */
   get extensions(): string {
-    return this.#extensions;
+    return this[own.extensions];
   }
 
   /** Whether {@link pause} stopped the reading. */
   get isPaused(): boolean {
-    return this.#transport?.isPaused ?? this.#ending?.isPaused ?? false;
+    return this[own.transport]?.isPaused ?? this[own.ending]?.isPaused ?? false;
   }
 
   /** The subprotocol agreed on; empty for none (§1.9). */
   get protocol(): string {
-    return this.#protocol;
+    return this[own.protocol];
   }
 
   /** 0 connecting, 1 open, 2 closing, 3 closed. */
   get readyState(): ReadyState {
-    return this.#readyState;
+    return this[own.readyState];
   }
 
   /** The address, as normalized; undefined on a server's end. */
   get url(): string {
-    return this.#url as string;
+    return this[own.url] as string;
   }
 
   /** Whether the closing handshake was completed (§7.1.4); meaningful once the socket is closed. */
   get wasClean(): boolean {
-    return this.#ending?.wasClean ?? false;
+    return this[own.ending]?.wasClean ?? false;
   }
 
   /** Called when the connection opens. */
@@ -382,17 +383,17 @@ export class WebSocket extends EventEmitter implements TransportEvents {
    * @param head What came behind the handshake.
    */
   setSocket(stream: Duplex, head: Buffer, options: SocketOptions = {}): void {
-    if (options.protocol) this.#protocol = options.protocol;
-    if (options.extensions) this.#extensions = options.extensions;
-    const settings = options.settings ?? socketSettings({ ...this.#options, ...options }, this.#isServer);
-    this.#options = null;
+    if (options.protocol) this[own.protocol] = options.protocol;
+    if (options.extensions) this[own.extensions] = options.extensions;
+    const settings = options.settings ?? socketSettings({ ...this[own.options], ...options }, this[own.isServer]);
+    this[own.options] = null;
     const transport = new Transport(stream, head, settings, this);
-    this.#transport = transport;
-    if (this.#binaryType === 'fragments') transport.connection.keepsFragments = true;
+    this[own.transport] = transport;
+    if (this[own.binaryType] === 'fragments') transport.connection.keepsFragments = true;
     const { setTimeout, setNoDelay } = stream as Partial<Record<'setTimeout' | 'setNoDelay', (value?: number) => void>>;
     setTimeout?.call(stream, 0);
     setNoDelay?.call(stream);
-    this.#readyState = 1;
+    this[own.readyState] = 1;
     this.emit('open');
   }
 
@@ -406,22 +407,22 @@ export class WebSocket extends EventEmitter implements TransportEvents {
   send(data: SendData, callback?: SendCallback): void;
   send(data: SendData, options: SendOptions, callback?: SendCallback): void;
   send(data: SendData, options?: SendOptions | SendCallback, callback?: SendCallback): void {
-    if (this.#readyState === 0) throw notOpen(0);
+    if (this[own.readyState] === 0) throw notOpen(0);
     if (typeof options === 'function') {
       callback = options;
       options = undefined;
     }
     if (typeof callback !== 'function') callback = undefined;
     if (typeof data === 'number') data = data.toString();
-    if (this.#readyState !== 1) {
-      this.#sendTooLate(data, callback);
+    if (this[own.readyState] !== 1) {
+      this[own.sendTooLate](data, callback);
       return;
     }
     const isText = typeof data === 'string';
     const isBinary = options?.binary ?? !isText;
     const fin = options?.fin ?? true;
-    const masked = options?.mask ?? !this.#isServer;
-    const transport = this.#transport!;
+    const masked = options?.mask ?? !this[own.isServer];
+    const transport = this[own.transport]!;
     if (isText) transport.send(data as string, isBinary, fin, masked, callback);
     else if (isBlob(data)) transport.sendBlob(data, isBinary, fin, masked, callback);
     else transport.send(toOctets(data), isBinary, fin, masked, callback);
@@ -436,7 +437,7 @@ export class WebSocket extends EventEmitter implements TransportEvents {
   // biome-ignore lint/suspicious/noExplicitAny: typed so for programs written for `ws`
   ping(data?: any, mask?: boolean, callback?: (error: Error) => void): void;
   ping(data?: unknown, mask?: unknown, callback?: unknown): void {
-    this.#sendControl('ping', data as SendData, mask as boolean, callback as SendCallback);
+    this[own.sendControl]('ping', data as SendData, mask as boolean, callback as SendCallback);
   }
 
   /** Sends a pong with at most 125 octets (§5.5.3). @throws as {@link ping}. */
@@ -445,7 +446,7 @@ export class WebSocket extends EventEmitter implements TransportEvents {
   // biome-ignore lint/suspicious/noExplicitAny: typed so for programs written for `ws`
   pong(data?: any, mask?: boolean, callback?: (error: Error) => void): void;
   pong(data?: unknown, mask?: unknown, callback?: unknown): void {
-    this.#sendControl('pong', data as SendData, mask as boolean, callback as SendCallback);
+    this[own.sendControl]('pong', data as SendData, mask as boolean, callback as SendCallback);
   }
 
   /**
@@ -455,43 +456,43 @@ export class WebSocket extends EventEmitter implements TransportEvents {
    * @throws TypeError for another code or kind of reason; RangeError for a longer reason.
    */
   close(code?: number, reason?: string | Buffer): void {
-    if (this.#readyState === 3) return;
-    if (this.#readyState === 0) {
-      this.#abort();
+    if (this[own.readyState] === 3) return;
+    if (this[own.readyState] === 0) {
+      this[own.abort]();
       return;
     }
-    if (this.#readyState === 2) {
-      this.#transport?.endIfDone();
+    if (this[own.readyState] === 2) {
+      this[own.transport]?.endIfDone();
       return;
     }
     const said = code === undefined ? undefined : checkReason(reason);
     formatClosePayload(code, said);
-    this.#readyState = 2;
-    this.#transport!.close(code, said);
+    this[own.readyState] = 2;
+    this[own.transport]!.close(code, said);
   }
 
   /** Ends the connection at once and without a closing handshake; while CONNECTING it gives up the attempt. */
   terminate(): void {
-    if (this.#readyState === 3) return;
-    if (this.#readyState === 0) {
-      this.#abort();
+    if (this[own.readyState] === 3) return;
+    if (this[own.readyState] === 0) {
+      this[own.abort]();
       return;
     }
-    if (this.#transport === null) return;
-    this.#readyState = 2;
-    this.#transport.destroy();
+    if (this[own.transport] === null) return;
+    this[own.readyState] = 2;
+    this[own.transport].destroy();
   }
 
   /** Stops the delivery of events, behind the one being delivered, and the reading from the peer. */
   pause(): void {
-    if (this.#readyState === 0 || this.#readyState === 3) return;
-    this.#transport?.pause();
+    if (this[own.readyState] === 0 || this[own.readyState] === 3) return;
+    this[own.transport]?.pause();
   }
 
   /** Undoes {@link pause}. */
   resume(): void {
-    if (this.#readyState === 0 || this.#readyState === 3) return;
-    this.#transport?.resume();
+    if (this[own.readyState] === 0 || this[own.readyState] === 3) return;
+    this[own.transport]?.resume();
   }
 
   /** The events that have listeners. */
@@ -504,9 +505,9 @@ export class WebSocket extends EventEmitter implements TransportEvents {
 
   /** @internal */
   [onMessage](data: MessageData, isBinary: boolean): void {
-    if (!isBinary || this.#binaryType === 'nodebuffer' || this.#binaryType === 'fragments') {
+    if (!isBinary || this[own.binaryType] === 'nodebuffer' || this[own.binaryType] === 'fragments') {
       this.emit('message', data, isBinary);
-    } else if (this.#binaryType === 'arraybuffer') {
+    } else if (this[own.binaryType] === 'arraybuffer') {
       this.emit('message', toArrayBuffer(data as Buffer), true);
     } else {
       this.emit('message', new Blob([data as Buffer]) as unknown as RawData, true);
@@ -525,8 +526,8 @@ export class WebSocket extends EventEmitter implements TransportEvents {
 
   /** @internal */
   [onPeerClosed](code: number, reason: Buffer): void {
-    this.#readyState = 2;
-    const ending = this.#end();
+    this[own.readyState] = 2;
+    const ending = this[own.end]();
     ending.code = code;
     ending.reason = reason;
     ending.hasReceivedClose = true;
@@ -534,8 +535,8 @@ export class WebSocket extends EventEmitter implements TransportEvents {
 
   /** @internal */
   [onFailure](error: Error): void {
-    this.#readyState = 2;
-    this.#emitError(error);
+    this[own.readyState] = 2;
+    this[own.emitError](error);
   }
 
   /** @internal */
@@ -545,30 +546,30 @@ export class WebSocket extends EventEmitter implements TransportEvents {
 
   /** @internal */
   [onEnding](): void {
-    this.#readyState = 2;
+    this[own.readyState] = 2;
   }
 
   /** @internal */
   [onClosed](wasClean: boolean, lostOctets: number): void {
-    const ending = this.#end();
+    const ending = this[own.end]();
     ending.wasClean = wasClean;
     ending.lostOctets += lostOctets;
-    ending.isPaused = this.#transport!.isPaused;
-    ending.hasSentClose = this.#transport!.hasSentClose;
-    ending.stream = this.#transport!.stream;
+    ending.isPaused = this[own.transport]!.isPaused;
+    ending.hasSentClose = this[own.transport]!.hasSentClose;
+    ending.stream = this[own.transport]!.stream;
     // Applications may keep closed sockets, and must not keep all that was behind them.
-    this.#transport = null;
-    this.#finish();
+    this[own.transport] = null;
+    this[own.finish]();
   }
 
-  #finish(): void {
-    this.#readyState = 3;
-    const { code, reason } = this.#end();
+  private [own.finish](): void {
+    this[own.readyState] = 3;
+    const { code, reason } = this[own.end]();
     this.emit('close', code, reason);
   }
 
-  #end(): Ending {
-    this.#ending ??= {
+  private [own.end](): Ending {
+    this[own.ending] ??= {
       code: CloseCode.abnormalClosure,
       reason: noPayload,
       wasClean: false,
@@ -579,49 +580,49 @@ export class WebSocket extends EventEmitter implements TransportEvents {
       hasSentClose: false,
       stream: null,
     };
-    return this.#ending;
+    return this[own.ending];
   }
 
-  #emitError(error: Error): void {
-    const ending = this.#end();
+  private [own.emitError](error: Error): void {
+    const ending = this[own.end]();
     if (ending.hasErred) return;
     ending.hasErred = true;
     // A peer must not bring a server down that has no listener for errors. A client's application chose its peer.
-    const isHandled = !this.#isServer || this.listenerCount('error') > 0;
+    const isHandled = !this[own.isServer] || this.listenerCount('error') > 0;
     publishError(this, error, isHandled);
     if (isHandled) this.emit('error', error);
   }
 
-  #failToOpen(error: Error): void {
-    this.#attempt = null;
-    this.#options = null;
-    this.#readyState = 2;
+  private [own.failToOpen](error: Error): void {
+    this[own.attempt] = null;
+    this[own.options] = null;
+    this[own.readyState] = 2;
     try {
-      this.#emitError(error);
+      this[own.emitError](error);
     } finally {
-      this.#finish();
+      this[own.finish]();
     }
   }
 
-  #abort(): void {
-    const attempt = this.#attempt;
+  private [own.abort](): void {
+    const attempt = this[own.attempt];
     if (attempt === null) return;
-    this.#readyState = 2;
+    this[own.readyState] = 2;
     attempt.abort(new Error('WebSocket was closed before the connection was established'));
   }
 
-  #sendTooLate(data: SendData, callback?: SendCallback): void {
-    this.#end().lostOctets += octetLength(data);
-    if (callback !== undefined) process.nextTick(callback, notOpen(this.#readyState));
+  private [own.sendTooLate](data: SendData, callback?: SendCallback): void {
+    this[own.end]().lostOctets += octetLength(data);
+    if (callback !== undefined) process.nextTick(callback, notOpen(this[own.readyState]));
   }
 
-  #sendControl(
+  private [own.sendControl](
     kind: 'ping' | 'pong',
     data?: SendData | SendCallback,
     mask?: boolean | SendCallback,
     callback?: SendCallback,
   ): void {
-    if (this.#readyState === 0) throw notOpen(0);
+    if (this[own.readyState] === 0) throw notOpen(0);
     if (typeof data === 'function') {
       callback = data as SendCallback;
       data = undefined;
@@ -632,13 +633,13 @@ export class WebSocket extends EventEmitter implements TransportEvents {
     }
     if (typeof callback !== 'function') callback = undefined;
     if (typeof data === 'number') data = data.toString();
-    if (this.#readyState !== 1) {
-      this.#sendTooLate(data as SendData, callback);
+    if (this[own.readyState] !== 1) {
+      this[own.sendTooLate](data as SendData, callback);
       return;
     }
-    const masked = (mask as boolean | undefined) ?? !this.#isServer;
-    if (isBlob(data)) this.#transport!.sendBlobControl(kind, data, masked, callback);
-    else this.#transport!.sendControl(kind, toOctets(data as SendData), masked, callback);
+    const masked = (mask as boolean | undefined) ?? !this[own.isServer];
+    if (isBlob(data)) this[own.transport]!.sendBlobControl(kind, data, masked, callback);
+    else this[own.transport]!.sendControl(kind, toOctets(data as SendData), masked, callback);
   }
 }
 

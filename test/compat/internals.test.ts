@@ -298,6 +298,46 @@ describe.each(Object.entries(implementations))('what packages find inside of a W
   });
 });
 
+describe.each(Object.entries(implementations))('a WebSocket of %s behind something else', (_name, by) => {
+  test.each<[string, (socket: WebSocket) => WebSocket]>([
+    ['a Proxy', (socket) => new Proxy(socket, {})],
+    ['an object of which it is the prototype', (socket) => Object.create(socket)],
+  ])('is used through %s', async (_title, wrap) => {
+    await using peers = await listen(by);
+    const { client, served } = await connectPair(peers, by);
+    const wrapped = wrap(served);
+    const messages: string[] = [];
+    client.on('message', (data) => messages.push(String(data)));
+    const received = new Promise((resolve) => wrapped.on('message', (data) => resolve(String(data))));
+    const pinged = once(client, 'ping');
+    wrapped.send('through it');
+    wrapped.ping('p');
+    wrapped.pause();
+    expect([wrapped.isPaused, wrapped.readyState, wrapped.protocol, wrapped.bufferedAmount >= 0]).toEqual([
+      true,
+      1,
+      '',
+      true,
+    ]);
+    wrapped.resume();
+    await pinged;
+    client.send('back');
+    expect(await received).toBe('back');
+    expect(messages).toEqual(['through it']);
+    const end = closed(client);
+    wrapped.close(1000);
+    await end;
+  });
+
+  test('has a server that may be behind a Proxy, too', async () => {
+    const server = new Proxy(new by.WebSocketServer({ port: 0, host: '127.0.0.1' }), {});
+    await once(server, 'listening');
+    expect(server.address()).toMatchObject({ address: '127.0.0.1' });
+    expect(server.shouldHandle({ url: '/' } as never)).toBe(true);
+    await new Promise((resolve) => server.close(resolve));
+  });
+});
+
 describe.each(Object.entries(implementations))('what packages find inside of a WebSocketServer of %s', (_name, by) => {
   test('is the HTTP server that it listens at', async () => {
     await using peers = await listen(by);
