@@ -9,6 +9,7 @@
  */
 import type { ClientRequest } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { limit } from './compat/limit.ts';
 import { Sender } from './compat/sender.ts';
 import { CloseCode } from './frame/close-code.ts';
 import { defaultMaxPayload } from './frame/frame-decoder.ts';
@@ -16,7 +17,6 @@ import type { SendData } from './message/send-data.ts';
 import { httpServerOf, WebSocketServer } from './server/websocket-server.ts';
 import { defaultCloseTimeout, type TransportOptions } from './transport/transport.ts';
 import type { SendCallback } from './transport/transport-events.ts';
-import { limit } from './websocket/socket-settings.ts';
 import {
   type BinaryType,
   insideOf,

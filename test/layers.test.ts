@@ -27,7 +27,7 @@ const layers: Readonly<Record<string, Layer>> = {
   compat: { imports: aboveTheLine, builtins: anyBuiltin },
   transport: { imports: aboveTheLine, builtins: anyBuiltin },
   client: { imports: ['handshake', 'transport'], builtins: anyBuiltin },
-  websocket: { imports: ['client', 'transport', 'connection', 'message', 'frame'], builtins: anyBuiltin },
+  websocket: { imports: ['client', 'transport', 'compat', 'connection', 'message', 'frame'], builtins: anyBuiltin },
   server: { imports: ['websocket', 'transport', 'handshake'], builtins: anyBuiltin },
   // ═══ the entry points ═══
   'ws-internals.ts': { imports: everything, builtins: anyBuiltin },

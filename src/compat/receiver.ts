@@ -145,11 +145,6 @@ export class Receiver extends Writable {
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: Callback): void {
     const isInWrite = this.#isInWrite;
     this.#isInWrite = false;
-    if (this.#hasConcluded) {
-      // Nothing is looked at behind a close frame (§5.5.1).
-      callback();
-      return;
-    }
     this.#chunk = this._isServer ? Buffer.from(chunk) : chunk;
     this.#offset = 0;
     this.#callback = callback;
@@ -179,6 +174,7 @@ export class Receiver extends Writable {
     try {
       first?.();
       this.#isNewTurn = false;
+      // Nothing is looked at behind a close frame (§5.5.1).
       while (!this.#isHeld && !this.#hasConcluded && !this.destroyed && this.#offset < this.#chunk.length) {
         this.#frames.allowRsv1 = this._extensions['permessage-deflate'] !== undefined;
         this.#offset = this.#frames.decode(this.#chunk, this.#offset, this.#sink);

@@ -1,3 +1,4 @@
+import { limit } from '../compat/limit.ts';
 import { TransportSettings } from '../transport/transport.ts';
 
 /** Options of an open socket, as clients and servers are given them. */
@@ -61,15 +62,6 @@ export function sharedSettings(options: SocketSettingsOptions, last?: SharedSett
     skipUTF8Validation,
   };
   return { settings: socketSettings(madeOf, true), madeOf };
-}
-
-/**
- * A limit as programs written for `ws` may give it: nonsense and what is below 0 are no limit. But not as an int32, which would make
- * no limit of 4 GiB.
- */
-export function limit(value: number): number {
-  const whole = Math.trunc(Number(value));
-  return whole > 0 ? Math.min(whole, Number.MAX_SAFE_INTEGER) : 0;
 }
 
 /** Masking keys from a function that fills four octets. */

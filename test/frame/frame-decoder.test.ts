@@ -605,7 +605,112 @@ describe('a FrameDecoder refuses', () => {
       expect(() => new FrameDecoder({ role: 'server', maxFragments: limit })).toThrow(
         new RangeError(`maxFragments must be a whole number from 0 (no limit) to 2^53-1; got ${limit}`),
       );
+      expect(() => new FrameDecoder({ role: 'server', maxBufferedChunks: limit })).toThrow(
+        new RangeError(`maxBufferedChunks must be a whole number from 0 (no limit) to 2^53-1; got ${limit}`),
+      );
     }
+  });
+});
+
+describe('maxBufferedChunks of a FrameDecoder', () => {
+  /** How many of the chunks it takes before it throws; the last number is that of all. */
+  function taken(chunks: readonly Buffer[], options: FrameDecoderOptions, sink: FrameSink = new Sieve()): number {
+    const decoder = new FrameDecoder(options);
+    for (const [i, chunk] of chunks.entries()) {
+      try {
+        for (let at = 0; at < chunk.length; ) at = decoder.decode(Buffer.from(chunk), at, sink);
+      } catch (error) {
+        expect(seenError(error)).toMatchObject({
+          code: 'WS_ERR_TOO_MANY_BUFFERED_PARTS',
+          closeCode: 1008,
+          message: 'Too many buffered chunks',
+        });
+        expect(decoder.offset).toBe(0);
+        return i;
+      }
+    }
+    return chunks.length;
+  }
+  const singly = (stream: string) => Array.from(octets(stream), (octet) => Buffer.of(octet));
+
+  it.each([
+    ['the first two octets', '82 00', 2],
+    ['a length of 16 bits', '82 7e 00 00', 2],
+    ['a length of 64 bits', '82 7f 00 00 00 00 00 00 00 00', 8],
+    ['a payload', '82 05 61 61 61 61 61', 5],
+    ['the payload of a control frame', '89 05 61 61 61 61 61', 5],
+  ])('counts those that bring %s (%s)', (_part, stream, chunks) => {
+    expect(taken(singly(stream), { ...client, maxBufferedChunks: chunks })).toBe(octets(stream).length);
+    expect(taken(singly(stream), { ...client, maxBufferedChunks: chunks - 1 })).toBeLessThan(octets(stream).length);
+  });
+
+  it('counts those that bring a masking key', () => {
+    const stream = '82 80 01 02 03 04';
+    expect(taken(singly(stream), { ...server, maxBufferedChunks: 4 })).toBe(6);
+    expect(taken(singly(stream), { ...server, maxBufferedChunks: 3 })).toBe(5);
+    const longer = '82 fe 00 00 01 02 03 04';
+    expect(taken(singly(longer), { ...server, maxBufferedChunks: 4 })).toBe(8);
+    expect(taken(singly(longer), { ...server, maxBufferedChunks: 3 })).toBe(7);
+  });
+
+  it('fails at the chunk that is one too many, whatever it brings, and at none before', () => {
+    const chunks = ['82 06 61', '61', '61', '61 61 61'].map(octets);
+    expect(taken(chunks, { ...client, maxBufferedChunks: 3 })).toBe(3);
+    expect(taken(chunks, { ...client, maxBufferedChunks: 4 })).toBe(4);
+  });
+
+  it('counts anew from every frame of a message, and from every part of a frame', () => {
+    const fragments = [...singly('02 02 61 61'), ...singly('00 02 61 61'), ...singly('80 02 61 61')];
+    expect(taken(fragments, { ...client, maxBufferedChunks: 2 })).toBe(fragments.length);
+    expect(taken(fragments, { ...client, maxBufferedChunks: 1 })).toBe(1);
+    // A chunk that ends one frame and begins the next is one of both.
+    const overlapping = [octets('82 02 61'), ...Array<Buffer>(20).fill(octets('61 82 02 61')), octets('61')];
+    expect(taken(overlapping, { ...client, maxBufferedChunks: 2 })).toBe(overlapping.length);
+    expect(taken(overlapping, { ...client, maxBufferedChunks: 1 })).toBe(1);
+  });
+
+  it('counts anew where the sink stops the decoder behind a frame', () => {
+    const stopping: FrameSink = {
+      control: () => false,
+      data: () => false,
+      dataBegin: () => {},
+      dataPart: () => {},
+      dataEnd: () => false,
+    };
+    for (const frame of ['82 02 61 61', '89 02 61 61']) {
+      for (const cut of [1, 2, 3]) {
+        const [begin, rest] = [octets(frame).subarray(0, cut), octets(frame).subarray(cut)];
+        const chunks = Array.from({ length: 10 }, () => [begin, Buffer.concat([rest, octets(frame)])]).flat();
+        expect(taken(chunks, { ...client, maxBufferedChunks: 2 }, stopping)).toBe(chunks.length);
+      }
+      // The frame that is whole in its chunk waits for nothing.
+      const whole = Array<Buffer>(5).fill(octets(frame));
+      expect(taken(whole, { ...client, maxBufferedChunks: 1 }, stopping)).toBe(whole.length);
+    }
+  });
+
+  it('counts anew where an event throws behind a frame, and the rest is given again', () => {
+    const decoder = new FrameDecoder({ ...client, maxBufferedChunks: 2 });
+    const sink = new Sieve();
+    const throwing: FrameSink = Object.assign(new Sieve(), {
+      dataEnd: () => {
+        throw new Error('of the application');
+      },
+    });
+    decoder.decode(octets('82 03 61'), 0, sink);
+    decoder.decode(octets('61'), 0, sink);
+    const last = octets('61 82 01');
+    decoder.maxBufferedChunks = 3;
+    expect(() => decoder.decode(last, 0, throwing)).toThrow('of the application');
+    decoder.maxBufferedChunks = 1;
+    expect(decoder.decode(last, decoder.offset, sink)).toBe(3);
+    expect(decoder.decode(octets('61'), 0, sink)).toBe(1);
+  });
+
+  it('is no limit unless set', () => {
+    const chunks = [octets('82 7e ff ff'), ...Array<Buffer>(65_535).fill(octets('61'))];
+    expect(taken(chunks, client)).toBe(chunks.length);
+    expect(taken(chunks, { ...client, maxBufferedChunks: 65_535 })).toBe(chunks.length);
   });
 });
 

@@ -26,6 +26,12 @@ describe('the table of violations', () => {
     },
   );
 
+  it('has two messages for too many parts, as ws has: one for fragments and one for chunks', () => {
+    const error = new ProtocolError('WS_ERR_TOO_MANY_BUFFERED_PARTS', '7 chunks', 6);
+    expect(error).toMatchObject({ message: 'Too many buffered chunks', closeCode: 1008 });
+    expect(error.detail).toMatch(/maxBufferedChunks, allows; got 7 chunks \(limit 6\)$/);
+  });
+
   it('has no violation that the list above does not name', () => {
     expect(Object.keys(violations)).toHaveLength(12);
   });

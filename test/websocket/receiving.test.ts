@@ -37,6 +37,7 @@ describe('what ws does not promise', () => {
       for (const [name, value] of [
         ['maxPayload', 5],
         ['maxFragments', 5],
+        ['maxBufferedChunks', 5],
         ['skipUTF8Validation', true],
         ['autoPong', false],
         ['closeTimeout', 5],
@@ -48,9 +49,9 @@ describe('what ws does not promise', () => {
       const settings = setSocket.mock.calls
         .map(([, , options]) => options?.settings)
         .filter((one) => one !== undefined);
-      expect(settings).toHaveLength(8);
+      expect(settings).toHaveLength(9);
       expect(settings[0]).toBe(settings[1]);
-      expect(new Set(settings).size).toBe(7);
+      expect(new Set(settings).size).toBe(8);
     } finally {
       setSocket.mockRestore();
     }

@@ -1,0 +1,718 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import fc from 'fast-check';
+import { describe, expect, test, vi } from 'vitest';
+import * as ws from 'ws';
+import type * as goodwire from '../../src/index.ts';
+import { PerMessageDeflate, Receiver } from '../../src/index.ts';
+import { rawServer, switching } from '../client/raw-server.ts';
+import { memoryInUse } from '../frame/allocations.ts';
+import { hex, implementations, listen, rawClient } from '../support/peers.ts';
+import { captureUncaught } from '../support/uncaught.ts';
+
+type Options = NonNullable<ConstructorParameters<typeof Receiver>[0]>;
+
+// The types of ws do not have these classes.
+const { PerMessageDeflate: WsPerMessageDeflate, Receiver: WsReceiver } = ws as unknown as typeof goodwire;
+const receivers = { goodwire: Receiver, ws: WsReceiver } as const;
+const both = Object.entries(receivers);
+
+/** An error as programs see it, and the close code for it, which ws has under a symbol. */
+function errorText(error: Error & { code?: string; closeCode?: number }): string {
+  const symbol = Object.getOwnPropertySymbols(error).find((one) => one.description === 'status-code');
+  const closeCode = error.closeCode ?? (symbol && Reflect.get(error, symbol));
+  return `${error.code} ${error.message}${closeCode === undefined ? '' : ` ${closeCode}`}`;
+}
+
+/** Everything that a Receiver tells, in order. */
+function record(receiver: Receiver): string[] {
+  const log: string[] = [];
+  receiver.on('message', (data: unknown, isBinary: boolean) => log.push(`message ${shown(data)} ${isBinary}`));
+  receiver.on('ping', (data: Buffer) => log.push(`ping ${shown(data)}`));
+  receiver.on('pong', (data: Buffer) => log.push(`pong ${shown(data)}`));
+  receiver.on('conclude', (code: number, reason: Buffer) => log.push(`conclude ${code} ${shown(reason)}`));
+  receiver.on('error', (error: Error) => log.push(`error ${errorText(error)}`));
+  receiver.on('finish', () => log.push('finish'));
+  return log;
+}
+
+function shown(data: unknown): string {
+  if (Buffer.isBuffer(data)) return data.toString('latin1');
+  if (Array.isArray(data)) return `[${data.map(shown)}]`;
+  if (data instanceof ArrayBuffer) return `ArrayBuffer ${Buffer.from(data).toString('latin1')}`;
+  return `${data}`;
+}
+
+/** Writes chunk by chunk, each when the one before is taken, until the Receiver takes no more; then waits for its end. How many it took. */
+async function write(receiver: Receiver, chunks: readonly Uint8Array[]): Promise<number> {
+  let written = 0;
+  for (const chunk of chunks) {
+    if (receiver.destroyed || receiver.writableEnded) break;
+    await new Promise<void>((resolve) => receiver.write(Buffer.from(chunk), () => resolve()));
+    written++;
+  }
+  if (!receiver.destroyed && !receiver.writableEnded) receiver.end();
+  if (!receiver.closed) await new Promise((resolve) => receiver.once('close', resolve));
+  return written;
+}
+
+async function told(By: typeof Receiver, options: Options, chunks: readonly Uint8Array[]): Promise<string[]> {
+  const receiver = new By(options);
+  const log = record(receiver);
+  await write(receiver, chunks);
+  return log;
+}
+
+describe.each(both)('a Receiver of %s', (_name, By) => {
+  test('is a Writable, with the defaults of an unmasked end without limits', async () => {
+    const receiver = new By();
+    expect(receiver.writable).toBe(true);
+    expect(receiver).toMatchObject({ _isServer: false, _binaryType: 'nodebuffer', _maxPayload: 0 });
+    expect(await told(By, {}, [hex('81 02 68 69 89 01 70 8a 01 71 88 04 03 e8 6f 6b')])).toEqual([
+      'message hi false',
+      'ping p',
+      'pong q',
+      'conclude 1000 ok',
+      'finish',
+    ]);
+  });
+
+  test('unmasks on a server', async () => {
+    expect(await told(By, { isServer: true }, [hex('81 85 37 fa 21 3d 7f 9f 4d 51 58')])).toEqual([
+      'message Hello false',
+      'finish',
+    ]);
+  });
+
+  test.each([
+    ['nodebuffer', 'message ab true'],
+    ['arraybuffer', 'message ArrayBuffer ab true'],
+    ['blob', 'message [object Blob] true'],
+    ['fragments', 'message [a,b] true'],
+  ] as const)('delivers binary messages as %s', async (binaryType, expected) => {
+    expect((await told(By, { binaryType }, [hex('02 01 61 80 01 62')]))[0]).toBe(expected);
+    const receiver = new By();
+    receiver._binaryType = binaryType;
+    const log = record(receiver);
+    await write(receiver, [hex('02 01 61'), hex('80 01 62')]);
+    expect(log[0]).toBe(expected);
+  });
+
+  test.each<[string, Options, string, string]>([
+    ['a reserved opcode', {}, '83 00', 'WS_ERR_INVALID_OPCODE Invalid WebSocket frame: invalid opcode 3 1002'],
+    ['a mask', {}, '81 81 01 02 03 04 60', 'WS_ERR_UNEXPECTED_MASK Invalid WebSocket frame: MASK must be clear 1002'],
+    ['no mask', { isServer: true }, '81 01 61', 'WS_ERR_EXPECTED_MASK Invalid WebSocket frame: MASK must be set 1002'],
+    ['RSV1', {}, 'c1 01 61', 'WS_ERR_UNEXPECTED_RSV_1 Invalid WebSocket frame: RSV1 must be clear 1002'],
+    [
+      'a long message',
+      { maxPayload: 3 },
+      '81 04 61',
+      'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH Max payload size exceeded 1009',
+    ],
+    ['what is not UTF-8', {}, '81 01 ff', 'WS_ERR_INVALID_UTF8 Invalid WebSocket frame: invalid UTF-8 sequence 1007'],
+    [
+      'too many fragments',
+      { maxFragments: 2 },
+      '02 01 61 00 01 61 00 01 61',
+      'WS_ERR_TOO_MANY_BUFFERED_PARTS Too many message fragments 1008',
+    ],
+    [
+      'a close code that is none',
+      {},
+      '88 02 03 ed',
+      'WS_ERR_INVALID_CLOSE_CODE Invalid WebSocket frame: invalid status code 1005 1002',
+    ],
+  ])('is destroyed by %s, with the error that says so', async (_title, options, octets, expected) => {
+    expect(await told(By, options, [hex(octets)])).toEqual([`error ${expected}`]);
+  });
+
+  test('does not check text where it is told not to', async () => {
+    expect(await told(By, { skipUTF8Validation: true }, [hex('81 01 ff')])).toEqual(['message \xff false', 'finish']);
+  });
+
+  test('spreads events over turns where synchronous ones are not allowed', async () => {
+    const receiver = new By({ allowSynchronousEvents: false });
+    const log = record(receiver);
+    receiver.on('message', () => setImmediate(() => log.push('turn')));
+    await write(receiver, [hex('81 01 61 81 01 62 89 00')]);
+    expect(log).toEqual(['message a false', 'turn', 'message b false', 'turn', 'ping ', 'finish']);
+  });
+
+  test('ignores what comes in the chunk of a close frame, behind it', async () => {
+    expect(await told(By, {}, [hex('88 00 81 01 61')])).toEqual(['conclude 1005 ', 'finish']);
+  });
+
+  test('inflates messages by the extension it is given, keeps the order, and takes no more until that is done', async () => {
+    const calls: [string, boolean][] = [];
+    const extension = {
+      decompress(data: Buffer, fin: boolean, callback: (error: Error | null, octets?: Buffer) => void) {
+        calls.push([String(data), fin]);
+        setImmediate(() => callback(null, Buffer.from(`<${data}>`)));
+      },
+    };
+    const receiver = new By({ extensions: { 'permessage-deflate': extension } });
+    const log = record(receiver);
+    receiver.write(hex('41 01 61 89 01 70 80 02 62'));
+    await write(receiver, [hex('63 82 01 64'), hex('c2 00 c1 01'), hex('65')]);
+    expect(calls).toEqual([
+      ['a', false],
+      ['bc', true],
+      ['', true],
+      ['e', true],
+    ]);
+    expect(log).toEqual([
+      'ping p',
+      'message <a><bc> false',
+      'message d true',
+      'message <> true',
+      'message <e> false',
+      'finish',
+    ]);
+  });
+
+  test.each(['nodebuffer', 'arraybuffer', 'fragments'] as const)(
+    'delivers inflated messages as %s',
+    async (binaryType) => {
+      const extension = {
+        decompress: (data: Buffer, _fin: boolean, callback: (error: Error | null, octets?: Buffer) => void) =>
+          setImmediate(callback, null, data),
+      };
+      const log = await told(By, { binaryType, extensions: { 'permessage-deflate': extension } }, [
+        hex('42 01 61 00 00 80 01 62 c1 01 63'),
+      ]);
+      const all = { nodebuffer: 'ab', arraybuffer: 'ArrayBuffer ab', fragments: '[a,b]' };
+      expect(log).toEqual([`message ${all[binaryType]} true`, 'message c false', 'finish']);
+    },
+  );
+
+  test('holds each inflated message to maxPayload, and delivers it in the turn in which the extension answers', async () => {
+    const log: string[] = [];
+    const extension = {
+      decompress: (data: Buffer, _fin: boolean, callback: (error: Error | null, octets?: Buffer) => void) =>
+        setImmediate(() => {
+          callback(null, Buffer.concat([data, data]));
+          log.push('answered');
+        }),
+    };
+    const options = { maxPayload: 3, allowSynchronousEvents: false, extensions: { 'permessage-deflate': extension } };
+    const receiver = new By(options);
+    receiver.on('message', (data: Buffer) => log.push(`message ${data}`));
+    receiver.on('error', (error: Error) => log.push(errorText(error)));
+    await write(receiver, ['c1 01 61', 'c1 01 62', '41 01 63 80 01 64'].map(hex));
+    expect(log).toEqual([
+      'message aa',
+      'answered',
+      'message bb',
+      'answered',
+      'answered',
+      'answered',
+      'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH Max payload size exceeded 1009',
+    ]);
+  });
+
+  test('is destroyed by what cannot be inflated, and by text that is no text when it is', async () => {
+    const failure = Object.assign(new Error('bad'), { code: 'Z_DATA_ERROR' });
+    const failing = {
+      decompress: (_data: Buffer, _fin: boolean, callback: (error: Error) => void) => setImmediate(callback, failure),
+    };
+    const log = await told(By, { extensions: { 'permessage-deflate': failing } }, [hex('c1 01 61')]);
+    expect(log).toEqual(['error Z_DATA_ERROR bad']);
+    const garbage = {
+      decompress: (_data: Buffer, _fin: boolean, callback: (error: null, octets: Buffer) => void) =>
+        setImmediate(callback, null, hex('ff')),
+    };
+    expect(await told(By, { extensions: { 'permessage-deflate': garbage } }, [hex('c1 01 61')])).toEqual([
+      'error WS_ERR_INVALID_UTF8 Invalid WebSocket frame: invalid UTF-8 sequence 1007',
+    ]);
+    expect(
+      await told(By, { skipUTF8Validation: true, extensions: { 'permessage-deflate': garbage } }, [hex('c1 01 61')]),
+    ).toEqual(['message \xff false', 'finish']);
+  });
+});
+
+describe.each(both)('the fields and limits of a Receiver of %s', (_name, By) => {
+  test.each([-1, Number.NaN, null, '3', 3.5])('take the limit %j without an error', async (given) => {
+    const limit = given as number;
+    const options = { maxPayload: limit, maxFragments: limit, maxBufferedChunks: limit };
+    expect(await told(By, options, [hex('02 01 61 00 01 62 80 01'), hex('63')])).toEqual([
+      'message abc true',
+      'finish',
+    ]);
+  });
+
+  test('take the limit "3" for 3', async () => {
+    expect(await told(By, { maxPayload: '3' as unknown as number }, [hex('82 04')])).toEqual([
+      'error WS_ERR_UNSUPPORTED_MESSAGE_LENGTH Max payload size exceeded 1009',
+    ]);
+  });
+
+  test.each<[string, unknown, readonly string[], string]>([
+    ['_maxPayload', 1, ['82 02 61 61'], 'error WS_ERR_UNSUPPORTED_MESSAGE_LENGTH Max payload size exceeded 1009'],
+    ['_maxFragments', 1, ['02 00 80 00'], 'error WS_ERR_TOO_MANY_BUFFERED_PARTS Too many message fragments 1008'],
+    [
+      '_maxBufferedChunks',
+      1,
+      ['82 02', '61', '61'],
+      'error WS_ERR_TOO_MANY_BUFFERED_PARTS Too many buffered chunks 1008',
+    ],
+    ['_skipUTF8Validation', true, ['81 01 ff'], 'message \xff false'],
+    ['_binaryType', 'fragments', ['82 01 61'], 'message [a] true'],
+    ['_binaryType', 'whatever', ['02 01 61 80 01 62'], 'message [a,b] true'],
+  ])('%s can be set to %j', async (name, value, chunks, expected) => {
+    for (const isBehindMessage of [false, true]) {
+      const receiver = new By();
+      const log = record(receiver);
+      if (isBehindMessage) {
+        receiver.once('message', () => Reflect.set(receiver, name, value));
+        await write(receiver, [Buffer.concat([hex('81 00'), hex(chunks[0]!)]), ...chunks.slice(1).map(hex)]);
+        expect(log.slice(0, 2)).toEqual(['message  false', expected]);
+      } else {
+        Reflect.set(receiver, name, value);
+        expect(Reflect.get(receiver, name)).toBe(value);
+        await write(receiver, chunks.map(hex));
+        expect(log[0]).toBe(expected);
+      }
+    }
+  });
+
+  test('_binaryType holds for the message that is begun, where that is a matter of how it is delivered', async () => {
+    const receiver = new By({ binaryType: 'fragments' });
+    const log = record(receiver);
+    receiver.write(hex('02 01 61 00 01 62'));
+    receiver._binaryType = 'nodebuffer';
+    await write(receiver, [hex('80 01 63')]);
+    const other = new By();
+    other.on('message', (data: unknown) => log.push(shown(data)));
+    other.write(hex('02 01 61'));
+    other._binaryType = 'arraybuffer';
+    await write(other, [hex('80 01 62')]);
+    expect(log).toEqual(['message abc true', 'finish', 'ArrayBuffer ab']);
+  });
+
+  test('_allowSynchronousEvents can be set', async () => {
+    const receiver = new By();
+    const log = record(receiver);
+    receiver._allowSynchronousEvents = false;
+    receiver.write(hex('81 01 61'));
+    expect(log).toEqual([]);
+    await write(receiver, []);
+    expect(log).toEqual(['message a false', 'finish']);
+  });
+
+  test('_extensions can be set, and emptied', async () => {
+    const receiver = new By();
+    const log = record(receiver);
+    receiver._extensions = {
+      'permessage-deflate': { decompress: (data, _fin, callback) => setImmediate(callback, null, data) },
+    };
+    receiver.write(hex('c1 01 61'));
+    await once(receiver, 'message');
+    receiver._extensions = {};
+    await write(receiver, [hex('c1 01 61')]);
+    expect(log).toEqual([
+      'message a false',
+      'error WS_ERR_UNEXPECTED_RSV_1 Invalid WebSocket frame: RSV1 must be clear 1002',
+    ]);
+  });
+
+  test('do not matter behind a close frame: what follows is taken, and not looked at', async () => {
+    const receiver = new By({ maxPayload: 1 });
+    const log = record(receiver);
+    const taken = vi.fn();
+    receiver.cork();
+    receiver.write(hex('88 00'), taken);
+    receiver.write(hex('82 02 61 61'), taken);
+    receiver.uncork();
+    await once(receiver, 'close');
+    expect(log).toEqual(['conclude 1005 ', 'finish']);
+    expect(taken.mock.calls.map(([error]) => error ?? null)).toEqual([null, null]);
+  });
+
+  test('let an empty chunk through, also where it stands alone', async () => {
+    const chunks = ['', '81 02', '', '61', '', '62', ''].map(hex);
+    expect(await told(By, {}, chunks)).toEqual(['message ab false', 'finish']);
+  });
+});
+
+test('both Receivers tell the same of any frames, however they are cut, whatever the limits are', async () => {
+  const frame = fc
+    .tuple(
+      fc.constantFrom(0, 1, 2, 8, 9, 10, 3),
+      fc.boolean(),
+      fc.uint8Array({ maxLength: 20 }).map((octets) => Buffer.from(octets.map((octet) => 32 + (octet % 90)))),
+      fc.constantFrom(0, 0, 0, 0, 0x40),
+    )
+    .map(([opcode, fin, payload, rsv]) => {
+      const isClose = opcode === 8 && payload.length >= 2;
+      if (isClose) payload.writeUInt16BE(1000 + (payload[0]! % 16));
+      return Buffer.concat([Buffer.from([opcode | (fin ? 0x80 : 0) | rsv, payload.length]), payload]);
+    });
+  const options = fc.record(
+    {
+      maxPayload: fc.nat(30),
+      maxFragments: fc.nat(4),
+      maxBufferedChunks: fc.nat(5),
+      allowSynchronousEvents: fc.boolean(),
+      binaryType: fc.constantFrom('nodebuffer' as const, 'fragments' as const),
+    },
+    { requiredKeys: [] },
+  );
+  let errors = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(frame, { maxLength: 8 }),
+      fc.array(fc.integer({ min: 1, max: 6 })),
+      options,
+      async (frames, cuts, given) => {
+        const octets = Buffer.concat(frames);
+        const chunks: Buffer[] = [];
+        for (let at = 0, i = 0; at < octets.length; at += cuts[i++] ?? 50)
+          chunks.push(octets.subarray(at, at + (cuts[i] ?? 50)));
+        const [ours, theirs] = await Promise.all([told(Receiver, given, chunks), told(receivers.ws, given, chunks)]);
+        if (ours.some((line) => line.startsWith('error'))) errors++;
+        expect(ours).toEqual(theirs);
+      },
+    ),
+    { numRuns: 400 },
+  );
+  expect(errors).toBeGreaterThan(20);
+});
+
+test('both Receivers count the chunks of a frame alike, masked and of every length', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.constantFrom(0, 1, 5, 125, 126, 300), { minLength: 1, maxLength: 4 }),
+      fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 }),
+      fc.integer({ min: 1, max: 12 }),
+      async (lengths, cuts, maxBufferedChunks) => {
+        const octets = Buffer.concat(
+          lengths.map((length) => {
+            const head = length < 126 ? [0x82, 0x80 | length] : [0x82, 0xfe, length >> 8, length & 255];
+            return Buffer.concat([Buffer.from([...head, 1, 2, 3, 4]), Buffer.alloc(length, 7)]);
+          }),
+        );
+        const chunks: Buffer[] = [];
+        for (let at = 0, i = 0; at < octets.length; i++) {
+          const size = cuts[i % cuts.length]!;
+          chunks.push(octets.subarray(at, at + size));
+          at += size;
+        }
+        const options = { isServer: true, maxBufferedChunks };
+        const [ours, theirs] = [new Receiver(options), new WsReceiver(options)];
+        const [log, theirLog] = [record(ours), record(theirs)];
+        expect(await write(ours, chunks)).toBe(await write(theirs, chunks));
+        expect(log).toEqual(theirLog);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test.each([
+  ['ours', PerMessageDeflate],
+  ['of ws', WsPerMessageDeflate],
+])('a Receiver inflates with the class PerMessageDeflate, %s', async (_title, Deflate) => {
+  const deflate = new Deflate({ isServer: true });
+  deflate.accept([{}]);
+  const log = await told(Receiver, { isServer: false, extensions: { 'permessage-deflate': deflate } }, [
+    hex('c1 07 f2 48 cd c9 c9 07 00 41 03 f2 48 cd 80 04 c9 c9 07 00'),
+  ]);
+  deflate.cleanup();
+  expect(log).toEqual(['message Hello false', 'message Hello false', 'finish']);
+});
+
+describe('what a Receiver of goodwire does that one of ws does not', () => {
+  test('says nothing when it is destroyed while it inflates', async () => {
+    let answer = () => {};
+    const extension = {
+      decompress(_data: Buffer, _fin: boolean, callback: (error: Error | null, octets?: Buffer) => void) {
+        answer = () => callback(null, Buffer.from('late'));
+      },
+    };
+    const receiver = new Receiver({ extensions: { 'permessage-deflate': extension } });
+    const log = record(receiver);
+    receiver.write(hex('c1 01 61'));
+    receiver.destroy();
+    await once(receiver, 'close');
+    answer();
+    await new Promise(setImmediate);
+    expect(log).toEqual([]);
+  });
+
+  test('leaves what is written to it as it is', async () => {
+    const octets = hex('81 85 37 fa 21 3d 7f 9f 4d 51 58');
+    const before = Buffer.from(octets);
+    const receiver = new Receiver({ isServer: true });
+    receiver.write(octets);
+    await once(receiver.end(), 'close');
+    expect(octets).toEqual(before);
+  });
+
+  test.each([true, false])(
+    'delivers what comes behind a listener that throws, allowSynchronousEvents %s',
+    async (allowSynchronousEvents) => {
+      using uncaught = captureUncaught();
+      const receiver = new Receiver({ allowSynchronousEvents });
+      const seen: string[] = [];
+      receiver.on('message', (data: Buffer) => {
+        seen.push(String(data));
+        if (String(data) === 'a') throw new Error('in the listener');
+      });
+      try {
+        receiver.write(hex('81 01 61 81 01 62'));
+      } catch (error) {
+        expect((error as Error).message).toBe('in the listener');
+        seen.push('thrown');
+      }
+      await once(receiver.end(), 'close');
+      expect(seen.filter((one) => one !== 'thrown')).toEqual(['a', 'b']);
+      expect(uncaught.exceptions.length + seen.length).toBe(3);
+    },
+  );
+
+  test('loses nothing to a listener that throws at an inflated message', async () => {
+    using uncaught = captureUncaught();
+    const extension = {
+      decompress: (data: Buffer, _fin: boolean, callback: (error: Error | null, octets?: Buffer) => void) =>
+        callback(null, data),
+    };
+    const receiver = new Receiver({ extensions: { 'permessage-deflate': extension }, maxPayload: 5 });
+    const log = record(receiver);
+    receiver.once('message', () => {
+      throw new Error('in the listener');
+    });
+    expect(() => receiver.write(hex('c1 01 61 c1 01 62'))).toThrow('in the listener');
+    await once(receiver.end(), 'close');
+    expect(log).toEqual(['message a false', 'message b false', 'finish']);
+    expect(uncaught.exceptions).toEqual([]);
+  });
+
+  test('delivers what it has buffered behind a listener that throws, which is an uncaught exception then', async () => {
+    using uncaught = captureUncaught();
+    const receiver = new Receiver();
+    const log = record(receiver);
+    receiver.on('message', (data: Buffer) => {
+      if (String(data) === 'b') throw new Error('in the listener');
+    });
+    receiver.cork();
+    for (const octets of ['81 01 61', '81 01 62 81 01 63', '81 01 64']) receiver.write(hex(octets));
+    receiver.uncork();
+    await write(receiver, [hex('81 01 65')]);
+    expect(log).toEqual([...'abcde'].map((letter) => `message ${letter} false`).concat('finish'));
+    expect(uncaught.exceptions.map(({ message }) => message)).toEqual(['in the listener']);
+  });
+
+  test('ends behind a close frame also where the listener throws', async () => {
+    const receiver = new Receiver();
+    const log = record(receiver);
+    receiver.on('conclude', () => {
+      throw new Error('in the listener');
+    });
+    const answered = vi.fn();
+    expect(() => receiver.write(hex('88 00'), answered)).toThrow('in the listener');
+    await once(receiver, 'close');
+    expect(log).toEqual(['conclude 1005 ', 'finish']);
+    expect(answered.mock.calls).toEqual([[null]]);
+  });
+
+  test('tells the callback of a write that it was destroyed before all was delivered', async () => {
+    for (const [options, octets] of [
+      [{ extensions: { 'permessage-deflate': { decompress: () => {} } } }, 'c1 01 61'],
+      [{ allowSynchronousEvents: false }, '81 01 61'],
+    ] as const) {
+      const receiver = new Receiver(options);
+      const log = record(receiver);
+      const answered = vi.fn();
+      receiver.write(hex(octets), answered);
+      receiver.destroy();
+      await once(receiver, 'close');
+      await new Promise(setImmediate);
+      expect(log).toEqual([]);
+      expect(answered.mock.calls).toMatchObject([[{ code: 'ERR_STREAM_DESTROYED' }]]);
+      const failed = new Receiver(options);
+      failed.on('error', () => {}).write(hex(octets), answered);
+      failed.destroy(new Error('why'));
+      await new Promise((resolve) => failed.once('close', resolve));
+      expect(answered.mock.calls[1]).toMatchObject([{ message: 'why' }]);
+    }
+  });
+
+  test('delivers nothing more behind a listener that destroys it', async () => {
+    const receiver = new Receiver();
+    const log = record(receiver);
+    receiver.once('message', () => receiver.destroy());
+    receiver.write(hex('81 01 61 81 01 62'));
+    await once(receiver, 'close');
+    expect(log).toEqual(['message a false']);
+  });
+
+  test.each([true, false])('takes an answer that comes at once, allowSynchronousEvents %s', async (isAllowed) => {
+    const extension = {
+      decompress(data: Buffer, _fin: boolean, callback: (error: Error | null, octets?: Buffer) => void) {
+        callback(null, data);
+        // Only the first answer counts.
+        callback(null, Buffer.from('again'));
+      },
+    };
+    const options = { allowSynchronousEvents: isAllowed, extensions: { 'permessage-deflate': extension } };
+    expect(await told(Receiver, options, [hex('c1 01 61 41 01 62 80 01 63 81 01 64')])).toEqual([
+      'message a false',
+      'message bc false',
+      'message d false',
+      'finish',
+    ]);
+  });
+
+  test('delivers as one what was begun before fragments were asked for, of which ws still knows the parts', async () => {
+    for (const [By, expected] of [
+      [Receiver, '[ab]'],
+      [WsReceiver, '[a,b]'],
+    ] as const) {
+      const receiver = new By();
+      const log = record(receiver);
+      receiver.write(hex('02 01 61'));
+      receiver._binaryType = 'fragments';
+      await write(receiver, [hex('80 01 62')]);
+      expect(log).toEqual([`message ${expected} true`, 'finish']);
+    }
+  });
+
+  test('is destroyed by an extension that throws', async () => {
+    const extension = {
+      decompress() {
+        throw new Error('out of memory');
+      },
+    };
+    const log = await told(Receiver, { extensions: { 'permessage-deflate': extension } }, [hex('c1 01 61 81 01 62')]);
+    expect(log).toEqual(['error undefined out of memory']);
+  });
+
+  test('takes nothing for an empty answer', async () => {
+    const extension = {
+      decompress: (_data: Buffer, _fin: boolean, callback: (error: Error | null) => void) =>
+        setImmediate(callback, null),
+    };
+    expect(await told(Receiver, { extensions: { 'permessage-deflate': extension } }, [hex('c1 01 61')])).toEqual([
+      'message  false',
+      'finish',
+    ]);
+  });
+
+  test('takes a compressed frame octet by octet for no more memory than its octets', () => {
+    const receiver = new Receiver({ extensions: { 'permessage-deflate': { decompress: () => {} } } });
+    receiver.write(hex('c2 7f 00 00 00 00 00 03 0d 41'));
+    const octet = Buffer.alloc(1);
+    const before = memoryInUse();
+    for (let i = 0; i < 200_000; i++) receiver.write(octet);
+    // An object for each would be some 20 MB.
+    expect(memoryInUse() - before).toBeLessThan(2_000_000);
+    expect(receiver.writableLength).toBe(0);
+  });
+
+  test('refuses text at the first octet that cannot be UTF-8, where ws waits for the end of the message', async () => {
+    const chunks = [hex('01 01 ff'), hex('89 00'), hex('80 00')];
+    const error = 'error WS_ERR_INVALID_UTF8 Invalid WebSocket frame: invalid UTF-8 sequence 1007';
+    expect(await told(Receiver, {}, chunks)).toEqual([error]);
+    expect(await told(WsReceiver, {}, chunks)).toEqual(['ping ', error]);
+  });
+
+  test('holds an inflated message to maxPayload, whatever the extension gives', async () => {
+    const extension = {
+      decompress: (_data: Buffer, _fin: boolean, callback: (error: Error | null, octets?: Buffer) => void) => {
+        callback(null, Buffer.alloc(3, 'a'));
+        callback(null, Buffer.alloc(3, 'a'));
+      },
+    };
+    expect(
+      await told(Receiver, { maxPayload: 5, extensions: { 'permessage-deflate': extension } }, [
+        hex('41 01 61 80 01 62'),
+      ]),
+    ).toEqual(['error WS_ERR_UNSUPPORTED_MESSAGE_LENGTH Max payload size exceeded 1009']);
+  });
+});
+
+describe.each(Object.entries(implementations))('the limits on parts, of a WebSocket of %s', (_name, by) => {
+  test.each([
+    [
+      'maxFragments',
+      { maxFragments: 2 },
+      ['01 80 00000000', '00 80 00000000', '00 80 00000000'],
+      'Too many message fragments',
+    ],
+    [
+      'maxBufferedChunks',
+      { maxBufferedChunks: 3 },
+      ['82 8a 00000000', '61', '61', '61', '61', '61'],
+      'Too many buffered chunks',
+    ],
+  ] as const)('%s holds on a server: what has more is failed with 1008', async (_option, options, chunks, message) => {
+    await using peers = await listen(by, 'tcp', options);
+    const accepted = once(peers.server, 'connection');
+    const raw = await rawClient(peers);
+    raw.setNoDelay();
+    const [served] = await accepted;
+    const error = vi.fn();
+    served.on('error', error);
+    const closed = new Promise((resolve) => served.on('close', resolve));
+    const answer = once(raw, 'data') as Promise<[Buffer]>;
+    // Each chunk arrives on its own: the next goes when the one before was read.
+    for (const chunk of chunks) {
+      const read = served._socket.bytesRead;
+      raw.write(hex(chunk));
+      await vi.waitUntil(() => served._socket.bytesRead > read || error.mock.calls.length > 0, { interval: 1 });
+    }
+    expect((await answer)[0]).toEqual(hex('88 02 03 f0'));
+    raw.end();
+    await closed;
+    expect(error.mock.calls[0]?.[0]).toBeInstanceOf(RangeError);
+    expect(error.mock.calls[0]?.[0]).toMatchObject({ code: 'WS_ERR_TOO_MANY_BUFFERED_PARTS', message });
+  });
+
+  test.each([
+    ['maxFragments', { maxFragments: 2 }, ['01 00', '00 00', '00 00'], 'Too many message fragments'],
+    ['maxBufferedChunks', { maxBufferedChunks: 3 }, ['82 0a', '61', '61', '61', '61'], 'Too many buffered chunks'],
+  ] as const)('%s holds on a client: what has more is failed with 1008', async (_option, options, chunks, message) => {
+    await using raw = await rawServer(({ accept }) => switching(accept));
+    const client = new by.WebSocket(`ws://127.0.0.1:${raw.port}`, { perMessageDeflate: false, ...options });
+    const error = vi.fn();
+    client.on('error', error);
+    const closed = new Promise((resolve) => client.on('close', resolve));
+    await once(client, 'open');
+    const [socket] = raw.connections as [Socket];
+    socket.setNoDelay();
+    const answer = once(socket, 'data') as Promise<[Buffer]>;
+    const { _socket } = client as unknown as { _socket: Socket };
+    for (const chunk of chunks) {
+      const read = _socket.bytesRead;
+      socket.write(hex(chunk));
+      await vi.waitUntil(() => _socket.bytesRead > read || error.mock.calls.length > 0, { interval: 1 });
+    }
+    const [frame] = await answer;
+    expect(frame.subarray(0, 2)).toEqual(hex('88 82'));
+    expect(frame.readUInt16BE(6) ^ frame.readUInt16BE(2)).toBe(1008);
+    socket.end();
+    await closed;
+    expect(error.mock.calls[0]?.[0]).toBeInstanceOf(RangeError);
+    expect(error.mock.calls[0]?.[0]).toMatchObject({ code: 'WS_ERR_TOO_MANY_BUFFERED_PARTS', message });
+  });
+
+  test('maxBufferedChunks lets through what has just as many, message after message', async () => {
+    await using raw = await rawServer(({ accept }) => switching(accept));
+    const client = new by.WebSocket(`ws://127.0.0.1:${raw.port}`, { perMessageDeflate: false, maxBufferedChunks: 3 });
+    const seen: string[] = [];
+    client.on('message', (data) => seen.push(String(data)));
+    await once(client, 'open');
+    const [socket] = raw.connections as [Socket];
+    socket.setNoDelay();
+    const { _socket } = client as unknown as { _socket: Socket };
+    for (const chunk of ['81 03', '61', '62', '63 81 03 64', '65', '66']) {
+      const read = _socket.bytesRead;
+      socket.write(hex(chunk));
+      await vi.waitUntil(() => _socket.bytesRead > read, { interval: 1 });
+    }
+    await vi.waitUntil(() => seen.length === 2, { interval: 1 });
+    expect(seen).toEqual(['abc', 'def']);
+    client.terminate();
+    await once(client, 'close');
+  });
+});
