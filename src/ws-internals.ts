@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { EventEmitter } from 'node:events';
 import type { ClientRequest } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { limit } from './compat/limit.ts';
@@ -19,6 +20,7 @@ import { defaultCloseTimeout, type TransportOptions } from './transport/transpor
 import type { SendCallback } from './transport/transport-events.ts';
 import {
   type BinaryType,
+  changedBefore,
   insideOf,
   type ReadyState,
   type SendOptions,
@@ -54,9 +56,13 @@ class LiveSender extends Sender {
   }
 
   override sendFrame(list: readonly Buffer[], callback?: SendCallback): void {
+    for (const frame of list) {
+      if (!(frame instanceof Uint8Array)) throw new TypeError('sendFrame() takes a list of Buffers, which are frames');
+    }
     const { transport } = insideOf(this.#websocket);
-    if (transport?.connection.isOpen) transport.sendEncoded(list, callback);
-    else if (callback !== undefined) process.nextTick(callback, notOpen(this.#websocket.readyState));
+    const told = typeof callback === 'function' ? callback : undefined;
+    if (transport?.connection.isOpen) transport.sendEncoded(list, told);
+    else if (told !== undefined) process.nextTick(told, notOpen(this.#websocket.readyState));
   }
 }
 
@@ -66,11 +72,12 @@ function notOpen(state: ReadyState): Error {
   });
 }
 
-/** The `_receiver` of a WebSocket: its limit, which programs raise once they know a client, and what else they look at. */
-class LiveReceiver {
+/** The `_receiver` of a WebSocket: its limit, which programs raise once they know a client, and what else they look at. It emits nothing. */
+class LiveReceiver extends EventEmitter {
   readonly #websocket: WebSocket;
 
   constructor(websocket: WebSocket) {
+    super();
     this.#websocket = websocket;
   }
 
@@ -87,6 +94,10 @@ class LiveReceiver {
     return insideOf(this.#websocket).binaryType;
   }
 
+  set _binaryType(type: BinaryType) {
+    this.#websocket.binaryType = type;
+  }
+
   get _extensions(): object {
     return extensionsOf(this.#websocket);
   }
@@ -99,14 +110,15 @@ class LiveReceiver {
 /** The options of a socket: of its connection, or those which it will have. */
 function settled(websocket: WebSocket): Partial<TransportOptions> {
   const { transport, options } = insideOf(websocket);
-  return transport?.settings.options ?? ((options ?? {}) as Partial<TransportOptions>);
+  return transport?.settings.options ?? { ...(options as Partial<TransportOptions>), ...changedBefore.get(websocket) };
 }
 
 /** Changes options of one socket, whose others it may share with many. */
 function settle(websocket: WebSocket, changes: Partial<TransportOptions>): void {
   const { transport, options } = insideOf(websocket);
-  if (transport !== null) transport.connection.settings = transport.settings.changed(changes);
-  else if (options !== null) Object.assign(options, changes);
+  if (transport !== null) transport.connection.changeSettings(transport.settings.changed(changes));
+  // The options themselves may be those of a server, and of all its sockets.
+  else if (options !== null) changedBefore.set(websocket, { ...changedBefore.get(websocket), ...changes });
 }
 
 const noExtensions = Object.freeze({});
@@ -146,13 +158,24 @@ function receiverOf(websocket: WebSocket): LiveReceiver | null {
   return receiver;
 }
 
+/** What a program puts in the place of a field is what it finds there from then on: mocks do that. */
+function shadow(name: string): (this: object, value: unknown) => void {
+  return function (value) {
+    Object.defineProperty(this, name, { value, writable: true, enumerable: true, configurable: true });
+  };
+}
+
 /** One accessor for each name, not enumerable: they do not show when a socket is printed or its keys are listed. */
 function reveal<T extends object>(
   prototype: T,
   accessors: Record<string, { get(this: T): unknown; set?(this: T, value: never): void }>,
 ): void {
   for (const [name, accessor] of Object.entries(accessors)) {
-    Object.defineProperty(prototype, name, { ...accessor, configurable: true } as PropertyDescriptor);
+    Object.defineProperty(prototype, name, {
+      set: shadow(name),
+      ...accessor,
+      configurable: true,
+    } as PropertyDescriptor);
   }
 }
 
@@ -272,6 +295,8 @@ reveal(WebSocket.prototype, {
   /** The stream below, also when it is closed; null before there is one. */
   _socket: {
     get() {
+      // Whoever takes the stream may write to it, or end it: what was sent comes before.
+      insideOf(this).transport?.flush();
       return streamOf(this);
     },
   },

@@ -80,6 +80,15 @@ test('every import in src points down to a layer that the table allows', () => {
   expect(files.flatMap((path) => breaches(path, readFileSync(join(source, path), 'utf8')))).toEqual([]);
 });
 
+test('nothing in src has a name that CommonJS gives to every module: compiled as such, it would hide that one', () => {
+  const taken =
+    /^\s*(?:(?:export )?(?:const|let|var|function|class) |(?:const|let|var) \{[^}\n]*)\b(?:exports|module|require|__filename|__dirname)\b/m;
+  expect('  const { exports } = instance;').toMatch(taken);
+  // The entry for CommonJS means those.
+  const compiled = files.filter((path) => path !== 'index.cts');
+  expect(compiled.filter((path) => taken.test(readFileSync(join(source, path), 'utf8')))).toEqual([]);
+});
+
 test('no layer of the table imports itself in a circle', () => {
   const visit = (name: string, path: readonly string[]): void => {
     expect(path).not.toContain(name);

@@ -22,9 +22,9 @@ export interface PerMessageDeflateOptions {
   /** Compress each of our messages by itself. */
   clientNoContextTakeover?: boolean | undefined;
   /** Base-2 logarithm of the server's window, 8–15. */
-  serverMaxWindowBits?: number | boolean | undefined;
+  serverMaxWindowBits?: number | undefined;
   /** Base-2 logarithm of our window, 8–15. */
-  clientMaxWindowBits?: number | boolean | undefined;
+  clientMaxWindowBits?: number | undefined;
   /** Options for deflating. */
   zlibDeflateOptions?: DeflateOptions | undefined;
   /** Options for inflating. */

@@ -1,6 +1,6 @@
 import { CloseCode } from '../frame/close-code.ts';
 import type { FrameHeader } from '../frame/frame.ts';
-import type { FrameSink } from '../frame/frame-decoder.ts';
+import { defaultMaxPayload, type FrameSink } from '../frame/frame-decoder.ts';
 import type { FrameWriter } from '../frame/frame-writer.ts';
 import { Opcode } from '../frame/opcode.ts';
 import { ProtocolError } from '../frame/protocol-error.ts';
@@ -45,7 +45,7 @@ export class Connection implements FrameSink, MessageSink {
   /** Set by the owner while the peer does not read: only the latest ping is answered, by {@link sendOwedPong} (§5.5.3). */
   isCongested = false;
 
-  /** Its options; the owner may put others of the same role in their place, which hold from the next message on. */
+  /** Its options; see {@link changeSettings}. */
   settings: ConnectionSettings;
   private readonly events: ConnectionEvents;
   /** The decoders, while something is half received. */
@@ -68,6 +68,12 @@ export class Connection implements FrameSink, MessageSink {
   constructor(options: ConnectionOptions | ConnectionSettings, events: ConnectionEvents) {
     this.settings = options instanceof ConnectionSettings ? options : new ConnectionSettings(options);
     this.events = events;
+  }
+
+  /** Puts other settings of the same role in the place of its own: their `maxPayload` holds at once, the rest from the next message on. */
+  changeSettings(settings: ConnectionSettings): void {
+    this.settings = settings;
+    if (this.reader !== null) this.reader.frames.maxPayload = settings.options.maxPayload ?? defaultMaxPayload;
   }
 
   /** Set by the owner: binary messages are delivered as lists of their fragments, from the one on that begins next. */
@@ -196,6 +202,12 @@ export class Connection implements FrameSink, MessageSink {
   sendEncoded(frames: Uint8Array): void {
     this.#demandOpen();
     if (this.isFragmented) throw new Error('A fragmented message is being sent (RFC 6455 §5.4)');
+    this.writer.writeEncoded(frames);
+  }
+
+  /** Sends octets that are frames, as they are, also between the fragments of a message: whoever gives them knows what is being sent. */
+  sendRaw(frames: Uint8Array): void {
+    this.#demandOpen();
     this.writer.writeEncoded(frames);
   }
 

@@ -23,9 +23,9 @@ interface WebAssemblyNamespace {
 function instantiate(): Xor | null {
   try {
     const wasm = (globalThis as unknown as { WebAssembly: WebAssemblyNamespace }).WebAssembly;
-    const { exports } = new wasm.Instance(new wasm.Module(Buffer.from(maskModule, 'base64')));
-    scratch = new Uint8Array(exports.memory.buffer);
-    return exports.xor;
+    const instance = new wasm.Instance(new wasm.Module(Buffer.from(maskModule, 'base64')));
+    scratch = new Uint8Array(instance.exports.memory.buffer);
+    return instance.exports.xor;
   } catch {
     return null;
   }

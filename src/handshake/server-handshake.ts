@@ -80,7 +80,8 @@ function refusal(rule: keyof typeof refusals, cause?: unknown): HandshakeError {
 export function readOffer(request: HandshakeRequestFields, { needsHost = true }: OfferRules = {}): Offer {
   if (request.method !== 'GET') throw refusal('method');
   // 505 is for a major version that the server does not speak; that one never comes through Node's parser.
-  if (!isHttpVersion(request.httpVersion)) throw refusal('httpVersion');
+  // A request that a program has made up may have none.
+  if (request.httpVersion != null && !isHttpVersion(request.httpVersion)) throw refusal('httpVersion');
   // HTTP/2 has the host in a field of its own.
   if (needsHost && !field(request, 'host') && !field(request, ':authority')) throw refusal('host');
   if (!hasToken(field(request, 'upgrade'), 'websocket')) throw refusal('upgrade');

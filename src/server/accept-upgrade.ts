@@ -156,7 +156,7 @@ function leave({ host, request, socket }: Refused): void {
 
 function readRequest(request: IncomingMessage): Offer {
   // A request without raw headers was not read from a connection: tests inject such, and do not name a host.
-  return readOffer(request, { needsHost: request.rawHeaders !== undefined });
+  return readOffer(request, { needsHost: request.rawHeaders?.length > 0 });
 }
 
 /** Published, because the application has no listener on this socket, and would be ended by the error. */

@@ -12,19 +12,25 @@ export interface Flushable {
 let dirty: Flushable[] = [];
 let current: Flushable | null = null;
 let isWatchingExit = false;
+let isExiting = false;
+
+// Kept, because a test of the application that fakes timers would stop all connections of the process: the fake ones may never come.
+/** `process.nextTick`, as it was when this was loaded. */
+export const afterTick = process.nextTick;
+/** `setImmediate`, as it was when this was loaded. */
+export const afterPoll = setImmediate;
 
 /** Flushes at the end of this tick: all sends of a tick leave in one write. */
 export function flushAtEndOfTick(one: Flushable): void {
   if (dirty.push(one) === 1) {
-    watchExit();
-    process.nextTick(flushDirty);
+    if (isExiting) flushDirty();
+    else afterTick(flushDirty);
   }
 }
 
 /** Says who handles received data just now, and flushes by itself at the end of it; null for nobody. */
 export function setCurrent(one: Flushable | null): void {
   current = one;
-  watchExit();
 }
 
 /** Nobody waits for another handler once this many milliseconds have gone, nor for more than so many; one that runs is not stopped. */
@@ -35,9 +41,6 @@ const fewEvents = 4;
 const quietPhases = 16;
 const pauseEvents = 512;
 
-// Kept, because a test of the application that fakes timers would stop all connections of the process: the fake one may never come.
-const afterPoll = setImmediate;
-
 let collected: Flushable[] = [];
 let collectedSince = 0;
 let collectedInPhase = 0;
@@ -47,7 +50,7 @@ let pause = 0;
 
 /** Flushes after a data event: at once, or soon and with others. */
 export function flushAfterEvent(one: Flushable): void {
-  if (pause > 0) {
+  if (pause > 0 || isExiting) {
     pause--;
     one.flush();
     return;
@@ -87,11 +90,13 @@ function flushDirty(): void {
   for (const one of list) one.flush();
 }
 
-// A program that sends and then calls process.exit() in the same tick expects its message to leave.
-function watchExit(): void {
+/** A program that sends and then calls `process.exit()` in the same tick expects its message to leave: called by whoever will send. */
+export function watchExit(): void {
   if (isWatchingExit) return;
   isWatchingExit = true;
   process.on('exit', () => {
+    // What other listeners of this event send will have no later tick.
+    isExiting = true;
     current?.flush();
     flushCollected();
     flushDirty();

@@ -1,11 +1,21 @@
+import { AsyncResource } from 'node:async_hooks';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Connection, type ConnectionEvents } from '../connection/connection.ts';
 import { type ConnectionOptions, ConnectionSettings } from '../connection/connection-settings.ts';
 import type { ConnectionState } from '../connection/connection-state.ts';
+import { copyUpTo } from '../frame/frame-writer.ts';
 import type { ProtocolError } from '../frame/protocol-error.ts';
 import type { MessageData } from '../message/message-decoder.ts';
-import { type Flushable, flushAfterEvent, flushAtEndOfTick, setCurrent } from './flush.ts';
+import {
+  afterPoll,
+  afterTick,
+  type Flushable,
+  flushAfterEvent,
+  flushAtEndOfTick,
+  setCurrent,
+  watchExit,
+} from './flush.ts';
 import {
   onClosed,
   onEnding,
@@ -67,6 +77,9 @@ const hasSentClose: Readonly<Record<ConnectionState, boolean>> = {
 // Where so much waits for the peer to read, pings are no more answered one by one.
 const congestedFrom = 65_536;
 
+/** The memory of the large message that is being delivered. */
+let delivered: ArrayBufferLike | null = null;
+
 const kTransport = Symbol('goodwire.transport');
 
 interface TransportStream extends Duplex {
@@ -86,7 +99,7 @@ export class Transport implements ConnectionEvents, Flushable {
   private isPausedByOwner = false;
   private isResumeScheduled = false;
   private rest: Buffer | null = null;
-  private callbacks: SendCallback[] | null = null;
+  private callbacks: PendingSend[] | null = null;
   /** Called when a TLS socket has written, which is never at once: else each would keep its slab for as long as it is idle. */
   private readonly onWritten: (() => void) | undefined = undefined;
   /** How the connection is being ended; kept apart, because most connections are not. */
@@ -102,6 +115,7 @@ export class Transport implements ConnectionEvents, Flushable {
       options instanceof TransportSettings ? options : new TransportSettings(options),
       this,
     );
+    watchExit();
     (stream as TransportStream)[kTransport] = this;
     if (stream instanceof Socket && 'encrypted' in stream) this.onWritten = () => this.#releaseWritten();
     // Before there is a listener for data: a stream that flows would deliver it at once, to an application that does not listen yet.
@@ -145,13 +159,17 @@ export class Transport implements ConnectionEvents, Flushable {
     if (this.queue !== null) {
       // A copy: nobody can say how long it will wait.
       const own = typeof data === 'string' ? data : Buffer.from(data);
+      const pending = pendingSend(callback);
       this.#enqueue(Buffer.byteLength(own), () =>
-        this.#whileOpen(callback, () => this.connection.send(own, isBinary, fin, masked)),
+        this.#whileOpen(pending, () => this.connection.send(own, isBinary, fin, masked)),
       );
       return;
     }
     this.connection.send(data, isBinary, fin, masked);
-    this.#written(callback);
+    this.#written(pendingSend(callback));
+    // An application may use its buffer again. What the kernel takes at once it has copied; what it does not take, Node holds, as with
+    // ws. A message that is passed on while it is delivered lies in memory that nobody uses again.
+    if (typeof data !== 'string' && data.length > copyUpTo && !masked && data.buffer !== delivered) this.flush();
   }
 
   /** Sends a Blob as a message, in its turn: whatever is sent after it waits until it was read. */
@@ -164,11 +182,13 @@ export class Transport implements ConnectionEvents, Flushable {
     const { connection } = this;
     if (this.queue !== null) {
       const own = Buffer.concat(frames);
-      this.#enqueue(own.length, () => this.#whileOpen(callback, () => connection.sendEncoded(own)));
+      const pending = pendingSend(callback);
+      this.#enqueue(own.length, () => this.#whileOpen(pending, () => connection.sendRaw(own)));
       return;
     }
-    for (const frame of frames) connection.sendEncoded(frame);
-    this.#written(callback);
+    for (const frame of frames) connection.sendRaw(frame);
+    this.#written(pendingSend(callback));
+    if (frames.some(({ length }) => length > copyUpTo)) this.flush();
   }
 
   /** Sends a ping or a pong. @throws RangeError if the payload is longer than 125 octets. */
@@ -176,11 +196,12 @@ export class Transport implements ConnectionEvents, Flushable {
     demandControlLength(payload.length);
     if (this.queue !== null) {
       const own = Buffer.from(payload);
-      this.#enqueue(own.length, () => this.#whileOpen(callback, () => this.connection[kind](own, masked)));
+      const pending = pendingSend(callback);
+      this.#enqueue(own.length, () => this.#whileOpen(pending, () => this.connection[kind](own, masked)));
       return;
     }
     this.connection[kind](payload, masked);
-    this.#written(callback);
+    this.#written(pendingSend(callback));
   }
 
   /** As {@link sendControl}, in its turn, with a payload that must be read first. */
@@ -284,6 +305,7 @@ export class Transport implements ConnectionEvents, Flushable {
 
   /** @internal */
   message(data: MessageData, isBinary: boolean): void {
+    if (data.length > copyUpTo) delivered = (data as Buffer).buffer;
     if (this.settings.defersEvents) this.#deliverApart(() => this.owner[onMessage](data, isBinary));
     else this.owner[onMessage](data, isBinary);
   }
@@ -329,6 +351,7 @@ export class Transport implements ConnectionEvents, Flushable {
     try {
       connection.receive(chunk);
     } finally {
+      delivered = null;
       setCurrent(null);
       this.isInEvent = false;
       if (connection.isReceiving && (connection.offset < chunk.length || this.rest !== null)) {
@@ -516,16 +539,16 @@ export class Transport implements ConnectionEvents, Flushable {
   }
 
   #destroyWhenDone(): void {
-    const { hasPeerEnded, hasFinished } = this.#ending();
-    // Not in this tick: a stream that is made of others would lose what they have not passed on.
-    if (hasPeerEnded && hasFinished) this.#startCloseTimer(0);
+    const { hasPeerEnded, hasFinished, wasClean } = this.#ending();
+    // Not in this tick, and not where the peer may still read: a stream that is made of others would lose what they have not passed on.
+    if (hasPeerEnded && hasFinished && wasClean) this.#startCloseTimer(0);
   }
 
   /** Frames have been written: they leave at the end of the event or of the tick. */
-  #written(callback?: SendCallback): void {
-    if (callback !== undefined) {
-      if (this.callbacks === null) this.callbacks = [callback];
-      else this.callbacks.push(callback);
+  #written(pending?: PendingSend): void {
+    if (pending !== undefined) {
+      if (this.callbacks === null) this.callbacks = [pending];
+      else this.callbacks.push(pending);
     }
     if (this.connection.outgoingLength >= flushFrom) {
       this.flush();
@@ -536,21 +559,22 @@ export class Transport implements ConnectionEvents, Flushable {
   }
 
   #enqueueBlob(blob: Blob, callback: SendCallback | undefined, write: (octets: Uint8Array) => void): void {
+    const pending = pendingSend(callback);
     this.#enqueue(blob.size, async () => {
       let octets: Uint8Array;
       try {
         octets = new Uint8Array(await blob.arrayBuffer());
       } catch (cause) {
-        this.#failToRead(cause, callback);
+        this.#failToRead(cause, pending);
         return;
       }
-      this.#whileOpen(callback, () => write(octets));
+      this.#whileOpen(pending, () => write(octets));
     });
   }
 
-  #failToRead(cause: unknown, callback?: SendCallback): void {
+  #failToRead(cause: unknown, pending?: PendingSend): void {
     const error = cause instanceof Error ? cause : new Error('The Blob could not be read', { cause });
-    if (callback !== undefined) callAll([callback], error);
+    if (pending !== undefined) callAll([pending], error);
     // If the connection has ended meanwhile nobody has to be told that it does.
     if (this.stream.destroyed || this.connection.state === 'ended') return;
     this.destroy();
@@ -587,7 +611,7 @@ export class Transport implements ConnectionEvents, Flushable {
     this.connection.holdsClose = false;
   }
 
-  #whileOpen(callback: SendCallback | undefined, write: () => void): void {
+  #whileOpen(pending: PendingSend | undefined, write: () => void): void {
     let error: Error | undefined;
     if (this.stream.writable) {
       try {
@@ -598,8 +622,8 @@ export class Transport implements ConnectionEvents, Flushable {
     } else {
       error = notWritable('The socket was closed while the blob was being read');
     }
-    if (error === undefined) this.#written(callback);
-    else if (callback !== undefined) callAll([callback], error);
+    if (error === undefined) this.#written(pending);
+    else if (pending !== undefined) callAll([pending], error);
   }
 
   /** Delivers one event, and the next in a later turn: behind whatever immediates the listener has asked for. */
@@ -608,14 +632,14 @@ export class Transport implements ConnectionEvents, Flushable {
     try {
       deliver();
     } finally {
-      if (!this.isPausedByOwner) setImmediate(resumeDeferred, this);
+      if (!this.isPausedByOwner) afterPoll(resumeDeferred, this);
     }
   }
 
   #scheduleResume(): void {
     if (this.isResumeScheduled) return;
     this.isResumeScheduled = true;
-    process.nextTick(resumeDeferred, this);
+    afterTick(resumeDeferred, this);
   }
 
   /** @internal */
@@ -647,6 +671,20 @@ function resumeDeferred(transport: Transport): void {
   transport.continueReading();
 }
 
+/** A callback, with the asynchronous context of its send: several leave in one write, and each is called in its own. */
+class PendingSend extends AsyncResource {
+  readonly callback: SendCallback;
+
+  constructor(callback: SendCallback) {
+    super('GoodwireSend');
+    this.callback = callback;
+  }
+}
+
+function pendingSend(callback: SendCallback | undefined): PendingSend | undefined {
+  return callback === undefined ? undefined : new PendingSend(callback);
+}
+
 function demandControlLength(length: number): void {
   if (length > 125) throw new RangeError('The data size must not be greater than 125 bytes');
 }
@@ -655,11 +693,11 @@ function notWritable(message = 'The connection was closed before the data was se
   return Object.assign(new Error(message), { code: 'ERR_STREAM_DESTROYED' });
 }
 
-function callAll(callbacks: readonly SendCallback[], error?: Error): void {
-  for (const callback of callbacks) {
+function callAll(callbacks: readonly PendingSend[], error?: Error): void {
+  for (const pending of callbacks) {
     try {
-      if (error === undefined || error === null) callback();
-      else callback(error);
+      if (error === undefined || error === null) pending.runInAsyncScope(pending.callback);
+      else pending.runInAsyncScope(pending.callback, undefined, error);
     } catch (thrown) {
       // It is the application's to see, but not at the cost of the other callbacks.
       process.nextTick(rethrow, thrown);

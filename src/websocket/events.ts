@@ -44,7 +44,8 @@ export class CloseEvent extends Event {
 /** An `error` event. */
 export class ErrorEvent extends Event {
   /** What went wrong. */
-  readonly error: Error;
+  // biome-ignore lint/suspicious/noExplicitAny: typed so for programs written for `ws`, which read `error.code`
+  readonly error: any;
   /** The message of {@link error}. */
   readonly message: string;
 

@@ -7,7 +7,7 @@ import { formatClosePayload } from '../connection/close-payload.ts';
 import { CloseCode } from '../frame/close-code.ts';
 import type { MessageData } from '../message/message-decoder.ts';
 import { isBlob, octetLength, type SendData, toOctets } from '../message/send-data.ts';
-import { Transport, type TransportSettings } from '../transport/transport.ts';
+import { Transport, type TransportOptions, type TransportSettings } from '../transport/transport.ts';
 import {
   onClosed,
   onEnding,
@@ -172,6 +172,8 @@ export let setIsServer: (socket: WebSocket, isServer: boolean) => void;
 export let setReadyState: (socket: WebSocket, state: ReadyState) => void;
 
 const noPayload = Buffer.alloc(0);
+/** @internal Options that were changed on one socket, whose options may be everybody's, before it had a connection. */
+export const changedBefore = new WeakMap<WebSocket, Partial<TransportOptions>>();
 /** How often a client was redirected; most are not, and there may be very many sockets. */
 const redirects = new WeakMap<WebSocket, number>();
 const stateNames = ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'] as const;
@@ -387,7 +389,8 @@ export class WebSocket extends EventEmitter implements TransportEvents {
     if (options.extensions) this[own.extensions] = options.extensions;
     const settings = options.settings ?? socketSettings({ ...this[own.options], ...options }, this[own.isServer]);
     this[own.options] = null;
-    const transport = new Transport(stream, head, settings, this);
+    const changes = changedBefore.get(this);
+    const transport = new Transport(stream, head, changes === undefined ? settings : settings.changed(changes), this);
     this[own.transport] = transport;
     if (this[own.binaryType] === 'fragments') transport.connection.keepsFragments = true;
     const { setTimeout, setNoDelay } = stream as Partial<Record<'setTimeout' | 'setNoDelay', (value?: number) => void>>;
@@ -399,8 +402,9 @@ export class WebSocket extends EventEmitter implements TransportEvents {
 
   /**
    * Sends a message.
-   * @param data A string or number goes as text; a Buffer, view, ArrayBuffer, Blob or array of octets as binary data. A Buffer of
-   *   more than 8 KiB is not copied on a server: leave it as it is until `callback` is called.
+   * @param data A string or number goes as text; a Buffer, view, ArrayBuffer, Blob or array of octets as binary data. A Buffer may be
+   *   used again afterwards, unless it has more than 8 KiB on a server: what the kernel does not take of it at once is not copied, so
+   *   leave it as it is until `callback` is called while `bufferedAmount` is not 0.
    * @param callback Called when the kernel has the octets, or with the error that prevented it.
    * @throws Error while the socket is CONNECTING. In CLOSING and CLOSED the callback gets the error.
    */
@@ -644,8 +648,9 @@ export class WebSocket extends EventEmitter implements TransportEvents {
 }
 
 for (const [value, name] of stateNames.entries()) {
-  Object.defineProperty(WebSocket, name, { enumerable: true, value });
-  Object.defineProperty(WebSocket.prototype, name, { enumerable: true, value });
+  const constant = { enumerable: true, value, writable: false, configurable: false };
+  Object.defineProperty(WebSocket, name, constant);
+  Object.defineProperty(WebSocket.prototype, name, constant);
 }
 
 // As in a browser, and in `ws`, the attributes show when a program lists what a socket has.

@@ -35,6 +35,22 @@ describe('the end of a connection', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  test.each(['client', 'served'] as const)(
+    'comes soon on streams that do not destroy themselves: %s closes',
+    async (closing) => {
+      const streams = duplexPair({ autoDestroy: false });
+      const client = new WebSocket(null, undefined, { isServer: false });
+      const served = new WebSocket(null, undefined, {});
+      client.setSocket(streams[0], Buffer.alloc(0));
+      served.setSocket(streams[1], Buffer.alloc(0));
+      const closed = Promise.all([once(client, 'close'), once(served, 'close')]);
+      ({ client, served })[closing].close(1000, 'enough');
+      expect(await closed).toEqual(Array(2).fill([1000, Buffer.from('enough')]));
+      expect(streams.map(({ destroyed }) => destroyed)).toEqual([true, true]);
+      expect(streams.map((stream) => stream.listenerCount('finish'))).toEqual([0, 0]);
+    },
+  );
+
   test('is forced by a client, too, whose server neither ends nor reads: a second for it to end, and closeTimeout after that', async () => {
     vi.useFakeTimers();
     const { socket, raw, stream } = onMemory(false, { closeTimeout: 5000 });

@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+import nodeAdapter from 'crossws/adapters/node';
+import { expect, test, vi } from 'vitest';
+import { type PerMessageDeflateOptions, WebSocketServer } from 'ws';
+import { closed, connect, crash, listen, negotiatesDeflate, next, nextMessage } from './loopback.ts';
+
+async function serve(port = 0) {
+  const webSocketServer = new WebSocketServer({ noServer: true, perMessageDeflate: true });
+  const closes: { code?: number | undefined; reason?: string | undefined }[] = [];
+  const drains: string[] = [];
+  const adapter = nodeAdapter({
+    wss: webSocketServer as never,
+    hooks: {
+      upgrade(request) {
+        const { searchParams } = new URL(request.url);
+        if (searchParams.get('token') === 'wrong') throw new Response('not you', { status: 403 });
+        const compression = searchParams.get('compression');
+        return {
+          headers: { 'x-served-by': 'crossws' },
+          context: { name: searchParams.get('name') },
+          ...(compression ? { perMessageDeflate: JSON.parse(compression) as PerMessageDeflateOptions } : {}),
+        };
+      },
+      open(peer) {
+        peer.subscribe('room');
+        peer.send(`hello ${peer.context.name} at ${peer.remoteAddress}`);
+      },
+      message(peer, message) {
+        if (message.rawData === 'close me') peer.close(4_001, 'as you wish');
+        else if (message.rawData === 'spread') peer.publish('room', 'news');
+        else if (message.rawData === 'flood') peer.send(randomBytes(16_777_216));
+        else peer.send(message.rawData);
+      },
+      drain: (peer) => void drains.push(peer.id),
+      close: (_peer, details) => void closes.push(details),
+    },
+  });
+  const httpServer = createServer();
+  httpServer.on('upgrade', adapter.handleUpgrade);
+  const listening = await listen(httpServer, port);
+  return { httpServer, webSocketServer, adapter, closes, drains, port: listening, url: `ws://127.0.0.1:${listening}` };
+}
+
+test('peers send and receive text and octets, and publish to those who have subscribed', async () => {
+  const { url, closes } = await serve();
+  const sockets = ['a', 'b', 'c'].map((name) => connect(`${url}/?name=${name}`));
+  const [, response] = await Promise.all([Promise.all(sockets.map(nextMessage)), next(sockets[0]!, 'upgrade')]);
+  expect(response[0].headers['x-served-by']).toBe('crossws');
+  const [one, ...others] = sockets;
+  one!.send('grüße, 世界 🚀');
+  expect(await nextMessage(one!)).toBe('grüße, 世界 🚀');
+  const octets = randomBytes(70_000);
+  one!.send(octets);
+  expect(octets.equals((await nextMessage(one!)) as Buffer)).toBe(true);
+  const heard = Promise.all(others.map(nextMessage));
+  one!.send('spread');
+  expect(await heard).toEqual(['news', 'news']);
+  one!.close(4_000, 'enough');
+  expect(await closed(one!)).toEqual([4_000, 'enough']);
+  await vi.waitFor(() => expect(closes).toEqual([{ code: 4_000, reason: 'enough' }]));
+});
+
+test('a hook settles compression for its connection alone', async () => {
+  const { url } = await serve();
+  const ask = async (compression: unknown): Promise<string | undefined> => {
+    const socket = connect(`${url}/?name=a&compression=${encodeURIComponent(JSON.stringify(compression))}`);
+    const [[response], greeting] = await Promise.all([next(socket, 'upgrade'), nextMessage(socket)]);
+    expect(greeting).toBe('hello a at 127.0.0.1');
+    socket.send('x'.repeat(100_000));
+    expect(await nextMessage(socket)).toHaveLength(100_000);
+    return response.headers['sec-websocket-extensions'];
+  };
+  expect(await ask(false)).toBeUndefined();
+  const plain = negotiatesDeflate ? 'permessage-deflate' : undefined;
+  expect(await ask(true)).toBe(plain);
+  expect(await ask({ serverNoContextTakeover: true })).toBe(plain && `${plain}; server_no_context_takeover`);
+  expect(await ask(true)).toBe(plain);
+});
+
+test('a hook refuses an upgrade', async () => {
+  const { url } = await serve();
+  const [error] = await next(connect(`${url}/?token=wrong`), 'error');
+  expect(error.message).toBe('Unexpected server response: 403');
+});
+
+test('a peer learns when what it has sent is on its way', async () => {
+  const { url, drains } = await serve();
+  const socket = connect(`${url}/?compression=false`);
+  await nextMessage(socket);
+  expect(drains).toEqual([]);
+  socket.send('flood');
+  expect(await nextMessage(socket)).toHaveLength(16_777_216);
+  await vi.waitFor(() => expect(drains.length).toBeGreaterThan(0));
+});
+
+test('the server closes, one peer or all; after a restart new ones come', async () => {
+  const first = await serve();
+  const [one, other] = [connect(first.url), connect(first.url)];
+  await Promise.all([nextMessage(one), nextMessage(other)]);
+  one.send('close me');
+  expect(await closed(one)).toEqual([4_001, 'as you wish']);
+  const ended = closed(other);
+  first.adapter.closeAll(1001, 'going away');
+  expect(await ended).toEqual([1001, 'going away']);
+  await crash(first.httpServer);
+  await serve(first.port);
+  expect(await nextMessage(connect(`${first.url}/?name=b`))).toBe('hello b at 127.0.0.1');
+});
