@@ -1,7 +1,10 @@
-// Builds dist/ from src/: tsc and nothing else.
+// Builds dist/ from src/ with tsc. What Node runs is CommonJS, in dist/cjs: that loads everywhere, in Jest and in bundles too, and a
+// program that imports and a package of it that requires share one class. dist/index.js and dist/protocol.js are thin ES modules over
+// it. dist/browser.js and what it needs are ES modules throughout; the types of everything are those of the ES modules.
 import { spawnSync } from 'node:child_process';
-import { existsSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
@@ -9,12 +12,108 @@ const dist = join(root, 'dist');
 // Built beside and swapped in, so that a server or a test that runs meanwhile never sees half a dist/.
 const fresh = join(root, `dist.${process.pid}`);
 const old = `${fresh}.old`;
+const require = createRequire(import.meta.url);
+
+/** @param {string} config @param {string} directory */
+function compile(config, directory) {
+  const args = [tsc, '-p', join(root, config), '--outDir', directory];
+  return spawnSync(process.execPath, args, { stdio: 'inherit' }).status ?? 1;
+}
+
+/** @param {string} file @param {readonly string[]} lines */
+const write = (file, lines) => writeFileSync(join(fresh, file), `${lines.join('\n')}\n`);
+
+/** @param {string} name @returns {Readonly<Record<string, unknown>>} */
+const load = (name) => require(join(fresh, 'cjs', `${name}.js`));
+
+/**
+ * The ES module of an entry point: the exports of its CommonJS module by name, which Node and every bundler find in the text of that.
+ * @param {string} name
+ */
+function writeModule(name) {
+  const exported = load(name);
+  const names = Object.keys(exported).filter((key) => /^\w+$/.test(key) && key !== 'default');
+  const clauses = names.toSorted();
+  // To an ES module the whole of module.exports goes by these two names, so what they mean is taken from under its own name.
+  for (const alias of ['default', 'module.exports']) {
+    if (!Object.hasOwn(exported, alias)) continue;
+    const own = names.find((key) => exported[key] === exported[alias]);
+    if (own === undefined)
+      throw new Error(`${name}: what is exported as ${alias} is not exported by a name of its own`);
+    clauses.push(`${own} as ${alias === 'default' ? alias : `'${alias}'`}`);
+  }
+  write(`${name}.js`, ['export {', ...clauses.map((clause) => `  ${clause},`), `} from './cjs/${name}.js';`]);
+}
+
+/**
+ * The types of an entry point for CommonJS that is compiled by TypeScript: each export under its name, of the type that it has in the
+ * ES modules. (A re-export would do, but the node16 mode of TypeScript lets no file of CommonJS have one of an ES module.)
+ * @param {string} name
+ */
+function writeCommonTypes(name) {
+  const values = new Set(Object.keys(load(name)));
+  const types = new Set();
+  const declarations = readFileSync(join(fresh, `${name}.d.ts`), 'utf8');
+  for (const [, list, from] of declarations.matchAll(/^export (?:type )?\{([^}]*)\} from '(.+)';$/gm)) {
+    const source = readFileSync(join(fresh, /** @type {string} */ (from).replace(/\.[jt]s$/, '.d.ts')), 'utf8');
+    for (const clause of /** @type {string} */ (list).split(',').filter((text) => text.trim() !== '')) {
+      const [, key] = /^\s*(?:type )?(\w+)\s*$/.exec(clause) ?? [];
+      if (key === undefined) throw new Error(`${name}: cannot read the export ${clause.trim()}`);
+      const type = new RegExp(`^export (?:declare )?(?:abstract )?(?:class|interface|type) ${key}\\b(<?)`, 'm').exec(
+        source,
+      );
+      if (type?.[1] === '<') throw new Error(`${name}: ${key} has type parameters, which are not written yet`);
+      if (type !== null) types.add(key);
+      else if (!values.has(key)) throw new Error(`${name}: no declaration of ${key} in ${from}`);
+    }
+  }
+  write(`${name}.d.cts`, [
+    `import type * as module from './${name}.js' with { 'resolution-mode': 'import' };`,
+    ...[...values].toSorted().map((key) => `export declare const ${key}: typeof module.${key};`),
+    ...[...types].toSorted().map((key) => `export type ${key} = module.${key};`),
+  ]);
+}
+
+/** Where the `browser` condition holds, require returns the class of the platform, as import gives it by default. */
+function writeCommonBrowser() {
+  write('browser.cjs', [`module.exports = require('./cjs/browser.js').WebSocket;`]);
+  write('browser.d.cts', [
+    `import type { WebSocket as Class } from './browser.js' with { 'resolution-mode': 'import' };`,
+    'declare const WebSocket: typeof Class;',
+    'type WebSocket = Class;',
+    'export = WebSocket;',
+  ]);
+}
+
+/** Deletes the ES modules that no entry point leads to: the tarball is not to carry the code twice. */
+function prune() {
+  const reached = new Set(['index.js', 'protocol.js', 'browser.js'].map((file) => join(fresh, file)));
+  // A set is walked up to what is added meanwhile.
+  for (const file of reached) {
+    for (const [, specifier] of readFileSync(file, 'utf8').matchAll(/\b(?:from|import)\s*\(?'(\.[^']+)'/g)) {
+      reached.add(join(dirname(file), /** @type {string} */ (specifier)));
+    }
+  }
+  for (const entry of readdirSync(fresh, { recursive: true, withFileTypes: true })) {
+    const file = join(entry.parentPath, entry.name);
+    const isCommon = file.startsWith(join(fresh, 'cjs', '/'));
+    if (entry.isFile() && entry.name.endsWith('.js') && !isCommon && !reached.has(file)) rmSync(file);
+  }
+}
+
 let status = 1;
 try {
-  const project = join(root, 'tsconfig.build.json');
-  status = spawnSync(process.execPath, [tsc, '-p', project, '--outDir', fresh], { stdio: 'inherit' }).status ?? 1;
-  if (existsSync(dist)) renameSync(dist, old);
-  if (existsSync(fresh)) renameSync(fresh, dist);
+  status = compile('tsconfig.build.json', fresh) || compile('tsconfig.cjs.json', join(fresh, 'cjs'));
+  if (status === 0) {
+    write('cjs/package.json', ['{ "type": "commonjs" }']);
+    writeCommonTypes('protocol');
+    writeCommonBrowser();
+    writeModule('index');
+    writeModule('protocol');
+    prune();
+    if (existsSync(dist)) renameSync(dist, old);
+    renameSync(fresh, dist);
+  }
 } finally {
   rmSync(fresh, { recursive: true, force: true });
   rmSync(old, { recursive: true, force: true });

@@ -1,12 +1,12 @@
 /**
- * What `require('goodwire')` returns: the class itself, as with ws. The class is the one of the ES modules, so both worlds share it.
+ * What `require('goodwire')` returns: the class itself, as with ws. The ES module that `import` gets exports the same class.
  */
 import type { IncomingMessage } from 'node:http';
 import type { WebSocket as Class } from './index.ts' with { 'resolution-mode': 'import' };
 
-// A file of CommonJS inside the package, and not index.js itself, because Node 22.12 warns when code outside of node_modules
-// requires an ES module, and because TypeScript's node16 mode refuses such a require.
-const WebSocket: typeof Class = require('./index.js');
+// dist/cjs is src/ compiled as CommonJS: nothing that require reaches is an ES module, which Jest and Node.js without require(esm) could
+// not load. The types are written down here because TypeScript's node16 mode refuses to take them over from an ES module.
+const WebSocket: typeof Class = require('./cjs/index.js').WebSocket;
 
 type WebSocket = Class;
 

@@ -1,4 +1,5 @@
-// Run in a project that has the packed goodwire installed: what a CommonJS module sees, and an echo there and back.
+// Run in a project that has the packed goodwire installed: what a CommonJS module sees, and an echo there and back. It is run once
+// more where require() of an ES module is forbidden.
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const WebSocket = require('goodwire');
@@ -14,6 +15,13 @@ assert.equal(WebSocket.OPEN, 1);
 assert.equal(require('goodwire/package.json').name, 'goodwire');
 
 async function main() {
+  const imported = await import('goodwire');
+  assert.equal(imported.default, WebSocket, 'import and require share one class');
+  assert.equal(imported.WebSocketServer, WebSocketServer);
+  const { ProtocolError } = require('goodwire/protocol');
+  assert.equal(imported.ProtocolError, ProtocolError);
+  assert.equal((await import('goodwire/protocol')).ProtocolError, ProtocolError);
+
   const server = new WebSocket.Server({ host: '127.0.0.1', port: 0 });
   server.on('connection', (socket) => {
     socket.on('message', (data, isBinary) => socket.send(/** @type {Buffer} */ (data), { binary: isBinary }));
