@@ -364,7 +364,7 @@ function offsetsOf(size, chunkSize) {
 
 const KEY = 0x37fa213d;
 /** What the library does today, if it is built. @type {undefined | typeof import('../../src/frame/mask.ts')} */
-const built = await import(new URL('../../dist/frame/mask.js', import.meta.url).href).catch(() => undefined);
+const built = await import(new URL('../../dist/cjs/frame/mask.js', import.meta.url).href).catch(() => undefined);
 const quick = process.argv.includes('--quick');
 
 /** @param {number} size */
