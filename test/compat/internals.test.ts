@@ -217,6 +217,8 @@ describe.each(Object.entries(implementations))('what packages find inside of a W
     const receiver = inside(known.served)._receiver;
     expect(inside(known.served)._receiver).toBe(receiver);
     expect(receiver?._maxPayload).toBe(10);
+    expect(receiver?._isServer).toBe(true);
+    expect({ ...receiver?._extensions }).toEqual({});
     const messages = once(known.served, 'message');
     known.client.send('a');
     await messages;
@@ -233,7 +235,13 @@ describe.each(Object.entries(implementations))('what packages find inside of a W
   test('stops the answers to pings of one socket when its _autoPong is cleared', async () => {
     await using peers = await listen(by);
     const { client, served } = await connectPair(peers, by);
-    inside(served)._autoPong = false;
+    const told = once(served, 'message');
+    // Inside of an event, too.
+    served.once('message', () => {
+      inside(served)._autoPong = false;
+    });
+    client.send('no more pongs');
+    await told;
     expect(inside(served)._autoPong).toBe(false);
     const pongs: string[] = [];
     client.on('pong', (data) => pongs.push(String(data)));
