@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Connection } from '../../src/connection/connection.ts';
 import { ConnectionSettings } from '../../src/connection/connection-settings.ts';
 import { hex, octets } from '../frame/octets.ts';
 
@@ -69,5 +70,34 @@ describe('ConnectionSettings', () => {
     const masked = written('client');
     expect(masked).toHaveLength(20 * 7);
     expect(new Set(Array.from({ length: 20 }, (_, i) => masked.readInt32LE(i * 7 + 2))).size).toBe(20);
+  });
+});
+
+describe('settings that are changed on one connection', () => {
+  it.each([
+    [{ maxPayload: 6 }, ['abcdef']],
+    [{}, ['abcdef']],
+    [{ maxPayload: 5 }, []],
+  ])('%j hold for the rest of the message that is being received', (more, expected) => {
+    const messages: string[] = [];
+    const nothing = () => {};
+    const connection = new Connection(
+      { role: 'client', maxPayload: 4 },
+      {
+        message: (data) => messages.push(String(data)),
+        ping: nothing,
+        pong: nothing,
+        closeReceived: nothing,
+        failure: nothing,
+      },
+    );
+    connection.receive(Buffer.from('0103616263', 'hex'));
+    connection.changeSettings(new ConnectionSettings({ role: 'client', ...more }));
+    connection.receive(Buffer.from('8003646566', 'hex'));
+    expect(messages).toEqual(expected);
+    // What stands between two messages has them from the start.
+    if (expected.length === 0) return;
+    connection.receive(Buffer.from('8106616263646566', 'hex'));
+    expect(messages).toEqual(['abcdef', 'abcdef']);
   });
 });
