@@ -61,7 +61,7 @@ class LiveSender extends Sender {
     }
     const { transport } = insideOf(this.#websocket);
     const told = typeof callback === 'function' ? callback : undefined;
-    if (transport?.connection.isOpen) transport.sendEncoded(list, told);
+    if (transport?.connection.isOpen) transport.sendRaw(list, told);
     else if (told !== undefined) process.nextTick(told, notOpen(this.#websocket.readyState));
   }
 }

@@ -178,7 +178,7 @@ export class Transport implements ConnectionEvents, Flushable {
   }
 
   /** Sends frames that are encoded already, one behind the other and as they are. */
-  sendEncoded(frames: readonly Uint8Array[], callback?: SendCallback): void {
+  sendRaw(frames: readonly Uint8Array[], callback?: SendCallback): void {
     const { connection } = this;
     if (this.queue !== null) {
       const own = Buffer.concat(frames);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import type { Duplex } from 'node:stream';
 import fc from 'fast-check';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { HandshakeError } from '../../src/handshake/handshake-error.ts';
 import {
   type SocketErrorMessage,
@@ -13,6 +13,7 @@ import {
 } from '../../src/server/diagnostics.ts';
 import type { ServerOptions } from '../../src/server/server-options.ts';
 import { WebSocketServer } from '../../src/server/websocket-server.ts';
+import { cleanups, serve } from './serving.ts';
 import {
   closing,
   connect,
@@ -24,22 +25,6 @@ import {
   portOf,
   requestText,
 } from './support.ts';
-
-const cleanups: (() => unknown)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-async function serve(options: ServerOptions = {}): Promise<WebSocketServer> {
-  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', ...options });
-  cleanups.push(() => {
-    for (const client of server.clients ?? []) client.terminate();
-    return new Promise((resolve) => server.close(resolve));
-  });
-  await once(server, 'listening');
-  return server;
-}
 
 /** What is published on a channel during a test. */
 function collect<Message>(channel: string): Message[] {

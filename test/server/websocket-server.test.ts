@@ -2,12 +2,13 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import * as ws from 'ws';
 import type { ServerOptions } from '../../src/server/server-options.ts';
 import { httpServerOf, WebSocketServer } from '../../src/server/websocket-server.ts';
 import { WebSocket } from '../../src/websocket/websocket.ts';
 import { captureUncaught } from '../support/uncaught.ts';
+import { cleanups, serve } from './serving.ts';
 import {
   accept,
   closing,
@@ -18,22 +19,6 @@ import {
   portOf,
   requestText,
 } from './support.ts';
-
-const cleanups: (() => unknown)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-async function serve(options: ServerOptions = {}): Promise<WebSocketServer> {
-  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', ...options });
-  cleanups.push(() => {
-    for (const client of server.clients ?? []) client.terminate();
-    return new Promise((resolve) => server.close(resolve));
-  });
-  await once(server, 'listening');
-  return server;
-}
 
 async function serveHttp(server: http.Server = http.createServer()): Promise<http.Server> {
   server.listen(0, '127.0.0.1');
