@@ -111,7 +111,7 @@ export class Goods<Item = unknown, Params = unknown, User = unknown> {
  *
  * ```ts
  * const apple = defineGoods<Apple, { currency: string }>('fruit/apple', {
- *   params: ({ currency }) => ({ currency: String(currency) }),
+ *   params: z.object({ currency: z.enum(['CNY', 'EUR']) }),
  *   variant: (_subscriber, { currency }) => currency,
  *   tailor: (item, currency) => ({ ...item, price: convert(item.price, currency) }),
  * });

@@ -24,10 +24,10 @@ export function validate<T>(validator: Validator<T>, value: unknown): T | Promis
   // A schema may be a function that has the property: ArkType's are.
   if (!('~standard' in validator)) return validator(value);
   const result = validator['~standard'].validate(value);
-  return isPromise(result) ? result.then(valueOf) : valueOf(result);
+  return isPromise(result) ? result.then(accepted) : accepted(result);
 }
 
-function valueOf<T>(result: StandardResult<T>): T {
+function accepted<T>(result: StandardResult<T>): T {
   if (result.issues === undefined) return result.value;
   throw new Error(result.issues.map(({ message }) => message).join('; '));
 }

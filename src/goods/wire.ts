@@ -301,9 +301,9 @@ function parseObject(text: string): Readonly<Record<string, unknown>> & { readon
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new WireError(1007, 'a text message of goods.v1 is a JSON object');
   }
-  const object = value as Readonly<Record<string, unknown>>;
-  if (typeof object['op'] !== 'string') throw new WireError(1007, 'a frame of goods.v1 has an op, which is a string');
-  return object as Readonly<Record<string, unknown>> & { readonly op: string };
+  const object = value as Readonly<Record<string, unknown>> & { readonly op?: unknown };
+  if (typeof object.op !== 'string') throw new WireError(1007, 'a frame of goods.v1 has an op, which is a string');
+  return object as typeof object & { readonly op: string };
 }
 
 /** Whether a value is an offset: an integer from 0 to 2^53-1. */
