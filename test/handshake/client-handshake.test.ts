@@ -329,8 +329,8 @@ describe('checkResponse', () => {
     checkResponse({ status, headers }, { key, subprotocols });
 
   it('agrees to a response that follows every rule', () => {
-    expect(check(good)).toEqual({ protocol: '', extensions: '' });
-    expect(checkResponse({ status: 101, headers: good }, { key })).toEqual({ protocol: '', extensions: '' });
+    expect(check(good)).toEqual({ protocol: '', deflate: null });
+    expect(checkResponse({ status: 101, headers: good }, { key })).toEqual({ protocol: '', deflate: null });
   });
 
   it('does not mind the case of Upgrade and Connection', () => {
@@ -432,12 +432,12 @@ describe('checkResponse', () => {
         (fields, isGood, subprotocols, status) => {
           const headers = { ...(isGood ? good : {}), ...Object.fromEntries(fields) } as ResponseFields;
           try {
-            const { protocol, extensions } = check(headers, subprotocols, status);
+            const { protocol, deflate } = check(headers, subprotocols, status);
             expect(status).toBe(101);
             expect(String(headers.upgrade).toLowerCase()).toBe('websocket');
             expect(String(headers['sec-websocket-accept']).trim()).toBe(accept);
             expect(subprotocols.length === 0 ? [''] : subprotocols).toContain(protocol);
-            expect(extensions).toBe('');
+            expect(deflate).toBeNull();
           } catch (error) {
             if (!(error instanceof HandshakeError)) throw error;
             expect(error.code).toMatch(/^GOODWIRE_[A-Z_]+$/);

@@ -242,10 +242,11 @@ describe('agree', () => {
   const offer = readOffer(request({ 'sec-websocket-protocol': 'chat, superchat' }));
 
   it('answers the key, and takes a subprotocol that was offered', () => {
-    expect(agree(offer, 'superchat', 'x')).toEqual({
+    expect(agree(offer, 'superchat')).toEqual({
       accept: 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=',
       protocol: 'superchat',
-      extensions: 'x',
+      extensions: '',
+      deflate: null,
     });
   });
 
