@@ -55,6 +55,8 @@ export interface GoodsOptions<Item = unknown, Params = unknown, User = unknown> 
   authorize?(subscriber: Subscriber<User>, wish: Wish): boolean | Promise<boolean>;
   /** Whether clients may supply items, if `authorize` lets them. Default false. */
   readonly remote?: boolean | undefined;
+  /** Whether frames may be compressed: not where one holds a secret beside text that others choose. Default true. */
+  readonly compress?: boolean | undefined;
   /** Whether the catalog has it. Default true. */
   readonly listed?: boolean | undefined;
 }
