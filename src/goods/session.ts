@@ -330,15 +330,28 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
     return since;
   }
 
-  /** Begins to give what is kept from an offset on, and then what comes. */
+  /** Gives what is kept from an offset on, before what comes: at once, as far as the peer may be expected to take it at once. */
   replay(lane: Lane, from: number): void {
-    const until = lane.ware.offset;
+    const { ware } = lane;
+    const until = ware.offset;
     const lag = this.#lags.get(lane);
-    const isAlive = lag !== undefined && lag.next !== Number.POSITIVE_INFINITY;
-    if (isAlive) lag.next = Math.min(lag.next, from);
-    else if (from <= until) {
-      this.#lags.set(lane, { next: from, isReplay: true, until, owesBefore: lag === undefined });
-    } else this.#lags.delete(lane);
+    if (lag !== undefined) {
+      if (lag.next !== Number.POSITIVE_INFINITY) lag.next = Math.min(lag.next, from);
+      else this.#lags.set(lane, { next: from, isReplay: true, until, owesBefore: false });
+      return;
+    }
+    let octets = 0;
+    let next = from;
+    for (; next <= until && octets < this.#desk.highWaterMark; next++) {
+      const entry = ware.log.at(next);
+      if (entry === undefined) break;
+      const encoded = lane.encode(entry) ?? lane.skip(next, next, lane.reason);
+      // A tailor may do what it likes, also end this.
+      if (this.isClosed || ware.isOff) return;
+      octets += encoded.payload.length;
+      this.#desk.outbox.push(this.#self, lane, encoded, next);
+    }
+    if (next <= until) this.#lags.set(lane, { next, isReplay: true, until, owesBefore: true });
   }
 
   /** Nothing of a lane is owed any more. */
