@@ -64,6 +64,8 @@ export class Connection implements FrameSink, MessageSink {
   holdsClose = false;
   /** Set by the owner while the peer does not read: only the latest ping is answered, by {@link sendOwedPong} (§5.5.3). */
   isCongested = false;
+  /** Whether {@link receive} has stopped because it had inflated its share: others have their turn first. */
+  isExhausted = false;
 
   /** Its options; see {@link changeSettings}. */
   settings: ConnectionSettings;
@@ -148,11 +150,6 @@ export class Connection implements FrameSink, MessageSink {
     return this.#state === 'open' || this.#state === 'closeSent';
   }
 
-  /** Whether {@link receive} has stopped because it had inflated its share: others have their turn first. */
-  get isExhausted(): boolean {
-    return this.reader?.messages.isExhausted ?? false;
-  }
-
   /** How far the last chunk was taken, also if an event threw. */
   get offset(): number {
     return this.reader === null ? this.taken : this.reader.frames.offset;
@@ -184,6 +181,7 @@ export class Connection implements FrameSink, MessageSink {
     } finally {
       this.isInReceive = false;
       this.isInEvent = false;
+      this.isExhausted = reader.messages.isExhausted;
       this.#giveReader(reader);
     }
   }

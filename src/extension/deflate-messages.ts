@@ -34,10 +34,8 @@ export interface MessageInflaterSettings extends RawInflateOptions, Kind {}
 /** From here on messages without context takeover are compressed with the level that is the fastest. */
 const largeMessage = 4096;
 
-/** The level for a message of so many octets where the application named none; undefined is zlib's default. */
-export function levelFor(octets: number, takesContextOver: boolean): number | undefined {
-  return takesContextOver || octets < largeMessage ? undefined : constants.Z_BEST_SPEED;
-}
+/** The level for those, where the application named none. */
+export const levelOfLarge = constants.Z_BEST_SPEED;
 
 /** With which a sync flush ends (§7.2.1): left out at the end of a message, and not at that of a fragment before it. */
 const flushTail = Buffer.of(0x00, 0x00, 0xff, 0xff);
@@ -98,7 +96,7 @@ export class MessageDeflater {
   #sharedForLarge(): RawDeflater {
     this.#rawForLarge ??=
       this.#settings.level === undefined
-        ? sharedDeflater(this.#settings.rung ?? zlibRung(), { ...this.#settings, level: constants.Z_BEST_SPEED })
+        ? sharedDeflater(this.#settings.rung ?? zlibRung(), { ...this.#settings, level: levelOfLarge })
         : this.#shared();
     return this.#rawForLarge;
   }

@@ -1,5 +1,5 @@
 import { createDeflateRaw, createInflateRaw, type DeflateRaw, type InflateRaw } from 'node:zlib';
-import { blamePeer, levelFor, maxFinalBlocks, tooManyFinalBlocks } from '../extension/deflate-messages.ts';
+import { blamePeer, levelOfLarge, maxFinalBlocks, tooManyFinalBlocks } from '../extension/deflate-messages.ts';
 import type { EndpointDeflate } from '../extension/endpoint-deflate.ts';
 import { InflateError } from '../extension/inflate-error.ts';
 import {
@@ -122,7 +122,7 @@ export function deflateApart(
   concurrencyLimit: number,
   callback: ApartCallback,
 ): ApartWork {
-  const level = options.level ?? levelFor(octets.length, false);
+  const level = options.level ?? levelOfLarge;
   const work = new DeflateWork(octets, { ...options, level }, concurrencyLimit, callback);
   waitForTurn(work);
   return work;
