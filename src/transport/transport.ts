@@ -710,11 +710,12 @@ export class Transport implements ConnectionEvents, Flushable {
     pending: PendingSend | undefined,
   ): void | Promise<void> {
     const { connection } = this;
-    if (!this.#deflatesApart(data, compresses)) {
+    // What cannot be sent any more need not be compressed.
+    if (!this.stream.writable || !this.#deflatesApart(data, compresses)) {
       this.#whileOpen(pending, () => connection.send(data, isBinary, fin, masked, compresses));
       return;
     }
-    const octets = Buffer.from(data as Uint8Array);
+    const octets = typeof data === 'string' ? Buffer.from(data) : asBuffer(data);
     return this.#deflateApart(octets).then(
       (deflated) =>
         this.#whileOpen(pending, () => connection.sendDeflated(deflated, octets, isBinary, fin, masked, true)),
@@ -879,6 +880,10 @@ class PendingSend extends AsyncResource {
 
 function pendingSend(callback: SendCallback | undefined): PendingSend | undefined {
   return callback === undefined ? undefined : new PendingSend(callback);
+}
+
+function asBuffer(octets: Uint8Array): Buffer {
+  return Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength);
 }
 
 function demandControlLength(length: number): void {
