@@ -80,8 +80,10 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
   isClosed = false;
   /** How often it was pinged since something came. */
   missedBeats = 0;
-  /** Its goods, if it ever was a provider. */
+  /** What offers its goods, if it ever was a provider. */
   provider: Provider | null = null;
+  /** The names of the goods that it has put on the shelf. */
+  readonly shelved = new Set<string>();
   readonly coding: Coding;
   readonly #desk: Desk;
   readonly #link: Link;
