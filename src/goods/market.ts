@@ -3,6 +3,7 @@ import { channelObserver, type Observer } from './diagnostics.ts';
 import type { Action, Goods, Subscriber, Wish } from './goods.ts';
 import { GoodsError } from './goods-error.ts';
 import { defaultNameLength, hasStars, matches, utf8Length } from './goods-name.ts';
+import { Lanes } from './lanes.ts';
 import { Ledger } from './ledger.ts';
 import { Outbox } from './outbox.ts';
 import { type Counter, Provider } from './provider.ts';
@@ -723,6 +724,7 @@ export class Market<User = unknown> {
     return after(this.#authorize(session, goods, name, undefined, 'shelve'), () => {
       if (session.isClosed) return;
       if (this.#shelf.has(name)) throw new GoodsError('already-shelved', name);
+      session.shelved ??= new Set();
       if (session.shelved.size >= this.limits.subscriptions) throw new GoodsError('too-many-goods', name);
       session.shelved.add(name);
       session.provider ??= new Provider(`subscriber ${session.id}`, this.#counter);
@@ -742,7 +744,7 @@ export class Market<User = unknown> {
   #unshelveRemote(session: Session, name: string, reason: string): void {
     const isDone = session.provider !== null && this.#unshelve(session.provider, name, reason);
     if (!isDone) throw new GoodsError('not-provider', name);
-    session.shelved.delete(name);
+    session.shelved?.delete(name);
   }
 
   // From here on: subscribing.
@@ -802,7 +804,7 @@ export class Market<User = unknown> {
     const { id, pattern, params, key, last, since } = order;
     let booking = session.bookings.get(key);
     if (booking === undefined) {
-      booking = { session, key, pattern, params, last, lanes: new Map(), revoked: null };
+      booking = { session, key, pattern, params, last, lanes: new Lanes(), revoked: null };
       session.bookings.set(key, booking);
       this.#ledger.book(session, pattern, booking);
       this.observer.subscription({ event: 'subscribed', goods: pattern, subscriber: session.id });
