@@ -275,6 +275,32 @@ export class Transport implements ConnectionEvents, Flushable {
     if (frames.some(({ length }) => length > copyUpTo)) this.flush();
   }
 
+  /**
+   * Sends whole frames that many connections share, octets and all: they are handed to the stream at once and by reference, behind what
+   * was sent before, and are never to be changed.
+   * @throws Error while a fragmented message is being sent, or nothing can be sent.
+   */
+  sendShared(frames: readonly Uint8Array[]): void {
+    const { connection, stream } = this;
+    connection.demandUnfragmented();
+    if (!connection.isOpen || this.queue !== null) {
+      this.sendRaw(frames);
+      return;
+    }
+    this.flush();
+    if (!stream.writable) return;
+    try {
+      if (frames.length > 1) stream.cork();
+      for (const frame of frames) stream.write(frame);
+      if (frames.length > 1) stream.uncork();
+    } catch (error) {
+      // As in flush(): others that are sent the same must not suffer.
+      stream.destroy(error as Error);
+      return;
+    }
+    if (stream.writableLength > congestedFrom && stream.writableNeedDrain) connection.isCongested = true;
+  }
+
   /** Sends a ping or a pong. @throws RangeError if the payload is longer than 125 octets. */
   sendControl(kind: 'ping' | 'pong', payload: Uint8Array, masked: boolean, callback?: SendCallback): void {
     demandControlLength(payload.length);
