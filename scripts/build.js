@@ -83,7 +83,7 @@ function writeCommonTypes(name) {
 }
 
 /**
- * The type parameters that a declaration begins with: names, with constraints and defaults that are names too.
+ * The type parameters that a declaration begins with: names, with bounds and defaults that are names too.
  * @param {string} text
  */
 function typeParameters(text) {

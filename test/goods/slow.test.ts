@@ -8,7 +8,7 @@ import { Counter, type Customer } from './counter.ts';
 
 const names = ['a', 'b'] as const;
 const patterns = ['a', 'b', '*'] as const;
-const item = 'x'.repeat(30_000);
+const item = 'x'.repeat(70_000);
 
 /** Where a client stands, from what it is told and from nothing else. */
 class Book {
@@ -89,7 +89,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constantFrom('subscribe' as const, 'subscribe' as const, 'unsubscribe' as const),
       goods: fc.constantFrom(...patterns),
-      params: fc.constantFrom('', 'v'),
+      params: fc.constantFrom('', '', '', 'v'),
       last: fc.nat(4),
     }),
   },
