@@ -107,6 +107,8 @@ export interface Desk {
   readonly observer: Observer;
   readonly outbox: Outbox<Lane>;
   readonly isClosing: boolean;
+  /** How many are on the shelf. */
+  readonly goods: number;
   now(): number;
   subscribe(session: Session, order: Order): void | Promise<void>;
   unsubscribe(session: Session, key: string): boolean;
@@ -197,6 +199,7 @@ export class Market<User = unknown> {
     this.#outbox = new Outbox(options.schedule ?? setImmediate);
     this.#backplane.onGap((goods) => this.#reopen(goods));
     const isClosing = () => this.#isClosing;
+    const shelf = this.#shelf;
     this.#desk = {
       limits: this.limits,
       highWaterMark,
@@ -204,6 +207,9 @@ export class Market<User = unknown> {
       outbox: this.#outbox,
       get isClosing() {
         return isClosing();
+      },
+      get goods() {
+        return shelf.size;
       },
       now: this.#now,
       subscribe: (session, order) => this.#subscribe(session, order),

@@ -66,6 +66,8 @@ interface Lag {
 const deepestParams = 32;
 const defaultPage = 100;
 const largestPage = 1000;
+/** So many goods are looked through for the price of a request. */
+const goodsPerRequest = 1000;
 /** A client that is refused so many times its burst without a pause does not listen. */
 const mostRefusals = 10;
 /** A connection with so many times the high-water mark waiting is beyond hope. */
@@ -154,7 +156,7 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
       return;
     }
     this.#lastId = request.id;
-    const wait = this.#requests.take(this.#desk.now());
+    const wait = this.#requests.take(this.#desk.now(), this.#costOf(request as RawRequest));
     if (wait === 0) {
       this.#refusals = 0;
       this.#begin(request as RawRequest);
@@ -165,16 +167,23 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
     }
   }
 
+  /** How many requests a request counts as. To look through a large shelf takes time, however little is asked for. */
+  #costOf({ op, goods }: RawRequest): number {
+    const isSearch = op === 'catalog' || (op === 'subscribe' && typeof goods === 'string' && hasStars(goods));
+    if (!isSearch) return 1;
+    return Math.min(1 + Math.floor(this.#desk.goods / goodsPerRequest), this.#desk.limits.requestBurst);
+  }
+
   /** Does a request now, or after those about the same goods that still wait for somebody's decision. */
   #begin(request: RawRequest): void {
     const { goods } = request as { goods?: unknown };
     const about = typeof goods === 'string' ? goods : '';
     const before = this.#turns?.get(about);
-    if (before === undefined) {
+    if (this.#pending >= this.#desk.limits.requestBurst) {
+      this.#refuse(request.id, new GoodsError('too-many-pending'));
+    } else if (before === undefined) {
       const done = this.#do(request);
       if (done !== undefined) this.#wait(about, done);
-    } else if (this.#pending >= this.#desk.limits.requestBurst) {
-      this.#refuse(request.id, new GoodsError('too-many-pending'));
     } else {
       this.#wait(
         about,
