@@ -70,8 +70,6 @@ const largestPage = 1000;
 const goodsPerRequest = 1000;
 /** A client that is refused so many times its burst without a pause does not listen. */
 const mostRefusals = 10;
-/** A connection with so many times the high-water mark waiting is beyond hope. */
-const mostWaiting = 4;
 
 /** One connection at a market: what it sends is taken from {@link receive}, what it gets goes to its {@link Link}. */
 export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
@@ -94,6 +92,8 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
   readonly #self: readonly [this];
   readonly #lags = new Map<Lane, Lag>();
   #isCongested = false;
+  /** Octets that had to be sent although much waits already: replies, and news of the shelf. */
+  #unread = 0;
   #lastId = 0;
   readonly #requests: TokenBucket;
   readonly #items: TokenBucket;
@@ -401,13 +401,19 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
   /** Messages that must arrive are sent; on lanes where it is behind it stays behind, and gets further from what is kept. */
   #deliverApart(bundle: Bundle<Lane>): void {
     const owed: Uint8Array[] = [];
+    let replies = 0;
     for (const { topic, messages } of bundle.batches) {
       for (const { encoded, from, to } of messages) {
-        if (topic === null || this.#isInStep(topic, from, to)) owed.push(this.coding.frame(encoded));
+        if (topic !== null && !this.#isInStep(topic, from, to)) continue;
+        const frame = this.coding.frame(encoded);
+        owed.push(frame);
+        if (topic === null) replies += frame.length;
       }
     }
     if (owed.length > 0) this.#link.send(join(owed));
-    if (this.#link.bufferedAmount > mostWaiting * this.#desk.highWaterMark) {
+    if (this.#isCongested) this.#unread += replies;
+    // It asks, and does not read the answers.
+    if (this.#unread > this.#desk.highWaterMark) {
       this.#disconnect(undefined);
       return;
     }
@@ -423,7 +429,12 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
       if (this.holds(lane)) this.#lags.set(lane, { next: from, isReplay: false, until: 0, owesBefore: false });
       return false;
     }
-    if (to <= lag.until) return lag.owesBefore;
+    if (to <= lag.until) {
+      if (!lag.owesBefore) return false;
+      if (!this.#hasTooMuch()) return true;
+      lag.next = Math.min(lag.next, from);
+      return false;
+    }
     if (lag.next !== from || this.#hasTooMuch()) return false;
     lag.next = to + 1;
     return true;
@@ -431,6 +442,7 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
 
   #drained(): void {
     this.#isCongested = false;
+    this.#unread = 0;
     if (!this.isClosed) this.#catchUp();
   }
 
