@@ -412,10 +412,9 @@ export class Market<User = unknown> {
         this.#start(ware, kept.where, kept.history);
         return;
       }
-      ware.opening = kept.then(
-        ({ where, history }) => this.#start(ware, where, history),
-        (error: unknown) => this.#failToOpen(ware, error),
-      );
+      ware.opening = kept
+        .then(({ where, history }) => this.#start(ware, where, history))
+        .catch((error: unknown) => this.#failToOpen(ware, error));
     } catch (error) {
       this.#failToOpen(ware, error);
     }
@@ -424,7 +423,7 @@ export class Market<User = unknown> {
   #failToOpen(ware: Ware, error: unknown): void {
     this.observer.failure({ place: 'backplane', goods: ware.name, variant: undefined, error });
     ware.opening = null;
-    this.#close(ware, 'not available');
+    if (!ware.isOff) this.#close(ware, 'not available');
   }
 
   #start(ware: Ware, { epoch, offset }: Position, history: readonly Published[]): void {
@@ -593,9 +592,19 @@ export class Market<User = unknown> {
     return position;
   }
 
-  /** What the backplane hands over: to all who have a stream. Must not throw. */
+  /** What the backplane hands over: to all who have a stream. Throws nothing, for others are handed it too. */
   #published(ware: Ware, published: Published): void {
     if (ware.isOff) return;
+    try {
+      this.#take(ware, published);
+    } catch (error) {
+      // Another market, whose goods are of another kind.
+      this.#failToOpen(ware, error);
+    }
+  }
+
+  /** @throws TypeError for what is no item of these goods. */
+  #take(ware: Ware, published: Published): void {
     if (ware.opening !== null) {
       ware.early.push(published);
       return;
