@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { defineGoods, Market } from '../../src/goods.ts';
-import { WebSocketServer } from '../../src/index.ts';
+import { type PerMessageDeflateOptions, WebSocketServer } from '../../src/index.ts';
 
 /** A way to a server that is cut once so many octets have come from there: in the midst of a frame, of the handshake, wherever that is. */
 class FrailWay {
@@ -196,7 +196,7 @@ class Reader {
 }
 
 /** Supplies goods while the way to the reader is cut now and then, and waits until it has all that it can have. */
-async function run(size: number, cuts: readonly number[], batches: readonly number[], isTailored: boolean) {
+async function run(size: number, { cuts, batches, perMessageDeflate }: Course, isTailored: boolean) {
   const market = new Market({ limits: { requestsPerSecond: 1_000_000, requestBurst: 1_000_000 } });
   const provider = market.provider('p');
   const goods = ['n/a', 'n/b'].map((name) =>
@@ -207,7 +207,9 @@ async function run(size: number, cuts: readonly number[], batches: readonly numb
     }),
   );
   for (const one of goods) provider.shelve(one);
-  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate });
+  const agreed = new Set<boolean>();
+  server.on('connection', ({ extensions }) => agreed.add(extensions.startsWith('permessage-deflate')));
   market.serve(server);
   await once(server, 'listening');
   const way = new FrailWay((server.address() as AddressInfo).port, cuts);
@@ -234,6 +236,7 @@ async function run(size: number, cuts: readonly number[], batches: readonly numb
     }
     await until(() => goods.every(({ name }, i) => reader.lastOf(name) === supplied[i]));
     expect(reader.wrong).toEqual([]);
+    expect([...agreed]).toEqual([perMessageDeflate !== false]);
     return { reader, supplied, way };
   } finally {
     reader.end();
@@ -243,14 +246,30 @@ async function run(size: number, cuts: readonly number[], batches: readonly numb
   }
 }
 
-const cuts = fc.array(fc.integer({ min: 1, max: 3000 }), { maxLength: 12 });
-const batches = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 120 });
+interface Course {
+  /** Octets that come from the server before each cut. */
+  readonly cuts: readonly number[];
+  /** How many items are supplied together, to each of the two goods in turn. */
+  readonly batches: readonly number[];
+  readonly perMessageDeflate: boolean | PerMessageDeflateOptions;
+}
+
+const course: fc.Arbitrary<Course> = fc.record({
+  cuts: fc.array(fc.integer({ min: 1, max: 3000 }), { maxLength: 12 }),
+  batches: fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 120 }),
+  perMessageDeflate: fc.constantFrom(
+    false,
+    { threshold: 0 },
+    // Compressed once for all.
+    { threshold: 0, serverNoContextTakeover: true, clientNoContextTakeover: true },
+  ),
+});
 
 test('wherever the connection is cut, a client that resumes has each item once and in order, as far as they are kept', async () => {
   let connections = 0;
   await fc.assert(
-    fc.asyncProperty(cuts, batches, fc.boolean(), async (cuts, batches, isTailored) => {
-      const { reader, supplied } = await run(10_000, cuts, batches, isTailored);
+    fc.asyncProperty(course, fc.boolean(), async (course, isTailored) => {
+      const { reader, supplied } = await run(10_000, course, isTailored);
       connections += reader.connections;
       for (const [i, goods] of ['n/a', 'n/b'].entries()) {
         expect(reader.got.get(goods)).toEqual(Array.from({ length: supplied[i]! }, (_, k) => k + 1));
@@ -265,8 +284,8 @@ test('wherever the connection is cut, a client that resumes has each item once a
 test('where too few are kept, what is missing is told, and nothing comes twice', async () => {
   let gaps = 0;
   await fc.assert(
-    fc.asyncProperty(cuts, batches, fc.integer({ min: 1, max: 40 }), async (cuts, batches, size) => {
-      const { reader, supplied } = await run(size, cuts, batches, false);
+    fc.asyncProperty(course, fc.integer({ min: 1, max: 40 }), async (course, size) => {
+      const { reader, supplied } = await run(size, course, false);
       for (const [i, goods] of ['n/a', 'n/b'].entries()) {
         let last = 0;
         let isMissing = false;
