@@ -1,0 +1,100 @@
+import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
+import { Violation } from './violation.ts';
+
+/** One direction of permessage-deflate. */
+export interface DeflateDirection {
+  /** From 8 to 15. */
+  readonly windowBits: number;
+  readonly noContextTakeover: boolean;
+}
+
+const tail = Buffer.from([0, 0, 0xff, 0xff]);
+
+/**
+ * The last octets of what one side sent so far: all that a later message may refer to. Giving zlib these as its dictionary is the same
+ * as letting one state of zlib live on, and needs no state.
+ */
+class Window {
+  readonly #size: number;
+  #octets = Buffer.alloc(0);
+
+  constructor(direction: DeflateDirection) {
+    this.#size = direction.noContextTakeover ? 0 : 2 ** direction.windowBits;
+  }
+
+  get dictionary(): { dictionary: Buffer } | undefined {
+    return this.#octets.length === 0 ? undefined : { dictionary: this.#octets };
+  }
+
+  add(octets: Buffer): void {
+    const { length } = octets;
+    const size = this.#size;
+    this.#octets =
+      length >= size
+        ? Buffer.from(octets.subarray(length - size))
+        : Buffer.concat([this.#octets.subarray(Math.max(0, this.#octets.length + length - size)), octets]);
+  }
+}
+
+/** Compresses messages of ours (RFC 7692 §7.2.1). */
+export class Deflater {
+  readonly #direction: DeflateDirection;
+  readonly #window: Window;
+
+  constructor(direction: DeflateDirection) {
+    this.#direction = direction;
+    this.#window = new Window(direction);
+  }
+
+  deflate(message: Buffer): Buffer {
+    const { windowBits } = this.#direction;
+    const octets = deflateRawSync(message, {
+      windowBits: Math.max(9, windowBits),
+      level: 1,
+      // zlib deflates with no window of 256 octets: without references there is none that could be too far.
+      strategy: windowBits === 8 ? constants.Z_HUFFMAN_ONLY : constants.Z_DEFAULT_STRATEGY,
+      finishFlush: constants.Z_SYNC_FLUSH,
+      ...this.#window.dictionary,
+    });
+    this.#window.add(message);
+    return octets.subarray(0, octets.length - tail.length);
+  }
+}
+
+/** Inflates messages of the peer (RFC 7692 §7.2.2), and holds it to what was agreed upon. */
+export class Inflater {
+  readonly #direction: DeflateDirection;
+  readonly #window: Window;
+  readonly #maxLength: number;
+
+  /** `maxLength`: the octets that a message may have at most. */
+  constructor(direction: DeflateDirection, maxLength: number) {
+    this.#direction = direction;
+    this.#window = new Window(direction);
+    this.#maxLength = maxLength;
+  }
+
+  /** @throws {Violation} It is no DEFLATE, refers to what is out of the window, or is longer than a message may be. */
+  inflate(octets: Buffer): Buffer {
+    const { windowBits } = this.#direction;
+    let message: Buffer;
+    try {
+      message = inflateRawSync(Buffer.concat([octets, tail]), {
+        windowBits,
+        // Inside one chunk of output zlib does not look whether a reference leaves the window.
+        chunkSize: Math.max(1024, Math.min(2 ** windowBits, 16384)),
+        finishFlush: constants.Z_SYNC_FLUSH,
+        maxOutputLength: this.#maxLength,
+        ...this.#window.dictionary,
+      });
+    } catch (cause) {
+      if (cause instanceof RangeError) {
+        throw new Violation(`a message inflates to more than ${this.#maxLength} octets`, 1009);
+      }
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new Violation(`a compressed message cannot be inflated: ${why} (RFC 7692 §7.2.2)`, 1007);
+    }
+    this.#window.add(message);
+    return message;
+  }
+}
