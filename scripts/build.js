@@ -1,8 +1,9 @@
 // Builds dist/ from src/ with tsc. What Node runs is CommonJS, in dist/cjs: that loads everywhere, in Jest and in bundles too, and a
 // program that imports and a package of it that requires share one class. dist/index.js and dist/protocol.js are thin ES modules over
 // it. dist/browser.js and what it needs are ES modules throughout; the types of everything are those of the ES modules.
+// dist/autobahn is the command line: a program and no library, so ES modules without types.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
@@ -111,6 +112,10 @@ try {
     writeModule('index');
     writeModule('protocol');
     prune();
+    status = compile('tsconfig.autobahn.json', join(fresh, 'autobahn'));
+  }
+  if (status === 0) {
+    chmodSync(join(fresh, 'autobahn', 'cli', 'goodwire.js'), 0o755);
     if (existsSync(dist)) renameSync(dist, old);
     renameSync(fresh, dist);
   }

@@ -66,9 +66,9 @@ function columnOf(verdict: Verdict): Column {
   return worstFirst.find((column) => found.includes(column))!;
 }
 
-/** A name from a report, which anybody may have chosen, without what would steer a terminal; at most 60 characters of it. */
-export function printable(text: string): string {
-  return [...text.slice(0, 60)]
+/** Text which anybody may have chosen, without what would steer a terminal; at most so many characters of it. */
+export function printable(text: string, limit = 60): string {
+  return [...text.slice(0, limit)]
     .map((char) => (/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(char) ? '\u{fffd}' : char))
     .join('');
 }

@@ -70,6 +70,8 @@ export class Session {
   readonly #fragments = new Gather();
   #messageOpcode = 0;
   #isCompressed = false;
+  #masks = Buffer.alloc(0);
+  #masksUsed = 0;
   readonly #watchers = new Set<() => void>();
   #lastActivity = performance.now();
 
@@ -331,10 +333,20 @@ export class Session {
   }
 
   #encode(frame: OutgoingFrame, chopSize: number | null, sync: boolean): Buffer {
-    const mask = this.role === 'client' ? randomBytes(4) : null;
+    const mask = this.role === 'client' ? this.#nextMask() : null;
     const { opcode, payload, fin = true, rsv = 0 } = frame;
     this.#recorder.frameTransmitted({ opcode, payload, fin, rsv, mask }, chopSize, sync);
     return encodeFrame(frame, mask);
+  }
+
+  #nextMask(): Buffer {
+    // Four octets at a time cost more than the frames.
+    if (this.#masksUsed === this.#masks.length) {
+      this.#masks = randomBytes(4096);
+      this.#masksUsed = 0;
+    }
+    this.#masksUsed += 4;
+    return this.#masks.subarray(this.#masksUsed - 4, this.#masksUsed);
   }
 
   /** `isAnswer`: behind the peer's close frame only our own has a place. Returns whether all was written. */
