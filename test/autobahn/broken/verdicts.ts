@@ -66,6 +66,8 @@ export function differences(fault: FaultName | undefined, results: readonly Case
   return results.flatMap((result) => {
     const want = wanted(fault, result.id);
     const have = came(want, result);
-    return have === want ? [] : [`${result.id}: ${have} instead of ${want}: ${result.goodwire.failure ?? 'no failure'}`];
+    return have === want
+      ? []
+      : [`${result.id}: ${have} instead of ${want}: ${result.goodwire.failure ?? 'no failure'}`];
   });
 }
