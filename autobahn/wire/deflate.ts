@@ -61,6 +61,16 @@ export class Deflater {
   }
 }
 
+/**
+ * How much zlib may put out at once. A reference to what it put out since it was called it takes for good, however far back that is, so
+ * the chunks have to be small for the window to be kept. Small messages get the smallest; in long ones a peer gives itself away sooner.
+ */
+function chunkSizeFor(windowBits: number, length: number): number {
+  // DEFLATE has no reference that leaves the largest window.
+  if (windowBits === 15) return 16384;
+  return length < 2048 ? constants.Z_MIN_CHUNK : 2 ** windowBits / 2;
+}
+
 /** Inflates messages of the peer (RFC 7692 §7.2.2), and holds it to what was agreed upon. */
 export class Inflater {
   readonly #direction: DeflateDirection;
@@ -81,8 +91,7 @@ export class Inflater {
     try {
       message = inflateRawSync(Buffer.concat([octets, tail]), {
         windowBits,
-        // Inside one chunk of output zlib does not look whether a reference leaves the window: no chunk may be larger than that.
-        chunkSize: Math.min(2 ** windowBits, 16384),
+        chunkSize: chunkSizeFor(windowBits, octets.length),
         finishFlush: constants.Z_SYNC_FLUSH,
         maxOutputLength: this.#maxLength,
         ...this.#window.dictionary,
