@@ -102,8 +102,8 @@ export class Inflater {
     try {
       message = inflateRawSync(Buffer.concat([octets, tail]), {
         windowBits,
-        // Inside one chunk of output zlib does not look whether a reference leaves the window.
-        chunkSize: Math.max(1024, Math.min(2 ** windowBits, 16384)),
+        // Inside one chunk of output zlib does not look whether a reference leaves the window: no chunk may be larger than that.
+        chunkSize: Math.min(2 ** windowBits, 16384),
         finishFlush: constants.Z_SYNC_FLUSH,
         maxOutputLength: this.#maxLength,
         ...this.#window.dictionary,

@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
-const folder = join(import.meta.dirname, '..', '..', '..', 'autobahn', 'docker');
+const root = join(import.meta.dirname, '..', '..', '..');
+const folder = join(root, 'autobahn', 'docker');
 const read = (name: string): string => readFileSync(join(folder, name), 'utf8');
 
 describe.each(['fuzzingclient', 'fuzzingserver'])('the configuration of the %s', (mode) => {
@@ -25,9 +26,9 @@ describe.each(['fuzzingclient', 'fuzzingserver'])('the configuration of the %s',
 
   test('opens no port of the host, and names programs that are there', () => {
     expect(compose).not.toMatch(/ports:|network_mode:/);
-    const programs = [...compose.matchAll(/\/goodwire\/(autobahn\/docker\/([\w-]+\.js))/g)];
+    const programs = [...compose.matchAll(/\/goodwire\/([\w/-]+\.js)/g)].map(([, path]) => path!);
     expect(programs.length).toBeGreaterThan(0);
-    for (const [, , name] of programs) expect(() => read(name!)).not.toThrow();
+    expect(programs.filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });
 });
 

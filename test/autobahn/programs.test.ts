@@ -3,14 +3,14 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import { type Program, start } from '../../site/program.ts';
+import { type Program, start } from '../site/program.ts';
 
 describe('the echo server', () => {
   let program: Program;
   let url: string;
 
   beforeEach(async () => {
-    program = start('autobahn/docker/echo-server.js', { PORT: '0' });
+    program = start('autobahn/peers/echo-server.js', { PORT: '0' });
     [url = ''] = await program.prints(/ws:\/\/127\.0\.0\.1:\d+/);
   });
 
@@ -19,9 +19,10 @@ describe('the echo server', () => {
     await program.exit;
   });
 
-  test('returns text as text and binary as binary', async () => {
+  test('returns text as text and binary as binary, and agrees to permessage-deflate', async () => {
     const socket = new WebSocket(url);
     await once(socket, 'open');
+    expect(socket.extensions).toBe('permessage-deflate');
     for (const [data, binary] of [
       ['κόσμε', false],
       ['', false],
@@ -101,7 +102,8 @@ describe('the echo client', () => {
   });
 
   const urlOf = (listening: { address(): unknown }) => `ws://127.0.0.1:${(listening.address() as AddressInfo).port}`;
-  const run = (url: string) => start('autobahn/docker/echo-client.js', { AGENT: 'a&b' }, [url]);
+  const run = (url: string, ...more: string[]) =>
+    start('autobahn/peers/echo-client.js', { AGENT: 'a&b' }, [url, ...more]);
 
   test('runs every case once, in order, also after one that broke the connection, and asks for the report', async () => {
     const { code, stdout } = await run(urlOf(server)).exit;
