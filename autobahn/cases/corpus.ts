@@ -3,7 +3,7 @@ import { utf8 } from './payloads.ts';
 /** Octets of one kind, of which messages are cut. */
 export interface Corpus {
   readonly isBinary: boolean;
-  /** Message number `index` of those with `size` octets. The memory is the corpus's own, or fresh. */
+  /** Message number `index` of those with `size` octets. Large ones come again and again, as the same object. */
   readonly slice: (index: number, size: number) => Buffer;
 }
 
@@ -127,17 +127,30 @@ function mend(octets: Buffer, next: number | undefined): Buffer {
   return mended;
 }
 
+/** Messages from so many octets on are large: a few dozen of them are in a corpus. */
+const largeSize = 32768;
+const largeCount = 32;
+
 /** A corpus that is made when it is first needed. */
 function corpus(make: () => Buffer, isBinary: boolean): Corpus {
   let octets: Buffer | null = null;
+  const large = new Map<number, Buffer[]>();
+  const cut = (index: number, size: number): Buffer => {
+    octets ??= make();
+    // A step that is no divisor of the length, so that each message begins elsewhere.
+    const offset = (index * (size + 1)) % (corpusSize - size);
+    const message = octets.subarray(offset, offset + size);
+    return isBinary ? message : mend(message, octets[offset + size]);
+  };
   return {
     isBinary,
     slice: (index, size) => {
-      octets ??= make();
-      // A step that is no divisor of the length, so that each message begins elsewhere.
-      const offset = (index * (size + 1)) % (corpusSize - size);
-      const cut = octets.subarray(offset, offset + size);
-      return isBinary ? cut : mend(cut, octets[offset + size]);
+      if (size < largeSize) return cut(index, size);
+      const messages = large.get(size) ?? [];
+      large.set(size, messages);
+      const place = index % largeCount;
+      messages[place] ??= cut(place, size);
+      return messages[place];
     },
   };
 }

@@ -40,13 +40,35 @@ class Window {
 export class Deflater {
   readonly #direction: DeflateDirection;
   readonly #window: Window;
+  /** What came of a message behind another one that fills the window: the same again when both come again. */
+  readonly #known = new WeakMap<Buffer, WeakMap<Buffer, Buffer>>();
+  #previous: Buffer | null = null;
 
   constructor(direction: DeflateDirection) {
     this.#direction = direction;
     this.#window = new Window(direction);
   }
 
+  /** The message must not be altered while the deflater lives. */
   deflate(message: Buffer): Buffer {
+    const previous = this.#previous;
+    this.#previous = message;
+    // Else the window has octets of messages before.
+    const isDetermined = previous !== null && previous.length >= 2 ** this.#direction.windowBits;
+    if (!isDetermined) {
+      const octets = this.#compress(message);
+      this.#window.add(message);
+      return octets;
+    }
+    const behind = this.#known.get(previous) ?? new WeakMap<Buffer, Buffer>();
+    this.#known.set(previous, behind);
+    const octets = behind.get(message) ?? this.#compress(message);
+    behind.set(message, octets);
+    this.#window.add(message);
+    return octets;
+  }
+
+  #compress(message: Buffer): Buffer {
     const { windowBits } = this.#direction;
     const octets = deflateRawSync(message, {
       windowBits: Math.max(9, windowBits),
@@ -56,7 +78,6 @@ export class Deflater {
       finishFlush: constants.Z_SYNC_FLUSH,
       ...this.#window.dictionary,
     });
-    this.#window.add(message);
     return octets.subarray(0, octets.length - tail.length);
   }
 }
