@@ -14,9 +14,8 @@ type Flaws = Readonly<Record<string, readonly string[]>>;
 
 const both = (flaws: Flaws): Readonly<Record<Role, Flaws>> => ({ server: flaws, client: flaws });
 
-/** What is known of the implementations with default options; docs/conformance.md tells it in words. */
+/** What is known of other implementations with default options; docs/conformance.md tells it in words. */
 const knownFlaws: Readonly<Record<string, Readonly<Record<Role, Flaws>>>> = {
-  goodwire: both({}),
   // It validates UTF-8 when the message is whole, and limits the number of fragments.
   ws: both({ 'NON-STRICT': ['6.4.*'], FAILED: ['9.3.1', '9.4.1'] }),
   'faye-websocket': both({ 'NON-STRICT': ['6.4.*'] }),
