@@ -115,7 +115,7 @@ function summary(data: ReportData): Html {
     );
     return html`<td><div class="tally"><svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">${bar}</svg><span class="numbers">${total === 0 ? 'not run' : numbers}</span></div></td>`;
   };
-  return html`<table class="summary">
+  return html`<table class="summary ${data.agents.length > 2 && 'many'}">
 <thead><tr><th scope="col">group</th>${data.agents.map((agent) => html`<th scope="col" title="${agent.name}"><bdi>${agent.name}</bdi></th>`)}</tr></thead>
 <tbody>${groupsOf(data).map(
     ({
@@ -149,16 +149,17 @@ function filter(data: ReportData): Html {
 
 function groupSection({ name, title, rows }: Group, data: ReportData): Html {
   return html`<section class="group"><h2>${name} ${title} <span class="soft count">${countOf(rows.length, 'case')}</span></h2>
-<div class="cases">${rows.map((row) => caseRow(row, data.cases.indexOf(row)))}</div></section>
+<div class="cases">${rows.map((row) => caseRow(row, data.cases.indexOf(row), data.agents))}</div></section>
 `;
 }
 
-function caseRow({ id, description, views }: CaseRow, index: number): Html {
-  const badges = views.map((view) =>
-    view === null
-      ? html`<span class="badge none">not run</span>`
-      : html`<span class="badge ${view.grade}">${view.status}</span>`,
-  );
+function caseRow({ id, description, views }: CaseRow, index: number, agents: readonly Agent[]): Html {
+  const badges = views.map((view, agent) => {
+    const { name } = agents[agent]!;
+    return view === null
+      ? html`<span class="badge none" title="${name}">not run</span>`
+      : html`<span class="badge ${view.grade}" title="${name}">${view.status}</span>`;
+  });
   const durations = views.filter((view) => view !== null).map((view) => view.duration);
   return html`<details class="case" id="case-${id}" data-index="${index}"><summary><span class="id">${id}</span><span class="about"><bdi>${description}</bdi></span>
 <span class="marks">${badges}</span><span class="time">${formatDuration(Math.max(...durations))}</span></summary><div class="detail"></div></details>

@@ -42,6 +42,8 @@ code, .mono { font-family: var(--mono); font-size: .87em; }
 .bar { width: 100%; height: .55rem; border-radius: 3px; overflow: hidden; background: var(--tint); }
 .bar rect { fill: var(--bad); }
 .bar .good { fill: var(--good); } .bar .neutral { fill: var(--neutral); } .bar .weak { fill: var(--weak); }
+.many .tally { grid-template-columns: minmax(0, 1fr); gap: .2rem; }
+.many td { padding-top: .6rem; }
 .tally .numbers span { white-space: nowrap; margin-right: .5rem; }
 .tally .numbers { font-variant-numeric: tabular-nums; font-size: .9rem; }
 .filter { position: sticky; top: 0; z-index: 2; background: var(--paper); padding: .7rem 0; border-bottom: 1px solid var(--line); display: flex; flex-wrap: wrap; gap: .5rem .9rem; align-items: center; }
