@@ -3,12 +3,11 @@
 // reports in which the implementations stand side by side. Needs a build.
 //   node scripts/conformance-peers.js [--cases '1.*,9.*'] [--peers goodwire,ws] [--output DIR] [--parallel N] [--no-faults]
 // Exit codes: 0 when goodwire is good in every case and every fault was found out, else 1.
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { loadPeer, peerNames } from '../autobahn/peers/peer.js';
+import { selectCases, startServer, testClient, writeReports } from './conformance-run.js';
 
 const root = join(import.meta.dirname, '..');
 const { values: options } = parseArgs({
@@ -24,54 +23,9 @@ const parallel = Number(options.parallel);
 /** Milliseconds. Generous: the peers share the machine with the runner. */
 const patience = 10_000;
 
-/** What has no types. @param {string} path below dist/autobahn */
-const load = (path) => import(pathToFileURL(join(root, 'dist', 'autobahn', path)).href);
-const { selectCases } = await load('cases/select-cases.js');
-const { runFuzzingClient } = await load('run/fuzzing-client.js');
-const { FuzzingServer } = await load('run/fuzzing-server.js');
-const { writeReports } = await load('report/write-reports.js');
 const cases = selectCases(options.cases, '');
 
-/**
- * @typedef {object} Result what counts here of a result
- * @property {string} id
- * @property {string} behavior
- * @property {string} behaviorClose
- */
-
-/** @param {string} program @param {readonly string[]} args @param {Record<string, string>} env */
-function start(program, args, env) {
-  return spawn(process.execPath, [join(root, 'autobahn', 'peers', program), ...args], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-}
-
-/** @param {string} name @param {string} agent @returns {Promise<Result[]>} */
-async function testServer(name, agent) {
-  const server = start('echo-server.js', [name], { PORT: '0' });
-  try {
-    const [line] = await once(server.stdout, 'data');
-    return await runFuzzingClient({ url: new URL(String(line).trim()), agent, cases, parallel, patience });
-  } finally {
-    server.kill('SIGKILL');
-  }
-}
-
-/** @param {string} name @param {string} agent @returns {Promise<Result[]>} */
-async function testClient(name, agent) {
-  const server = new FuzzingServer({ port: 0, cases, patience });
-  const port = await server.listen();
-  const client = start('echo-client.js', [`ws://127.0.0.1:${port}`, name], {
-    AGENT: agent,
-    PARALLEL: String(parallel),
-  });
-  client.stdout.resume();
-  await once(client, 'close');
-  const results = await server.results(agent);
-  await server.close();
-  return results;
-}
+/** @typedef {import('./conformance-run.js').Result} Result */
 
 /** Best first. */
 const statuses = [
@@ -112,10 +66,22 @@ function formatMarkdown(byAgent) {
   ].join('\n');
 }
 
+const run = { cases, parallel, patience };
+
+/** @param {string} name @param {string} agent */
+async function testServer(name, agent) {
+  const server = await startServer(name);
+  try {
+    return await server.test({ ...run, agent });
+  } finally {
+    server.stop();
+  }
+}
+
 let isGood = true;
 for (const [role, test] of /** @type {const} */ ([
   ['server', testServer],
-  ['client', testClient],
+  ['client', (/** @type {string} */ name, /** @type {string} */ agent) => testClient(name, { ...run, agent })],
 ])) {
   /** @type {Map<string, Result[]>} */
   const byAgent = new Map();
