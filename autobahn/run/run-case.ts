@@ -115,7 +115,7 @@ export async function runCase(
       group: groupOf(definition.id),
       trace: recorder.trace,
       traceOmitted: recorder.traceOmitted,
-      failure: failureOf(assessment),
+      failure: failureOf(assessment, session?.outcome ?? null),
       violation: session?.outcome.violation ?? null,
       extensions,
     },
@@ -134,12 +134,22 @@ async function conduct(definition: CaseDefinition, plan: CasePlan, session: Sess
   return assess(session.outcome, plan.expected, plan.close);
 }
 
-/** One sentence, why the case is neither OK nor INFORMATIONAL. */
-function failureOf({ behavior, result, behaviorClose, resultClose }: Assessment): string | null {
+/** For people, why the case is neither OK nor INFORMATIONAL. */
+function failureOf(assessment: Assessment, outcome: Outcome | null): string | null {
+  const { behavior, result, behaviorClose, resultClose } = assessment;
   const isGood = (name: string) => name === 'OK' || name === 'INFORMATIONAL';
+  if (behavior === 'FAILED') return [result, ...describePeersClose(outcome)].join(' ');
+  if (!isGood(behaviorClose)) return resultClose;
   if (behavior === 'NON-STRICT') return 'The peer failed the connection, but later than it could have.';
-  if (!isGood(behavior)) return result;
-  return isGood(behaviorClose) ? null : resultClose;
+  return isGood(behavior) ? null : result;
+}
+
+/** With what the peer closed, where it was not us who began: it is what it has to say about what went wrong. */
+function describePeersClose(outcome: Outcome | null): string[] {
+  if (outcome === null || outcome.closedByMe || outcome.remoteClose === null) return [];
+  const { code, reason } = outcome.remoteClose;
+  const said = reason === null ? '' : ` and the reason ${JSON.stringify(reason)}`;
+  return [`The peer closed with ${code === null ? 'no close code' : `the close code ${code}`}${said}.`];
 }
 
 function describe(definition: CaseDefinition, options: RunOptions, plan: CasePlan) {

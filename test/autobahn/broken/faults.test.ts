@@ -101,3 +101,31 @@ test('there are at least twenty faults that are found out, and each shows in som
   const unseen = names.filter((name) => faultTable[name].unseen !== undefined);
   expect(unseen.filter((name) => catalogue.some(({ id }) => isTouched(name, id)))).toEqual([]);
 });
+
+describe('the runner says in words', () => {
+  const failureOf = async (fault: FaultName, id: string): Promise<string | null> => {
+    const cases = catalogue.filter((definition) => definition.id === id);
+    const [result] = await runFault(fault, 'server', { cases, parallel: 1, patience: 2000 });
+    return result!.goodwire.failure;
+  };
+
+  test.each([
+    [
+      'UTF-8 checked at the end of the message',
+      '6.4.3',
+      'The peer failed the connection, but later than it could have.',
+    ],
+    ['falls silent at errors', '6.4.3', 'We gave up: the peer did not fail the connection.'],
+    ['messages limited to 1 MiB', '9.1.4', expect.stringMatching(/ The peer closed with the close code 1009\.$/)],
+    [
+      'control frames between fragments refused',
+      '5.6',
+      expect.stringMatching(/ The peer closed with the close code 1002\.$/),
+    ],
+    ['close answered with another code', '7.3.1', 'The close code was 4321, where 1000 is right.'],
+    ['UTF-8 unchecked', '6.6.1', expect.stringMatching(/^The peer broke the protocol: a text message is not UTF-8/)],
+    ['errors drop the connection', '6.6.1', null],
+  ] as const)('why it is not content with a peer: %s, in %s', async (fault, id, words) => {
+    expect(await failureOf(fault, id)).toEqual(words);
+  });
+});
