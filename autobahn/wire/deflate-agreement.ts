@@ -59,7 +59,7 @@ export function offerDeflate(requests: readonly DeflateRequest[]): string {
     .join(', ');
 }
 
-function readAgreement(extension: Extension): { agreement: DeflateAgreement; asked: ReadonlySet<string> } {
+function readAgreement(extension: Extension): DeflateAgreement {
   let agreement: DeflateAgreement = {
     serverNoContextTakeover: false,
     clientNoContextTakeover: false,
@@ -75,7 +75,7 @@ function readAgreement(extension: Extension): { agreement: DeflateAgreement; ask
     else if (name === 'client_max_window_bits') agreement = { ...agreement, clientMaxWindowBits: windowBits(value) };
     else throw new OpeningError(`permessage-deflate has no parameter ${name}${value === null ? '' : `=${value}`}`);
   }
-  return { agreement, asked: new Set(extension.parameters.map(([name]) => name)) };
+  return agreement;
 }
 
 /**
@@ -94,11 +94,12 @@ export function checkAgreement(response: string | null, requests: readonly Defla
   ) {
     throw new OpeningError(`the server agreed to what was not offered: ${response}`);
   }
-  const { agreement, asked } = readAgreement(extension);
+  const agreement = readAgreement(extension);
+  // A window that is left out has 15 bits: who asked for 15 gets what was asked, so nothing is held against a server that does not say so.
   const isAnswer = requests.some(
     ({ noContextTakeover, maxWindowBits }) =>
       (!noContextTakeover || agreement.serverNoContextTakeover) &&
-      (maxWindowBits === 0 || (asked.has('server_max_window_bits') && agreement.serverMaxWindowBits <= maxWindowBits)),
+      (maxWindowBits === 0 || agreement.serverMaxWindowBits <= maxWindowBits),
   );
   if (!isAnswer) throw new OpeningError(`the server's answer fits none of our offers: ${response}`);
   return agreement;
@@ -122,7 +123,7 @@ export function acceptDeflate(
       const hint = candidate.parameters.find(([name]) => name === 'client_max_window_bits');
       const limit = hint?.[1] ?? null;
       const rest = candidate.parameters.filter((entry) => entry !== hint);
-      const { agreement: offered } = readAgreement({ name: candidate.name, parameters: rest });
+      const offered = readAgreement({ name: candidate.name, parameters: rest });
       if (wish.maxWindowBits !== 0 && hint === undefined) continue;
       const clientLimit = limit === null ? 15 : windowBits(limit);
       const agreement: DeflateAgreement = {

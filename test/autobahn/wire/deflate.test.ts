@@ -92,6 +92,7 @@ describe('the answer of a server', () => {
     ['permessage-deflate; client_max_window_bits=10', [wish(false, 0)], { ...nothing, clientMaxWindowBits: 10 }],
     ['permessage-deflate; server_max_window_bits="9"', [wish(false, 9)], { ...nothing, serverMaxWindowBits: 9 }],
     ['permessage-deflate; server_max_window_bits=8', [wish(false, 9)], { ...nothing, serverMaxWindowBits: 8 }],
+    ['permessage-deflate', [wish(false, 15)], nothing],
     ['permessage-deflate', [wish(true, 9), wish(false, 0)], nothing],
     ['permessage-deflate; client_no_context_takeover', [wish(false, 0)], { ...nothing, clientNoContextTakeover: true }],
   ])('%s to %j', (response, wishes, agreement) => {
