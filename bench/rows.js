@@ -49,6 +49,19 @@ function deflateRows() {
         ...(goal !== undefined && { goals: { ws: isShared ? goal : 2 } }),
       });
     }
+    if (isShared) {
+      made.push({
+        id: 'deflate-16k-level',
+        title: 'the same, 16 KiB, 32 × 8, each with its own default level: ws 6, goodwire 1',
+        table: 'compressed',
+        kind: 'deflate',
+        size: 16_384,
+        context,
+        level: 'default',
+        connections: 32,
+        depth: 8,
+      });
+    }
     made.push({
       id: `deflate-single${isShared ? '' : '-takeover'}`,
       title: `echo 1 KiB JSON, ${isShared ? 'no' : 'with'} takeover, 1 × 1`,

@@ -29,14 +29,15 @@ export const deflateRequest = Buffer.from(
  * The option `perMessageDeflate` of the compressed rows, for every contestant the same: zlib's level 6 for all sizes, which is the default
  * of ws, and all messages compressed.
  * @param {Context} context
+ * @param {'default'} [level] that of each library
  */
-export function deflateOption(context) {
+export function deflateOption(context, level) {
   const takesOver = context === 'takeover';
   return {
     serverNoContextTakeover: !takesOver,
     clientNoContextTakeover: !takesOver,
     threshold: 0,
-    zlibDeflateOptions: { level: 6 },
+    ...(level === undefined && { zlibDeflateOptions: { level: 6 } }),
   };
 }
 

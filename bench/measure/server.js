@@ -16,6 +16,7 @@ import { checkAddon, programOf } from './contest.js';
  * @property {'deflate'} kind
  * @property {number} size octets of JSON-like text
  * @property {import('../wire.js').Context} context
+ * @property {'default'} [level] that of each library; else 6
  * @property {number} connections
  * @property {number} depth messages in flight on each connection
  *
@@ -40,7 +41,7 @@ export async function serverTurns(row, contestant, { seconds, warmUp }) {
       library,
       deliver: row.kind === 'echo' ? (row.deliver ?? 'data') : 'data',
       ...(row.kind === 'deflate'
-        ? { perMessageDeflate: deflateOption(row.context) }
+        ? { perMessageDeflate: deflateOption(row.context, row.level) }
         : { frameLength: frameLength(row.message) + MASK_LENGTH }),
       requestLength: request.length,
       closes: row.kind === 'connect',
