@@ -44,6 +44,6 @@ function check(path: string, expectedCases: readonly string[], write: (line: str
 }
 
 function formatDefect({ agent, id, problem }: Defect): string {
-  const where = [agent, id].filter((part) => part !== undefined).map(printable);
+  const where = [agent, id].filter((part) => part !== undefined).map((part) => printable(part));
   return [...where, problem].join(': ');
 }

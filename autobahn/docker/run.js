@@ -1,5 +1,6 @@
 // Runs the Autobahn testsuite in Docker, in both directions, and checks its reports: npm run autobahn
 //   AUTOBAHN_IMAGE, AUTOBAHN_NODE_IMAGE     other images of the testsuite and of Node.js
+//   AUTOBAHN_REPORTS                        where the reports go: autobahn/reports if absent
 // Exit codes: 0 when every case is good in both directions, 1 when one is not, 2 when the testsuite could not be run.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
@@ -7,7 +8,7 @@ import { join } from 'node:path';
 
 const folder = import.meta.dirname;
 const root = join(folder, '..', '..');
-const reports = join(root, 'autobahn', 'reports');
+const reports = process.env.AUTOBAHN_REPORTS ?? join(root, 'autobahn', 'reports');
 
 /** What runs in each direction: the service that decides when it is over, the one that writes the report, and the report's folder. */
 const directions = [
