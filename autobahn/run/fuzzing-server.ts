@@ -94,11 +94,14 @@ export class FuzzingServer {
     });
   }
 
-  /** Stops listening and ends every connection. */
-  async close(): Promise<void> {
+  /** Stops listening and ends every connection; those that end within so many milliseconds do it themselves. */
+  async close(grace = 0): Promise<void> {
     const isClosed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const socket of this.#sockets) socket.destroy();
+    const end = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, grace);
     await isClosed;
+    clearTimeout(end);
   }
 
   /** The agents that have run a case. */
@@ -187,7 +190,7 @@ export class FuzzingServer {
       socket.write(response);
       heads.response = response;
       recorder.preopen('out', response);
-      return { socket, rest, deflate: accepted?.agreement ?? null, extensions, request: text, response };
+      return { socket, rest, deflate: accepted?.agreement ?? null, extensions };
     };
     const result = runCase(definition, options, open, ({ message }) => refuse(socket, '400 Bad Request', message));
     const ofAgent = this.#results.get(agent) ?? new Map<string, Promise<CaseResult>>();
