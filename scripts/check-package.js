@@ -142,6 +142,7 @@ function checkRuntime(directory) {
     const programs = [
       ['esm.mjs'],
       ['commonjs.cjs'],
+      ['conformance.mjs'],
       ['--no-warnings', '--conditions=browser', 'browser.mjs'],
       ['compression.mjs'],
       ['compression.mjs', 'documented'],

@@ -11,7 +11,7 @@ export interface CaseDefinition {
   readonly expectation: string;
   /** Milliseconds that the whole case may take; 30 000 if absent. */
   readonly timeLimit?: number;
-  /** What is asked of the peer's compression, the best first; null or absent for no compression. */
+  /** What is asked of the peer's compression, the best first; absent for no compression. */
   readonly deflate?: readonly DeflateRequest[];
   /** Whether the RFC leaves open what happens, so that nothing is right or wrong. */
   readonly isInformational?: boolean;

@@ -92,7 +92,12 @@ async function testClients(options: ConformanceOptions, terminal: Terminal, stop
     ...(agent === null ? {} : { agent }),
     onResult: (result) => progressOf(result.agent).add(result),
     onUpdateReports: async () => {
-      if (output !== null) writeReports(output, await allResults(server));
+      try {
+        if (output !== null) writeReports(output, await allResults(server));
+      } catch (error) {
+        // It is tried again at the end; what clients run meanwhile must not be lost.
+        terminal.error(`cannot write the reports to ${output}: ${(error as Error).message}\n`);
+      }
       if (once) end();
     },
   });
@@ -104,7 +109,8 @@ async function testClients(options: ConformanceOptions, terminal: Terminal, stop
   stop.addEventListener('abort', () => end(), { once: true });
   await isOver;
   const results = await allResults(server);
-  await server.close();
+  // Whoever asked for the reports is still to get its close frame.
+  await server.close(1000);
   for (const progress of progresses.values()) progress.end();
   return results;
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { printable } from '../checker/format-table.ts';
 import { conformance } from './conformance.ts';
 import type { Terminal } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
@@ -52,7 +53,8 @@ export async function runCommand(args: readonly string[], terminal: Terminal, st
     return await command(rest, terminal, stop);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    terminal.error(`goodwire ${name}: ${error.message}\nTry: goodwire ${name} --help\n`);
+    // What a peer said may be part of it.
+    terminal.error(`goodwire ${name}: ${printable(error.message, 500)}\nTry: goodwire ${name} --help\n`);
     return 2;
   }
 }

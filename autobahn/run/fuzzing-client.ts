@@ -78,7 +78,7 @@ async function open(
     recorder.preopen('in', text);
     const extensions = checkResponse(text, request);
     const deflate = checkAgreement(extensions, offers);
-    return { socket, rest, deflate, extensions, request: request.text, response: text };
+    return { socket, rest, deflate, extensions };
   } catch (error) {
     socket.destroy();
     throw error;

@@ -8,7 +8,7 @@ import { acceptDeflate } from '../wire/deflate-agreement.ts';
 import { OpeningError } from '../wire/http-head.ts';
 import { checkRequest, type OpeningTarget, openingResponse, refusal } from '../wire/opening.ts';
 import { type ReadHead, readHead } from '../wire/read-head.ts';
-import { defaultPatience, type RunOptions, runCase } from './run-case.ts';
+import { defaultPatience, type Heads, type Opened, type RunOptions, runCase } from './run-case.ts';
 
 export interface FuzzingServerOptions {
   /** Where to listen. Port 0 is any that is free. */
@@ -26,6 +26,20 @@ export interface FuzzingServerOptions {
   readonly onResult?: (result: CaseResult) => void;
   /** Called when a client asks for the reports, with the results of its agent; the client waits for it. */
   readonly onUpdateReports?: (agent: string, results: readonly CaseResult[]) => void | Promise<void>;
+}
+
+/** Clients that may be connected, and agents that may have results: more than anybody needs. */
+const maxConnections = 1000;
+const maxAgents = 100;
+
+/** Milliseconds that a client has to take its refusal. */
+const refusalLimit = 1000;
+
+/** Answers in HTTP, and ends the connection. */
+function refuse(socket: Socket, status: string, why: string): void {
+  if (socket.destroyed) return;
+  socket.end(refusal(status, why));
+  setTimeout(() => socket.destroy(), refusalLimit).unref();
 }
 
 /** A client may ask for one of these, and gets a text message, or none, and a close frame. */
@@ -48,6 +62,7 @@ export class FuzzingServer {
     this.#options = options;
     this.#cases = options.cases ?? catalogue;
     this.#server = createServer((socket) => void this.#accept(socket));
+    this.#server.maxConnections = maxConnections;
     this.#answers = {
       '/getCaseCount': () => String(this.#cases.length),
       '/getCaseInfo': (target) => {
@@ -79,11 +94,14 @@ export class FuzzingServer {
     });
   }
 
-  /** Stops listening and ends every connection. */
-  async close(): Promise<void> {
+  /** Stops listening and ends every connection; those that end within so many milliseconds do it themselves. */
+  async close(grace = 0): Promise<void> {
     const isClosed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const socket of this.#sockets) socket.destroy();
+    const end = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, grace);
     await isClosed;
+    clearTimeout(end);
   }
 
   /** The agents that have run a case. */
@@ -124,11 +142,10 @@ export class FuzzingServer {
       const answer = Object.hasOwn(this.#answers, target.pathname) ? this.#answers[target.pathname] : undefined;
       if (target.pathname === '/runCase') await this.#runCase(socket, head, request);
       else if (answer !== undefined) await this.#answer(socket, head, request, recorder, await answer(target));
-      else socket.end(refusal('404 Not Found', `there is no ${target.pathname}`));
+      else refuse(socket, '404 Not Found', `there is no ${target.pathname}`);
     } catch (error) {
       if (!(error instanceof OpeningError)) throw error;
-      // A peer that is gone gets nothing.
-      if (!socket.destroyed) socket.end(refusal('400 Bad Request', error.message));
+      refuse(socket, '400 Bad Request', error.message);
     } finally {
       // What is not read would keep the connection.
       socket.resume();
@@ -154,6 +171,9 @@ export class FuzzingServer {
   async #runCase(socket: Socket, { text, rest }: ReadHead, { target, key, offers }: OpeningTarget): Promise<void> {
     const definition = this.#caseOf(target);
     const agent = this.#agentOf(target);
+    // Names cost nothing, and results take memory.
+    if (!this.#results.has(agent) && this.#results.size >= maxAgents)
+      throw new OpeningError('there are too many agents');
     const { patience, timeLimit, onResult } = this.#options;
     const options: RunOptions = {
       agent,
@@ -161,7 +181,7 @@ export class FuzzingServer {
       ...(patience === undefined ? {} : { patience }),
       ...(timeLimit === undefined ? {} : { timeLimit }),
     };
-    const result = runCase(definition, options, async (recorder, heads) => {
+    const open = async (recorder: Recorder, heads: Heads): Promise<Opened> => {
       heads.request = text;
       recorder.preopen('in', text);
       const accepted = definition.deflate === undefined ? null : acceptDeflate(offers, definition.deflate);
@@ -170,8 +190,9 @@ export class FuzzingServer {
       socket.write(response);
       heads.response = response;
       recorder.preopen('out', response);
-      return { socket, rest, deflate: accepted?.agreement ?? null, extensions, request: text, response };
-    });
+      return { socket, rest, deflate: accepted?.agreement ?? null, extensions };
+    };
+    const result = runCase(definition, options, open, ({ message }) => refuse(socket, '400 Bad Request', message));
     const ofAgent = this.#results.get(agent) ?? new Map<string, Promise<CaseResult>>();
     this.#results.set(agent, ofAgent);
     ofAgent.set(definition.id, result);

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { type Assessment, assess, type Expected, failed, informational, unimplemented } from '../assess.ts';
 import { type CaseDefinition, type CasePlan, concludeCase, groupOf } from '../cases/case-definition.ts';
 import { caseNumber } from '../cases/catalogue.ts';
-import type { Behavior, CaseResult, ExpectedClose, ReportedEvent } from '../report/case-result.ts';
+import type { Behavior, CaseResult, ReportedEvent } from '../report/case-result.ts';
 import { type ReceivedEvent, reportEvent } from '../session/received-event.ts';
 import { Recorder } from '../session/recorder.ts';
 import { type Outcome, Session } from '../session/session.ts';
@@ -17,8 +17,6 @@ export interface Opened {
   readonly deflate: DeflateAgreement | null;
   /** The value of `Sec-WebSocket-Extensions` in the response. */
   readonly extensions: string | null;
-  readonly request: string;
-  readonly response: string;
 }
 
 export interface RunOptions {
@@ -161,7 +159,7 @@ function describe(definition: CaseDefinition, options: RunOptions, plan: CasePla
     expectation,
     agent: options.agent,
     expected: reportExpected(plan.expected),
-    expectedClose: plan.close as ExpectedClose,
+    expectedClose: plan.close,
     reportTime: definition.reportTime ?? false,
     reportCompressionRatio: definition.deflate !== undefined,
     isServer: options.role === 'server',

@@ -16,15 +16,21 @@ const kept = 128;
 /** Octets of a payload that a log shows. */
 const shown = 64;
 
+/** Octets that a close frame may have, and what we send where that is the test. */
+const maxClosePayload = 126;
+
+/** Makes an entry of a log. Of a long log most are never made. */
+type Make<Entry> = () => Entry;
+
 /** The beginning and the end of a long log. */
 class BoundedLog<Entry> {
-  readonly #head: Entry[] = [];
-  readonly #tail: Entry[] = [];
+  readonly #head: Make<Entry>[] = [];
+  readonly #tail: Make<Entry>[] = [];
   #count = 0;
 
-  add(entry: Entry): void {
-    if (this.#count < kept) this.#head.push(entry);
-    else this.#tail[(this.#count - kept) % kept] = entry;
+  add(make: Make<Entry>): void {
+    if (this.#count < kept) this.#head.push(make);
+    else this.#tail[(this.#count - kept) % kept] = make;
     this.#count++;
   }
 
@@ -35,33 +41,46 @@ class BoundedLog<Entry> {
   /** The entries in order, with `remark` where some were left out. */
   list(remark: (omitted: number) => Entry): Entry[] {
     const { omitted } = this;
-    if (omitted === 0) return [...this.#head, ...this.#tail];
-    const split = (this.#count - kept) % kept;
-    return [...this.#head, remark(omitted), ...this.#tail.slice(split), ...this.#tail.slice(0, split)];
+    const split = omitted === 0 ? 0 : (this.#count - kept) % kept;
+    const gap = omitted === 0 ? [] : [() => remark(omitted)];
+    const entries = [...this.#head, ...gap, ...this.#tail.slice(split), ...this.#tail.slice(0, split)];
+    return entries.map((make) => make());
   }
 }
 
-export function logOctets(octets: Buffer): LoggedOctets {
+/** What a log shows of a payload, in memory of its own. */
+interface Preview {
+  readonly length: number;
+  /** One octet more than is shown, which tells whether a code point is cut. */
+  readonly octets: Buffer;
+}
+
+const previewOf = (payload: Buffer): Preview => ({
+  length: payload.length,
+  octets: Buffer.from(payload.subarray(0, shown + 1)),
+});
+
+function logOctets({ length, octets }: Preview): LoggedOctets {
   const hex = octets.toString('hex', 0, shown);
-  return [octets.length, octets.length > shown ? `${hex} ...` : hex];
+  return [length, length > shown ? `${hex} ...` : hex];
 }
 
 const isPrintable = (text: string): boolean => !/[\p{Cc}\p{Cs}]/u.test(text.replace(/[\t\r\n]/g, ''));
 
 /** The first octets of a payload as text, without the beginning of a code point at their end; null where they are none. */
-function previewText(payload: Buffer): string | null {
-  if (payload.length === 0) return null;
-  let end = Math.min(shown, payload.length);
-  if (end < payload.length) while (end > 0 && ((payload[end] as number) & 0xc0) === 0x80) end--;
-  const octets = payload.subarray(0, end);
-  if (!isUtf8(octets)) return null;
-  const text = octets.toString('utf8');
+function previewText({ length, octets }: Preview): string | null {
+  if (length === 0) return null;
+  let end = Math.min(shown, length);
+  if (end < length) while (end > 0 && ((octets[end] as number) & 0xc0) === 0x80) end--;
+  const whole = octets.subarray(0, end);
+  if (!isUtf8(whole)) return null;
+  const text = whole.toString('utf8');
   return isPrintable(text) ? text : null;
 }
 
-function logPayload(payload: Buffer): LoggedPayload {
-  const text = previewText(payload) ?? payload.toString('hex', 0, shown);
-  return [payload.length, payload.length > shown ? `${text} ...` : text];
+function logPayload(preview: Preview): LoggedPayload {
+  const text = previewText(preview) ?? preview.octets.toString('hex', 0, shown);
+  return [preview.length, preview.length > shown ? `${text} ...` : text];
 }
 
 type Counts = Record<string, number>;
@@ -146,14 +165,16 @@ export class Recorder {
   received(octets: Buffer): void {
     count(this.rxOctetStats, octets.length);
     this.#traffic.incomingOctetsWireLevel += octets.length;
-    this.#wireLog.add(['RO', logOctets(octets)]);
+    const preview = previewOf(octets);
+    this.#wireLog.add(() => ['RO', logOctets(preview)]);
   }
 
   /** Octets that are written in one piece. `sync`: so that they leave alone. */
   transmitted(octets: Buffer, sync: boolean): void {
     count(this.txOctetStats, octets.length);
     this.#traffic.outgoingOctetsWireLevel += octets.length;
-    this.#wireLog.add(['TO', logOctets(octets), sync]);
+    const preview = previewOf(octets);
+    this.#wireLog.add(() => ['TO', logOctets(preview), sync]);
   }
 
   frameReceived(frame: IncomingFrame): void {
@@ -161,8 +182,11 @@ export class Recorder {
     count(this.rxFrameStats, opcode);
     this.#traffic.incomingWebSocketFrames++;
     this.#traffic.incomingOctetsWebSocketLevel += payload.length;
-    this.#wireLog.add(['RF', logPayload(payload), opcode, fin, rsv, mask !== null, mask?.toString('hex') ?? null]);
-    this.#traceFrame('in', frame);
+    const preview = previewOf(payload);
+    this.#wireLog.add(() => {
+      return ['RF', logPayload(preview), opcode, fin, rsv, mask !== null, mask?.toString('hex') ?? null];
+    });
+    this.#traceFrame('in', frame, preview);
   }
 
   frameTransmitted(frame: IncomingFrame, chopSize: number | null, sync: boolean): void {
@@ -170,9 +194,11 @@ export class Recorder {
     count(this.txFrameStats, opcode);
     this.#traffic.outgoingWebSocketFrames++;
     this.#traffic.outgoingOctetsWebSocketLevel += payload.length;
-    const key = mask?.toString('hex') ?? null;
-    this.#wireLog.add(['TF', logPayload(payload), opcode, fin, rsv, key, null, chopSize, sync]);
-    this.#traceFrame('out', frame);
+    const preview = previewOf(payload);
+    this.#wireLog.add(() => {
+      return ['TF', logPayload(preview), opcode, fin, rsv, mask?.toString('hex') ?? null, null, chopSize, sync];
+    });
+    this.#traceFrame('out', frame, preview);
   }
 
   /** A whole message, `octets` long as the application sees it. */
@@ -187,32 +213,37 @@ export class Recorder {
   }
 
   remark(kind: TracedRemark['kind'], direction: 'in' | 'out' | null, text: string): void {
-    this.#trace.add({ kind, at: this.#at(), direction, text });
-    if (kind !== 'http') this.#wireLog.add(['WLM', text]);
+    const at = this.#at();
+    this.#trace.add(() => ({ kind, at, direction, text }));
+    if (kind !== 'http') this.#wireLog.add(() => ['WLM', text]);
   }
 
   /** An entry of Autobahn's log about time; `text` says the same in words. */
   time(kind: 'KL' | 'KLE' | 'TI' | 'TIE' | 'CT' | 'CTE', milliseconds: number, text: string): void {
-    this.#wireLog.add([kind, milliseconds / 1000]);
-    this.#trace.add({ kind: 'note', at: this.#at(), direction: null, text });
+    const at = this.#at();
+    this.#wireLog.add(() => [kind, milliseconds / 1000]);
+    this.#trace.add(() => ({ kind: 'note', at, direction: null, text }));
   }
 
-  #traceFrame(direction: 'in' | 'out', frame: IncomingFrame): void {
+  #traceFrame(direction: 'in' | 'out', frame: IncomingFrame, preview: Preview): void {
     const { opcode, payload, fin, rsv, mask } = frame;
-    const { code, reason } = opcode === opcodes.close ? readClose(payload) : { code: null, reason: null };
-    this.#trace.add({
+    const { length } = payload;
+    const isClose = opcode === opcodes.close;
+    const { code, reason } = isClose ? readClose(payload.subarray(0, maxClosePayload)) : { code: null, reason: null };
+    const at = this.#at();
+    this.#trace.add(() => ({
       kind: 'frame',
-      at: this.#at(),
+      at,
       direction,
       opcode,
       fin,
       rsv,
-      length: payload.length,
+      length,
       mask: mask?.toString('hex') ?? null,
-      hex: payload.toString('hex', 0, shown),
-      text: previewText(payload),
+      hex: preview.octets.toString('hex', 0, shown),
+      text: previewText(preview),
       closeCode: code,
       closeReason: reason,
-    });
+    }));
   }
 }

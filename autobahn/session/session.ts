@@ -50,6 +50,12 @@ const writeSize = 256 * 1024;
 /** Milliseconds without any octet after which a transfer that was going on has stopped. */
 const stalledAfter = 10_000;
 
+/**
+ * A wait is over after so many timers, one after the other, and not with one: when this process was held up, what came meanwhile is
+ * read before the next of them.
+ */
+const waitSlices = 8;
+
 /** In which a piece that is written gets into a packet of its own, and what came meanwhile is read. */
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
@@ -73,7 +79,8 @@ export class Session {
   #masks = Buffer.alloc(0);
   #masksUsed = 0;
   readonly #watchers = new Set<() => void>();
-  #lastActivity = performance.now();
+  /** Goes up whenever octets come, or are taken. */
+  #activity = 0;
 
   #localClose: CloseStatus | null = null;
   #remoteClose: CloseStatus | null = null;
@@ -231,29 +238,29 @@ export class Session {
   }
 
   /**
-   * Waits until the condition holds, at most so many milliseconds: from now on, or, with `sinceActivity`, since the last octet came.
+   * Waits until the condition holds, at most so many milliseconds: from now on, or, with `sinceActivity`, since octets came or went.
    * Returns whether it holds. Conditions are looked at whenever something has come or changed.
    */
   until(condition: () => boolean, milliseconds: number, { sinceActivity = false } = {}): Promise<boolean> {
     if (condition()) return Promise.resolve(true);
     return new Promise((resolve) => {
-      const begin = performance.now();
-      let timer: NodeJS.Timeout;
+      let left = waitSlices;
+      let activity = this.#activity;
       const finish = (holds: boolean) => {
-        clearTimeout(timer);
+        clearInterval(timer);
         this.#watchers.delete(watcher);
         resolve(holds);
       };
       const watcher = () => {
         if (condition()) finish(true);
       };
-      const expire = () => {
-        const from = sinceActivity ? Math.max(begin, this.#lastActivity) : begin;
-        const left = from + milliseconds - performance.now();
-        if (left <= 0) finish(condition());
-        else timer = setTimeout(expire, left);
+      const tick = () => {
+        const isActive = sinceActivity && this.#activity !== activity;
+        activity = this.#activity;
+        left = isActive ? waitSlices : left - 1;
+        if (left === 0) finish(condition());
       };
-      timer = setTimeout(expire, milliseconds);
+      const timer = setInterval(tick, milliseconds / waitSlices);
       this.#watchers.add(watcher);
     });
   }
@@ -362,7 +369,7 @@ export class Session {
         this.abandon('the peer stopped reading');
         return false;
       }
-      this.#lastActivity = performance.now();
+      this.#activity++;
     }
     return true;
   }
@@ -372,7 +379,7 @@ export class Session {
   }
 
   #read(octets: Buffer): void {
-    this.#lastActivity = performance.now();
+    this.#activity++;
     if (this.#violation !== null || this.#abandoned !== null) return;
     this.#recorder.received(octets);
     try {

@@ -40,6 +40,9 @@ export function echoFrom(name: Name, url: string): Promise<string> {
 /** How many cases run at a time in tests. */
 const parallel = 4;
 
+/** Milliseconds, for a machine with much else to do. */
+const patience = 15_000;
+
 export type Direction = 'server' | 'client';
 
 /** Runs cases against an implementation, as a server or as a client. */
@@ -50,11 +53,11 @@ export async function runCases(
 ): Promise<CaseResult[]> {
   if (direction === 'server') {
     const { url, close } = await startEchoServer(name);
-    const results = await runFuzzingClient({ url, agent: name, cases, parallel });
+    const results = await runFuzzingClient({ url, agent: name, cases, parallel, patience });
     await close();
     return results;
   }
-  const server = new FuzzingServer({ port: 0, cases });
+  const server = new FuzzingServer({ port: 0, cases, patience });
   const port = await server.listen();
   let number = 0;
   const work = async () => {
