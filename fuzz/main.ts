@@ -1,0 +1,120 @@
+import { randomInt } from 'node:crypto';
+import { relative } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Target } from './case.ts';
+import { addToCorpus } from './corpus.ts';
+import { fuzz, type Round } from './engine.ts';
+import { targets } from './targets/index.ts';
+
+const usage = `npm run fuzz -- [--minutes M] [--runs N] [--seed N] [--target NAME]
+
+  --minutes  how long, over all targets; fractions work. Default 1
+  --runs     so many executions of each target instead
+  --seed     a whole number: the same one gives the same cases. Default: a fresh one, which is printed
+  --target   one of those below; may be given several times. Default: all
+`;
+
+/** How to run something that is no {@link Target}: it has its own time, and returns what went wrong, if anything did. */
+export interface Program {
+  readonly name: string;
+  readonly title: string;
+  run(options: {
+    readonly seed: number;
+    readonly milliseconds: number;
+    readonly runs: number | null;
+  }): Promise<string | null>;
+}
+
+/** The programs of the kit besides its targets; loaded when they are asked for. */
+const programs: readonly Program[] = [];
+
+function list(): string {
+  const width = Math.max(...[...targets, ...programs].map(({ name }) => name.length));
+  return [...targets, ...programs].map(({ name, title }) => `  ${name.padEnd(width)}  ${title}`).join('\n');
+}
+
+const grouped = (n: number): string => Math.round(n).toLocaleString('en-US').replaceAll(',', ' ');
+
+/** Says how it goes, every few seconds. */
+function reporter(start: number): (progress: Omit<Round, 'failure'>) => void {
+  let last = start;
+  return ({ target, executions, kinds }) => {
+    const now = performance.now();
+    if (now - last < 5000) return;
+    last = now;
+    const perSecond = (executions * 1000) / (now - start);
+    console.log(`  ${target}: ${grouped(executions)} executions, ${grouped(perSecond)}/s, ${kinds} kinds of outcome`);
+  };
+}
+
+async function runTarget(target: Target, seed: number, milliseconds: number, runs: number | null): Promise<boolean> {
+  const start = performance.now();
+  const round = await fuzz(target, {
+    seed,
+    goesOn: (executions) => (runs === null ? performance.now() - start < milliseconds : executions < runs),
+    onProgress: reporter(start),
+  });
+  const seconds = (performance.now() - start) / 1000;
+  const { executions, kinds, failure } = round;
+  console.log(
+    `${failure === null ? '✓' : '✗'} ${target.name}: ${grouped(executions)} executions in ${seconds.toFixed(1)} s, ${grouped(executions / seconds)}/s, ${kinds} kinds of outcome`,
+  );
+  if (failure === null) return true;
+  const { error, reduced, found } = failure;
+  const fault = `${error.name}: ${error.message}`.slice(0, 500);
+  const file = addToCorpus(target.name, fault, reduced);
+  console.log(`\n${error.stack}\n`);
+  console.log(
+    `found with --seed ${seed} --target ${target.name} at execution ${failure.execution} (${found.octets.length} octets)`,
+  );
+  console.log(`reduced to ${reduced.octets.length} octets, cut [${reduced.cut}], config ${reduced.config}:`);
+  const head = reduced.octets.subarray(0, 100);
+  console.log(`  ${head.toString('hex').replace(/..(?=.)/g, '$& ')}${head.length < reduced.octets.length ? ' …' : ''}`);
+  console.log(`  ${JSON.stringify(head.toString('latin1'))}`);
+  console.log(`kept in ${relative(process.cwd(), file)}, which npm test replays`);
+  return false;
+}
+
+/** The command line. @returns The exit status. */
+export async function main(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      minutes: { type: 'string', default: '1' },
+      runs: { type: 'string' },
+      seed: { type: 'string' },
+      target: { type: 'string', multiple: true },
+      record: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.record) {
+    const { record } = await import('./record.ts');
+    await record();
+    return 0;
+  }
+  const names = values.target ?? [...targets, ...programs].map(({ name }) => name);
+  const chosen = names.map((name) => [...targets, ...programs].find((one) => one.name === name));
+  const minutes = Number(values.minutes);
+  const runs = values.runs === undefined ? null : Number(values.runs);
+  const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed);
+  const areNumbers = minutes > 0 && Number.isSafeInteger(seed) && (runs === null || runs > 0);
+  if (values.help || chosen.includes(undefined) || !areNumbers) {
+    console.log(`${usage}\n${list()}`);
+    return values.help ? 0 : 2;
+  }
+  console.log(`seed ${seed}`);
+  let failed = 0;
+  for (const one of chosen) {
+    const milliseconds = (minutes * 60_000) / chosen.length;
+    if ('seeds' in one!) {
+      if (!(await runTarget(one, seed, milliseconds, runs))) failed++;
+    } else {
+      const fault = await one!.run({ seed, milliseconds, runs });
+      if (fault !== null) console.log(fault);
+      console.log(`${fault === null ? '✓' : '✗'} ${one!.name}`);
+      if (fault !== null) failed++;
+    }
+  }
+  return failed === 0 ? 0 : 1;
+}

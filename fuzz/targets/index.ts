@@ -1,0 +1,21 @@
+import type { Target } from '../case.ts';
+import { close } from './close.ts';
+import { connection } from './connection.ts';
+import { fields } from './fields.ts';
+import { frame } from './frame.ts';
+import { handshake } from './handshake.ts';
+import { inflateTarget } from './inflate.ts';
+import { receiver } from './receiver.ts';
+import { response } from './response.ts';
+
+/** All that is fuzzed octet by octet, in-process. */
+export const targets: readonly Target[] = [
+  frame,
+  connection,
+  receiver,
+  close,
+  fields,
+  handshake,
+  response,
+  inflateTarget,
+];
