@@ -14,19 +14,35 @@ const usage = `npm run fuzz -- [--minutes M] [--runs N] [--seed N] [--target NAM
   --target   one of those below; may be given several times. Default: all
 `;
 
-/** How to run something that is no {@link Target}: it has its own time, and returns what went wrong, if anything did. */
-export interface Program {
+/** Something that is no {@link Target}, and returns what went wrong, if anything did. */
+interface Program {
   readonly name: string;
   readonly title: string;
   run(options: {
     readonly seed: number;
     readonly milliseconds: number;
     readonly runs: number | null;
-  }): Promise<string | null>;
+  }): Promise<readonly string[]>;
 }
 
-/** The programs of the kit besides its targets; loaded when they are asked for. */
-const programs: readonly Program[] = [];
+/** What the kit has besides its targets; `--runs` counts their rounds. */
+const programs: readonly Program[] = [
+  {
+    name: 'sockets',
+    title: 'Hundreds of hostile peers to a server, and hostile servers to clients, over TCP: nothing is left of them',
+    async run({ seed, milliseconds, runs }) {
+      const { attack } = await import('./hostile/sockets.ts');
+      const start = performance.now();
+      return attack({
+        seed,
+        size: 10,
+        peers: 12,
+        goesOn: (round) => (runs === null ? performance.now() - start < milliseconds : round <= runs),
+        onRound: (text) => console.log(`  sockets: ${text}`),
+      });
+    },
+  },
+];
 
 function list(): string {
   const width = Math.max(...[...targets, ...programs].map(({ name }) => name.length));
@@ -77,13 +93,15 @@ async function runTarget(target: Target, seed: number, milliseconds: number, run
 
 /** The command line. @returns The exit status. */
 export async function main(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
     args: [...args],
+    allowPositionals: true,
     options: {
       minutes: { type: 'string', default: '1' },
       runs: { type: 'string' },
       seed: { type: 'string' },
       target: { type: 'string', multiple: true },
+      mutants: { type: 'boolean', default: false },
       record: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -93,13 +111,17 @@ export async function main(args: readonly string[]): Promise<number> {
     await record();
     return 0;
   }
+  if (values.mutants) {
+    const { runMutants } = await import('./mutants/run.ts');
+    return runMutants(positionals[0]);
+  }
   const names = values.target ?? [...targets, ...programs].map(({ name }) => name);
   const chosen = names.map((name) => [...targets, ...programs].find((one) => one.name === name));
   const minutes = Number(values.minutes);
   const runs = values.runs === undefined ? null : Number(values.runs);
   const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed);
   const areNumbers = minutes > 0 && Number.isSafeInteger(seed) && (runs === null || runs > 0);
-  if (values.help || chosen.includes(undefined) || !areNumbers) {
+  if (values.help || positionals.length > 0 || chosen.includes(undefined) || !areNumbers) {
     console.log(`${usage}\n${list()}`);
     return values.help ? 0 : 2;
   }
@@ -110,10 +132,10 @@ export async function main(args: readonly string[]): Promise<number> {
     if ('seeds' in one!) {
       if (!(await runTarget(one, seed, milliseconds, runs))) failed++;
     } else {
-      const fault = await one!.run({ seed, milliseconds, runs });
-      if (fault !== null) console.log(fault);
-      console.log(`${fault === null ? '✓' : '✗'} ${one!.name}`);
-      if (fault !== null) failed++;
+      const found = await one!.run({ seed, milliseconds, runs });
+      for (const fault of found) console.log(`  ${fault}`);
+      console.log(`${found.length === 0 ? '✓' : '✗'} ${one!.name}`);
+      if (found.length > 0) failed++;
     }
   }
   return failed === 0 ? 0 : 1;

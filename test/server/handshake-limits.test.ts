@@ -1,8 +1,10 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import http from 'node:http';
 import type { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { HandshakeError } from '../../src/handshake/handshake-error.ts';
+import { type UpgradeRefusedMessage, upgradeRefusedChannelName } from '../../src/server/diagnostics.ts';
 import type { ServerOptions } from '../../src/server/server-options.ts';
 import { upgrade } from '../../src/server/upgrade.ts';
 import { httpServerOf, WebSocketServer } from '../../src/server/websocket-server.ts';
@@ -86,10 +88,15 @@ describe('handshakeTimeout of a server', () => {
     const server = await serve({ verifyClient, handshakeTimeout: 20 });
     let connections = 0;
     server.on('connection', () => connections++);
+    const refused: string[] = [];
+    const note = (message: unknown) => refused.push((message as UpgradeRefusedMessage).error.code);
+    subscribe(upgradeRefusedChannelName, note);
+    cleanups.push(() => unsubscribe(upgradeRefusedChannelName, note));
     const text = await exchange(portOf(server), requestText());
     answers[0]!(true);
     expect(text).toMatch(/^HTTP\/1\.1 503 /);
     expect(connections).toBe(0);
+    expect(refused).toEqual(['GOODWIRE_HANDSHAKE_TIMEOUT']);
   });
 
   it('makes a rejection that comes later do nothing, and leaves none unhandled', async () => {
