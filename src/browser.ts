@@ -1,6 +1,8 @@
 /** What `goodwire` is where the `browser` condition holds: the platform's own WebSocket, so that one import serves both sides. */
 export { extension } from './compat/extension.ts';
 export { subprotocol } from './compat/subprotocol.ts';
+export { InflateError } from './extension/inflate-error.ts';
+export { NegotiationError } from './extension/negotiation-error.ts';
 export { ProtocolError } from './frame/protocol-error.ts';
 export { HandshakeError } from './handshake/handshake-error.ts';
 
@@ -48,6 +50,13 @@ export class Sender {
 export class PerMessageDeflate {
   constructor() {
     throw needsNode('PerMessageDeflate');
+  }
+}
+
+/** What is prepared for many is sent by a server, which a browser is not: constructing it throws an `Error`. */
+export class PreparedMessage {
+  constructor() {
+    throw needsNode('PreparedMessage');
   }
 }
 

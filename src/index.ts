@@ -5,12 +5,12 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo as NetAddressInfo } from 'node:net';
-import type { PerMessageDeflateOptions as DeflateOptions } from './client/client-options.ts';
 import { extension } from './compat/extension.ts';
 import { PerMessageDeflate } from './compat/per-message-deflate.ts';
 import { Receiver } from './compat/receiver.ts';
 import { Sender } from './compat/sender.ts';
 import { subprotocol } from './compat/subprotocol.ts';
+import type { PerMessageDeflateOptions as DeflateOptions } from './extension/per-message-deflate-options.ts';
 import type { ServerOptions as OptionsOfServer, VerifyClientAsync, VerifyClientSync } from './server/server-options.ts';
 import { WebSocketServer } from './server/websocket-server.ts';
 import { createWebSocketStream } from './websocket/create-websocket-stream.ts';
@@ -115,10 +115,14 @@ export type ServerOptions<T extends SocketClass = SocketClass, U extends Request
 export type VerifyClientCallbackAsync<Request extends IncomingMessage = IncomingMessage> = VerifyClientAsync<Request>;
 export type VerifyClientCallbackSync<Request extends IncomingMessage = IncomingMessage> = VerifyClientSync<Request>;
 
+export { InflateError } from './extension/inflate-error.ts';
+export { NegotiationError, type NegotiationErrorCode } from './extension/negotiation-error.ts';
 export { ProtocolError, type ViolationCode } from './frame/protocol-error.ts';
 export { HandshakeError } from './handshake/handshake-error.ts';
+export { PreparedMessage, type PreparedMessageOptions } from './message/prepared-message.ts';
 export type { UpgradeOptions } from './server/server-options.ts';
 export { upgrade } from './server/upgrade.ts';
+export type { BroadcastOptions } from './server/websocket-server.ts';
 export type {
   AcceptedOptions,
   BinaryType,

@@ -10,7 +10,7 @@ export {
   maxReasonLength,
   parseClosePayload,
 } from './connection/close-payload.ts';
-export { Connection, type ConnectionEvents } from './connection/connection.ts';
+export { Connection, type ConnectionEvents, type PeerError } from './connection/connection.ts';
 export { type ConnectionOptions, ConnectionSettings } from './connection/connection-settings.ts';
 export {
   type ConnectionState,
@@ -18,6 +18,27 @@ export {
   nextState,
   transitions,
 } from './connection/connection-state.ts';
+export {
+  MessageDeflater,
+  type MessageDeflaterSettings,
+  MessageInflater,
+  type MessageInflaterSettings,
+} from './extension/deflate-messages.ts';
+export {
+  type AcceptedOffer,
+  acceptDeflateOffer,
+  acceptDeflateResponse,
+  type DeflateAgreement,
+  type DeflateNegotiationOptions,
+  type DeflateTerms,
+  deflateTerms,
+  offerDeflate,
+  type ParameterList,
+  permessageDeflate,
+} from './extension/deflate-negotiation.ts';
+export type { DeflateOptions } from './extension/endpoint-deflate.ts';
+export { InflateError } from './extension/inflate-error.ts';
+export { NegotiationError, type NegotiationErrorCode } from './extension/negotiation-error.ts';
 export { CloseCode, isValidCloseCode } from './frame/close-code.ts';
 export type { Frame, FrameHeader, Role } from './frame/frame.ts';
 export {
@@ -72,5 +93,6 @@ export {
   type MessageDecoderOptions,
   type MessageSink,
 } from './message/message-decoder.ts';
+export { PreparedMessage, type PreparedMessageOptions } from './message/prepared-message.ts';
 export { Utf8Validator } from './message/utf8-validator.ts';
 export { writeMessage } from './message/write-message.ts';

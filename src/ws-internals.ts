@@ -10,7 +10,9 @@
 import { EventEmitter } from 'node:events';
 import type { ClientRequest } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { ZlibOptions } from 'node:zlib';
 import { limit } from './compat/limit.ts';
+import { PerMessageDeflate } from './compat/per-message-deflate.ts';
 import { Sender } from './compat/sender.ts';
 import { CloseCode } from './frame/close-code.ts';
 import { defaultMaxPayload } from './frame/frame-decoder.ts';
@@ -122,10 +124,32 @@ function settle(websocket: WebSocket, changes: Partial<TransportOptions>): void 
 }
 
 const noExtensions = Object.freeze({});
+const extensions = new WeakMap<WebSocket, object>();
 
-/** The running extensions by name: none yet. */
-function extensionsOf(_websocket: WebSocket): object {
-  return noExtensions;
+/** The running extensions by name. What there is of permessage-deflate is what was agreed on: messages do not pass through it. */
+function extensionsOf(websocket: WebSocket): object {
+  const { deflate, isServer, transport } = insideOf(websocket);
+  if (deflate === null) return noExtensions;
+  let running = extensions.get(websocket);
+  if (running === undefined) {
+    const { threshold, zlibDeflateOptions, zlibInflateOptions } = transport?.settings.deflate?.options ?? {};
+    const extension = new PerMessageDeflate({
+      isServer,
+      threshold,
+      zlibDeflateOptions: zlibDeflateOptions as ZlibOptions | undefined,
+      zlibInflateOptions: zlibInflateOptions as ZlibOptions | undefined,
+      maxPayload: settled(websocket).maxPayload ?? defaultMaxPayload,
+    });
+    extension.params = {
+      ...(deflate.serverNoContextTakeover && { server_no_context_takeover: true }),
+      ...(deflate.clientNoContextTakeover && { client_no_context_takeover: true }),
+      ...(deflate.serverMaxWindowBits < 15 && { server_max_window_bits: deflate.serverMaxWindowBits }),
+      ...(deflate.clientMaxWindowBits < 15 && { client_max_window_bits: deflate.clientMaxWindowBits }),
+    };
+    running = Object.freeze({ [PerMessageDeflate.extensionName]: extension });
+    extensions.set(websocket, running);
+  }
+  return running;
 }
 
 const senders = new WeakMap<WebSocket, LiveSender>();

@@ -7,7 +7,10 @@ import * as protocol from '../src/protocol.ts';
 // A name that appears here or disappears changes the public surface: say so in CHANGELOG.md.
 const names = [
   'HandshakeError',
+  'InflateError',
+  'NegotiationError',
   'PerMessageDeflate',
+  'PreparedMessage',
   'ProtocolError',
   'Receiver',
   'Sender',
@@ -42,16 +45,24 @@ const protocolNames: string[] = [
   'FrameDecoder',
   'FrameWriter',
   'HandshakeError',
+  'InflateError',
   'MessageDecoder',
+  'MessageDeflater',
+  'MessageInflater',
+  'NegotiationError',
   'Opcode',
+  'PreparedMessage',
   'ProtocolError',
   'Utf8Validator',
+  'acceptDeflateOffer',
+  'acceptDeflateResponse',
   'acceptKey',
   'agree',
   'agreementLines',
   'allowOrigins',
   'checkResponse',
   'defaultMaxPayload',
+  'deflateTerms',
   'encodeFrame',
   'firstOctet',
   'formatClosePayload',
@@ -68,10 +79,12 @@ const protocolNames: string[] = [
   'maxReasonLength',
   'nextMaskingKey',
   'nextState',
+  'offerDeflate',
   'parseAddress',
   'parseClosePayload',
   'parseExtensions',
   'parseSubprotocols',
+  'permessageDeflate',
   'readKey',
   'readOffer',
   'requestFields',
@@ -115,9 +128,12 @@ describe('goodwire', () => {
     expect(() => new browser.WebSocketServer()).toThrow('WebSocketServer needs Node.js');
   });
 
-  test.each(['Receiver', 'Sender', 'PerMessageDeflate'] as const)('has no %s in a browser', (name) => {
-    expect(() => Reflect.construct(Reflect.get(browser, name), [])).toThrow(`${name} needs Node.js`);
-  });
+  test.each(['Receiver', 'Sender', 'PerMessageDeflate', 'PreparedMessage'] as const)(
+    'has no %s in a browser',
+    (name) => {
+      expect(() => Reflect.construct(Reflect.get(browser, name), [])).toThrow(`${name} needs Node.js`);
+    },
+  );
 
   test('has no streams in a browser, and parses and formats fields there as everywhere', () => {
     expect(() => browser.createWebSocketStream()).toThrow('createWebSocketStream needs Node.js');

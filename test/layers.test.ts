@@ -26,13 +26,16 @@ const layers: Readonly<Record<string, Layer>> = {
   // ═══ the I/O line ═══
   compat: { imports: aboveTheLine, builtins: anyBuiltin },
   transport: { imports: aboveTheLine, builtins: anyBuiltin },
-  client: { imports: ['handshake', 'transport'], builtins: anyBuiltin },
-  websocket: { imports: ['client', 'transport', 'compat', 'connection', 'message', 'frame'], builtins: anyBuiltin },
-  server: { imports: ['websocket', 'transport', 'handshake'], builtins: anyBuiltin },
+  client: { imports: ['handshake', 'transport', 'extension'], builtins: anyBuiltin },
+  websocket: {
+    imports: ['client', 'transport', 'compat', 'connection', 'message', 'extension', 'frame'],
+    builtins: anyBuiltin,
+  },
+  server: { imports: ['websocket', 'transport', 'handshake', 'message', 'extension'], builtins: anyBuiltin },
   // ═══ the entry points ═══
   'ws-internals.ts': { imports: everything, builtins: anyBuiltin },
   'protocol.ts': { imports: aboveTheLine, builtins: [] },
-  'browser.ts': { imports: ['frame', 'handshake', 'compat'], builtins: [] },
+  'browser.ts': { imports: ['frame', 'extension', 'handshake', 'compat'], builtins: [] },
   'index.ts': { imports: everything, builtins: anyBuiltin },
   'index.cts': { imports: everything, builtins: anyBuiltin },
 };

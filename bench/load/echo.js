@@ -3,8 +3,9 @@
  * parsed: each has the same known length, so the octets are counted, and what came back is sent again in one write.
  */
 import { connect } from 'node:net';
-import { answer, cpuMicroseconds, settings } from '../control.js';
+import { answer, settings } from '../control.js';
 import { frameLength, frames, request } from '../wire.js';
+import { Flight } from './flight.js';
 
 /** @typedef {import('../wire.js').MessageShape} MessageShape */
 /** @typedef {{ port: number, connections: number, depth: number, message: MessageShape }} EchoLoad */
@@ -17,12 +18,7 @@ const bursts = Array.from({ length: depth + 1 }, (_, n) => octets.subarray(0, (o
 /** All reads of all connections land here: nothing is allocated, and a read takes as much as there is. */
 const landing = Buffer.alloc(1 << 20);
 
-let running = false;
-let inFlight = 0;
-let completed = 0;
-let limit = Infinity;
-/** @type {(error?: Error) => void} */
-let drained = () => {};
+const flight = new Flight();
 
 class Connection {
   #head = '';
@@ -53,7 +49,7 @@ class Connection {
   /** @param {Error} error */
   fail(error) {
     this.opened(error);
-    drained(error);
+    flight.fail(error);
   }
 
   /** @param {number} length */
@@ -73,13 +69,7 @@ class Connection {
     }
     const replies = Math.floor(total / replyLength);
     this.#octets = total - replies * replyLength;
-    completed += replies;
-    if (running && completed < limit) {
-      this.socket.write(bursts[replies]);
-    } else {
-      inFlight -= replies;
-      if (inFlight === 0) drained();
-    }
+    if (flight.back(replies)) this.socket.write(bursts[replies]);
   }
 }
 
@@ -94,34 +84,9 @@ for (let i = 0; i < connections; i++) {
 }
 
 answer({
-  /**
-   * Runs for `seconds`, or until `count` messages came back, and until nothing is in flight.
-   * @param {{ seconds: number, count?: number }} bounds
-   */
-  async run({ seconds, count = Infinity }) {
-    completed = 0;
-    limit = count;
-    running = true;
-    inFlight = connections * depth;
-    const start = process.hrtime.bigint();
-    const cpu = cpuMicroseconds();
-    await /** @type {Promise<void>} */ (
-      new Promise((resolve, reject) => {
-        const stalled = setTimeout(() => drained(new Error('replies are missing')), seconds * 1e3 + 20_000);
-        const over = setTimeout(() => {
-          running = false;
-        }, seconds * 1e3);
-        drained = (error) => {
-          drained = () => {};
-          clearTimeout(stalled);
-          clearTimeout(over);
-          if (error) reject(error);
-          else resolve();
-        };
-        for (const { socket } of all) socket.write(bursts[depth]);
-      })
-    );
-    const elapsed = Number(process.hrtime.bigint() - start) / 1e9;
-    return { messages: completed, seconds: elapsed, cpu: cpuMicroseconds() - cpu };
-  },
+  /** @param {{ seconds: number, count?: number }} bounds */
+  run: (bounds) =>
+    flight.run(bounds, connections * depth, () => {
+      for (const { socket } of all) socket.write(bursts[depth]);
+    }),
 });

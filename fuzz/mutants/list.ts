@@ -155,6 +155,27 @@ export const mutants: readonly Mutant[] = [
     ],
   ),
   ...faults(
+    'message/message-decoder.ts',
+    ['message/', 'connection/'],
+    [
+      [
+        'text that was compressed may be anything',
+        "    if (!isBinary && this.validates && !isUtf8(data)) throw new ProtocolError('WS_ERR_INVALID_UTF8');\n",
+        '',
+      ],
+      [
+        'maxPayload holds for what is compressed only',
+        'return this.maxPayload === 0 ? Number.POSITIVE_INFINITY : this.maxPayload;',
+        'return Number.POSITIVE_INFINITY;',
+      ],
+      [
+        'nobody else has his turn while a chunk is inflated',
+        'this.inflatable -= Math.max(data.length, leastInflated);',
+        '',
+      ],
+    ],
+  ),
+  ...faults(
     'connection/close-payload.ts',
     ['connection/'],
     [
@@ -198,8 +219,8 @@ export const mutants: readonly Mutant[] = [
       ['what comes behind the end is looked at', '    if (!this.isReceiving) return chunk.length;\n', ''],
       [
         'what is left of a chunk is read although the application has paused',
-        'return !this.isSuspended && this.isReceiving;\n  }\n\n  /** @internal */\n  control',
-        'return this.isReceiving;\n  }\n\n  /** @internal */\n  control',
+        'return !this.isSuspended && this.isReceiving && !this',
+        'return this.isReceiving && !this',
       ],
     ],
   ),
@@ -218,15 +239,11 @@ export const mutants: readonly Mutant[] = [
     'extension/deflate-messages.ts',
     ['extension/'],
     [
-      [
-        'the limit holds for each final block, not for their sum',
-        'raw.end, maxLength - length, maxLength',
-        'raw.end, maxLength, maxLength',
-      ],
+      ['the limit holds for each final block, not for their sum', 'raw.end, most - length)', 'raw.end, most)'],
       [
         'an error leaves the window of another connection behind',
-        'if (!isRead || !takesContextOver) raw.reset();',
-        'if (isRead && !takesContextOver) raw.reset();',
+        '      if (this.#window === null) raw.reset();\n      else if (message',
+        '      if (this.#window === null) hasFailed || raw.reset();\n      else if (message',
       ],
       ['a message may have any number of final blocks', 'finalBlocks > maxFinalBlocks', 'finalBlocks < 0'],
     ],

@@ -1,5 +1,4 @@
-import { Connection } from '../../src/connection/connection.ts';
-import type { ProtocolError } from '../../src/frame/protocol-error.ts';
+import { Connection, type PeerError } from '../../src/connection/connection.ts';
 import { choose, chunksOf, demand, type Target } from '../case.ts';
 import { mutateFrames } from '../mutations/frames.ts';
 import { readWire, type WireFrame } from '../naive/frames.ts';
@@ -7,7 +6,8 @@ import { hear, type Told } from '../naive/messages.ts';
 import { mutateAround, rulesOf } from './frame.ts';
 import { frameSeeds } from './frame-seeds.ts';
 
-const described = (told: Told): string =>
+/** An event as text. */
+export const described = (told: Told): string =>
   told.kind === 'message'
     ? `message ${told.isBinary} ${told.payload.toString('hex')}`
     : `${told.kind} ${told.kind === 'close' ? told.code : ''} ${told.payload.toString('hex')}`;
@@ -39,7 +39,7 @@ export const connection: Target = {
     const expected = hear(given.octets, rules, validates);
 
     const told: Told[] = [];
-    const failures: ProtocolError[] = [];
+    const failures: PeerError[] = [];
     const peer = new Connection(
       { ...rules, skipUTF8Validation: !validates },
       {

@@ -84,7 +84,7 @@ export const handshake: Target = {
         { status, headers },
         { key: request.headers['sec-websocket-key']!, subprotocols },
       );
-      demand(agreement.extensions === '', 'nothing is agreed to that was not offered');
+      demand(agreement.deflate === null, 'nothing is agreed to that was not offered');
     } else {
       demand(status >= 400 && status < 500, 'a peer is told that it is his fault', status);
       demand(field('connection').join().split(', ').includes('close'), 'a refusal closes the connection');

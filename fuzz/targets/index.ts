@@ -1,5 +1,6 @@
 import type { Target } from '../case.ts';
 import { close } from './close.ts';
+import { compressed } from './compressed.ts';
 import { connection } from './connection.ts';
 import { fields } from './fields.ts';
 import { frame } from './frame.ts';
@@ -12,6 +13,7 @@ import { response } from './response.ts';
 export const targets: readonly Target[] = [
   frame,
   connection,
+  compressed,
   receiver,
   close,
   fields,

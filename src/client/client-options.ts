@@ -3,37 +3,12 @@ import type { ClientRequest } from 'node:http';
 import type * as https from 'node:https';
 import type * as net from 'node:net';
 import type * as tls from 'node:tls';
-import type { ZlibOptions } from 'node:zlib';
+import type { PerMessageDeflateOptions } from '../extension/per-message-deflate-options.ts';
 import type { RequestHeaders } from '../handshake/client-handshake.ts';
 
 /** A `PeerCertificate` of `node:tls`; programs typed for `ws` annotate it with a type of ws's own, which does not fit it. */
 // biome-ignore lint/suspicious/noExplicitAny: see above.
 type Certificate = any;
-
-/** `zlib`'s options, with every form of a dictionary that programs written for `ws` may pass. */
-export type DeflateOptions = Omit<ZlibOptions, 'dictionary'> & {
-  dictionary?: ZlibOptions['dictionary'] | Buffer[] | undefined;
-};
-
-/** How permessage-deflate (RFC 7692) is offered; accepted for programs written for `ws`, and not looked at yet. */
-export interface PerMessageDeflateOptions {
-  /** Ask the server to compress each message by itself. */
-  serverNoContextTakeover?: boolean | undefined;
-  /** Compress each of our messages by itself. */
-  clientNoContextTakeover?: boolean | undefined;
-  /** Base-2 logarithm of the server's window, 8–15. */
-  serverMaxWindowBits?: number | undefined;
-  /** Base-2 logarithm of our window, 8–15. */
-  clientMaxWindowBits?: number | undefined;
-  /** Options for deflating. */
-  zlibDeflateOptions?: DeflateOptions | undefined;
-  /** Options for inflating. */
-  zlibInflateOptions?: DeflateOptions | undefined;
-  /** Octets below which a message is not compressed when context takeover is off. Default 1024. */
-  threshold?: number | undefined;
-  /** How many messages are compressed at once. Default 10. */
-  concurrencyLimit?: number | undefined;
-}
 
 /** What is replaced below: the address decides these, or they are typed more widely than `node:http` does. */
 type Replaced =
@@ -96,7 +71,7 @@ export interface ClientOptions<Socket = EventEmitter>
   maxPendingAutoPongs?: number | undefined;
   /** The `Origin` field (`Sec-WebSocket-Origin` in protocol version 8). Default: none. */
   origin?: string | undefined;
-  /** permessage-deflate. Accepted; nothing is offered to the server yet. */
+  /** Whether to offer permessage-deflate (RFC 7692), or how. Default true: with a window that the server may limit. */
   perMessageDeflate?: boolean | PerMessageDeflateOptions | undefined;
   /** The subprotocols to ask for, when they are not an argument of the constructor. */
   protocols?: string | readonly string[] | undefined;

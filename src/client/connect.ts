@@ -4,6 +4,7 @@ import * as https from 'node:https';
 import * as net from 'node:net';
 import type { Duplex } from 'node:stream';
 import * as tls from 'node:tls';
+import { type DeflateConfiguration, readDeflateOptions } from '../extension/per-message-deflate-options.ts';
 import {
   type Address,
   type ClientAgreement,
@@ -69,6 +70,7 @@ const keyLength = 16;
 class Attempt implements ConnectAttempt {
   request: http.ClientRequest;
   readonly #protocols: readonly string[];
+  readonly #deflate: DeflateConfiguration | null;
   readonly #options: ClientOptions;
   readonly #events: ConnectEvents;
   /** The address that the application gave, and its credentials are for. */
@@ -90,6 +92,7 @@ class Attempt implements ConnectAttempt {
     // As with most options, programs say `isNeeded && …`.
     const signal = options.signal || undefined;
     this.#protocols = [...protocols];
+    this.#deflate = readDeflateOptions('client', options.perMessageDeflate ?? true);
     this.#options = options;
     this.#events = events;
     this.#home = address;
@@ -155,6 +158,7 @@ class Attempt implements ConnectAttempt {
         ...requestFields({
           key: this.#key,
           subprotocols: this.#protocols,
+          deflate: this.#deflate?.terms,
           protocolVersion: options.protocolVersion,
           origin: options.origin,
           headers: this.#headers,
@@ -204,7 +208,7 @@ class Attempt implements ConnectAttempt {
       this.#destroy();
       return;
     }
-    const asked = { key: this.#key, subprotocols: this.#protocols };
+    const asked = { key: this.#key, subprotocols: this.#protocols, deflate: this.#deflate?.terms };
     let agreement: ClientAgreement;
     try {
       agreement = checkResponse(received(response), asked);

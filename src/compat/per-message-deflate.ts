@@ -10,19 +10,19 @@ import {
   permessageDeflate,
   requireValidOffer,
 } from '../extension/deflate-negotiation.ts';
+import { defaultThreshold } from '../extension/endpoint-deflate.ts';
 import { NegotiationError } from '../extension/negotiation-error.ts';
+import type { PerMessageDeflateOptions as DeflateOptions } from '../extension/per-message-deflate-options.ts';
 import { DeflateDirection, InflateDirection, type ZlibCallback, type ZlibSettings } from './zlib-direction.ts';
 
 /** The options of {@link PerMessageDeflate}: those of `ws`. */
-export interface PerMessageDeflateOptions extends DeflateNegotiationOptions {
+export interface PerMessageDeflateOptions
+  extends DeflateNegotiationOptions,
+    Pick<DeflateOptions, 'threshold' | 'concurrencyLimit'> {
   /** Options for deflating; the window among them is the one that was agreed. */
   zlibDeflateOptions?: ZlibOptions | undefined;
   /** Options for inflating; the window among them is the one that was agreed. */
   zlibInflateOptions?: ZlibOptions | undefined;
-  /** Octets below which the sender does not compress a message when context takeover is off. Default 1024. */
-  threshold?: number | undefined;
-  /** How many calls to zlib may be under way in the process for one more to begin. Default 10; not above 0 is no limit. */
-  concurrencyLimit?: number | undefined;
   /** Which end of the connection this is. Default: the client's. */
   isServer?: boolean | undefined;
   /** The most octets that a message may inflate to; less than 1 is no limit. Cut to 32 bits. Default 0. */
@@ -41,7 +41,6 @@ export interface DeflateParameters {
 /** Parameters as `extension.parse` gives them: each with the list of its values. */
 type Configuration = Readonly<Record<string, readonly unknown[]>>;
 
-const defaultThreshold = 1024;
 const defaultConcurrencyLimit = 10;
 const defaultWindowBits = 15;
 

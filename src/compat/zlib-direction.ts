@@ -6,9 +6,9 @@ import {
   type InflateRaw,
   type ZlibOptions,
 } from 'node:zlib';
+import { endTurn, type TurnWaiter, waitForTurn } from '../extension/zlib-turns.ts';
 import { CloseCode } from '../frame/close-code.ts';
 import { ProtocolError } from '../frame/protocol-error.ts';
-import { endTurn, type TurnWaiter, waitForTurn } from './zlib-turns.ts';
 
 /** Gets the octets that a call gave, or the error that it ended with. */
 export type ZlibCallback = (error: Error | null, data?: Buffer) => void;

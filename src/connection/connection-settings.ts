@@ -1,3 +1,4 @@
+import { type DeflateOptions, EndpointDeflate } from '../extension/endpoint-deflate.ts';
 import type { Role } from '../frame/frame.ts';
 import { FrameDecoder, type FrameDecoderOptions } from '../frame/frame-decoder.ts';
 import { FrameWriter } from '../frame/frame-writer.ts';
@@ -5,8 +6,12 @@ import { nextMaskingKey } from '../frame/masking-key.ts';
 import { MessageDecoder, type MessageDecoderOptions, type MessageSink } from '../message/message-decoder.ts';
 
 /** What a `Connection` needs to know; all but the role has a default. */
-export interface ConnectionOptions extends FrameDecoderOptions, MessageDecoderOptions {
+export interface ConnectionOptions extends Omit<FrameDecoderOptions, 'allowRsv1'>, MessageDecoderOptions {
   readonly role: Role;
+  /** The longest message in octets, over all its frames, and as it is sent and inflated alike; 0 is no limit. Default 100 MiB. */
+  readonly maxPayload?: number;
+  /** permessage-deflate as it was agreed on in the opening handshake (RFC 7692). Default: it was not. */
+  readonly deflate?: DeflateOptions | undefined;
   /** Whether a ping is answered by itself (§5.5.2). Default true. */
   readonly autoPong?: boolean;
   /** Where masking keys come from; default a pool of strong randomness. */
@@ -35,6 +40,8 @@ export class ConnectionSettings {
   readonly autoPong: boolean;
   /** Whether text and close reasons must be UTF-8. */
   readonly validates: boolean;
+  /** permessage-deflate, if it was agreed on. */
+  readonly deflate: EndpointDeflate | null;
   /** What they were made of. */
   readonly options: ConnectionOptions;
   private spareReader: Reader | null = null;
@@ -45,6 +52,7 @@ export class ConnectionSettings {
     this.role = options.role;
     this.autoPong = options.autoPong !== false;
     this.validates = options.skipUTF8Validation !== true;
+    this.deflate = options.deflate === undefined ? null : new EndpointDeflate(options.role, options.deflate);
     this.options = options;
     this.spareReader = this.#createReader();
   }
@@ -77,7 +85,7 @@ export class ConnectionSettings {
 
   #createReader(): Reader {
     return {
-      frames: new FrameDecoder(this.options),
+      frames: new FrameDecoder({ ...this.options, allowRsv1: this.deflate !== null }),
       messages: new MessageDecoder(nobody, this.options),
       settings: this,
     };

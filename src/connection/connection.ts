@@ -1,3 +1,5 @@
+import type { MessageDeflater, MessageInflater } from '../extension/deflate-messages.ts';
+import { InflateError } from '../extension/inflate-error.ts';
 import { CloseCode } from '../frame/close-code.ts';
 import type { FrameHeader } from '../frame/frame.ts';
 import { defaultMaxPayload, type FrameSink } from '../frame/frame-decoder.ts';
@@ -9,6 +11,16 @@ import { writeMessage } from '../message/write-message.ts';
 import { formatClosePayload, parseClosePayload } from './close-payload.ts';
 import { type ConnectionOptions, ConnectionSettings, type Reader } from './connection-settings.ts';
 import { type ConnectionState, nextState } from './connection-state.ts';
+
+/** 1 MiB: what is inflated of a chunk before others have their turn, where the owner can wait; a few milliseconds. */
+const inflatedPerReceive = 1_048_576;
+
+/** The peer broke a rule of RFC 6455, or sent as compressed what is not (RFC 7692): both say with which code the connection is failed. */
+export type PeerError = ProtocolError | InflateError;
+
+function isPeerError(error: unknown): error is PeerError {
+  return error instanceof ProtocolError || error instanceof InflateError;
+}
 
 /**
  * What a {@link Connection} tells. Each is called inside {@link Connection.receive}, in the order of the wire. What a method
@@ -23,7 +35,15 @@ export interface ConnectionEvents {
   /** The peer's close frame. Code 1005 stands for none (§7.1.5). Ours has been written unless `holdsClose`. */
   closeReceived(code: number, reason: Buffer): void;
   /** The peer broke a rule, and the connection was failed (§7.1.7): the close frame that says so has been written. */
-  failure(error: ProtocolError): void;
+  failure(error: PeerError): void;
+  /**
+   * A compressed message that would take long to inflate: it has more than 256 KiB, before or after. {@link Connection.receive} returns
+   * behind it, and is not to be called before {@link Connection.inflated} was given what came of it, or {@link Connection.fail} the error.
+   * It then returns too when it has inflated 1 MiB in small messages, so that others have their turn.
+   * Without this method all is inflated at once, however long that takes.
+   * @param inflater Has the options and, with context takeover, the window; see {@link MessageInflater.dictionary}.
+   */
+  inflate?(octets: Buffer, isBinary: boolean, inflater: MessageInflater): void;
 }
 
 /**
@@ -44,6 +64,8 @@ export class Connection implements FrameSink, MessageSink {
   holdsClose = false;
   /** Set by the owner while the peer does not read: only the latest ping is answered, by {@link sendOwedPong} (§5.5.3). */
   isCongested = false;
+  /** Whether {@link receive} has stopped because it had inflated its share: others have their turn first. */
+  isExhausted = false;
 
   /** Its options; see {@link changeSettings}. */
   settings: ConnectionSettings;
@@ -54,6 +76,11 @@ export class Connection implements FrameSink, MessageSink {
   private writing: FrameWriter | null = null;
   private keeps = false;
   private isFragmented = false;
+  /** Whether the message whose fragments are being sent is compressed. */
+  private isCompressed = false;
+  /** Its own if context is taken over, else everybody's; from the first compressed message on. */
+  private deflater: MessageDeflater | null = null;
+  private inflater: MessageInflater | null = null;
   private owedPong: Buffer | null = null;
   private taken = 0;
   /** Whether {@link receive} runs, and whether it is inside of an event. */
@@ -73,7 +100,10 @@ export class Connection implements FrameSink, MessageSink {
   /** Puts other settings of the same role in the place of its own: their `maxPayload` holds at once, the rest from the next message on. */
   changeSettings(settings: ConnectionSettings): void {
     this.settings = settings;
-    if (this.reader !== null) this.reader.frames.maxPayload = settings.options.maxPayload ?? defaultMaxPayload;
+    if (this.reader === null) return;
+    const { maxPayload = defaultMaxPayload } = settings.options;
+    this.reader.frames.maxPayload = maxPayload;
+    this.reader.messages.maxPayload = maxPayload;
   }
 
   /** Set by the owner: binary messages are delivered as lists of their fragments, from the one on that begins next. */
@@ -137,19 +167,21 @@ export class Connection implements FrameSink, MessageSink {
     if (!this.isReceiving) return chunk.length;
     const octets = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     const reader = this.reader ?? this.#takeReader();
+    if (reader.messages.leavesInflating) reader.messages.inflatable = inflatedPerReceive;
     this.isInReceive = true;
     try {
       const end = reader.frames.decode(octets, start, this);
       return this.isReceiving ? end : chunk.length;
     } catch (error) {
       // What an event throws is the application's, also a ProtocolError that it got from somewhere else.
-      if (this.isInEvent || !(error instanceof ProtocolError)) throw error;
+      if (this.isInEvent || !isPeerError(error)) throw error;
       this.fail(error);
       this.events.failure(error);
       return chunk.length;
     } finally {
       this.isInReceive = false;
       this.isInEvent = false;
+      this.isExhausted = reader.messages.isExhausted;
       this.#giveReader(reader);
     }
   }
@@ -158,6 +190,10 @@ export class Connection implements FrameSink, MessageSink {
     const reader = this.settings.takeReader();
     reader.messages.sink = this;
     reader.messages.keepsFragments = this.keeps;
+    if (this.settings.deflate !== null) {
+      reader.messages.inflater = this.#inflater();
+      reader.messages.leavesInflating = this.events.inflate !== undefined;
+    }
     this.reader = reader;
     return reader;
   }
@@ -177,6 +213,8 @@ export class Connection implements FrameSink, MessageSink {
   receiveEnd(): void {
     this.#state = nextState(this.#state, 'ended');
     this.#discard();
+    this.deflater?.close();
+    this.inflater?.close();
   }
 
   /**
@@ -184,25 +222,75 @@ export class Connection implements FrameSink, MessageSink {
    * a list of octets is joined, so that what {@link ConnectionEvents.message} delivers can be sent as it is.
    * A payload of more than 8 KiB is not copied unless it is masked: leave it as it is until it is sent.
    * @param masked Default: as the role demands (§5.1).
-   * @throws Error unless {@link isOpen}.
+   * @param compresses Whether it is compressed if permessage-deflate was agreed on and it is worth it. Default true; of a message in
+   *   fragments the first one decides.
+   * @throws Error unless {@link isOpen}; zlib's errors for want of memory.
    */
   send(
     data: string | Uint8Array | readonly Uint8Array[],
     isBinary: boolean = typeof data !== 'string',
     fin = true,
     masked?: boolean,
+    compresses = true,
   ): void {
     this.#demandOpen();
     const whole = typeof data === 'string' || data instanceof Uint8Array ? data : Buffer.concat(data);
+    if (this.settings.deflate !== null && this.compresses(whole, compresses)) {
+      const octets = typeof whole === 'string' ? Buffer.from(whole) : whole;
+      this.sendDeflated(this.#deflater().deflateFragment(octets, fin), octets, isBinary, fin, masked);
+      return;
+    }
     writeMessage(this.writer, whole, isBinary, this.isFragmented, fin, masked);
-    this.isFragmented = !fin;
+    this.#sent(fin, false);
+  }
+
+  /** Whether {@link send} would compress this. */
+  compresses(data: string | Uint8Array, isWanted: boolean): boolean {
+    const { deflate } = this.settings;
+    if (deflate === null) return false;
+    if (this.isFragmented) return this.isCompressed;
+    // A text has at least as many octets as characters.
+    if (!isWanted || deflate.isWorthIt(data.length)) return isWanted;
+    return typeof data === 'string' && deflate.isWorthIt(Buffer.byteLength(data));
+  }
+
+  /**
+   * Sends a message, or a fragment, that was compressed already (§7.2.1 of RFC 7692), or as it was where that is shorter and its own to
+   * decide.
+   * @param isElsewhere Whether it was compressed by somebody else, with an empty window.
+   * @throws Error unless {@link isOpen}.
+   */
+  sendDeflated(
+    deflated: Uint8Array,
+    octets: Uint8Array,
+    isBinary: boolean,
+    fin = true,
+    masked?: boolean,
+    isElsewhere = false,
+  ): void {
+    this.#demandOpen();
+    const isFirst = !this.isFragmented;
+    if (isElsewhere) this.deflater?.skip();
+    // What does not get shorter is sent as it is, where no later message can refer to it.
+    if (isFirst && fin && deflated.length >= octets.length && !this.settings.deflate!.takesContextOver) {
+      this.writer.write(isBinary ? Opcode.binary : Opcode.text, octets, true, false, masked);
+    } else {
+      const opcode = isFirst ? (isBinary ? Opcode.binary : Opcode.text) : Opcode.continuation;
+      this.writer.write(opcode, deflated, fin, isFirst, masked);
+    }
+    this.#sent(fin, true);
   }
 
   /** Sends frames that were encoded before, as they are: whole messages, encoded once for many (server only). */
   sendEncoded(frames: Uint8Array): void {
     this.#demandOpen();
-    if (this.isFragmented) throw new Error('A fragmented message is being sent (RFC 6455 §5.4)');
+    this.demandUnfragmented();
     this.writer.writeEncoded(frames);
+  }
+
+  /** @throws Error between the fragments of a message that is being sent. */
+  demandUnfragmented(): void {
+    if (this.isFragmented) throw new Error('A fragmented message is being sent (RFC 6455 §5.4)');
   }
 
   /** Sends octets that are frames, as they are, also between the fragments of a message: whoever gives them knows what is being sent. */
@@ -238,7 +326,7 @@ export class Connection implements FrameSink, MessageSink {
   }
 
   /** Fails the connection (§7.1.7): a close frame says why, unless one was sent before; nothing is read any more. */
-  fail(error: ProtocolError): void {
+  fail(error: PeerError): void {
     if (!this.isReceiving && this.#state !== 'closeReceived') return;
     if (this.#state !== 'closeSent') this.writer.write(Opcode.close, formatClosePayload(error.closeCode));
     this.#state = nextState(this.#state, 'failed');
@@ -282,12 +370,25 @@ export class Connection implements FrameSink, MessageSink {
     return this.reader!.messages.end(header);
   }
 
+  /** What came of a message that {@link ConnectionEvents.inflate} was given: it is delivered. */
+  inflated(data: Buffer, isBinary: boolean): void {
+    if (!this.isReceiving) return;
+    this.#inflater().skip(data);
+    this.events.message(this.keeps && isBinary ? [data] : data, isBinary);
+  }
+
+  /** @internal */
+  inflate(octets: Buffer, isBinary: boolean): boolean {
+    this.events.inflate!(octets, isBinary, this.#inflater());
+    return false;
+  }
+
   /** @internal */
   message(data: MessageData, isBinary: boolean): boolean {
     this.isInEvent = true;
     this.events.message(data, isBinary);
     this.isInEvent = false;
-    return !this.isSuspended && this.isReceiving;
+    return !this.isSuspended && this.isReceiving && !this.reader!.messages.isExhausted;
   }
 
   /** @internal */
@@ -328,6 +429,22 @@ export class Connection implements FrameSink, MessageSink {
     if (code === CloseCode.noStatusReceived) this.close();
     // What was not checked coming in must not be refused going out: the peer would choose what we throw.
     else this.#sendClose(formatClosePayload(code, reason, this.settings.validates));
+  }
+
+  /** A message, or a fragment of one, has been written. */
+  #sent(fin: boolean, isCompressed: boolean): void {
+    if (!this.isFragmented) this.isCompressed = isCompressed;
+    this.isFragmented = !fin;
+  }
+
+  #deflater(): MessageDeflater {
+    this.deflater ??= this.settings.deflate!.deflater();
+    return this.deflater;
+  }
+
+  #inflater(): MessageInflater {
+    this.inflater ??= this.settings.deflate!.inflater();
+    return this.inflater;
   }
 
   /** A message that was begun will not be finished. */

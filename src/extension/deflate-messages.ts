@@ -10,6 +10,7 @@ import {
   zlibRung,
 } from './raw-zlib.ts';
 import { sharedDeflater, sharedInflater } from './shared-zlib.ts';
+import { SlidingWindow } from './sliding-window.ts';
 
 interface Kind {
   /** Whether the window is carried on from message to message (RFC 7692 §7.1.1), which costs memory for each connection. */
@@ -30,7 +31,14 @@ export interface MessageDeflaterSettings extends RawDeflateOptions, Kind {
 /** How the messages of the other endpoint are inflated. */
 export interface MessageInflaterSettings extends RawInflateOptions, Kind {}
 
+/** From here on messages without context takeover are compressed with the level that is the fastest. */
 const largeMessage = 4096;
+
+/** The level for those, where the application named none. */
+export const levelOfLarge = constants.Z_BEST_SPEED;
+
+/** With which a sync flush ends (§7.2.1): left out at the end of a message, and not at that of a fragment before it. */
+const flushTail = Buffer.of(0x00, 0x00, 0xff, 0xff);
 
 /**
  * Compresses messages (RFC 7692 §7.2.1), synchronously. Without context takeover it keeps nothing between them: one can serve any
@@ -65,6 +73,21 @@ export class MessageDeflater {
     }
   }
 
+  /**
+   * The payload of a fragment of a message: as {@link deflate}, and unless it is the last (`fin`) with the end of its flush, so that the
+   * fragments joined are what one compressor could have made of the message.
+   */
+  deflateFragment(octets: Uint8Array, fin: boolean): Buffer {
+    if (fin) return this.deflate(octets);
+    // A frame may be empty (RFC 7692 §6.1 asks for nothing else), and so adds nothing to the blocks.
+    return octets.length === 0 ? Buffer.alloc(0) : Buffer.concat([this.deflate(octets), flushTail]);
+  }
+
+  /** What was sent meanwhile was compressed elsewhere, with an empty window: the next message must not refer to what came before. */
+  skip(): void {
+    if (this.#settings.takesContextOver) this.#raw?.reset();
+  }
+
   #shared(): RawDeflater {
     this.#raw ??= sharedDeflater(this.#settings.rung ?? zlibRung(), this.#settings);
     return this.#raw;
@@ -73,7 +96,7 @@ export class MessageDeflater {
   #sharedForLarge(): RawDeflater {
     this.#rawForLarge ??=
       this.#settings.level === undefined
-        ? sharedDeflater(this.#settings.rung ?? zlibRung(), { ...this.#settings, level: constants.Z_BEST_SPEED })
+        ? sharedDeflater(this.#settings.rung ?? zlibRung(), { ...this.#settings, level: levelOfLarge })
         : this.#shared();
     return this.#rawForLarge;
   }
@@ -85,7 +108,7 @@ export class MessageDeflater {
 }
 
 /** Each costs a new stream, for as little as two octets. Who compresses in final blocks at all has one in a message or fragment. */
-const maxFinalBlocks = 1024;
+export const maxFinalBlocks = 1024;
 
 /**
  * Inflates messages (RFC 7692 §7.2.2), synchronously. As with {@link MessageDeflater}, it has memory of its own only with context
@@ -94,9 +117,12 @@ const maxFinalBlocks = 1024;
 export class MessageInflater {
   readonly #settings: MessageInflaterSettings;
   #raw: RawInflater | null = null;
+  /** With context takeover: what zlib's window holds, for the messages that are not inflated here. */
+  readonly #window: SlidingWindow | null;
 
   constructor(settings: MessageInflaterSettings) {
     this.#settings = settings;
+    this.#window = settings.takesContextOver ? new SlidingWindow(settings.windowBits) : null;
   }
 
   /**
@@ -109,29 +135,83 @@ export class MessageInflater {
    * take, and for want of memory.
    */
   inflate(octets: Uint8Array, maxLength: number): Buffer {
+    const message = this.inflateUpTo(octets, maxLength);
+    if (message === null)
+      throw new ProtocolError('WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', `${maxLength + 1} or more`, maxLength);
+    return message;
+  }
+
+  /**
+   * As {@link inflate}, but null for a message of more than `most` octets. With context takeover nothing else can be inflated then until
+   * {@link skip} has been told what came of it elsewhere, with {@link dictionary}.
+   */
+  inflateUpTo(octets: Uint8Array, most: number): Buffer | null {
     if (octets.length === 0) return Buffer.alloc(0);
-    const { takesContextOver } = this.#settings;
     const raw = this.#open();
-    let isRead = false;
+    let message: Buffer | null = null;
+    let hasFailed = true;
     try {
-      const message = inflateMessage(raw, octets, maxLength);
-      isRead = true;
+      message = inflateMessage(raw, octets, most);
+      hasFailed = false;
       return message;
     } finally {
-      if (!isRead || !takesContextOver) raw.reset();
+      if (this.#window === null) raw.reset();
+      else if (message !== null) this.#window.push(message);
+      else this.#begin(hasFailed);
     }
+  }
+
+  /**
+   * What comes out of the beginning of a message: its fragments so far. Null for more than `most` octets. Nothing changes by it.
+   * @throws as {@link inflate}.
+   */
+  peek(octets: Uint8Array, most: number): Buffer | null {
+    if (octets.length === 0) return Buffer.alloc(0);
+    const { rung = zlibRung() } = this.#settings;
+    const raw = this.#window === null ? this.#open() : rung.createInflater(this.#withWindow());
+    try {
+      return raw.peek(octets, most);
+    } catch (error) {
+      throw blamePeer(error as Error);
+    } finally {
+      if (this.#window === null) raw.reset();
+      else raw.close();
+    }
+  }
+
+  /** What the window holds: with it a message is inflated elsewhere. Undefined where it is empty. */
+  get dictionary(): NodeJS.ArrayBufferView | undefined {
+    return this.#window?.copy() ?? this.#settings.dictionary;
+  }
+
+  /** A message was inflated elsewhere, to these octets, or to octets of which these are the last. */
+  skip(octets: Uint8Array): void {
+    if (this.#window === null) return;
+    this.#window.push(octets);
+    this.#begin(false);
   }
 
   #open(): RawInflater {
     if (this.#raw !== null) return this.#raw;
     const { takesContextOver, rung = zlibRung() } = this.#settings;
-    this.#raw = takesContextOver ? rung.createInflater(this.#settings) : sharedInflater(rung, this.#settings);
+    this.#raw = takesContextOver ? rung.createInflater(this.#withWindow()) : sharedInflater(rung, this.#settings);
     return this.#raw;
+  }
+
+  #withWindow(): RawInflateOptions {
+    return { windowBits: this.#settings.windowBits, dictionary: this.dictionary };
+  }
+
+  /** The next message is inflated by a new stream, which begins with the window. */
+  #begin(withEmptyWindow: boolean): void {
+    if (withEmptyWindow) this.#window?.clear();
+    this.#raw?.close();
+    this.#raw = null;
   }
 
   /** Frees what is its own. A next message begins with an empty window. */
   close(): void {
-    if (this.#settings.takesContextOver) this.#raw?.close();
+    if (this.#window !== null) this.#begin(true);
   }
 }
 
@@ -139,39 +219,38 @@ export class MessageInflater {
  * Stream after stream: one has ended behind a block with BFINAL, which is no more than another way to flush (§7.2.3.4). What follows of
  * the message is inflated as it would be else, with a window that is empty: who compresses so has begun anew too.
  */
-function inflateMessage(raw: RawInflater, octets: Uint8Array, maxLength: number): Buffer {
-  const first = inflateStream(raw, octets, 0, maxLength, maxLength);
-  if (raw.end === octets.length) return first;
+function inflateMessage(raw: RawInflater, octets: Uint8Array, most: number): Buffer | null {
+  const first = inflateStream(raw, octets, 0, most);
+  if (first === null || raw.end === octets.length) return first;
   const parts = [first];
   let length = first.length;
   for (let finalBlocks = 1; raw.end < octets.length; finalBlocks++) {
-    if (finalBlocks > maxFinalBlocks)
-      throw new InflateError(
-        `A message has more than ${maxFinalBlocks} final blocks`,
-        'Z_DATA_ERROR',
-        constants.Z_DATA_ERROR,
-      );
+    if (finalBlocks > maxFinalBlocks) throw tooManyFinalBlocks();
     raw.reset();
-    const part = inflateStream(raw, octets, raw.end, maxLength - length, maxLength);
+    const part = inflateStream(raw, octets, raw.end, most - length);
+    if (part === null) return null;
     parts.push(part);
     length += part.length;
   }
   return Buffer.concat(parts, length);
 }
 
-function inflateStream(raw: RawInflater, octets: Uint8Array, start: number, room: number, limit: number): Buffer {
-  let output: Buffer | null;
+function inflateStream(raw: RawInflater, octets: Uint8Array, start: number, most: number): Buffer | null {
   try {
-    output = raw.inflate(octets, start, room);
+    return raw.inflate(octets, start, most);
   } catch (error) {
     throw blamePeer(error as Error);
   }
-  if (output !== null) return output;
-  throw new ProtocolError('WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', `${limit + 1} or more`, limit);
 }
 
-/** What is not the peer's doing, such as want of memory, stays as it is. */
-function blamePeer(error: Error): Error {
+/** The error for a message that goes on beginning new streams. */
+export function tooManyFinalBlocks(): InflateError {
+  const message = `A message has more than ${maxFinalBlocks} final blocks`;
+  return new InflateError(message, 'Z_DATA_ERROR', constants.Z_DATA_ERROR);
+}
+
+/** An {@link InflateError} for what is the peer's doing; what is not, such as want of memory, stays as it is. */
+export function blamePeer(error: Error): Error {
   const { code, errno } = error as { code?: unknown; errno?: unknown };
   if (code !== 'Z_DATA_ERROR' && code !== 'Z_BUF_ERROR') return error;
   return new InflateError(error.message, code, Number(errno), { cause: error });

@@ -17,10 +17,13 @@ export class InflateError extends Error {
   readonly closeCode = CloseCode.invalidPayloadData;
   /** The section of RFC 7692 by which it is none. */
   readonly section = '7.2.2';
+  /** What was expected, and what zlib found, in a sentence. */
+  readonly detail: string;
 
   constructor(message: string, code: 'Z_DATA_ERROR' | 'Z_BUF_ERROR', errno: number, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
     this.errno = errno;
+    this.detail = `RFC 7692 §7.2.2: a compressed message is DEFLATE blocks, complete but for 00 00 ff ff at its end; got: ${message}`;
   }
 }

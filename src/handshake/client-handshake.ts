@@ -1,4 +1,12 @@
+import {
+  acceptDeflateResponse,
+  type DeflateAgreement,
+  type DeflateTerms,
+  offerDeflate,
+  permessageDeflate,
+} from '../extension/deflate-negotiation.ts';
 import { acceptKey } from './accept-key.ts';
+import { formatExtensions, parseExtensions } from './extensions.ts';
 import { hasToken, isFieldValue, isToken } from './fields.ts';
 import { HandshakeError, type HandshakeErrorCode } from './handshake-error.ts';
 
@@ -129,6 +137,8 @@ export interface HandshakeRequest {
   readonly key: string;
   /** The subprotocols that the client speaks, the preferred one first; none by default. */
   readonly subprotocols?: readonly string[] | undefined;
+  /** The terms on which permessage-deflate is offered (RFC 7692 §7.1); by default it is not. */
+  readonly deflate?: DeflateTerms | undefined;
   /** 13 (the default), or 8 for servers from before RFC 6455, which differs only in the name of the origin's field. */
   readonly protocolVersion?: number | undefined;
   /** The `Origin` (§10.2); none by default. */
@@ -147,7 +157,7 @@ const supportedVersions = [8, 13];
  * cannot be sent (CR, LF and other control characters among them), with the `code` that `node:http` gives it.
  */
 export function requestFields(request: HandshakeRequest): Record<string, string | string[]> {
-  const { key, subprotocols = [], protocolVersion = 13, origin, host, headers } = request;
+  const { key, subprotocols = [], deflate, protocolVersion = 13, origin, host, headers } = request;
   if (!supportedVersions.includes(protocolVersion)) {
     const supported = supportedVersions.join(', ');
     throw new RangeError(`Unsupported protocol version: ${protocolVersion} (supported versions: ${supported})`);
@@ -160,6 +170,10 @@ export function requestFields(request: HandshakeRequest): Record<string, string 
   handshake.push(['Sec-WebSocket-Key', key]);
   handshake.push(['Connection', 'Upgrade']);
   handshake.push(['Upgrade', 'websocket']);
+  if (deflate !== undefined) {
+    const offer = { name: permessageDeflate, parameters: offerDeflate(deflate) };
+    handshake.push(['Sec-WebSocket-Extensions', formatExtensions([offer])]);
+  }
   if (subprotocols.length > 0) handshake.push(['Sec-WebSocket-Protocol', subprotocols.join(',')]);
   if (origin) handshake.push([protocolVersion < 13 ? 'Sec-WebSocket-Origin' : 'Origin', origin]);
 
@@ -202,12 +216,12 @@ export interface HandshakeResponse {
   readonly headers: ResponseFields;
 }
 
-/** What both ends agreed on; an empty string is none. */
+/** What both ends agreed on. */
 export interface ClientAgreement {
   /** The subprotocol that the server chose among those asked for. */
   readonly protocol: string;
-  /** The `Sec-WebSocket-Extensions` of the server. Empty: none is asked for yet. */
-  readonly extensions: string;
+  /** permessage-deflate as the server agreed to it; null if it did not. */
+  readonly deflate: DeflateAgreement | null;
 }
 
 /**
@@ -216,7 +230,7 @@ export interface ClientAgreement {
  */
 export function checkResponse(
   response: HandshakeResponse,
-  asked: Pick<HandshakeRequest, 'key' | 'subprotocols'>,
+  asked: Pick<HandshakeRequest, 'key' | 'subprotocols' | 'deflate'>,
 ): ClientAgreement {
   const refuse = (code: HandshakeErrorCode, message: string) => responseError(response, code, message);
   const field = (name: string) => joined(response.headers, name);
@@ -242,13 +256,33 @@ export function checkResponse(
   if (protocol === undefined && subprotocols.length > 0)
     throw refuse('GOODWIRE_MISSING_SUBPROTOCOL', 'Server sent no subprotocol');
 
-  if (field('sec-websocket-extensions') !== undefined)
+  const extensions = field('sec-websocket-extensions');
+  if (extensions !== undefined && asked.deflate === undefined)
     throw refuse(
       'GOODWIRE_UNREQUESTED_EXTENSION',
       'Server sent a Sec-WebSocket-Extensions header but no extension was requested',
     );
+  let deflate: DeflateAgreement | null = null;
+  try {
+    if (extensions !== undefined) deflate = readAgreement(extensions, asked.deflate!);
+  } catch (cause) {
+    // The cause says which rule of which section it was.
+    throw responseError(response, 'GOODWIRE_INVALID_EXTENSIONS', 'Invalid Sec-WebSocket-Extensions header', cause);
+  }
 
-  return { protocol: protocol ?? '', extensions: '' };
+  return { protocol: protocol ?? '', deflate };
+}
+
+/** @throws SyntaxError for a field that is malformed or names an extension that was not asked for; NegotiationError. */
+function readAgreement(field: string, terms: DeflateTerms): DeflateAgreement | null {
+  const extensions = parseExtensions(field);
+  const other = extensions.find(({ name }) => name !== permessageDeflate);
+  // "… an extension that was not present in the client's handshake" (item 5).
+  if (other !== undefined) throw new SyntaxError(`Only ${permessageDeflate} was asked for, not ${other.name}`);
+  return acceptDeflateResponse(
+    extensions.map(({ parameters }) => parameters),
+    terms,
+  );
 }
 
 /** The error for a response that is none to an upgrade: "Unexpected server response: 404" (§4.1 item 1 of the response). */

@@ -1,5 +1,11 @@
+import {
+  acceptDeflateOffer,
+  type DeflateAgreement,
+  type DeflateTerms,
+  permessageDeflate,
+} from '../extension/deflate-negotiation.ts';
 import { acceptKey } from './accept-key.ts';
-import { type Extension, parseExtensions } from './extensions.ts';
+import { type Extension, formatExtensions, parseExtensions } from './extensions.ts';
 import { hasToken, isSingleLine, isToken } from './fields.ts';
 import { HandshakeError, type HandshakeErrorCode } from './handshake-error.ts';
 import { parseSubprotocols } from './subprotocols.ts';
@@ -41,6 +47,8 @@ export interface ServerAgreement {
   readonly protocol: string;
   /** The `Sec-WebSocket-Extensions`. */
   readonly extensions: string;
+  /** permessage-deflate as it was agreed to (RFC 7692 §7.1); null if it was not. */
+  readonly deflate: DeflateAgreement | null;
 }
 
 const supportedVersions = '13, 8';
@@ -156,17 +164,30 @@ function readExtensions(header: string | undefined): readonly Extension[] {
 }
 
 /**
- * Agrees to an offer with a subprotocol (§4.2.2 step 5), which must be one that was offered; empty for none.
+ * Agrees to an offer with a subprotocol (§4.2.2 step 5), which must be one that was offered; empty for none. permessage-deflate is agreed
+ * to where terms are given, and the client has offered it on terms that go with them: offers that break a rule are declined (RFC 7692
+ * §7.1), and the connection goes on without it.
  * @throws TypeError when the subprotocol is something else: the client would have to fail the connection.
  */
-export function agree(offer: Offer, protocol: string, extensions = ''): ServerAgreement {
+export function agree(offer: Offer, protocol: string, terms?: DeflateTerms): ServerAgreement {
   if (protocol !== '' && !offer.subprotocols.has(protocol)) {
     const offered = [...offer.subprotocols].join(', ');
     throw new TypeError(
       `A subprotocol must be one that the client offered (${offered}); got ${JSON.stringify(protocol)}`,
     );
   }
-  return { accept: acceptKey(offer.key), protocol, extensions };
+  return { accept: acceptKey(offer.key), protocol, ...agreeOnDeflate(offer, terms) };
+}
+
+function agreeOnDeflate(
+  { extensions }: Offer,
+  terms: DeflateTerms | undefined,
+): Pick<ServerAgreement, 'extensions' | 'deflate'> {
+  const offers = extensions.filter(({ name }) => name === permessageDeflate).map(({ parameters }) => parameters);
+  const accepted = terms === undefined ? null : acceptDeflateOffer(offers, terms);
+  if (accepted === null) return { extensions: '', deflate: null };
+  const { agreement, response } = accepted;
+  return { extensions: formatExtensions([{ name: permessageDeflate, parameters: response }]), deflate: agreement };
 }
 
 /** Header fields to send; an array sends the field once for each value. */
@@ -176,7 +197,7 @@ export type OutgoingFields = Readonly<Record<string, string | number | readonly 
  * The lines of the response that opens the connection (§4.2.2 step 5), status line first, without line ends: for those who
  * want to add to them before {@link formatHead} makes one text of them.
  */
-export function agreementLines(agreement: ServerAgreement): string[] {
+export function agreementLines(agreement: Omit<ServerAgreement, 'deflate'>): string[] {
   const lines = [
     'HTTP/1.1 101 Switching Protocols',
     'Upgrade: websocket',

@@ -1,5 +1,8 @@
 import { constants, isUtf8 } from 'node:buffer';
+import type { MessageInflater } from '../extension/deflate-messages.ts';
+import { InflateError } from '../extension/inflate-error.ts';
 import type { FrameHeader } from '../frame/frame.ts';
+import { defaultMaxPayload } from '../frame/frame-decoder.ts';
 import { maskInto } from '../frame/mask.ts';
 import { Opcode } from '../frame/opcode.ts';
 import { ProtocolError } from '../frame/protocol-error.ts';
@@ -11,14 +14,27 @@ export type MessageData = Buffer | Buffer[];
 /** Where a {@link MessageDecoder} puts messages. `false` stops the decoding behind this one. */
 export interface MessageSink {
   message(data: MessageData, isBinary: boolean): boolean;
+  /**
+   * A compressed message that {@link MessageDecoder.leavesInflating}: `false` stops the decoding behind it. Whoever inflates it does so
+   * with the inflater's {@link MessageInflater.dictionary}, and then tells {@link MessageInflater.skip} what came of it. The octets may
+   * lie in the chunk.
+   */
+  inflate?(octets: Buffer, isBinary: boolean): boolean;
 }
+
+/** 256 KiB: what is inflated within a call, which takes about half a millisecond. */
+export const inflatedAtOnce = 262_144;
 
 /** What a {@link MessageDecoder} needs to know. */
 export interface MessageDecoderOptions {
   /** Whether text is delivered without a look at whether it is UTF-8. Default false. */
   readonly skipUTF8Validation?: boolean;
+  /** The most octets that a compressed message may inflate to; 0 is no limit. Default 100 MiB. */
+  readonly maxPayload?: number;
 }
 
+/** What inflating costs at the least, in octets inflated at that cost: a call of zlib, and a clean start. */
+const leastInflated = 4096;
 const notAscii = 0x80808080 | 0;
 const leastCapacity = 128;
 // Memory is taken for what has come, not for what a header promises: up to 32 times as much (so that most messages are
@@ -40,8 +56,20 @@ export class MessageDecoder {
   /** Where messages go; it may be changed between two of them. */
   sink: MessageSink;
 
+  /** Inflates compressed messages (RFC 7692 §7.2.2); it may be changed between two of them. There is one where RSV1 is allowed. */
+  inflater: MessageInflater | null = null;
+  /** The most octets that a compressed message may inflate to; 0 is no limit. */
+  maxPayload: number;
+  /** Whether compressed messages that are longer than {@link inflatedAtOnce}, before or after, are left to the sink's `inflate`. */
+  leavesInflating = false;
+  /** Octets that may still be inflated before {@link isExhausted}; whoever decodes says how many at a time. */
+  inflatable = Number.POSITIVE_INFINITY;
+
   private readonly validates: boolean;
   private isBinary = false;
+  private isCompressed = false;
+  /** How much of a compressed message has been looked at before its end. */
+  private peeked = 0;
   /** Whether text is being assembled that must be checked. */
   private isChecked = false;
   private isBegun = false;
@@ -55,6 +83,7 @@ export class MessageDecoder {
   constructor(sink: MessageSink, options: MessageDecoderOptions = {}) {
     this.sink = sink;
     this.validates = options.skipUTF8Validation !== true;
+    this.maxPayload = options.maxPayload ?? defaultMaxPayload;
   }
 
   /** Whether the frames so far end between two messages. */
@@ -62,15 +91,21 @@ export class MessageDecoder {
     return !this.isBegun;
   }
 
+  /** Whether so much was inflated that others should have their turn. */
+  get isExhausted(): boolean {
+    return this.inflatable <= 0;
+  }
+
   /** A frame that lies in `octets` as a whole, unmasked; `seen` as in {@link FrameSink.data}. */
   frame(header: FrameHeader, octets: Uint8Array, start: number, end: number, seen: number): boolean {
     if (header.fin && !this.isBegun) {
       const isBinary = header.opcode === Opcode.binary;
       const data = octets.subarray(start, end) as Buffer;
+      if (header.rsv1) return this.#inflate(data, isBinary);
       if (!isBinary && this.validates && (seen & notAscii) !== 0 && !isUtf8(data)) {
         throw new ProtocolError('WS_ERR_INVALID_UTF8');
       }
-      return this.sink.message(this.keepsFragments && isBinary ? (end > start ? [data] : []) : data, isBinary);
+      return this.#deliver(data, isBinary);
     }
     this.begin(header, end - start);
     if (end > start) this.part(header, octets, start, end, 0);
@@ -82,12 +117,14 @@ export class MessageDecoder {
     if (!this.isBegun) {
       this.isBegun = true;
       this.isBinary = header.opcode === Opcode.binary;
-      this.isChecked = !this.isBinary && this.validates;
+      this.isCompressed = header.rsv1;
+      this.peeked = 0;
+      this.isChecked = !this.isBinary && this.validates && !this.isCompressed;
       if (this.isChecked) {
         this.utf8 ??= new Utf8Validator();
         this.utf8.reset();
       }
-      if (this.keepsFragments && this.isBinary) this.fragmentEnds = [];
+      if (this.keepsFragments && this.isBinary && !this.isCompressed) this.fragmentEnds = [];
     }
     this.#promise(header, available);
   }
@@ -112,7 +149,10 @@ export class MessageDecoder {
       if (ends.length === mostFragmentsKept) ends.pop();
       ends.push(this.used);
     }
-    if (!header.fin) return true;
+    if (!header.fin) {
+      if (this.isCompressed) this.#peek();
+      return true;
+    }
     if (this.isChecked && !this.utf8!.isComplete) throw new ProtocolError('WS_ERR_INVALID_UTF8');
     const memory = this.memory ?? Buffer.alloc(0);
     const used = this.used;
@@ -120,8 +160,10 @@ export class MessageDecoder {
     this.used = 0;
     this.isBegun = false;
     this.fragmentEnds = null;
-    if (ends === null)
-      return this.sink.message(used === memory.length ? memory : memory.subarray(0, used), this.isBinary);
+    if (ends === null) {
+      const data = used === memory.length ? memory : memory.subarray(0, used);
+      return this.isCompressed ? this.#inflate(data, this.isBinary) : this.sink.message(data, this.isBinary);
+    }
     let from = 0;
     const fragments = ends.map((to) => {
       const fragment = memory.subarray(from, to);
@@ -137,6 +179,63 @@ export class MessageDecoder {
     this.used = 0;
     this.isBegun = false;
     this.fragmentEnds = null;
+  }
+
+  /** One piece of octets as a message, or as the list of fragments that was asked for. */
+  #deliver(data: Buffer, isBinary: boolean): boolean {
+    return this.sink.message(this.keepsFragments && isBinary ? (data.length > 0 ? [data] : []) : data, isBinary);
+  }
+
+  #inflate(octets: Buffer, isBinary: boolean): boolean {
+    const limit = this.#limit;
+    const most = this.leavesInflating ? Math.min(limit, inflatedAtOnce) : limit;
+    const data = most < octets.length && most < limit ? null : this.#inflateUpTo(octets, most);
+    if (data !== null) return this.#inflated(data, isBinary);
+    if (most === limit) throw this.#tooLong();
+    return this.sink.inflate!(octets, isBinary);
+  }
+
+  #inflateUpTo(octets: Buffer, most: number): Buffer | null {
+    try {
+      return this.inflater!.inflateUpTo(octets, most);
+    } catch (error) {
+      if (error instanceof InflateError) throw error;
+      // zlib has no memory, or there is none for so much. As below, that ends the connection only.
+      throw new ProtocolError('WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', octets.length, undefined, { cause: error });
+    }
+  }
+
+  #tooLong(): ProtocolError {
+    return new ProtocolError('WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', `${this.maxPayload + 1} or more`, this.maxPayload);
+  }
+
+  #inflated(data: Buffer, isBinary: boolean): boolean {
+    this.inflatable -= Math.max(data.length, leastInflated);
+    if (!isBinary && this.validates && !isUtf8(data)) throw new ProtocolError('WS_ERR_INVALID_UTF8');
+    return this.#deliver(data, isBinary);
+  }
+
+  /**
+   * Between the fragments of a compressed message: whether what has come can still be one. Looked at anew when it has doubled, which costs
+   * no more than the message itself does, and no memory between.
+   */
+  #peek(): void {
+    const { used } = this;
+    if (used < this.peeked * 2 || used === 0) return;
+    this.peeked = used;
+    const octets = this.memory!.subarray(0, used);
+    const limit = this.#limit;
+    const most = Math.min(limit, inflatedAtOnce);
+    const beginning = this.inflater!.peek(octets, most);
+    if (beginning === null && most === limit) throw this.#tooLong();
+    if (beginning === null || this.isBinary || !this.validates) return;
+    this.utf8 ??= new Utf8Validator();
+    this.utf8.reset();
+    if (!this.utf8.push(beginning, 0, beginning.length)) throw new ProtocolError('WS_ERR_INVALID_UTF8');
+  }
+
+  get #limit(): number {
+    return this.maxPayload === 0 ? Number.POSITIVE_INFINITY : this.maxPayload;
   }
 
   /** Takes memory for a frame whose length is known, as far as what has come justifies it. */

@@ -1,3 +1,5 @@
+import { PreparedMessage } from './prepared-message.ts';
+
 /** What can be sent. Strings and numbers go as text, everything else as binary data unless `binary: false` says otherwise. */
 export type SendData =
   | string
@@ -8,6 +10,7 @@ export type SendData =
   | NodeJS.ArrayBufferView
   | ArrayBufferView
   | Blob
+  | PreparedMessage
   // biome-ignore lint/suspicious/noExplicitAny: what Buffer.from takes, which is what programs written for `ws` may pass
   | readonly any[]
   | { valueOf(): ArrayBuffer | SharedArrayBuffer | Uint8Array | readonly number[] | string }
@@ -32,6 +35,7 @@ export function isBlob(data: unknown): data is Blob {
  */
 export function toOctets(data: SendData): Uint8Array {
   if (data instanceof Uint8Array) return data;
+  if (data instanceof PreparedMessage) return data.octets;
   if (ArrayBuffer.isView(data)) return Buffer.from(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
   return Buffer.from((data || '') as string);
 }

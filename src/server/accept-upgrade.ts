@@ -1,5 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { DeflateAgreement, DeflateTerms } from '../extension/deflate-negotiation.ts';
+import { readDeflateOptions } from '../extension/per-message-deflate-options.ts';
 import { HandshakeError, type HeaderFields } from '../handshake/handshake-error.ts';
 import { allowOrigins } from '../handshake/origin.ts';
 import {
@@ -12,7 +14,7 @@ import {
   requireLines,
 } from '../handshake/server-handshake.ts';
 import { defaultCloseTimeout } from '../transport/transport.ts';
-import { type SharedSettings, sharedSettings } from '../websocket/socket-settings.ts';
+import { agreedSettings, type SharedSettings, sharedSettings } from '../websocket/socket-settings.ts';
 import { WebSocket } from '../websocket/websocket.ts';
 import { socketErrorChannel, upgradeRefusedChannel } from './diagnostics.ts';
 import { defaultHandshakeTimeout, defaultMaxPendingHandshakes, requireFewFields } from './handshake-limits.ts';
@@ -32,6 +34,8 @@ export interface UpgradeHost {
   readonly options: UpgradeOptions;
   /** What became of them for the last socket. */
   shared?: SharedSettings;
+  /** What became of `options.perMessageDeflate` for the last request. */
+  deflate?: DeflateTermsOf;
   /** What became of `options.origins`; see {@link originPolicy}. */
   readonly allowsOrigin: OriginPolicy | undefined;
   /** The attempts that wait for the application. */
@@ -48,6 +52,12 @@ export interface UpgradeHost {
   takesOver(error: HandshakeError, socket: Duplex, request: IncomingMessage): boolean;
   /** The request was refused, or its socket is gone. */
   refused(error: HandshakeError): void;
+}
+
+/** The terms that an option stands for. */
+interface DeflateTermsOf {
+  readonly option: UpgradeOptions['perMessageDeflate'];
+  readonly terms: DeflateTerms | undefined;
 }
 
 /** What a socket that was accepted is handed to. */
@@ -339,7 +349,7 @@ function complete(attempt: Attempt): void {
     refuse(attempt, policyRefusal(503, 'GOODWIRE_SERVER_CLOSING'));
     return;
   }
-  let response: { readonly head: string; readonly protocol: string; readonly extensions: string };
+  let response: Response;
   let websocket: WebSocket;
   try {
     // A class of the application's may throw, too.
@@ -351,24 +361,40 @@ function complete(attempt: Attempt): void {
   }
 
   socket.write(response.head);
-  const { protocol, extensions } = response;
+  const { protocol, deflate } = response;
   host.shared = sharedSettings(host.options, host.shared);
-  websocket.setSocket(socket, head, { protocol, extensions, settings: host.shared.settings });
+  const settings = agreedSettings(host.shared, deflate);
+  websocket.setSocket(socket, head, { protocol, deflate: deflate ?? undefined, settings });
   socket.removeListener('error', onSocketError);
   host.accepted(websocket);
   callback(websocket, request);
 }
 
-function compose({ host, request, offer }: Attempt): { head: string; protocol: string; extensions: string } {
+/** The response that opens the connection, and what it agrees to. */
+interface Response {
+  readonly head: string;
+  readonly protocol: string;
+  readonly deflate: DeflateAgreement | null;
+}
+
+function compose({ host, request, offer }: Attempt): Response {
   const { responseHeaders } = host.options;
-  const agreement = agree(offer, chooseProtocol(host.options, offer, request));
+  const agreement = agree(offer, chooseProtocol(host.options, offer, request), termsOf(host));
   const lines = agreementLines(agreement);
   if (responseHeaders !== undefined) {
     const fields = typeof responseHeaders === 'function' ? responseHeaders(request) : responseHeaders;
     if (fields !== undefined) lines.push(...fieldLines(fields));
   }
   if (host.showLines(lines, request)) requireLines(lines);
-  return { head: formatHead(lines), protocol: agreement.protocol, extensions: agreement.extensions };
+  return { head: formatHead(lines), protocol: agreement.protocol, deflate: agreement.deflate };
+}
+
+/** An application may change the option from request to request. */
+function termsOf(host: UpgradeHost): DeflateTerms | undefined {
+  const { perMessageDeflate: option } = host.options;
+  if (host.deflate === undefined || host.deflate.option !== option)
+    host.deflate = { option, terms: readDeflateOptions('server', option)?.terms };
+  return host.deflate.terms;
 }
 
 function chooseProtocol(options: UpgradeOptions, { subprotocols }: Offer, request: IncomingMessage): string {

@@ -1,5 +1,6 @@
 import type { Server as HttpServer, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
+import type { PerMessageDeflateOptions } from '../extension/per-message-deflate-options.ts';
 import type { OutgoingFields } from '../handshake/server-handshake.ts';
 import type { WebSocket } from '../websocket/websocket.ts';
 import type { HandshakeLimits } from './handshake-limits.ts';
@@ -69,8 +70,11 @@ export interface UpgradeOptions<
   maxPendingAutoPongs?: number | undefined;
   /** The origins to let in, others get 403. Default: every origin. A browser sends a page's origin whatever the page does (§10.2). */
   origins?: Origins<InstanceType<Request>> | undefined;
-  /** Whether to accept permessage-deflate (RFC 7692), or how. Default false. Not looked at yet: nothing is agreed to. */
-  perMessageDeflate?: boolean | object | undefined;
+  /**
+   * Whether to accept permessage-deflate (RFC 7692), or how. Default false. Looked at with each request. True takes no context over, so
+   * that a connection holds no memory of zlib's; `{ contextTakeover: true }` is what `ws` does.
+   */
+  perMessageDeflate?: boolean | PerMessageDeflateOptions | undefined;
   /** More header fields for the response that opens a connection. Those of the handshake itself cannot be set. */
   responseHeaders?: ResponseHeaders<InstanceType<Request>> | undefined;
   /** Do not check that text is UTF-8 (§8.1), for peers that are trusted. Default false. */

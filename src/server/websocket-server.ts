@@ -8,6 +8,8 @@ import {
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { readDeflateOptions } from '../extension/per-message-deflate-options.ts';
+import { PreparedMessage, type PreparedMessageOptions } from '../message/prepared-message.ts';
 import { defaultCloseTimeout } from '../transport/transport.ts';
 import { WebSocket } from '../websocket/websocket.ts';
 import {
@@ -69,6 +71,12 @@ export interface WebSocketServerEvents<Socket, Request> {
    * listener has to answer on the socket and to close it; without a listener that is done for it.
    */
   wsClientError: [error: Error, socket: Duplex, request: Request];
+}
+
+/** How {@link WebSocketServer.broadcast} sends, and to whom. */
+export interface BroadcastOptions<Socket = WebSocket> extends PreparedMessageOptions {
+  /** Called with each open client; false leaves it out. */
+  filter?: ((client: Socket) => boolean) | undefined;
 }
 
 type Class = typeof WebSocket;
@@ -141,8 +149,8 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
 
   /**
    * @param callback Called when the server listens at `port`.
-   * @throws TypeError unless exactly one of `port`, `server` and `noServer` is given, and for `origins` or `responseHeaders` that
-   * are not valid; TypeError, RangeError for a limit that is none.
+   * @throws TypeError unless exactly one of `port`, `server` and `noServer` is given, and for `origins`, `responseHeaders` or
+   * `perMessageDeflate` that are not valid; TypeError, RangeError for windows out of range and limits that are none.
    */
   constructor(options?: ServerOptions<T, U>, callback?: () => void) {
     super();
@@ -157,6 +165,7 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
     const general = given as unknown as UpgradeOptions;
     requireResponseHeaders(general.responseHeaders);
     requireHandshakeLimits(general);
+    readDeflateOptions('server', general.perMessageDeflate);
 
     this.options = given;
     this[own.isOwnServer] = isPortGiven;
@@ -199,6 +208,32 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
   address(): AddressInfo | string | null {
     if (this.options.noServer) throw new Error('The server is operating in "noServer" mode');
     return this[own.server] === null ? null : this[own.server].address();
+  }
+
+  /**
+   * Sends a message to all open clients: it is encoded once, and compressed once for each way in which permessage-deflate was agreed on
+   * without context takeover. Octets that are given are copied. What is sent in one turn of the event loop's poll phase, by whatever
+   * number of calls, leaves in one write per client.
+   * @returns To how many clients it goes.
+   * @throws Error with `clientTracking` off; TypeError for data that is neither a string, octets nor a {@link PreparedMessage}; and, after
+   *   all others have got it, Error if a client is being sent a message in fragments.
+   */
+  broadcast(data: string | Uint8Array | PreparedMessage, options: BroadcastOptions<InstanceType<T>> = {}): number {
+    if (!this.clients) throw new Error('broadcast() needs the clients: clientTracking is off');
+    const message = data instanceof PreparedMessage ? data : new PreparedMessage(data, options);
+    let sent = 0;
+    let failure: unknown;
+    for (const client of this.clients) {
+      if (client.readyState !== WebSocket.OPEN || options.filter?.(client) === false) continue;
+      try {
+        client.send(message);
+        sent++;
+      } catch (error) {
+        failure ??= error;
+      }
+    }
+    if (failure !== undefined) throw failure;
+    return sent;
   }
 
   /**

@@ -3,8 +3,10 @@ export interface Flushable {
   flush(): void;
 }
 
-// Three moments at which what was sent is written:
+// Moments at which what was sent is written:
 // - the end of the tick, for sends outside of any data event;
+// - the end of the poll phase, for what is sent to many: what the listeners of all sockets that were readable at once have sent to one
+//   of them then leaves in one write;
 // - the end of the data event, while one connection at a time has something to say;
 // - the end of the poll phase (libuv's: all sockets that were readable at once), while many have. The answers to all of them then
 //   leave one behind the other. A peer that is handling one answer need not be woken for the next, which is what a write costs most.
@@ -26,6 +28,22 @@ export function flushAtEndOfTick(one: Flushable): void {
     if (isExiting) flushDirty();
     else afterTick(flushDirty);
   }
+}
+
+let forMany: Flushable[] = [];
+
+/** Flushes when all sockets that are readable just now have been read. */
+export function flushAtEndOfPoll(one: Flushable): void {
+  if (forMany.push(one) === 1) {
+    if (isExiting) flushForMany();
+    else afterPoll(flushForMany);
+  }
+}
+
+function flushForMany(): void {
+  const list = forMany;
+  forMany = [];
+  for (const one of list) one.flush();
 }
 
 /** Says who handles received data just now, and flushes by itself at the end of it; null for nobody. */
@@ -99,6 +117,7 @@ export function watchExit(): void {
     isExiting = true;
     current?.flush();
     flushCollected();
+    flushForMany();
     flushDirty();
   });
 }

@@ -1,17 +1,20 @@
 import { AsyncResource } from 'node:async_hooks';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { Connection, type ConnectionEvents } from '../connection/connection.ts';
+import { Connection, type ConnectionEvents, type PeerError } from '../connection/connection.ts';
 import { type ConnectionOptions, ConnectionSettings } from '../connection/connection-settings.ts';
 import type { ConnectionState } from '../connection/connection-state.ts';
+import type { MessageInflater } from '../extension/deflate-messages.ts';
+import { defaultMaxPayload } from '../frame/frame-decoder.ts';
 import { copyUpTo } from '../frame/frame-writer.ts';
-import type { ProtocolError } from '../frame/protocol-error.ts';
 import type { MessageData } from '../message/message-decoder.ts';
+import type { PreparedMessage } from '../message/prepared-message.ts';
 import {
   afterPoll,
   afterTick,
   type Flushable,
   flushAfterEvent,
+  flushAtEndOfPoll,
   flushAtEndOfTick,
   setCurrent,
   watchExit,
@@ -28,6 +31,7 @@ import {
   type SendCallback,
   type TransportEvents,
 } from './transport-events.ts';
+import { type ApartWork, defaultConcurrencyLimit, deflateApart, inflateApart, prepareApart } from './zlib-apart.ts';
 
 /** What a {@link Transport} needs to know, beside what its connection does. */
 export interface TransportOptions extends ConnectionOptions {
@@ -35,12 +39,15 @@ export interface TransportOptions extends ConnectionOptions {
   readonly closeTimeout?: number;
   /** Whether several messages of one chunk may be delivered in one tick. Default true. */
   readonly allowSynchronousEvents?: boolean;
+  /** How many large messages are deflated or inflated at once in this process for one more to begin. Default 10; 0 is no limit. */
+  readonly concurrencyLimit?: number;
 }
 
 /** Options, checked once for all transports that have them; see {@link ConnectionSettings}. */
 export class TransportSettings extends ConnectionSettings {
   readonly closeTimeout: number;
   readonly defersEvents: boolean;
+  readonly concurrencyLimit: number;
 
   /** @throws RangeError for a limit that is none. */
   constructor(options: TransportOptions) {
@@ -48,6 +55,7 @@ export class TransportSettings extends ConnectionSettings {
     // A timer makes one millisecond of what it cannot count.
     this.closeTimeout = Math.min(options.closeTimeout ?? defaultCloseTimeout, longestDelay);
     this.defersEvents = options.allowSynchronousEvents === false;
+    this.concurrencyLimit = options.concurrencyLimit ?? defaultConcurrencyLimit;
   }
 
   /** The same but for some options: for one connection of those that share these. @throws as the constructor. */
@@ -74,6 +82,8 @@ const hasSentClose: Readonly<Record<ConnectionState, boolean>> = {
   failed: true,
   ended: false,
 };
+/** 16 KiB: up to here a message is deflated at once, in a third of a millisecond, and beyond on the thread pool. */
+const deflatedAtOnce = 16_384;
 // Where so much waits for the peer to read, pings are no more answered one by one.
 const congestedFrom = 65_536;
 
@@ -106,6 +116,9 @@ export class Transport implements ConnectionEvents, Flushable {
   private ending: Ending | null = null;
   /** Sends that wait for a Blob to be read, and everything behind them. */
   private queue: SendQueue | null = null;
+  /** What zlib does for this connection just now, while everything behind it waits. */
+  private deflating: ApartWork | null = null;
+  private inflating: Inflating | null = null;
 
   /** `head` is what came behind the opening handshake. Events begin on a later tick. */
   constructor(stream: Duplex, head: Uint8Array, options: TransportOptions | TransportSettings, owner: TransportEvents) {
@@ -155,17 +168,23 @@ export class Transport implements ConnectionEvents, Flushable {
   }
 
   /** Sends a message or a fragment of one; text may be given as UTF-8. */
-  send(data: string | Uint8Array, isBinary: boolean, fin: boolean, masked: boolean, callback?: SendCallback): void {
-    if (this.queue !== null) {
+  send(
+    data: string | Uint8Array,
+    isBinary: boolean,
+    fin: boolean,
+    masked: boolean,
+    compresses: boolean,
+    callback?: SendCallback,
+  ): void {
+    const { connection } = this;
+    if (this.queue !== null || (connection.settings.deflate !== null && this.#deflatesApart(data, compresses))) {
       // A copy: nobody can say how long it will wait.
       const own = typeof data === 'string' ? data : Buffer.from(data);
       const pending = pendingSend(callback);
-      this.#enqueue(Buffer.byteLength(own), () =>
-        this.#whileOpen(pending, () => this.connection.send(own, isBinary, fin, masked)),
-      );
+      this.#enqueue(Buffer.byteLength(own), () => this.#sendInTurn(own, isBinary, fin, masked, compresses, pending));
       return;
     }
-    this.connection.send(data, isBinary, fin, masked);
+    connection.send(data, isBinary, fin, masked, compresses);
     this.#written(pendingSend(callback));
     // An application may use its buffer again. What the kernel takes at once it has copied; what it does not take, Node holds, as with
     // ws. A message that is passed on while it is delivered lies in memory that nobody uses again.
@@ -173,8 +192,46 @@ export class Transport implements ConnectionEvents, Flushable {
   }
 
   /** Sends a Blob as a message, in its turn: whatever is sent after it waits until it was read. */
-  sendBlob(blob: Blob, isBinary: boolean, fin: boolean, masked: boolean, callback?: SendCallback): void {
-    this.#enqueueBlob(blob, callback, (octets) => this.connection.send(octets, isBinary, fin, masked));
+  sendBlob(
+    blob: Blob,
+    isBinary: boolean,
+    fin: boolean,
+    masked: boolean,
+    compresses: boolean,
+    callback?: SendCallback,
+  ): void {
+    this.#enqueueBlob(blob, callback, (octets, pending) =>
+      this.#sendInTurn(octets, isBinary, fin, masked, compresses, pending),
+    );
+  }
+
+  /**
+   * Sends a message that was prepared for many: its octets are shared with all connections that send the same. It leaves with all that is
+   * sent so until the sockets that are readable just now have been read.
+   * @throws Error while a fragmented message is being sent, or nothing can be sent.
+   */
+  sendPrepared(message: PreparedMessage, callback?: SendCallback): void {
+    const { connection } = this;
+    const { octets, isBinary, compresses } = message;
+    const { deflate, role } = this.settings;
+    const isCompressed = connection.compresses(octets, compresses);
+    // Masked with a key of its own, or compressed with a context of its own.
+    if (role === 'client' || (isCompressed && deflate!.takesContextOver)) {
+      connection.demandUnfragmented();
+      this.send(octets, isBinary, true, role === 'client', compresses, callback);
+      return;
+    }
+    const variant = isCompressed ? deflate : null;
+    if (this.queue !== null || (octets.length > deflatedAtOnce && !message.has(variant))) {
+      const pending = pendingSend(callback);
+      this.#enqueue(octets.length, async () => {
+        if (!message.has(variant)) await prepareApart(message, deflate!, this.settings.concurrencyLimit);
+        this.#whileOpen(pending, () => connection.sendEncoded(message.frame(variant)));
+      });
+      return;
+    }
+    connection.sendEncoded(message.frame(variant));
+    this.#written(pendingSend(callback), true);
   }
 
   /** Sends frames that are encoded already, one behind the other and as they are. */
@@ -207,7 +264,9 @@ export class Transport implements ConnectionEvents, Flushable {
   /** As {@link sendControl}, in its turn, with a payload that must be read first. */
   sendBlobControl(kind: 'ping' | 'pong', blob: Blob, masked: boolean, callback?: SendCallback): void {
     demandControlLength(blob.size);
-    this.#enqueueBlob(blob, callback, (octets) => this.connection[kind](octets, masked));
+    this.#enqueueBlob(blob, callback, (octets, pending) =>
+      this.#whileOpen(pending, () => this.connection[kind](octets, masked)),
+    );
   }
 
   /** Sends our close frame behind all that was sent before, and waits for the peer's for at most `closeTimeout`. */
@@ -245,6 +304,7 @@ export class Transport implements ConnectionEvents, Flushable {
   destroy(): void {
     this.flush();
     this.connection.isSuspended = true;
+    this.#cancelInflating();
     this.#noteEnd();
     this.rest = null;
     this.stream.destroy();
@@ -331,16 +391,77 @@ export class Transport implements ConnectionEvents, Flushable {
   }
 
   /** @internal */
-  failure(error: ProtocolError): void {
+  failure(error: PeerError): void {
     this.#startCloseTimer();
     this.owner[onFailure](error);
+  }
+
+  /** @internal */
+  inflate(octets: Buffer, isBinary: boolean, inflater: MessageInflater): void {
+    const { settings } = this;
+    const { inflateOptions } = settings.deflate!;
+    const { maxPayload = defaultMaxPayload } = settings.options;
+    this.stream.pause();
+    const work = inflateApart(
+      octets,
+      { ...inflateOptions, dictionary: inflater.dictionary },
+      { maxLength: maxPayload || Number.POSITIVE_INFINITY, isText: !isBinary && settings.validates },
+      settings.concurrencyLimit,
+      (error, data) => this.#inflated(error as PeerError | null, data, isBinary),
+    );
+    this.inflating = { work, hasEnded: false, hasClosed: false };
+  }
+
+  #inflated(error: PeerError | null, data: Buffer | undefined, isBinary: boolean): void {
+    const { hasEnded, hasClosed } = this.inflating!;
+    const { connection } = this;
+    this.inflating = null;
+    this.#inEvent(() => {
+      if (data !== undefined) {
+        connection.inflated(data, isBinary);
+      } else if (connection.isReceiving) {
+        connection.fail(error!);
+        this.failure(error!);
+      }
+    });
+    if (!connection.isReceiving) this.#stopReading();
+    else if (!connection.isSuspended && !this.isPausedByOwner) this.#continueApart();
+    // What the stream has told meanwhile.
+    if (hasEnded) this.streamEnded();
+    if (hasClosed) this.streamClosed();
+  }
+
+  /** Delivers what is no chunk, as {@link receive} does. What a listener throws must not keep from the owner what comes after it. */
+  #inEvent(deliver: () => void): void {
+    this.isInEvent = true;
+    setCurrent(this);
+    try {
+      deliver();
+    } catch (thrown) {
+      process.nextTick(rethrow, thrown);
+    } finally {
+      setCurrent(null);
+      this.isInEvent = false;
+      this.#flushAfterEvent();
+    }
+  }
+
+  #flushAfterEvent(): void {
+    if (this.connection.outgoingLength === 0 || this.isDirty) return;
+    this.isDirty = true;
+    flushAfterEvent(this);
+  }
+
+  #cancelInflating(): void {
+    this.inflating?.work.cancel();
+    this.inflating = null;
   }
 
   // From here on: what the stream tells.
 
   /** @internal */
   receive(chunk: Buffer): void {
-    if (this.rest !== null || this.isInEvent) {
+    if (this.rest !== null || this.isInEvent || this.inflating !== null) {
       // Only a stream comes here that ignores pause(), or that delivers the answer to a write() inside of it.
       this.rest = this.rest === null ? chunk : Buffer.concat([this.rest, chunk]);
       return;
@@ -357,10 +478,7 @@ export class Transport implements ConnectionEvents, Flushable {
       if (connection.isReceiving && (connection.offset < chunk.length || this.rest !== null)) {
         this.#keepRest(chunk.subarray(connection.offset));
       }
-      if (connection.outgoingLength > 0 && !this.isDirty) {
-        this.isDirty = true;
-        flushAfterEvent(this);
-      }
+      this.#flushAfterEvent();
       if (!connection.isReceiving) this.#stopReading();
     }
   }
@@ -369,7 +487,10 @@ export class Transport implements ConnectionEvents, Flushable {
   #keepRest(left: Buffer): void {
     this.rest = this.rest === null ? left : Buffer.concat([left, this.rest]);
     this.stream.pause();
-    if (!this.connection.isSuspended) this.#scheduleResume();
+    if (this.connection.isSuspended || this.inflating !== null) return;
+    // It has inflated its share, and others come first; or a listener has thrown.
+    if (this.connection.isExhausted) afterPoll(resumeDeferred, this);
+    else this.#scheduleResume();
   }
 
   /** @internal */
@@ -386,6 +507,10 @@ export class Transport implements ConnectionEvents, Flushable {
   streamEnded(): void {
     // A stream that heeds pause() has nothing left here.
     this.#deliverRest();
+    if (this.inflating !== null) {
+      this.inflating.hasEnded = true;
+      return;
+    }
     this.#noteEnd();
     this.owner[onEnding]();
     if (this.ending?.isWaitingForServer) this.#endStream();
@@ -409,6 +534,8 @@ export class Transport implements ConnectionEvents, Flushable {
   /** @internal */
   streamFailed(error: Error): void {
     this.owner[onStreamError](error);
+    // What an error has cut off is not waited for.
+    this.#cancelInflating();
     this.owner[onEnding]();
     // Most streams have done it themselves.
     this.stream.destroy();
@@ -425,8 +552,13 @@ export class Transport implements ConnectionEvents, Flushable {
     // The listener for errors stays: some streams report one after they have closed, and nobody else would take it.
     this.owner[onEnding]();
     this.#deliverRest();
+    if (this.inflating !== null) {
+      this.inflating.hasClosed = true;
+      return;
+    }
     const { connection } = this;
     this.#noteEnd();
+    this.deflating?.cancel();
     const lostOctets = this.bufferedAmount;
     connection.discardOutgoing();
     if (this.ending !== null && this.ending.timer !== null) clearTimeout(this.ending.timer);
@@ -440,7 +572,7 @@ export class Transport implements ConnectionEvents, Flushable {
   #deliverRest(): void {
     const { connection, stream } = this;
     // A stream that tells of its end inside of an event gets nothing more delivered: what is received there waits for the event's end.
-    while (connection.isReceiving && !this.isInEvent) {
+    while (connection.isReceiving && !this.isInEvent && this.inflating === null) {
       const chunk: Buffer | null = this.rest ?? (stream.readableLength > 0 ? stream.read() : null);
       if (chunk === null) return;
       this.rest = null;
@@ -517,8 +649,12 @@ export class Transport implements ConnectionEvents, Flushable {
   closeTimedOut(): void {
     const ending = this.#ending();
     ending.timer = null;
-    if (ending.isWaitingForServer) this.#endStream();
-    else this.stream.destroy();
+    if (ending.isWaitingForServer) {
+      this.#endStream();
+      return;
+    }
+    this.#cancelInflating();
+    this.stream.destroy();
   }
 
   /** The client's side is ended, too: the server has ended its own, or has had the time to. */
@@ -544,8 +680,8 @@ export class Transport implements ConnectionEvents, Flushable {
     if (hasPeerEnded && hasFinished && wasClean) this.#startCloseTimer(0);
   }
 
-  /** Frames have been written: they leave at the end of the event or of the tick. */
-  #written(pending?: PendingSend): void {
+  /** Frames have been written: they leave at the end of the event or of the tick, or of the poll phase if they were sent to many. */
+  #written(pending?: PendingSend, isForMany = false): void {
     if (pending !== undefined) {
       if (this.callbacks === null) this.callbacks = [pending];
       else this.callbacks.push(pending);
@@ -554,26 +690,77 @@ export class Transport implements ConnectionEvents, Flushable {
       this.flush();
     } else if (!this.isDirty && !this.isInEvent) {
       this.isDirty = true;
-      flushAtEndOfTick(this);
+      if (isForMany) flushAtEndOfPoll(this);
+      else flushAtEndOfTick(this);
     }
   }
 
-  #enqueueBlob(blob: Blob, callback: SendCallback | undefined, write: (octets: Uint8Array) => void): void {
+  /** Whether a message is compressed, and takes so long that it is not done at once. */
+  #deflatesApart(data: string | Uint8Array, compresses: boolean): boolean {
+    return data.length > deflatedAtOnce && this.connection.compresses(data, compresses);
+  }
+
+  /** Sends what has waited for its turn. */
+  #sendInTurn(
+    data: string | Uint8Array,
+    isBinary: boolean,
+    fin: boolean,
+    masked: boolean,
+    compresses: boolean,
+    pending: PendingSend | undefined,
+  ): void | Promise<void> {
+    const { connection } = this;
+    if (!this.#deflatesApart(data, compresses)) {
+      this.#whileOpen(pending, () => connection.send(data, isBinary, fin, masked, compresses));
+      return;
+    }
+    const octets = Buffer.from(data as Uint8Array);
+    return this.#deflateApart(octets).then(
+      (deflated) =>
+        this.#whileOpen(pending, () => connection.sendDeflated(deflated, octets, isBinary, fin, masked, true)),
+      (error) => this.#failToSend(error as Error, pending),
+    );
+  }
+
+  #deflateApart(octets: Buffer): Promise<Buffer> {
+    const { settings } = this;
+    return new Promise((resolve, reject) => {
+      const done = (error: Error | null, deflated?: Buffer) => {
+        this.deflating = null;
+        if (deflated === undefined) reject(error);
+        else resolve(deflated);
+      };
+      const work = deflateApart(octets, settings.deflate!.deflateOptions, settings.concurrencyLimit, done);
+      this.deflating = {
+        cancel: () => {
+          work.cancel();
+          done(closedWhile('data was being compressed'));
+        },
+      };
+    });
+  }
+
+  #enqueueBlob(
+    blob: Blob,
+    callback: SendCallback | undefined,
+    write: (octets: Uint8Array, pending: PendingSend | undefined) => void | Promise<void>,
+  ): void {
     const pending = pendingSend(callback);
     this.#enqueue(blob.size, async () => {
       let octets: Uint8Array;
       try {
         octets = new Uint8Array(await blob.arrayBuffer());
       } catch (cause) {
-        this.#failToRead(cause, pending);
+        this.#failToSend(cause, pending, 'The Blob could not be read');
         return;
       }
-      this.#whileOpen(pending, () => write(octets));
+      await write(octets, pending);
     });
   }
 
-  #failToRead(cause: unknown, pending?: PendingSend): void {
-    const error = cause instanceof Error ? cause : new Error('The Blob could not be read', { cause });
+  /** A message that is missing would not be noticed: the connection ends with it. */
+  #failToSend(cause: unknown, pending?: PendingSend, message = 'A message could not be sent'): void {
+    const error = cause instanceof Error ? cause : new Error(message, { cause });
     if (pending !== undefined) callAll([pending], error);
     // If the connection has ended meanwhile nobody has to be told that it does.
     if (this.stream.destroyed || this.connection.state === 'ended') return;
@@ -620,7 +807,7 @@ export class Transport implements ConnectionEvents, Flushable {
         error = thrown as Error;
       }
     } else {
-      error = notWritable('The socket was closed while the blob was being read');
+      error = closedWhile('the blob was being read');
     }
     if (error === undefined) this.#written(pending);
     else if (pending !== undefined) callAll([pending], error);
@@ -645,7 +832,7 @@ export class Transport implements ConnectionEvents, Flushable {
   /** @internal */
   continueReading(): void {
     this.isResumeScheduled = false;
-    if (this.isPausedByOwner || this.stream.destroyed) return;
+    if (this.isPausedByOwner || this.stream.destroyed || this.inflating !== null) return;
     this.connection.isSuspended = false;
     const { rest } = this;
     if (rest !== null) {
@@ -661,9 +848,18 @@ export class Transport implements ConnectionEvents, Flushable {
     this.#flow();
   }
 
+  /** As {@link continueReading}, where what a listener throws must not reach the caller. */
+  #continueApart(): void {
+    try {
+      this.continueReading();
+    } catch (thrown) {
+      process.nextTick(rethrow, thrown);
+    }
+  }
+
   /** Lets the stream deliver, unless something of what it delivered before still waits. */
   #flow(): void {
-    if (!this.connection.isSuspended && this.rest === null) this.stream.resume();
+    if (!this.connection.isSuspended && this.rest === null && this.inflating === null) this.stream.resume();
   }
 }
 
@@ -691,6 +887,10 @@ function demandControlLength(length: number): void {
 
 function notWritable(message = 'The connection was closed before the data was sent'): Error {
   return Object.assign(new Error(message), { code: 'ERR_STREAM_DESTROYED' });
+}
+
+function closedWhile(meanwhile: string): Error {
+  return notWritable(`The socket was closed while ${meanwhile}`);
 }
 
 function callAll(callbacks: readonly PendingSend[], error?: Error): void {
@@ -722,6 +922,13 @@ interface Ending {
   hasFinished: boolean;
   wasClean: boolean;
   hasSentClose: boolean;
+}
+
+/** A message that is being inflated on the thread pool, and what the stream has told meanwhile. */
+interface Inflating {
+  readonly work: ApartWork;
+  hasEnded: boolean;
+  hasClosed: boolean;
 }
 
 /** What waits its turn to be sent. */

@@ -9,13 +9,13 @@ export const attempt: unique symbol = Symbol('goodwire.attempt');
 /** @internal */
 export const binaryType: unique symbol = Symbol('goodwire.binaryType');
 /** @internal */
+export const deflate: unique symbol = Symbol('goodwire.deflate');
+/** @internal */
 export const emitError: unique symbol = Symbol('goodwire.emitError');
 /** @internal */
 export const end: unique symbol = Symbol('goodwire.end');
 /** @internal */
 export const ending: unique symbol = Symbol('goodwire.ending');
-/** @internal */
-export const extensions: unique symbol = Symbol('goodwire.extensions');
 /** @internal */
 export const failToOpen: unique symbol = Symbol('goodwire.failToOpen');
 /** @internal */

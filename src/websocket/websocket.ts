@@ -4,8 +4,10 @@ import type { Duplex } from 'node:stream';
 import type { ClientOptions as ConnectOptions } from '../client/client-options.ts';
 import { type ConnectAttempt, connect } from '../client/connect.ts';
 import { formatClosePayload } from '../connection/close-payload.ts';
+import { type DeflateAgreement, permessageDeflate } from '../extension/deflate-negotiation.ts';
 import { CloseCode } from '../frame/close-code.ts';
 import type { MessageData } from '../message/message-decoder.ts';
+import { PreparedMessage } from '../message/prepared-message.ts';
 import { isBlob, octetLength, type SendData, toOctets } from '../message/send-data.ts';
 import { Transport, type TransportOptions, type TransportSettings } from '../transport/transport.ts';
 import {
@@ -75,8 +77,8 @@ export interface AcceptedOptions {
 export interface SocketOptions extends SocketSettingsOptions {
   /** The subprotocol that the opening handshake agreed on; empty for none. */
   protocol?: string | undefined;
-  /** The value of `Sec-WebSocket-Extensions` that it agreed on; empty for none. */
-  extensions?: string | undefined;
+  /** permessage-deflate as it agreed on it (RFC 7692 §7.1), if it did. */
+  deflate?: DeflateAgreement | undefined;
   /** What became of options that many sockets share; the options here are not looked at then. */
   settings?: TransportSettings | undefined;
 }
@@ -160,6 +162,7 @@ export interface Inside {
   /** What the constructor was given, until there is a connection. */
   readonly options: AcceptedOptions | ClientOptions | null;
   readonly binaryType: BinaryType;
+  readonly deflate: DeflateAgreement | null;
   readonly isServer: boolean;
   readonly redirects: number;
 }
@@ -196,6 +199,7 @@ export class WebSocket extends EventEmitter implements TransportEvents {
       ending: socket[own.ending],
       options: socket[own.options],
       binaryType: socket[own.binaryType],
+      deflate: socket[own.deflate],
       isServer: socket[own.isServer],
       redirects: redirects.get(socket) ?? 0,
     });
@@ -215,7 +219,8 @@ export class WebSocket extends EventEmitter implements TransportEvents {
   private [own.attempt]: ConnectAttempt | null = null;
   private [own.binaryType]: BinaryType = 'nodebuffer';
   private [own.protocol] = '';
-  private [own.extensions] = '';
+  /** permessage-deflate as it was agreed on, also when the socket is closed. */
+  private [own.deflate]: DeflateAgreement | null = null;
   private [own.url]: string | undefined = undefined;
   /** How it ends: kept apart, because most sockets are open most of the time, and there may be very many. */
   private [own.ending]: Ending | null = null;
@@ -266,9 +271,9 @@ export class WebSocket extends EventEmitter implements TransportEvents {
           this.emit('upgrade', response);
           return this[own.readyState] === 0;
         },
-        onOpen: (socket, head, { protocol, extensions }) => {
+        onOpen: (socket, head, { protocol, deflate }) => {
           this[own.attempt] = null;
-          this.setSocket(socket, head, { ...chosen, protocol, extensions });
+          this.setSocket(socket, head, { ...chosen, protocol, deflate: deflate ?? undefined });
         },
         onUnexpectedResponse: (request, response) => this.emit('unexpected-response', request, response),
         onRedirect: (url, request) => {
@@ -297,9 +302,9 @@ export class WebSocket extends EventEmitter implements TransportEvents {
     return (this[own.ending]?.lostOctets ?? 0) + (this[own.transport]?.bufferedAmount ?? 0);
   }
 
-  /** The extensions agreed on, as in `Sec-WebSocket-Extensions`; empty for none (§9). */
+  /** The names of the extensions agreed on, as in `ws`: "permessage-deflate", or empty for none (§9). */
   get extensions(): string {
-    return this[own.extensions];
+    return this[own.deflate] === null ? '' : permessageDeflate;
   }
 
   /** Whether {@link pause} stopped the reading. */
@@ -386,8 +391,9 @@ export class WebSocket extends EventEmitter implements TransportEvents {
    */
   setSocket(stream: Duplex, head: Buffer, options: SocketOptions = {}): void {
     if (options.protocol) this[own.protocol] = options.protocol;
-    if (options.extensions) this[own.extensions] = options.extensions;
-    const settings = options.settings ?? socketSettings({ ...this[own.options], ...options }, this[own.isServer]);
+    this[own.deflate] = options.deflate ?? null;
+    const settings =
+      options.settings ?? socketSettings({ ...this[own.options], ...options }, this[own.isServer], options.deflate);
     this[own.options] = null;
     const changes = changedBefore.get(this);
     const transport = new Transport(stream, head, changes === undefined ? settings : settings.changed(changes), this);
@@ -402,7 +408,8 @@ export class WebSocket extends EventEmitter implements TransportEvents {
 
   /**
    * Sends a message.
-   * @param data A string or number goes as text; a Buffer, view, ArrayBuffer, Blob or array of octets as binary data. A Buffer may be
+   * @param data A string or number goes as text; a Buffer, view, ArrayBuffer, Blob or array of octets as binary data; a
+   *   {@link PreparedMessage} as it was prepared, whatever `options` say. A Buffer may be
    *   used again afterwards, unless it has more than 8 KiB on a server: what the kernel does not take of it at once is not copied, so
    *   leave it as it is until `callback` is called while `bufferedAmount` is not 0.
    * @param callback Called when the kernel has the octets, or with the error that prevented it.
@@ -426,10 +433,12 @@ export class WebSocket extends EventEmitter implements TransportEvents {
     const isBinary = options?.binary ?? !isText;
     const fin = options?.fin ?? true;
     const masked = options?.mask ?? !this[own.isServer];
+    const compresses = options?.compress ?? true;
     const transport = this[own.transport]!;
-    if (isText) transport.send(data as string, isBinary, fin, masked, callback);
-    else if (isBlob(data)) transport.sendBlob(data, isBinary, fin, masked, callback);
-    else transport.send(toOctets(data), isBinary, fin, masked, callback);
+    if (isText) transport.send(data as string, isBinary, fin, masked, compresses, callback);
+    else if (data instanceof PreparedMessage) transport.sendPrepared(data, callback);
+    else if (isBlob(data)) transport.sendBlob(data, isBinary, fin, masked, compresses, callback);
+    else transport.send(toOctets(data), isBinary, fin, masked, compresses, callback);
   }
 
   /**

@@ -90,7 +90,7 @@ describe('connecting to a ws server', () => {
     await wsServer(listener);
     const result = await run(`ws://127.0.0.1:${port(listener)}/chat?room=1`, { protocols: ['a', 'b'] });
     expect(result.recording.events).toEqual(['upgrade', 'open']);
-    expect(result.agreement).toEqual({ protocol: 'a', extensions: '' });
+    expect(result.agreement).toEqual({ protocol: 'a', deflate: null });
     expect(result.attempt.url).toBe(`ws://127.0.0.1:${port(listener)}/chat?room=1`);
     expect(await firstText(result)).toBe('/chat?room=1 a');
   });
@@ -195,7 +195,8 @@ describe('the response', () => {
         : `HTTP/1.1 101 Switching Protocols\r\n${many}${agreeing(accept)}\r\n`,
     );
     expect((await run(`ws://127.0.0.1:${raw.port}/good`)).error).toBeUndefined();
-    expect((await run(`ws://127.0.0.1:${raw.port}/bad`)).error).toMatchObject({
+    const unasked = { perMessageDeflate: false };
+    expect((await run(`ws://127.0.0.1:${raw.port}/bad`, unasked)).error).toMatchObject({
       code: 'GOODWIRE_UNREQUESTED_EXTENSION',
     });
   });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { Connection, type ConnectionEvents } from '../../src/connection/connection.ts';
+import { Connection, type ConnectionEvents, type PeerError } from '../../src/connection/connection.ts';
 import { type ConnectionOptions, ConnectionSettings } from '../../src/connection/connection-settings.ts';
 import type { ConnectionState } from '../../src/connection/connection-state.ts';
 import type { Role } from '../../src/frame/frame.ts';
@@ -628,7 +628,7 @@ describe('failing the connection', () => {
   });
 
   it('gives the error, with code and close code, to the event', () => {
-    let error: ProtocolError | undefined;
+    let error: PeerError | undefined;
     const connection = new Connection(
       { role: 'client' },
       {

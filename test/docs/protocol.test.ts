@@ -28,6 +28,7 @@ describe('docs/protocol.md', () => {
       '1000\n',
       'one\ntwo\n',
       'HTTP/1.1 101 Switching Protocols superchat\nsuperchat\n',
+      'true\n2200\n',
     ];
     expect(snippets).toHaveLength(outputs.length);
     const exits = await Promise.all(snippets.map((code) => start('--input-type=module', {}, ['-e', code]).exit));

@@ -621,3 +621,122 @@ describe('the memory', () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(500_000_000);
   });
 });
+
+/** Text of so many octets that compresses to about a third. */
+const words = (length: number, seed = 1): Buffer => {
+  const parts: string[] = [];
+  let state = seed;
+  for (let size = 0; size < length; size += 6) {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+    parts.push(`w${(state % 9973).toString(36).padStart(4, '0')} `);
+  }
+  return Buffer.from(parts.join('')).subarray(0, length);
+};
+
+describe.each(kinds)('fragments $title', ({ rung, takesContextOver }) => {
+  const kind = { rung, takesContextOver, windowBits: 15 };
+
+  it('joined are a message, whatever they are and wherever it is cut', () => {
+    const property = fc.property(
+      fc.array(fc.array(payload, { minLength: 1, maxLength: 4 }), { maxLength: 4 }),
+      (messages) => {
+        const deflater = new MessageDeflater(kind);
+        const inflater = new MessageInflater(kind);
+        for (const fragments of messages) {
+          const last = fragments.length - 1;
+          const deflated = fragments.map((fragment, index) => deflater.deflateFragment(fragment, index === last));
+          const whole = Buffer.concat(fragments);
+          expect(inflater.inflate(Buffer.concat(deflated), whole.length).equals(whole)).toBe(true);
+        }
+        deflater.close();
+        inflater.close();
+      },
+    );
+    fc.assert(property, fewRuns);
+  });
+
+  it('that are empty add nothing, but for the last', () => {
+    const deflater = new MessageDeflater(kind);
+    expect([deflater.deflateFragment(Buffer.alloc(0), false), deflater.deflateFragment(Buffer.alloc(0), true)]).toEqual(
+      [Buffer.alloc(0), hex('00')],
+    );
+    deflater.close();
+  });
+});
+
+describe.each(rungs)('messages that are compressed or inflated elsewhere, by the rung "%s"', (_name, rung) => {
+  const kind = { rung, takesContextOver: true, windowBits: 15 };
+  const [first, large, last] = [words(500, 1), words(300_000, 2), words(500, 1)];
+
+  it('are not referred to by the next message, nor is what came before them', () => {
+    const deflater = new MessageDeflater(kind);
+    const inflater = new MessageInflater(kind);
+    const messages = [deflater.deflate(first), deflated(large)];
+    deflater.skip();
+    messages.push(deflater.deflate(last));
+    expect(messages.map((message) => inflater.inflate(message, large.length))).toEqual([first, large, last]);
+    deflater.close();
+    inflater.close();
+  });
+
+  it('leave the window in which the next message is inflated', () => {
+    const peer = createDeflateRaw();
+    const inflater = new MessageInflater(kind);
+    return (async () => {
+      const messages: Buffer[] = [];
+      for (const message of [first, large, last]) messages.push((await write(peer, message)).subarray(0, -4));
+      expect(inflater.inflate(messages[0] as Buffer, 500)).toEqual(first);
+      expect(inflater.inflateUpTo(messages[1] as Buffer, 1000)).toBeNull();
+      const { dictionary } = inflater;
+      expect(dictionary).toEqual(first);
+      const elsewhere = inflateRawSync(messages[1] as Buffer, { dictionary, finishFlush: constants.Z_SYNC_FLUSH });
+      expect(elsewhere.equals(large)).toBe(true);
+      inflater.skip(elsewhere);
+      expect(inflater.inflate(messages[2] as Buffer, 500)).toEqual(last);
+      // The last message refers to the one before it, so that the window is needed.
+      expect(thrownBy(() => new MessageInflater(kind).inflate(messages[2] as Buffer, 500))).toBeInstanceOf(
+        InflateError,
+      );
+      peer.close();
+      inflater.close();
+    })();
+  });
+
+  it('change nothing where no context is taken over', () => {
+    const settings = { rung, takesContextOver: false, windowBits: 15 };
+    const [deflater, inflater] = [new MessageDeflater(settings), new MessageInflater(settings)];
+    deflater.skip();
+    inflater.skip(first);
+    expect(inflater.dictionary).toBeUndefined();
+    expect(inflater.inflateUpTo(deflater.deflate(large), 1000)).toBeNull();
+    expect(inflater.inflate(deflater.deflate(last), 500)).toEqual(last);
+  });
+});
+
+describe.each(kinds)('the beginning of a message $title', ({ rung, takesContextOver }) => {
+  const kind = { rung, takesContextOver, windowBits: 15 };
+  const text = words(5000);
+
+  it('is what has come out so far, and looking at it changes nothing', () => {
+    const [deflater, inflater] = [new MessageDeflater(kind), new MessageInflater(kind)];
+    inflater.inflate(deflater.deflate(text), 5000);
+    const second = deflater.deflate(text);
+    const cut = takesContextOver ? second : second.subarray(0, second.length / 2);
+    const peeked = inflater.peek(cut, 5000) as Buffer;
+    expect(peeked.length).toBeGreaterThan(100);
+    expect(text.subarray(0, peeked.length)).toEqual(peeked);
+    expect(inflater.peek(Buffer.alloc(0), 0)).toEqual(Buffer.alloc(0));
+    expect(inflater.inflate(second, 5000)).toEqual(text);
+    deflater.close();
+    inflater.close();
+  });
+
+  it('is null where it is too long, and an InflateError where it is none', () => {
+    const inflater = new MessageInflater(kind);
+    expect(inflater.peek(deflated(text), 4999)).toBeNull();
+    expect(inflater.peek(deflated(text), 5000)).toEqual(text);
+    expect(thrownBy(() => inflater.peek(hex('07 ff'), 5000))).toBeInstanceOf(InflateError);
+    expect(inflater.inflate(deflated(text), 5000)).toEqual(text);
+    inflater.close();
+  });
+});

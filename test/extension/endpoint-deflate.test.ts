@@ -1,0 +1,109 @@
+import { describe, expect, it } from 'vitest';
+import { EndpointDeflate } from '../../src/extension/endpoint-deflate.ts';
+import { agreedDeflate, readDeflateOptions } from '../../src/extension/per-message-deflate-options.ts';
+
+const none = {
+  serverNoContextTakeover: true,
+  clientNoContextTakeover: true,
+  serverMaxWindowBits: 15,
+  clientMaxWindowBits: 15,
+};
+const text = Buffer.from('{"id":17,"name":"Ada"} '.repeat(40));
+
+describe('an EndpointDeflate', () => {
+  it('takes the side that it is on: what the server does to its messages the client undoes', () => {
+    const agreement = { ...none, serverNoContextTakeover: false, serverMaxWindowBits: 9, clientMaxWindowBits: 12 };
+    const [server, client] = [
+      new EndpointDeflate('server', { agreement }),
+      new EndpointDeflate('client', { agreement }),
+    ];
+    expect([server.takesContextOver, client.takesContextOver]).toEqual([true, false]);
+    expect([server.deflateOptions.windowBits, client.inflateOptions.windowBits]).toEqual([9, 9]);
+    expect([server.inflateOptions.windowBits, client.deflateOptions.windowBits]).toEqual([12, 12]);
+    const [deflater, inflater] = [server.deflater(), client.inflater()];
+    for (let i = 0; i < 3; i++) expect(inflater.inflate(deflater.deflate(text), text.length)).toEqual(text);
+    deflater.close();
+    inflater.close();
+  });
+
+  it('gives all connections the same pair where no context is taken over, and each its own where it is', () => {
+    const shared = new EndpointDeflate('server', { agreement: none });
+    expect([shared.deflater(), shared.inflater()]).toEqual([shared.deflater(), shared.inflater()]);
+    expect(shared.deflater()).toBe(shared.deflater());
+    const agreement = { ...none, serverNoContextTakeover: false, clientNoContextTakeover: false };
+    const own = new EndpointDeflate('server', { agreement });
+    expect(own.deflater()).not.toBe(own.deflater());
+    expect(own.inflater()).not.toBe(own.inflater());
+  });
+
+  it('finds messages worth it from the threshold on, and all of them where they may refer to others', () => {
+    const endpoint = new EndpointDeflate('client', { agreement: none });
+    expect([endpoint.isWorthIt(1023), endpoint.isWorthIt(1024)]).toEqual([false, true]);
+    expect(new EndpointDeflate('client', { agreement: none, threshold: 0 }).isWorthIt(0)).toBe(true);
+    const agreement = { ...none, clientNoContextTakeover: false };
+    expect(new EndpointDeflate('client', { agreement }).isWorthIt(0)).toBe(true);
+  });
+
+  it('is of the same variant as others that compress to the same octets, and of no other', () => {
+    const variant = (role: 'server' | 'client', more: object = {}, options: object = {}) =>
+      new EndpointDeflate(role, { agreement: { ...none, ...more }, ...options }).variant;
+    expect(variant('server', { clientMaxWindowBits: 9, clientNoContextTakeover: false })).toBe(variant('server'));
+    expect(variant('server', { serverMaxWindowBits: 9 })).not.toBe(variant('server'));
+    expect(variant('server', {}, { zlibDeflateOptions: { level: 1 } })).not.toBe(variant('server'));
+    const zlibDeflateOptions = { dictionary: Buffer.from('a') };
+    expect(variant('server', {}, { zlibDeflateOptions })).not.toBe(variant('server', {}, { zlibDeflateOptions }));
+  });
+});
+
+describe('the option perMessageDeflate', () => {
+  it.each([false, null, undefined])('is nothing when it is %j', (option) => {
+    expect(readDeflateOptions('server', option)).toBeNull();
+    expect(readDeflateOptions('client', option)).toBeNull();
+  });
+
+  it('takes context over for a client, and for a server that asks for it', () => {
+    const terms = (role: 'server' | 'client', option: Parameters<typeof readDeflateOptions>[1]) => {
+      const { serverNoContextTakeover, clientNoContextTakeover } = readDeflateOptions(role, option)!.terms;
+      return [serverNoContextTakeover, clientNoContextTakeover];
+    };
+    expect(terms('client', true)).toEqual([undefined, undefined]);
+    expect(terms('client', { contextTakeover: false })).toEqual([true, true]);
+    expect(terms('server', true)).toEqual([true, true]);
+    expect(terms('server', {})).toEqual([true, true]);
+    expect(terms('server', { contextTakeover: true })).toEqual([undefined, undefined]);
+    expect(terms('server', { serverNoContextTakeover: false })).toEqual([false, true]);
+    expect(terms('server', { contextTakeover: true, clientNoContextTakeover: true })).toEqual([undefined, true]);
+  });
+
+  it('keeps what an endpoint makes of an agreement', () => {
+    const options = { threshold: 5, zlibDeflateOptions: { level: 3 }, concurrencyLimit: 2, serverMaxWindowBits: 9 };
+    const configuration = readDeflateOptions('server', options)!;
+    expect(configuration.concurrencyLimit).toBe(2);
+    expect(configuration.terms.serverMaxWindowBits).toBe(9);
+    expect(agreedDeflate(configuration, none)).toEqual({
+      agreement: none,
+      threshold: 5,
+      zlibDeflateOptions: { level: 3 },
+      zlibInflateOptions: undefined,
+    });
+  });
+
+  it.each([
+    [{ threshold: '5' }, TypeError, 'threshold must be a number, not a string'],
+    [{ threshold: -1 }, RangeError, 'threshold must be 0 or more, not -1'],
+    [{ concurrencyLimit: Number.NaN }, RangeError, 'concurrencyLimit must be 0 or more, not NaN'],
+    [{ serverMaxWindowBits: 7 }, RangeError, 'serverMaxWindowBits must be a whole number from 8 to 15, not 7'],
+    [{ clientMaxWindowBits: '9' }, TypeError, 'clientMaxWindowBits must be a number or a boolean, not a string'],
+    [{ zlibDeflateOptions: { level: 99 } }, RangeError, 'level'],
+    [{ zlibInflateOptions: { dictionary: 5 } }, TypeError, 'dictionary'],
+  ])('refuses %j at once', (option, kind, message) => {
+    const read = () => readDeflateOptions('server', option as object);
+    expect(read).toThrow(kind as ErrorConstructor);
+    expect(read).toThrow(message);
+  });
+
+  it('takes null for what is left out', () => {
+    const option = { threshold: null, concurrencyLimit: null, serverMaxWindowBits: null } as object;
+    expect(readDeflateOptions('client', option)).toMatchObject({ options: { threshold: undefined } });
+  });
+});
