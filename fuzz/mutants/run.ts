@@ -17,7 +17,8 @@ function copy(): string {
   const folder = mkdtempSync(join(tmpdir(), 'goodwire-mutant-'));
   for (const entry of ['src', 'test', 'fuzz', 'docs', 'package.json', 'tsconfig.json', 'vitest.config.ts'])
     cpSync(join(root, entry), join(folder, entry), { recursive: true });
-  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  // Some tests start programs that use what was built: that is without a fault.
+  for (const entry of ['node_modules', 'dist']) symlinkSync(join(root, entry), join(folder, entry));
   return folder;
 }
 
