@@ -1,0 +1,221 @@
+import type { Published } from './backplane.ts';
+import type { Observer } from './diagnostics.ts';
+import { Encoded } from './encoded.ts';
+import type { Goods, HistoryOptions, Overflow } from './goods.ts';
+import { type Entry, GoodsLog } from './goods-log.ts';
+import type { Provider } from './provider.ts';
+import type { Session } from './session.ts';
+import { isPromise } from './validate.ts';
+import { encodeBytesItem, formatFrame, type SkipFrame, type SkipReason, type Stream } from './wire.ts';
+
+/** What a provider wants to know of its goods. What these throw is reported, and no more. */
+export interface DemandEvents {
+  /** The first subscriber has come. */
+  onDemand?(goods: string): void;
+  /** The last one has left. */
+  onIdle?(goods: string): void;
+}
+
+/** What has happened to some goods since they were put on the shelf. */
+export interface WareStatistics {
+  /** Items that were supplied. */
+  items: number;
+  /** Octets of their frames, before they were multiplied by the subscribers. */
+  octets: number;
+  /** Frames that were made: compare with items × subscribers. */
+  encoded: number;
+  /** Frames that were given to subscribers to be sent. */
+  delivered: number;
+  /** Items that `tailor` left out of a variant, and at which it failed. */
+  filtered: number;
+  failed: number;
+  /** Items that slow subscribers did not get. */
+  conflated: number;
+  dropped: number;
+}
+
+/** The latest item, for ever. */
+const defaultHistory: HistoryOptions = { size: 1 };
+
+/** Goods on the shelf. */
+export class Ware {
+  readonly name: string;
+  readonly goods: Goods;
+  readonly provider: Provider;
+  readonly events: DemandEvents;
+  /** Whether it was made because somebody asked for a name that a pattern on the shelf matches. */
+  readonly isMade: boolean;
+  readonly observer: Observer;
+  readonly history: HistoryOptions;
+  readonly overflow: Overflow;
+  readonly lanes = new Map<string, Lane>();
+  readonly statistics: WareStatistics = {
+    items: 0,
+    octets: 0,
+    encoded: 0,
+    delivered: 0,
+    filtered: 0,
+    failed: 0,
+    conflated: 0,
+    dropped: 0,
+  };
+  readonly listener: (published: Published) => void;
+  log: GoodsLog;
+  epoch = '';
+  /** Of the last item. */
+  offset = 0;
+  /** Settles when the backplane has said where the goods stand; null once it has. */
+  opening: Promise<void> | null = null;
+  /** What came meanwhile. */
+  early: Published[] = [];
+  isOff = false;
+  /** Bookings that have a lane here. */
+  demand = 0;
+  /** Whether the provider was told that there is demand. */
+  isDemanded = false;
+  /** Whether somebody has come or gone since the audiences were looked up. */
+  isStale = false;
+
+  constructor(
+    goods: Goods,
+    provider: Provider,
+    events: DemandEvents,
+    options: {
+      isMade: boolean;
+      observer: Observer;
+      now: () => number;
+      onPublished: (ware: Ware, published: Published) => void;
+    },
+  ) {
+    this.name = goods.name;
+    this.goods = goods;
+    this.provider = provider;
+    this.events = events;
+    this.isMade = options.isMade;
+    this.observer = options.observer;
+    this.history = goods.options.history ?? defaultHistory;
+    this.overflow = goods.options.overflow ?? 'drop-oldest';
+    this.log = new GoodsLog(this.history, options.now);
+    this.listener = (published) => options.onPublished(this, published);
+  }
+
+  /** The lane of a variant, made if there is none. */
+  lane(variant: string): Lane {
+    let lane = this.lanes.get(variant);
+    if (lane === undefined) {
+      lane = new Lane(this, variant);
+      this.lanes.set(variant, lane);
+    }
+    return lane;
+  }
+}
+
+/** A stream: goods in one variant, and all who get it. */
+export class Lane {
+  readonly ware: Ware;
+  readonly variant: string;
+  /** How many bookings lead here; with the last one the lane goes. */
+  bookings = 0;
+  /** Those who get it. Never altered: a new one is made when somebody comes or goes. */
+  audience: readonly Session[] = [];
+  /** Why {@link cut} has nothing. */
+  reason: SkipReason = 'filtered';
+  /** The latest frame that says so, which may grow while it has not left. */
+  latestSkip: { readonly encoded: Encoded; readonly from: number; readonly reason: SkipReason } | null = null;
+  readonly #head: string;
+
+  constructor(ware: Ware, variant: string) {
+    this.ware = ware;
+    this.variant = variant;
+    const shown = variant === '' ? '' : `"variant":${JSON.stringify(variant)},`;
+    this.#head = `"goods":${JSON.stringify(ware.name)},${shown}"offset":`;
+  }
+
+  get stream(): Stream {
+    const { name, goods, epoch, offset } = this.ware;
+    const { variant } = this;
+    return { goods: name, ...(variant === '' ? {} : { variant }), kind: goods.kind, epoch, offset };
+  }
+
+  /** The frame of one item: from what is kept, or made and kept. Null if the variant does not get it, for a {@link reason}. */
+  encode(entry: Entry): Encoded | null {
+    const known = entry.frames?.get(this.variant);
+    if (known !== undefined) return known;
+    const cut = this.cut(entry);
+    if (cut === null) return null;
+    const encoded =
+      typeof cut === 'string'
+        ? this.#made(`{"op":"item",${this.#head}${entry.offset},"item":${cut}}`)
+        : this.#made(encodeBytesItem(this.ware.name, this.variant, entry.offset, cut));
+    entry.frames ??= new Map();
+    entry.frames.set(this.variant, encoded);
+    return encoded;
+  }
+
+  /** The frame of items that follow one another, as JSON. */
+  encodeAll(offset: number, texts: readonly string[]): Encoded {
+    return this.#made(`{"op":"items",${this.#head}${offset},"items":[${texts.join(',')}]}`);
+  }
+
+  /** An item as this variant gets it: JSON, or octets. Null if it gets nothing, for a {@link reason}. */
+  cut(entry: Entry): string | Uint8Array | null {
+    const { goods, name, observer, statistics } = this.ware;
+    const { tailor } = goods.options;
+    if (tailor === undefined) return goods.kind === 'bytes' ? (entry.item as Uint8Array) : entry.text!;
+    try {
+      const item = tailor.call(goods.options, entry.item, this.variant, name);
+      if (item === undefined) {
+        this.reason = 'filtered';
+        statistics.filtered++;
+        return null;
+      }
+      if (isPromise(item)) {
+        // Whatever comes of it, nobody waits for it.
+        item.then(undefined, () => {});
+        throw new TypeError('tailor returned a promise: it has to return the item');
+      }
+      return packed(goods.kind, item);
+    } catch (error) {
+      this.reason = 'failed';
+      statistics.failed++;
+      observer.failure({ place: 'tailor', goods: name, variant: this.variant, error });
+      return null;
+    }
+  }
+
+  /** The frame that says that some offsets are left out. */
+  skip(from: number, to: number, reason: SkipReason): Encoded {
+    const { variant } = this;
+    const frame: SkipFrame = {
+      op: 'skip',
+      goods: this.ware.name,
+      ...(variant === '' ? {} : { variant }),
+      from,
+      to,
+      reason,
+    };
+    return new Encoded(formatFrame(frame));
+  }
+
+  #made(data: string | Uint8Array): Encoded {
+    const { statistics, goods } = this.ware;
+    const encoded = new Encoded(data, goods.options.compress !== false);
+    statistics.encoded++;
+    statistics.octets += encoded.payload.length;
+    return encoded;
+  }
+}
+
+/** An item as it goes into a frame: JSON, or octets. @throws TypeError if it is nothing for goods of this kind. */
+export function packed(kind: Goods['kind'], item: unknown): string | Uint8Array {
+  if (kind === 'bytes') {
+    if (!(item instanceof Uint8Array)) throw new TypeError(`An item made of bytes is a Uint8Array; got ${typeof item}`);
+    return item;
+  }
+  if (kind === 'text' && typeof item !== 'string') {
+    throw new TypeError(`An item of text is a string; got ${typeof item}`);
+  }
+  const text = JSON.stringify(item) as string | undefined;
+  if (text === undefined) throw new TypeError(`JSON cannot hold an item that is a ${typeof item}`);
+  return text;
+}

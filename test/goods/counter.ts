@@ -1,0 +1,187 @@
+import { FrameCollector, FrameDecoder } from '../../src/frame/frame-decoder.ts';
+import { Opcode } from '../../src/frame/opcode.ts';
+import type { Observer } from '../../src/goods/diagnostics.ts';
+import { plainCoding } from '../../src/goods/encoded.ts';
+import { Market, type MarketOptions } from '../../src/goods/market.ts';
+import type { Link, Session } from '../../src/goods/session.ts';
+import {
+  type BytesFrame,
+  decodeBytesItem,
+  type ErrorFrame,
+  type Frame,
+  type OkFrame,
+  parseFrame,
+} from '../../src/goods/wire.ts';
+
+/** What a market tells its observer, as lines. */
+export class Notes implements Observer {
+  readonly failures: { place: string; goods: string | undefined; variant: string | undefined; error: unknown }[] = [];
+  readonly events: string[] = [];
+  readonly refusals: string[] = [];
+  failure: Observer['failure'] = (message) => void this.failures.push(message);
+  subscription: Observer['subscription'] = ({ event, goods }) => void this.events.push(`${event} ${goods}`);
+  overflow: Observer['overflow'] = ({ event, goods, items }) => void this.events.push(`${event} ${goods} ${items}`);
+  refusal: Observer['refusal'] = ({ error }) => void this.refusals.push(error.message);
+}
+
+/** A market without sockets: what was supplied leaves when {@link flush} is called, and the clock stands still. */
+export class Counter<User = unknown> {
+  readonly notes = new Notes();
+  readonly market: Market<User>;
+  time = 1000;
+  #flushes: (() => void)[] = [];
+
+  constructor(options: MarketOptions<User> = {}) {
+    this.market = new Market<User>({
+      observer: this.notes,
+      now: () => this.time,
+      schedule: (flush) => void this.#flushes.push(flush),
+      random: () => 0.5,
+      ...options,
+    });
+  }
+
+  flush(): void {
+    while (this.#flushes.length > 0) for (const flush of this.#flushes.splice(0)) flush();
+  }
+
+  /** A new connection, which has had its welcome. */
+  connect(user?: User): Customer {
+    const customer = new Customer(this as Counter);
+    customer.session = this.market.connect(customer, user as User) as Session;
+    this.flush();
+    customer.frames.length = 0;
+    return customer;
+  }
+}
+
+/** A client that reads what it gets, as a list of frames. */
+export class Customer implements Link {
+  readonly coding = plainCoding;
+  session!: Session;
+  /** What came, in order. */
+  readonly frames: (Frame | BytesFrame)[] = [];
+  /** The very pieces that were sent. */
+  readonly pieces: Uint8Array[] = [];
+  writes = 0;
+  closed: { code: number; reason: string } | null = null;
+  isTerminated = false;
+  pings = 0;
+  /** What it does with each frame. */
+  onFrame: ((frame: Frame | BytesFrame) => void) | null = null;
+  /** Whether it reads nothing: what it gets waits. */
+  isStuck = false;
+  bufferedAmount = 0;
+  readonly #counter: Counter;
+  #onDrain: (() => void) | null = null;
+  #id = 0;
+
+  constructor(counter: Counter) {
+    this.#counter = counter;
+  }
+
+  send(octets: readonly Uint8Array[]): void {
+    this.writes++;
+    for (const piece of octets) {
+      this.pieces.push(piece);
+      if (this.isStuck) this.bufferedAmount += piece.length;
+      const frames = new FrameCollector();
+      // A copy: decoding may write into it.
+      new FrameDecoder({ role: 'client' }).decode(Buffer.from(piece), 0, frames);
+      for (const { opcode, payload } of frames.frames) {
+        const frame = opcode === Opcode.text ? parseFrame(payload.toString())! : decodeBytesItem(payload);
+        this.frames.push(frame);
+        this.onFrame?.(frame);
+      }
+    }
+  }
+
+  awaitDrain(callback: () => void): void {
+    this.#onDrain = callback;
+  }
+
+  /** Reads what waits. */
+  read(): void {
+    this.bufferedAmount = 0;
+    const onDrain = this.#onDrain;
+    this.#onDrain = null;
+    onDrain?.();
+    this.#counter.flush();
+  }
+
+  ping(): void {
+    this.pings++;
+  }
+
+  close(code: number, reason: string): void {
+    this.closed ??= { code, reason };
+  }
+
+  terminate(): void {
+    this.isTerminated = true;
+  }
+
+  /** Sends a request with the next id, and hands out what the market has to say. */
+  ask(op: string, fields: Record<string, unknown> = {}): OkFrame | ErrorFrame {
+    const id = this.begin(op, fields);
+    this.#counter.flush();
+    return this.replyTo(id)!;
+  }
+
+  /** As {@link ask}, where somebody takes time to decide. */
+  async askLater(op: string, fields: Record<string, unknown> = {}): Promise<OkFrame | ErrorFrame> {
+    const id = this.begin(op, fields);
+    for (;;) {
+      await new Promise((resolve) => setImmediate(resolve));
+      this.#counter.flush();
+      const reply = this.replyTo(id);
+      if (reply !== undefined) return reply;
+    }
+  }
+
+  /** Sends a request, and no more. @returns Its id. */
+  begin(op: string, fields: Record<string, unknown> = {}): number {
+    const id = ++this.#id;
+    this.session.receive(JSON.stringify({ op, id, ...fields }));
+    return id;
+  }
+
+  replyTo(id: number): OkFrame | ErrorFrame | undefined {
+    return this.frames.find((frame) => (frame.op === 'ok' || frame.op === 'error') && frame.id === id) as OkFrame;
+  }
+
+  subscribe(goods: string, fields: Record<string, unknown> = {}): OkFrame | ErrorFrame {
+    return this.ask('subscribe', { goods, ...fields });
+  }
+
+  /** Items, skips and news since the last call, as short lines. */
+  take(): string[] {
+    return this.frames.splice(0).flatMap(line);
+  }
+}
+
+function line(frame: Frame | BytesFrame): string[] {
+  const of = 'goods' in frame ? `${frame.goods}${'variant' in frame ? `[${frame.variant}]` : ''}` : '';
+  switch (frame.op) {
+    case 'item':
+      return [`${of} ${frame.offset} ${JSON.stringify(frame.item)}`];
+    case 'items':
+      return frame.items.map((item, i) => `${of} ${frame.offset + i} ${JSON.stringify(item)}`);
+    case 'bytes':
+      return [`${of} ${frame.offset} ${Buffer.from(frame.item).toString('hex')}`];
+    case 'skip':
+      return [`${of} ${frame.from}-${frame.to} ${frame.reason}`];
+    case 'shelved':
+      return [`shelved ${of} ${frame.stream.goods} ${frame.stream.variant ?? ''}@${frame.stream.offset}`];
+    case 'unshelved':
+      return [`unshelved ${of} ${frame.reason}`];
+    case 'revoked':
+      return [`revoked ${of} ${frame.stream ?? ''} ${frame.reason}`];
+    case 'error':
+      return [`error ${frame.code}`];
+    case 'closing':
+      return [`closing ${frame.reason} ${frame.retryAfter}`];
+    default:
+      return [`${frame.op} ${of}`.trim()];
+  }
+}

@@ -1,0 +1,252 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { defineGoods } from '../../src/goods/goods.ts';
+import { encodeBytesSupply } from '../../src/goods/wire.ts';
+import { Counter } from './counter.ts';
+
+function shop(limits = {}) {
+  const counter = new Counter({ limits });
+  const provider = counter.market.provider('p');
+  provider.shelve(defineGoods('fruit/apple', { remote: true }));
+  provider.shelve(defineGoods<unknown, unknown>('any', { variant: () => 'one' }));
+  provider.shelve(defineGoods<Uint8Array>('cam', { kind: 'bytes', remote: true }));
+  provider.shelve(defineGoods('made/**'));
+  return { counter, provider, customer: counter.connect() };
+}
+
+describe('what is no request ends the connection', () => {
+  test.each([
+    ['no JSON', 'hello', 1007],
+    ['nothing', '', 1007],
+    ['an array', '[]', 1007],
+    ['null', 'null', 1007],
+    ['no op', '{"id":1}', 1007],
+    ['an op that is no string', '{"op":1,"id":1}', 1007],
+    ['no id', '{"op":"ping"}', 1007],
+    ['an id of 0', '{"op":"ping","id":0}', 1007],
+    ['a negative id', '{"op":"ping","id":-1}', 1007],
+    ['a fraction as id', '{"op":"ping","id":1.5}', 1007],
+    ['an id beyond 2^53', '{"op":"ping","id":9007199254740993}', 1007],
+    ['an id that is text', '{"op":"ping","id":"1"}', 1007],
+    ['an id under __proto__', '{"op":"ping","__proto__":{"id":1}}', 1007],
+    ['JSON of great depth', '['.repeat(60_000), 1007],
+    ['too much', `"${'x'.repeat(70_000)}"`, 1009],
+  ])('%s', (_title, text, code) => {
+    const { customer, counter } = shop();
+    customer.session.receive(text);
+    expect(customer.closed).toMatchObject({ code });
+    expect(Buffer.byteLength(customer.closed!.reason)).toBeLessThan(124);
+    expect(counter.market.statistics().sessions).toBe(0);
+    customer.session.receive('{"op":"ping","id":1}');
+    counter.flush();
+    expect(customer.take()).toEqual([]);
+  });
+
+  test.each([
+    ['nothing', '', 1003],
+    ['another kind', '01 00 00 00 00 00 00 00 01 00 01 61', 1003],
+    ['a header that ends', '02 00 00 00', 1003],
+    ['a name that ends', '02 00 00 00 00 00 00 00 01 00 09 61', 1003],
+    ['a name that is no UTF-8', '02 00 00 00 00 00 00 00 01 00 01 ff', 1003],
+    ['an id beyond 2^53', '02 ff ff ff ff ff ff ff ff 00 01 61', 1003],
+    ['an id of 0', '02 00 00 00 00 00 00 00 00 00 01 61', 1007],
+  ])('a binary message: %s', (_title, hex, code) => {
+    const { customer } = shop();
+    customer.session.receiveBytes(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
+    expect(customer.closed).toMatchObject({ code });
+  });
+
+  test('an id that was there, or is smaller than the last one', () => {
+    for (const id of [5, 4]) {
+      const { customer } = shop();
+      customer.session.receive('{"op":"ping","id":5}');
+      customer.session.receive(`{"op":"ping","id":${id}}`);
+      expect(customer.closed).toMatchObject({ code: 1008 });
+    }
+  });
+});
+
+describe('a wrong request gets a typed error', () => {
+  test.each([
+    ['subscribe', {}, 'bad-request'],
+    ['subscribe', { goods: 7 }, 'bad-request'],
+    ['subscribe', { goods: { toString: 1 } }, 'bad-request'],
+    ['subscribe', { goods: '' }, 'bad-name'],
+    ['subscribe', { goods: 'a//b' }, 'bad-name'],
+    ['subscribe', { goods: 'a/b*' }, 'bad-name'],
+    ['subscribe', { goods: '/' }, 'bad-name'],
+    ['subscribe', { goods: 'a\u0000b' }, 'bad-name'],
+    ['subscribe', { goods: '\ud800' }, 'bad-name'],
+    ['subscribe', { goods: 'ä'.repeat(128) }, 'bad-name'],
+    ['subscribe', { goods: 'x'.repeat(60_000) }, 'bad-name'],
+    ['subscribe', { goods: '__proto__' }, 'unknown-goods'],
+    ['subscribe', { goods: 'constructor' }, 'unknown-goods'],
+    ['subscribe', { goods: 'any', params: 'x'.repeat(5000) }, 'params-too-large'],
+    ['subscribe', { goods: 'any', params: JSON.parse('['.repeat(40) + ']'.repeat(40)) }, 'params-too-large'],
+    ['subscribe', { goods: 'any', last: -1 }, 'bad-request'],
+    ['subscribe', { goods: 'any', last: 0.5 }, 'bad-request'],
+    ['subscribe', { goods: 'any', last: '1' }, 'bad-request'],
+    ['subscribe', { goods: 'any', since: {} }, 'bad-request'],
+    ['subscribe', { goods: 'any', since: [null] }, 'bad-request'],
+    ['subscribe', { goods: 'any', since: [{ goods: 'any', epoch: 'x', offset: -1 }] }, 'bad-request'],
+    ['subscribe', { goods: 'any', since: [{ goods: 'any', epoch: 'x', offset: 1e300 }] }, 'bad-request'],
+    ['unsubscribe', { goods: 'x', params: 'x'.repeat(5000) }, 'params-too-large'],
+    ['unsubscribe', { goods: null }, 'bad-request'],
+    ['subscriptions', { limit: 0 }, 'bad-request'],
+    ['subscriptions', { limit: 1001 }, 'bad-request'],
+    ['subscriptions', { after: 1 }, 'bad-request'],
+    ['catalog', { after: 1 }, 'bad-request'],
+    ['catalog', { pattern: 5 }, 'bad-request'],
+    ['supply', { goods: 'fruit/apple' }, 'bad-request'],
+    ['supply', { goods: 'fruit/apple', items: [] }, 'bad-request'],
+    ['supply', { goods: 'fruit/*', items: [1] }, 'bad-name'],
+    ['supply', { goods: 'nowhere', items: [1] }, 'unknown-goods'],
+    ['supply', { goods: 'cam', items: [1] }, 'bad-item'],
+    ['supply', { goods: 'fruit/apple', items: new Array(1001).fill(1) }, 'bad-request'],
+    ['shelve', { goods: 5 }, 'bad-request'],
+    ['unshelve', { goods: 'any', reason: 5 }, 'bad-request'],
+    ['unshelve', { goods: 'any' }, 'not-provider'],
+    ['error', {}, 'unknown-op'],
+    ['__proto__', {}, 'unknown-op'],
+    ['welcome', {}, 'unknown-op'],
+    ['supply-bytes', { goods: 'cam', item: {} }, 'bad-item'],
+  ])('%s %j', (op, fields, code) => {
+    const { customer } = shop();
+    expect(customer.ask(op, fields)).toMatchObject({ op: 'error', code });
+    expect(customer.closed).toBeNull();
+    expect(customer.ask('ping')).toMatchObject({ op: 'ok' });
+  });
+
+  test('items of great depth, and octets for goods that are not made of them', () => {
+    const { customer, counter } = shop({ messageSize: 10_000_000 });
+    const deep = `${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}`;
+    customer.session.receive(`{"op":"supply","id":1,"goods":"fruit/apple","items":[${deep}]}`);
+    customer.session.receiveBytes(encodeBytesSupply(2, 'fruit/apple', Buffer.from('x')));
+    customer.session.receiveBytes(encodeBytesSupply(3, 'cam', Buffer.from('x')));
+    counter.flush();
+    expect(customer.frames).toMatchObject([
+      { id: 1, code: 'bad-item' },
+      { id: 2, code: 'bad-item' },
+      { id: 3, op: 'ok', offset: 1 },
+    ]);
+  });
+});
+
+test('goods may be called __proto__, and are only goods', () => {
+  const { counter, provider, customer } = shop();
+  for (const name of ['__proto__', 'constructor', 'toString/hasOwnProperty']) {
+    const goods = defineGoods<unknown>(name);
+    provider.shelve(goods);
+    customer.subscribe(name);
+    provider.supply(goods, JSON.parse('{"__proto__":{"polluted":1}}'));
+  }
+  counter.flush();
+  expect(customer.frames.filter(({ op }) => op === 'item')).toHaveLength(3);
+  expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
+  expect(counter.market.statistics().goods.map(({ goods }) => goods)).toContain('__proto__');
+});
+
+test('subscriptions are capped, and leave nothing behind', () => {
+  const { counter, customer } = shop({ subscriptions: 5, requestBurst: 100_000 });
+  const codes = new Set<string>();
+  for (let i = 0; i < 10_000; i++) {
+    const reply = customer.subscribe(`made/${i}`);
+    codes.add(reply.op === 'error' ? reply.code : 'ok');
+  }
+  expect([...codes]).toEqual(['ok', 'too-many-subscriptions']);
+  expect(counter.market.statistics().goods).toHaveLength(3 + 5);
+  // The same once more is none more.
+  expect(customer.subscribe('made/1')).toMatchObject({ op: 'ok' });
+  customer.session.end();
+  expect(counter.market.statistics().goods).toHaveLength(3);
+});
+
+test('who subscribes and unsubscribes without end is told to wait, and then sent away', () => {
+  const { counter, customer } = shop({ requestsPerSecond: 10, requestBurst: 100 });
+  for (let i = 0; i < 50; i++) {
+    customer.subscribe('any', { params: i });
+    customer.ask('unsubscribe', { goods: 'any', params: i });
+  }
+  expect(customer.subscribe('any')).toMatchObject({ code: 'rate-limited', retryAfter: 100 });
+  counter.time += 100;
+  expect(customer.ask('ping')).toMatchObject({ op: 'ok' });
+  for (let i = 0; i < 1001; i++) customer.begin('subscribe', { goods: 'any' });
+  expect(customer.closed).toEqual({ code: 1008, reason: 'too many requests' });
+  counter.flush();
+  expect(counter.market.statistics()).toMatchObject({ sessions: 0, subscriptions: 0 });
+});
+
+test('items that are supplied are limited by their number', () => {
+  const { counter, customer } = shop({ itemsPerSecond: 10 });
+  expect(customer.ask('supply', { goods: 'fruit/apple', items: [1, 2, 3, 4, 5, 6, 7, 8] })).toMatchObject({
+    offset: 8,
+  });
+  expect(customer.ask('supply', { goods: 'fruit/apple', items: [1, 2, 3] })).toMatchObject({ code: 'rate-limited' });
+  counter.time += 100;
+  expect(customer.ask('supply', { goods: 'fruit/apple', items: [1, 2, 3] })).toMatchObject({ offset: 11 });
+});
+
+test('requests that wait for somebody who never decides are capped', () => {
+  const counter = new Counter({ limits: { requestBurst: 5, requestsPerSecond: 1_000_000 } });
+  counter.market.provider('p').shelve(defineGoods('n', { authorize: () => new Promise(() => {}) }));
+  const customer = counter.connect();
+  for (let i = 0; i < 5; i++) {
+    customer.begin('subscribe', { goods: 'n' });
+    counter.time += 10;
+  }
+  expect(customer.subscribe('n')).toMatchObject({ code: 'too-many-pending' });
+});
+
+test('a pattern of many stars costs no time that grows by itself', () => {
+  const { counter, provider, customer } = shop();
+  const name = Array(100).fill('a').join('/');
+  provider.shelve(defineGoods(name));
+  const pattern = `${Array(60).fill('**').join('/')}/b`;
+  expect(customer.subscribe(pattern)).toMatchObject({ op: 'ok', streams: [] });
+  provider.supply(defineGoods(name), 1);
+  counter.flush();
+  expect(customer.take()).toEqual(['ok']);
+});
+
+test('whatever comes, it is answered, or the connection is closed', () => {
+  const name = fc.constantFrom('any', 'cam', 'fruit/*', 'fruit/apple', '**', 'made/x', '__proto__', '', '\u0000');
+  const anything = fc.oneof(fc.jsonValue(), name);
+  const request = fc.record(
+    {
+      op: fc.oneof(
+        fc.constantFrom('subscribe', 'unsubscribe', 'subscriptions', 'catalog', 'supply', 'shelve', 'unshelve', 'ping'),
+        fc.string(),
+      ),
+      goods: fc.oneof(name, anything),
+      params: anything,
+      last: fc.oneof(fc.integer(), anything),
+      since: fc.oneof(fc.array(fc.record({ goods: name, epoch: fc.string(), offset: fc.integer() })), anything),
+      limit: fc.oneof(fc.integer(), anything),
+      after: anything,
+      pattern: anything,
+      items: fc.oneof(fc.array(anything), anything),
+      reason: anything,
+    },
+    { requiredKeys: ['op'] },
+  );
+  fc.assert(
+    fc.property(fc.array(request, { maxLength: 20 }), (requests) => {
+      const { counter, customer } = shop();
+      for (const { op, ...fields } of requests) {
+        expect(['ok', 'error']).toContain(customer.ask(op, fields).op);
+      }
+      expect(customer.closed).toBeNull();
+      expect(counter.notes.failures).toEqual([]);
+      customer.session.end();
+      expect(counter.market.statistics()).toMatchObject({ sessions: 0, subscriptions: 0 });
+      for (const { subscribers, variants } of counter.market.statistics().goods) expect(subscribers + variants).toBe(0);
+    }),
+  );
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.json()), fc.uint8Array(), (text, octets) => {
+      const { customer } = shop();
+      customer.session.receive(text);
+      shop().customer.session.receiveBytes(octets);
+    }),
+  );
+});

@@ -1,0 +1,186 @@
+import { describe, expect, test } from 'vitest';
+import { defineGoods, type Overflow } from '../../src/goods/goods.ts';
+import { Counter } from './counter.ts';
+
+const large = 'x'.repeat(70_000);
+
+function shop(overflow: Overflow, size: number) {
+  const counter = new Counter({ highWaterMark: 65_536 });
+  const provider = counter.market.provider('p');
+  const goods = defineGoods<string>('n', { overflow, history: { size } });
+  provider.shelve(goods);
+  const [slow, fast] = [counter.connect(), counter.connect()];
+  for (const customer of [slow, fast]) {
+    customer.subscribe('n');
+    customer.take();
+  }
+  const supply = (item: string) => {
+    provider.supply(goods, item);
+    counter.flush();
+  };
+  // The first fills what may wait; from then on the slow one is behind.
+  slow.isStuck = true;
+  supply(large);
+  slow.take();
+  fast.take();
+  return { counter, provider, goods, slow, fast, supply };
+}
+
+describe('a subscriber that does not read', () => {
+  test('gets the latest only, with conflate, and knows what was passed over', () => {
+    const { counter, slow, fast, supply } = shop('conflate', 10);
+    for (const item of ['a', 'b', 'c']) supply(item);
+    expect(slow.take()).toEqual([]);
+    expect(fast.take()).toEqual(['n 2 "a"', 'n 3 "b"', 'n 4 "c"']);
+    slow.read();
+    expect(slow.take()).toEqual(['n 2-3 conflated', 'n 4 "c"']);
+    supply('d');
+    expect(slow.take()).toEqual(['n 5 "d"']);
+    expect(counter.notes.events.at(-1)).toBe('conflated n 2');
+    expect(counter.market.statistics().goods[0]).toMatchObject({ conflated: 2, dropped: 0 });
+  });
+
+  test('that missed one only gets that one', () => {
+    const { slow, supply } = shop('conflate', 10);
+    supply('a');
+    slow.read();
+    expect(slow.take()).toEqual(['n 2 "a"']);
+  });
+
+  test('gets what is kept, with drop-oldest, and knows what was lost', () => {
+    const { counter, slow, supply } = shop('drop-oldest', 2);
+    for (const item of ['a', 'b', 'c', 'd']) supply(item);
+    slow.read();
+    expect(slow.take()).toEqual(['n 2-3 dropped', 'n 4 "c"', 'n 5 "d"']);
+    expect(counter.market.statistics().goods[0]).toMatchObject({ conflated: 0, dropped: 2 });
+    supply('e');
+    expect(slow.take()).toEqual(['n 6 "e"']);
+  });
+
+  test('gets nothing of what is not kept at all, whatever the policy', () => {
+    for (const overflow of ['conflate', 'drop-oldest'] as const) {
+      const { slow, supply } = shop(overflow, 0);
+      for (const item of ['a', 'b']) supply(item);
+      slow.read();
+      expect(slow.take()).toEqual(['n 2-3 dropped']);
+    }
+  });
+
+  test('is disconnected, with disconnect, as soon as something is lost, and not before', () => {
+    const { counter, slow, fast, supply } = shop('disconnect', 2);
+    supply('a');
+    supply('b');
+    expect(slow.closed).toBeNull();
+    supply('c');
+    expect(slow.closed).toEqual({ code: 1013, reason: 'reads too slowly' });
+    expect(fast.take()).toHaveLength(3);
+    expect(counter.market.statistics()).toMatchObject({ sessions: 1, goods: [{ subscribers: 1 }] });
+    expect(counter.notes.events).toContain('disconnected n 0');
+    slow.read();
+    expect(slow.take()).toEqual([]);
+  });
+
+  test('gets all, with disconnect, if it reads in time', () => {
+    const { slow, supply } = shop('disconnect', 2);
+    supply('a');
+    supply('b');
+    slow.read();
+    expect(slow.take()).toEqual(['n 2 "a"', 'n 3 "b"']);
+    expect(slow.closed).toBeNull();
+  });
+
+  test('gets no item behind the reply to an unsubscribe, though it was behind', () => {
+    const { counter, slow, supply } = shop('drop-oldest', 10);
+    supply('a');
+    slow.begin('unsubscribe', { goods: 'n' });
+    supply('b');
+    slow.read();
+    supply('c');
+    expect(slow.take()).toEqual(['ok']);
+    slow.subscribe('n', { last: 2 });
+    expect(slow.take()).toEqual(['ok', 'n 3 "b"', 'n 4 "c"']);
+    supply('d');
+    expect(slow.take()).toEqual(['n 5 "d"']);
+    expect(counter.notes.failures).toEqual([]);
+  });
+
+  test('that unsubscribes and subscribes again while it is behind is not shown what it has left', () => {
+    const { counter, provider, goods, slow, supply } = shop('drop-oldest', 10);
+    slow.subscribe('*');
+    slow.take();
+    supply('a');
+    provider.supply(goods, 'b');
+    slow.begin('unsubscribe', { goods: 'n' });
+    slow.begin('unsubscribe', { goods: '*' });
+    slow.begin('subscribe', { goods: 'n' });
+    counter.flush();
+    slow.read();
+    expect(slow.take()).toEqual(['ok', 'ok', 'ok', 'n 3 "b"']);
+  });
+
+  test('that subscribes again while it is behind loses nothing', () => {
+    const { slow, supply } = shop('drop-oldest', 10);
+    supply('a');
+    supply('b');
+    slow.subscribe('n');
+    slow.read();
+    expect(slow.take()).toEqual(['ok', 'n 2 "a"', 'n 3 "b"']);
+  });
+
+  test('is shown goods that come and go all the same', () => {
+    const { counter, provider, goods, slow, supply } = shop('drop-oldest', 10);
+    supply('a');
+    provider.unshelve(goods, 'over');
+    counter.flush();
+    expect(slow.take()).toEqual(['unshelved n over']);
+    slow.read();
+    expect(slow.take()).toEqual([]);
+  });
+
+  test('is cut off when it asks and asks and never reads the replies', () => {
+    const { slow } = shop('drop-oldest', 1);
+    for (let i = 0; i < 4000 && slow.closed === null; i++) slow.ask('subscriptions');
+    expect(slow.closed).toMatchObject({ code: 1013 });
+    expect(slow.bufferedAmount).toBeLessThan(400_000);
+  });
+
+  test('catches up at a beat if its drain was never told', () => {
+    const { counter, slow, supply } = shop('drop-oldest', 10);
+    supply('a');
+    slow.bufferedAmount = 0;
+    counter.market.beat();
+    expect(slow.take()).toEqual(['n 2 "a"']);
+  });
+});
+
+test('a replay takes no more than what the peer reads, and goes on as it does', () => {
+  const counter = new Counter({ highWaterMark: 65_536 });
+  const provider = counter.market.provider('p');
+  const goods = defineGoods<string>('n', { history: { size: 40 } });
+  provider.shelve(goods);
+  const item = 'x'.repeat(10_000);
+  for (let i = 0; i < 40; i++) provider.supply(goods, item);
+  const one = counter.connect();
+  one.isStuck = true;
+  one.subscribe('n', { last: 40 });
+  expect(one.bufferedAmount).toBeLessThan(200_000);
+  for (let rounds = 0; one.bufferedAmount > 0; rounds++) {
+    expect(rounds).toBeLessThan(20);
+    if (rounds < 5) provider.supply(goods, item);
+    one.read();
+  }
+  const offsets = one.frames.flatMap((frame) => (frame.op === 'item' ? [frame.offset] : []));
+  const skipped = one.frames.flatMap((frame) => (frame.op === 'skip' ? [frame] : []));
+  // What was pushed out of the history meanwhile is said to be.
+  const missed = skipped.reduce((sum, { from, to }) => sum + to - from + 1, 0);
+  expect(offsets.length + missed).toBe(offsets.at(-1));
+  expect([...offsets].sort((a, b) => a - b)).toEqual(offsets);
+});
+
+test('while one does not read, the other gets all, and what waits for the slow one stays bounded', () => {
+  const { slow, fast, supply } = shop('drop-oldest', 100);
+  const item = 'y'.repeat(1000);
+  for (let i = 0; i < 2000; i++) supply(item);
+  expect(fast.frames).toHaveLength(2000);
+  expect(slow.bufferedAmount).toBeLessThan(200_000);
+});
