@@ -4,6 +4,7 @@ import { compressed } from './compressed.ts';
 import { connection } from './connection.ts';
 import { fields } from './fields.ts';
 import { frame } from './frame.ts';
+import { goods } from './goods.ts';
 import { handshake } from './handshake.ts';
 import { inflateTarget } from './inflate.ts';
 import { receiver } from './receiver.ts';
@@ -20,4 +21,5 @@ export const targets: readonly Target[] = [
   handshake,
   response,
   inflateTarget,
+  goods,
 ];
