@@ -194,7 +194,7 @@ export const mutants: readonly Mutant[] = [
   ),
   ...faults(
     'connection/connection.ts',
-    ['connection/', 'transport/'],
+    ['connection/', 'transport/backpressure'],
     [
       [
         'a peer that does not read has every ping answered',
@@ -387,7 +387,7 @@ export const mutants: readonly Mutant[] = [
   ),
   ...faults(
     'transport/transport.ts',
-    ['transport/', 'websocket/'],
+    ['transport/backpressure', 'transport/delivery', 'websocket/lifecycle'],
     [
       [
         'a peer that does not read is not noticed',

@@ -10,7 +10,7 @@ const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
 /** How long the tests may take. A fault may make an endless loop: that is noticed, too. */
 const patience = 60_000;
 /** Tests wait for events, some of which a fault lets never come. */
-const timeouts = ['--testTimeout=10000', '--hookTimeout=5000'];
+const timeouts = ['--testTimeout=12000', '--hookTimeout=5000'];
 
 /** A copy of what the tests need. */
 function copy(): string {
