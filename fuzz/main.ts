@@ -28,6 +28,19 @@ interface Program {
 /** What the kit has besides its targets; `--runs` counts their rounds. */
 const programs: readonly Program[] = [
   {
+    name: 'pair',
+    title:
+      'Two applications and a network that do what they like, against a small model; a failure is a script that can be read',
+    async run({ seed, milliseconds, runs }) {
+      const [{ default: fc }, { pairProperty }] = await Promise.all([import('fast-check'), import('./models/pair.ts')]);
+      const limit = runs === null ? { numRuns: 100_000_000, interruptAfterTimeLimit: milliseconds } : { numRuns: runs };
+      const result = fc.check(pairProperty(), { seed, ...limit });
+      console.log(`  pair: ${grouped(result.numRuns)} scripts`);
+      // Interrupted by its time it has not failed; what it found is in the counterexample.
+      return result.counterexample === null ? [] : [fc.defaultReportMessage(result) ?? 'failed'];
+    },
+  },
+  {
     name: 'sockets',
     title: 'Hundreds of hostile peers to a server, and hostile servers to clients, over TCP: nothing is left of them',
     async run({ seed, milliseconds, runs }) {
@@ -37,7 +50,8 @@ const programs: readonly Program[] = [
         seed,
         size: 10,
         peers: 12,
-        goesOn: (round) => (runs === null ? performance.now() - start < milliseconds : round <= runs),
+        // One at least: the first makes what is made once.
+        goesOn: (round) => round <= (runs ?? 1) || (runs === null && performance.now() - start < milliseconds),
         onRound: (text) => console.log(`  sockets: ${text}`),
       });
     },
