@@ -1,6 +1,73 @@
-/** What is in flight between a load and the server: as much is sent again as came back, for as long as it runs. */
+/** What the loads of the echo rows have in common: connections, and what is in flight on them. */
+import { connect } from 'node:net';
 import { cpuMicroseconds } from '../control.js';
 
+/** All reads of all connections land here: nothing is allocated, and a read takes as much as there is. */
+export const landing = Buffer.alloc(1 << 20);
+
+/** One connection of a load: it shakes hands, and then tells how many octets have landed. */
+export class LoadConnection {
+  #head = '';
+  #isOpen = false;
+
+  /**
+   * @param {{ port: number, request: Buffer, answer: string }} handshake `answer`: what must stand in the answer
+   * @param {Flight} flight
+   * @param {(length: number) => void} landed
+   * @param {(error?: Error) => void} opened
+   */
+  constructor({ port, request, answer }, flight, landed, opened) {
+    const fail = (/** @type {Error} */ error) => {
+      opened(error);
+      flight.fail(error);
+    };
+    this.socket = connect({
+      host: '127.0.0.1',
+      port,
+      noDelay: true,
+      onread: {
+        buffer: landing,
+        callback: (length) => {
+          if (this.#isOpen) {
+            landed(length);
+            return true;
+          }
+          this.#head += landing.toString('latin1', 0, length);
+          if (!this.#head.endsWith('\r\n\r\n')) return true;
+          this.#isOpen = true;
+          const isAgreed = this.#head.startsWith('HTTP/1.1 101 ') && this.#head.includes(answer);
+          opened(isAgreed ? undefined : new Error(this.#head));
+          return true;
+        },
+      },
+    });
+    this.socket.write(request);
+    this.socket.on('error', fail);
+    this.socket.on('close', () => fail(new Error('the server closed a connection')));
+  }
+}
+
+/**
+ * Opens connections one after the other.
+ * @template Connection
+ * @param {number} count
+ * @param {(opened: (error?: Error) => void) => Connection} open
+ * @returns {Promise<Connection[]>}
+ */
+export async function openAll(count, open) {
+  /** @type {Connection[]} */
+  const all = [];
+  for (let i = 0; i < count; i++) {
+    await /** @type {Promise<void>} */ (
+      new Promise((resolve, reject) => {
+        all.push(open((error) => (error ? reject(error) : resolve())));
+      })
+    );
+  }
+  return all;
+}
+
+/** Messages under way: as many are sent again as came back, for as long as it runs. */
 export class Flight {
   #isRunning = false;
   #inFlight = 0;

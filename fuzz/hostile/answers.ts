@@ -5,6 +5,7 @@ import { mutateFrames } from '../mutations/frames.ts';
 import { soundFrame, writeWire } from '../naive/frames.ts';
 import type { Random } from '../random.ts';
 import { readRecordings } from '../recordings.ts';
+import { bombOf } from './peers.ts';
 
 /** What a server does to a client that asks it for a WebSocket. */
 export type Answer = (means: { socket: Socket; request: string; random: Random; port: number }) => Promise<void> | void;
@@ -102,6 +103,10 @@ export const answers: Readonly<Record<string, Answer>> = {
   },
   '/too-much': ({ socket, request }) => {
     socket.write(Buffer.concat([Buffer.from(switching(request)), Buffer.from('827f00000000ffffffff', 'hex')]));
+  },
+  '/bomb': ({ socket, request }) => {
+    const fields = 'Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: permessage-deflate\r\n';
+    socket.write(Buffer.concat([Buffer.from(switching(request, fields)), frame(0xc2, bombOf(20_000_000))]));
   },
   '/garbage-behind-close': async ({ socket, request, random }) => {
     socket.write(Buffer.concat([Buffer.from(switching(request)), frame(0x88, '\x03\xe8')]));

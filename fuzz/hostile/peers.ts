@@ -1,5 +1,6 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { setTimeout as after } from 'node:timers/promises';
+import { deflateRawSync, constants as zlib } from 'node:zlib';
 import { mutateFrames } from '../mutations/frames.ts';
 import { soundFrame, writeWire } from '../naive/frames.ts';
 import type { Random } from '../random.ts';
@@ -27,6 +28,10 @@ export const frame = (
   maskingKey: number | null = 0x1f2e3d4c,
 ): Buffer => writeWire(soundFrame(first, Buffer.from(payload as string), maskingKey));
 
+/** A compressed message of so many octets that are all alike. */
+export const bombOf = (octets: number): Buffer =>
+  deflateRawSync(Buffer.alloc(octets), { finishFlush: zlib.Z_SYNC_FLUSH }).subarray(0, -4);
+
 const isOver = (socket: Socket): boolean => socket.destroyed || !socket.writable;
 
 /** Until the connection is gone, and no longer than so many milliseconds. */
@@ -39,12 +44,12 @@ async function goneOr(socket: Socket, milliseconds: number): Promise<void> {
 }
 
 /** The opening handshake, as it should be; the answer is read. */
-async function shakeHands(socket: Socket, behind: Buffer = Buffer.alloc(0)): Promise<void> {
+async function shakeHands(socket: Socket, behind: Buffer = Buffer.alloc(0), fields = ''): Promise<void> {
   if (isOver(socket) || socket.readableEnded) return;
   const answered = new Promise<void>((resolve) => {
     for (const event of ['data', 'end', 'close']) socket.once(event, () => resolve());
   });
-  socket.write(Buffer.concat([Buffer.from(request()), behind]));
+  socket.write(Buffer.concat([Buffer.from(request(fields)), behind]));
   await answered;
   socket.resume();
 }
@@ -178,6 +183,19 @@ export const misbehaviours: Readonly<Record<string, Misbehaviour>> = {
   'sends more than is allowed': async ({ socket }) => {
     await shakeHands(socket);
     await pour(socket, Buffer.concat([frame(0x02, Buffer.alloc(600_000)), frame(0x80, Buffer.alloc(600_000))]), 1);
+    await goneOr(socket, 600);
+  },
+  'sends bombs': async ({ socket, size }) => {
+    await shakeHands(socket, undefined, 'Sec-WebSocket-Extensions: permessage-deflate\r\n');
+    // What is just small enough, over and over, then what is not.
+    await pour(socket, frame(0xc2, bombOf(1_000_000)), 20 * Math.min(4, size));
+    const bomb = bombOf(30_000_000);
+    await pour(socket, Buffer.concat([frame(0x42, bomb.subarray(0, 9000)), frame(0x80, bomb.subarray(9000))]), 1);
+    await goneOr(socket, 600);
+  },
+  'sends what is no DEFLATE': async ({ socket, random }) => {
+    await shakeHands(socket, undefined, 'Sec-WebSocket-Extensions: permessage-deflate\r\n');
+    await pour(socket, frame(0xc1, random.octets(300)), 20);
     await goneOr(socket, 600);
   },
   'sends garbage behind its close frame': async ({ socket, random }) => {

@@ -20,6 +20,7 @@ const server = new WebSocketServer({
   handshakeTimeout: 800,
   maxPendingHandshakes: 250,
   maxHeadersCount: 100,
+  perMessageDeflate: true,
   ...JSON.parse(process.argv[2] ?? '{}'),
 });
 

@@ -167,7 +167,7 @@ export class Connection implements FrameSink, MessageSink {
     if (!this.isReceiving) return chunk.length;
     const octets = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     const reader = this.reader ?? this.#takeReader();
-    if (reader.messages.leavesInflating) reader.messages.inflatable = inflatedPerReceive;
+    reader.messages.inflatable = reader.messages.leavesInflating ? inflatedPerReceive : Number.POSITIVE_INFINITY;
     this.isInReceive = true;
     try {
       const end = reader.frames.decode(octets, start, this);
@@ -181,7 +181,6 @@ export class Connection implements FrameSink, MessageSink {
     } finally {
       this.isInReceive = false;
       this.isInEvent = false;
-      this.isExhausted = reader.messages.isExhausted;
       this.#giveReader(reader);
     }
   }
@@ -201,6 +200,7 @@ export class Connection implements FrameSink, MessageSink {
   /** Between two messages the decoders know nothing, and may be anybody's. */
   #giveReader(reader: Reader): void {
     this.taken = reader.frames.offset;
+    this.isExhausted = reader.messages.isExhausted;
     if (this.#state === 'failed') {
       this.reader = null;
     } else if (reader.messages.isBetweenMessages && reader.frames.isBetweenMessages) {
@@ -270,7 +270,8 @@ export class Connection implements FrameSink, MessageSink {
   ): void {
     this.#demandOpen();
     const isFirst = !this.isFragmented;
-    if (isElsewhere) this.deflater?.skip();
+    // Also before its first message: the window in which that begins is no longer the one of the beginning.
+    if (isElsewhere) this.#deflater().skip();
     // What does not get shorter is sent as it is, where no later message can refer to it.
     if (isFirst && fin && deflated.length >= octets.length && !this.settings.deflate!.takesContextOver) {
       this.writer.write(isBinary ? Opcode.binary : Opcode.text, octets, true, false, masked);

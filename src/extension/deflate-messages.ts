@@ -85,7 +85,15 @@ export class MessageDeflater {
 
   /** What was sent meanwhile was compressed elsewhere, with an empty window: the next message must not refer to what came before. */
   skip(): void {
-    if (this.#settings.takesContextOver) this.#raw?.reset();
+    const { takesContextOver, dictionary, rung = zlibRung() } = this.#settings;
+    if (!takesContextOver) return;
+    if (dictionary === undefined) {
+      this.#raw?.reset();
+      return;
+    }
+    // A reset would put the dictionary in front of the next message, where the peer has what was sent meanwhile.
+    this.#raw?.close();
+    this.#raw = rung.createDeflater({ ...this.#settings, dictionary: undefined });
   }
 
   #shared(): RawDeflater {
@@ -122,7 +130,10 @@ export class MessageInflater {
 
   constructor(settings: MessageInflaterSettings) {
     this.#settings = settings;
-    this.#window = settings.takesContextOver ? new SlidingWindow(settings.windowBits) : null;
+    const { takesContextOver, windowBits, dictionary } = settings;
+    this.#window = takesContextOver ? new SlidingWindow(windowBits) : null;
+    if (dictionary !== undefined)
+      this.#window?.push(new Uint8Array(dictionary.buffer, dictionary.byteOffset, dictionary.byteLength));
   }
 
   /**
@@ -181,7 +192,7 @@ export class MessageInflater {
 
   /** What the window holds: with it a message is inflated elsewhere. Undefined where it is empty. */
   get dictionary(): NodeJS.ArrayBufferView | undefined {
-    return this.#window?.copy() ?? this.#settings.dictionary;
+    return this.#window === null ? this.#settings.dictionary : this.#window.copy();
   }
 
   /** A message was inflated elsewhere, to these octets, or to octets of which these are the last. */
