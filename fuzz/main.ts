@@ -105,9 +105,8 @@ async function runTarget(target: Target, seed: number, milliseconds: number, run
   return false;
 }
 
-/** The command line. @returns The exit status. */
-export async function main(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArgs({
+function readArgs(args: readonly string[]) {
+  return parseArgs({
     args: [...args],
     allowPositionals: true,
     options: {
@@ -120,6 +119,18 @@ export async function main(args: readonly string[]): Promise<number> {
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
+}
+
+/** The command line. @returns The exit status. */
+export async function main(args: readonly string[]): Promise<number> {
+  let given: ReturnType<typeof readArgs>;
+  try {
+    given = readArgs(args);
+  } catch (error) {
+    console.log(`${(error as Error).message}\n\n${usage}\n${list()}`);
+    return 2;
+  }
+  const { values, positionals } = given;
   if (values.record) {
     const { record } = await import('./record.ts');
     await record();

@@ -28,9 +28,17 @@ export const frame = (
   maskingKey: number | null = 0x1f2e3d4c,
 ): Buffer => writeWire(soundFrame(first, Buffer.from(payload as string), maskingKey));
 
-/** A compressed message of so many octets that are all alike. */
-export const bombOf = (octets: number): Buffer =>
-  deflateRawSync(Buffer.alloc(octets), { finishFlush: zlib.Z_SYNC_FLUSH }).subarray(0, -4);
+const bombs = new Map<number, Buffer>();
+
+/** A compressed message of so many octets that are all alike; made once, since those who make it are to be quick, too. */
+export function bombOf(octets: number): Buffer {
+  let bomb = bombs.get(octets);
+  if (bomb === undefined) {
+    bomb = deflateRawSync(Buffer.alloc(octets), { finishFlush: zlib.Z_SYNC_FLUSH }).subarray(0, -4);
+    bombs.set(octets, bomb);
+  }
+  return bomb;
+}
 
 const isOver = (socket: Socket): boolean => socket.destroyed || !socket.writable;
 

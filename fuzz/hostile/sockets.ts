@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
-import { WebSocket } from '../../src/index.ts';
 import { kitFolder } from '../folders.ts';
 import { Random } from '../random.ts';
 import { answers } from './answers.ts';
@@ -35,16 +34,22 @@ export interface Victim extends AsyncDisposable {
   tell(message: object): void;
 }
 
-/** Starts `server.js` or `client.js`, which use what was built. */
-export async function startVictim(program: 'server' | 'client'): Promise<Victim> {
-  const child: ChildProcess = fork(join(kitFolder, 'hostile', `${program}.js`), [], { execArgv: ['--expose-gc'] });
-  const next = async () => {
-    const gone = once(child, 'exit').then(() => {
-      throw new Error(`${program}.js has ended: the process did not survive`);
-    });
+/** The next message of a process of ours; an Error if it ends before. */
+function messagesOf(child: ChildProcess, program: string): () => Promise<unknown> {
+  const gone = once(child, 'exit').then(() => {
+    throw new Error(`${program} has ended: the process did not survive`);
+  });
+  gone.catch(() => {});
+  return async () => {
     const [message] = await Promise.race([once(child, 'message'), gone]);
     return message as unknown;
   };
+}
+
+/** Starts `server.js` or `client.js`, which use what was built. */
+export async function startVictim(program: 'server' | 'client'): Promise<Victim> {
+  const child: ChildProcess = fork(join(kitFolder, 'hostile', `${program}.js`), [], { execArgv: ['--expose-gc'] });
+  const next = messagesOf(child, `${program}.js`);
   const { port } = (await next()) as { port: number };
   const report = () => {
     child.send('report');
@@ -78,41 +83,25 @@ export interface Fared {
   /** The most octets of others that the server has read between two answers, and the most connections that it had then. */
   readonly mostOctets: number;
   readonly mostConnections: number;
+  /** Of its close. */
+  readonly code: number;
 }
 
-/** A client that asks and waits for the answer, over and over, until it is told to stop. */
+/** Starts `good.js`: a client that asks and waits for the answer, over and over, until it is told to stop. */
 export async function startGoodClient(port: number): Promise<{ stop(): Promise<Fared> }> {
-  let goesOn = true;
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
-  await once(socket, 'open');
-  const run = async (): Promise<Fared> => {
-    let [trips, mostOctets, mostConnections, before] = [0, 0, 0, -1];
-    let told: (text: string) => void = () => {};
-    socket.on('message', (data) => told(String(data)));
-    socket.on('close', () => told(''));
-    while (goesOn) {
-      const answer = new Promise<string>((resolve) => {
-        told = resolve;
-      });
-      socket.send('report');
-      const [octets, connections] = (await answer).split(' ').map(Number);
-      if (octets === undefined || connections === undefined) throw new Error('a good client has lost its connection');
-      if (before >= 0) mostOctets = Math.max(mostOctets, octets - before);
-      mostConnections = Math.max(mostConnections, connections);
-      before = octets;
-      trips++;
-    }
-    const closed = once(socket, 'close');
-    socket.close();
-    await closed;
-    return { trips, mostOctets, mostConnections };
-  };
-  const faring = run();
+  const child = fork(join(kitFolder, 'hostile', 'good.js'), [String(port)]);
+  const next = messagesOf(child, 'good.js');
+  await next();
+  const fared = next();
   // Whoever stops it gets its failure.
-  faring.catch(() => {});
+  fared.catch(() => {});
   return {
-    stop() {
-      goesOn = false;
+    async stop() {
+      child.send('stop');
+      const faring = (await fared) as Fared;
+      const exit = once(child, 'exit');
+      child.disconnect();
+      await exit;
       return faring;
     },
   };
@@ -217,12 +206,13 @@ export async function attack(options: {
       const good = await startGoodClient(server.port);
       clients.tell({ open: Array.from({ length: 3 }, () => hostile.urls).flat() });
       const connections = await misbehaveAll(server.port, seed + round, peers, size);
-      const { trips, mostOctets, mostConnections } = await good.stop();
+      const { trips, mostOctets, mostConnections, code } = await good.stop();
       onRound(
         `${connections} hostile connections, ${mostConnections} at once; a good client had ${trips} answers, and at most ${mostOctets} octets of others before one`,
       );
       const found: string[] = [];
-      if (trips < 10) found.push(`a good client had no more than ${trips} answers`);
+      if (code !== 1005) found.push(`a good client was closed with ${code}`);
+      if (trips < 5) found.push(`a good client had no more than ${trips} answers`);
       if (mostOctets > mostOctetsBetween(mostConnections))
         found.push(`an answer had to wait for ${mostOctets} octets of others`);
       return found;

@@ -241,9 +241,9 @@ export const mutants: readonly Mutant[] = [
     [
       ['the limit holds for each final block, not for their sum', 'raw.end, most - length)', 'raw.end, most)'],
       [
-        'an error leaves the window of another connection behind',
+        'a message that was too long leaves its window to another connection',
         '      if (this.#window === null) raw.reset();\n      else if (message',
-        '      if (this.#window === null) hasFailed || raw.reset();\n      else if (message',
+        '      if (this.#window === null) message === null || raw.reset();\n      else if (message',
       ],
       ['a message may have any number of final blocks', 'finalBlocks > maxFinalBlocks', 'finalBlocks < 0'],
     ],

@@ -9,7 +9,7 @@ import { captureUncaught } from '../support/uncaught.ts';
 const { goodwire } = implementations;
 const compressing = { perMessageDeflate: { threshold: 0 } };
 
-test('case 13: a stream of a million legal messages is never too long, nor has it too many fragments', () => {
+test('case 13: a stream of hundreds of thousands of legal messages is never too long, nor has it too many fragments', () => {
   const { client, served, servedStream } = memoryPair({ server: { maxPayload: 10, maxFragments: 3 } });
   let messages = 0;
   served.on('message', () => messages++);
@@ -19,8 +19,8 @@ test('case 13: a stream of a million legal messages is never too long, nor has i
     naiveFrame(0x80, Buffer.from('ghij'), 7),
   ];
   const chunk = Buffer.concat(Array<Buffer>(1000).fill(Buffer.concat(one)));
-  for (let i = 0; i < 1000; i++) servedStream.emit('data', Buffer.from(chunk));
-  expect([messages, served.readyState]).toEqual([1_000_000, 1]);
+  for (let i = 0; i < 300; i++) servedStream.emit('data', Buffer.from(chunk));
+  expect([messages, served.readyState]).toEqual([300_000, 1]);
   client.terminate();
   served.terminate();
 });

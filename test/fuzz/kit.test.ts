@@ -1,6 +1,7 @@
+import { rmSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type Case, demand, type Target } from '../../fuzz/case.ts';
-import { caseOf, readCorpus } from '../../fuzz/corpus.ts';
+import { addToCorpus, caseOf, readCorpus } from '../../fuzz/corpus.ts';
 import { fuzz } from '../../fuzz/engine.ts';
 import { mutateOctets } from '../../fuzz/mutations/octets.ts';
 import { Random } from '../../fuzz/random.ts';
@@ -39,6 +40,21 @@ describe('the corpus', () => {
       const target = targets.find(({ name }) => name === reproducer.target);
       expect(target, file).toBeDefined();
       expect(() => target!.run(caseOf(reproducer)), file).not.toThrow();
+    }
+  });
+});
+
+describe('addToCorpus()', () => {
+  it('keeps a case, which is the same when it is read', () => {
+    const given: Case = { octets: Buffer.from('03e8ff', 'hex'), cut: [1, 2], config: 3 };
+    const file = addToCorpus('close', 'Fault: kept by a test', given);
+    try {
+      const kept = readCorpus().find(({ reproducer }) => reproducer.fault === 'Fault: kept by a test');
+      expect(file.endsWith(kept!.file)).toBe(true);
+      expect(kept!.reproducer.target).toBe('close');
+      expect(caseOf(kept!.reproducer)).toEqual(given);
+    } finally {
+      rmSync(file);
     }
   });
 });

@@ -23,7 +23,7 @@ describe('readUtf8, the model of UTF-8', () => {
         const text = Buffer.from(list);
         expect(readUtf8(text) === 'whole').toBe(isUtf8(text));
       }),
-      { numRuns: 3000 },
+      { numRuns: 1000 },
     );
   });
 
@@ -54,7 +54,7 @@ describe('readFrames, the model of a frame decoder', () => {
         );
         expect(Buffer.concat(readWire(stream).frames.map(writeWire))).toEqual(stream);
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 });
