@@ -1,3 +1,4 @@
+import { cutOctets } from '../test/frame/octets.ts';
 import type { Random } from './random.ts';
 
 /** What a target is given: octets, how they are cut, and which of its settings are to hold. */
@@ -41,25 +42,8 @@ function shown(value: unknown): string {
   return typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
 }
 
-/** The chunks of a case. Each is a copy, at changing offsets of its memory: decoders unmask in place. */
-export function chunksOf({ octets, cut }: Case): Buffer[] {
-  const chunks: Buffer[] = [];
-  let at = 0;
-  const take = (length: number) => {
-    const part = octets.subarray(at, at + length);
-    const offset = chunks.length & 7;
-    const memory = Buffer.allocUnsafe(offset + part.length);
-    memory.set(part, offset);
-    chunks.push(memory.subarray(offset));
-    at += part.length;
-  };
-  for (const length of cut) {
-    if (at >= octets.length) break;
-    take(length);
-  }
-  if (at < octets.length) take(octets.length - at);
-  return chunks;
-}
+/** The chunks of a case. Each is a copy: decoders unmask in place. */
+export const chunksOf = ({ octets, cut }: Case): Buffer[] => cutOctets(octets, cut);
 
 /** One of several settings, by some bits of a config. */
 export function choose<T>(config: number, shift: number, options: readonly T[]): T {

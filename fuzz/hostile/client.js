@@ -1,11 +1,7 @@
 // Clients as an application would write them, in a process of their own, which tells what is left in it. Run with --expose-gc and an IPC
 // channel.
 import { WebSocket } from '../../dist/index.js';
-
-/** @type {string[]} */
-const uncaught = [];
-process.on('uncaughtException', (error) => uncaught.push(String(error.stack)));
-process.on('unhandledRejection', (reason) => uncaught.push(`unhandled: ${String(reason)}`));
+import { left } from './left.js';
 
 const counts = { opened: 0, closed: 0, closedAgain: 0, afterClose: 0, errors: 0, errorsAgain: 0, agreed: 0 };
 
@@ -50,15 +46,6 @@ process.on('message', async (/** @type {{ open: string[] } | 'report'} */ messag
     message.open.forEach(open);
     return;
   }
-  for (let i = 0; i < 4; i++) {
-    globalThis.gc?.();
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  /** @type {Record<string, number>} */
-  const resources = {};
-  for (const name of process.getActiveResourcesInfo()) resources[name] = (resources[name] ?? 0) + 1;
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  process.send?.({ ...counts, clients: counts.opened - counts.closed, resources, heapUsed, arrayBuffers, uncaught });
+  process.send?.({ ...counts, clients: counts.opened - counts.closed, ...(await left()) });
 });
-process.on('disconnect', () => process.exit());
 process.send?.({ port: 0 });

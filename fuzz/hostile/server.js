@@ -1,10 +1,6 @@
 // A server as an application would write it, in a process of its own, which tells what is left in it. Run with --expose-gc and an IPC channel.
 import { WebSocketServer } from '../../dist/index.js';
-
-/** @type {string[]} */
-const uncaught = [];
-process.on('uncaughtException', (error) => uncaught.push(String(error.stack)));
-process.on('unhandledRejection', (reason) => uncaught.push(`unhandled: ${String(reason)}`));
+import { left } from './left.js';
 
 const counts = { opened: 0, closed: 0, closedAgain: 0, afterClose: 0, refusedAsSlow: 0 };
 /** @type {Set<import('node:net').Socket>} */
@@ -71,15 +67,5 @@ server.on('listening', () => {
 
 process.on('message', async (message) => {
   if (message !== 'report') return;
-  // What is free to go goes in a few turns: streams that have closed, timers that were cleared.
-  for (let i = 0; i < 4; i++) {
-    globalThis.gc?.();
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-  /** @type {Record<string, number>} */
-  const resources = {};
-  for (const name of process.getActiveResourcesInfo()) resources[name] = (resources[name] ?? 0) + 1;
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  process.send?.({ ...counts, clients: server.clients.size, resources, heapUsed, arrayBuffers, uncaught });
+  process.send?.({ ...counts, clients: server.clients.size, ...(await left()) });
 });
-process.on('disconnect', () => process.exit());
