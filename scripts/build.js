@@ -1,10 +1,11 @@
 // Builds dist/ from src/ with tsc. What Node runs is CommonJS, in dist/cjs: that loads everywhere, in Jest and in bundles too, and a
-// program that imports and a package of it that requires share one class. dist/index.js and dist/protocol.js are thin ES modules over
-// it. dist/browser.js and what it needs are ES modules throughout; the types of everything are those of the ES modules.
+// program that imports and a package of it that requires share one class. dist/index.js, dist/protocol.js and dist/goods.js are thin ES
+// modules over it. dist/browser.js, dist/goods/client.js and what they need are ES modules throughout; the types of everything are those
+// of the ES modules.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
@@ -52,26 +53,43 @@ function writeModule(name) {
  */
 function writeCommonTypes(name) {
   const values = new Set(Object.keys(load(name)));
-  const types = new Set();
+  /** @type {Map<string, string>} */
+  const types = new Map();
   const declarations = readFileSync(join(fresh, `${name}.d.ts`), 'utf8');
   for (const [, list, from] of declarations.matchAll(/^export (?:type )?\{([^}]*)\} from '(.+)';$/gm)) {
-    const source = readFileSync(join(fresh, /** @type {string} */ (from).replace(/\.[jt]s$/, '.d.ts')), 'utf8');
+    const file = join(fresh, dirname(name), /** @type {string} */ (from).replace(/\.[jt]s$/, '.d.ts'));
+    const source = readFileSync(file, 'utf8');
     for (const clause of /** @type {string} */ (list).split(',').filter((text) => text.trim() !== '')) {
       const [, key] = /^\s*(?:type )?(\w+)\s*$/.exec(clause) ?? [];
       if (key === undefined) throw new Error(`${name}: cannot read the export ${clause.trim()}`);
       const type = new RegExp(`^export (?:declare )?(?:abstract )?(?:class|interface|type) ${key}\\b(<?)`, 'm').exec(
         source,
       );
-      if (type?.[1] === '<') throw new Error(`${name}: ${key} has type parameters, which are not written yet`);
-      if (type !== null) types.add(key);
+      if (type?.[1] === '<') types.set(key, typeParameters(source.slice(type.index + type[0].length - 1)));
+      else if (type !== null) types.set(key, '');
       else if (!values.has(key)) throw new Error(`${name}: no declaration of ${key} in ${from}`);
     }
   }
   write(`${name}.d.cts`, [
-    `import type * as module from './${name}.js' with { 'resolution-mode': 'import' };`,
+    `import type * as module from './${basename(name)}.js' with { 'resolution-mode': 'import' };`,
     ...[...values].toSorted().map((key) => `export declare const ${key}: typeof module.${key};`),
-    ...[...types].toSorted().map((key) => `export type ${key} = module.${key};`),
+    ...[...types.keys()].toSorted().map((key) => {
+      const parameters = /** @type {string} */ (types.get(key));
+      // What is said of each of them stays with the declaration; here it is passed on.
+      const passed = parameters.replace(/<(.*)>/, (_, list) => `<${list.replace(/(\w+)[^,]*/g, '$1')}>`);
+      return `export type ${key}${parameters} = module.${key}${passed};`;
+    }),
   ]);
+}
+
+/**
+ * The type parameters that a declaration begins with: names, with bounds and defaults that are names too.
+ * @param {string} text
+ */
+function typeParameters(text) {
+  const list = /^<\w+(?: extends \w+)?(?: = \w+)?(?:, \w+(?: extends \w+)?(?: = \w+)?)*>/.exec(text)?.[0];
+  if (list === undefined) throw new Error(`cannot read the type parameters ${text.slice(0, 60)}`);
+  return list;
 }
 
 /** Where the `browser` condition holds, require returns the class of the platform, as import gives it by default. */
@@ -87,7 +105,9 @@ function writeCommonBrowser() {
 
 /** Deletes the ES modules that no entry point leads to: the tarball is not to carry the code twice. */
 function prune() {
-  const reached = new Set(['index.js', 'protocol.js', 'browser.js'].map((file) => join(fresh, file)));
+  const reached = new Set(
+    ['index.js', 'protocol.js', 'goods.js', 'goods/client.js', 'browser.js'].map((file) => join(fresh, file)),
+  );
   // A set is walked up to what is added meanwhile.
   for (const file of reached) {
     for (const [, specifier] of readFileSync(file, 'utf8').matchAll(/\b(?:from|import)\s*\(?'(\.[^']+)'/g)) {
@@ -107,9 +127,12 @@ try {
   if (status === 0) {
     write('cjs/package.json', ['{ "type": "commonjs" }']);
     writeCommonTypes('protocol');
+    writeCommonTypes('goods');
+    writeCommonTypes('goods/client');
     writeCommonBrowser();
     writeModule('index');
     writeModule('protocol');
+    writeModule('goods');
     prune();
     if (existsSync(dist)) renameSync(dist, old);
     renameSync(fresh, dist);

@@ -71,12 +71,20 @@ function checkContents(files) {
     'protocol.js',
     'protocol.d.ts',
     'protocol.d.cts',
+    'goods.js',
+    'goods.d.ts',
+    'goods.d.cts',
+    'goods/client.js',
+    'goods/client.d.ts',
+    'goods/client.d.cts',
     'browser.js',
     'browser.d.ts',
     'browser.cjs',
     'browser.d.cts',
     'cjs/index.js',
     'cjs/protocol.js',
+    'cjs/goods.js',
+    'cjs/goods/client.js',
     'cjs/package.json',
   ];
   for (const file of [...documents, ...entries.map((entry) => `dist/${entry}`)]) {
@@ -93,9 +101,9 @@ function checkContents(files) {
     const types = file.replace(/^dist\/cjs\//, 'dist/').replace(/\.(c?)js$/, '.d.$1ts');
     assert.ok(files.includes(types), `${file} has no types`);
   }
-  // dist/browser.js needs a handful of ES modules; a second copy of everything would be more than that.
+  // dist/browser.js and dist/goods/client.js need a handful of ES modules; a second copy of everything would be more than that.
   const twice = built.filter((file) => files.includes(file.replace(/^dist\//, 'dist/cjs/')));
-  assert.ok(twice.length < 16, `${twice.length} modules are in the tarball both as ES modules and as CommonJS`);
+  assert.ok(twice.length < 32, `${twice.length} modules are in the tarball both as ES modules and as CommonJS`);
 }
 
 /**
@@ -196,10 +204,24 @@ if (error instanceof ProtocolError) error.closeCode satisfies number;
 Connection.noSuchMember;
 export { code, settings };
 `;
-  const imported = ['protocol.cts', 'protocol.mts'];
-  for (const file of imported) writeFileSync(join(directory, file), protocol);
+  const goods = `import { defineGoods, type Goods, Market, type Validator } from 'ws/goods';
+import { GoodsError } from 'ws/goods/client';
+const params: Validator<{ currency: string }> = (value) => ({ currency: String(value) });
+const apple: Goods<{ price: number }, { currency: string }> = defineGoods('fruit/apple', { params });
+const market = new Market<string>({ authorize: ({ user }) => user.length > 0 });
+const orchard = market.provider('orchard');
+orchard.shelve(apple);
+orchard.supply(apple, { price: 1 });
+// @ts-expect-error that is no item of these
+orchard.supply(apple, { cost: 1 });
+const error: unknown = new Error();
+if (error instanceof GoodsError) error.code satisfies string;
+export { market };
+`;
+  const imported = ['protocol.cts', 'protocol.mts', 'goods.cts', 'goods.mts'];
+  for (const file of imported) writeFileSync(join(directory, file), file.startsWith('goods') ? goods : protocol);
   for (const mode of ['node16', 'nodenext']) {
-    step(`TypeScript, ${mode}, goodwire/protocol from ${imported.join(' and ')}`, () => {
+    step(`TypeScript, ${mode}, the other entry points: ${imported.join(', ')}`, () => {
       const strict = [
         '--ignoreConfig',
         '--noEmit',
@@ -248,7 +270,7 @@ try {
   step('publint', () => void bin('publint', tarball, '--strict'));
   // The profile leaves out TypeScript's resolution of before 2022 ("node10"), which TypeScript 7 no longer has and which cannot
   // see goodwire/protocol: it knows no exports.
-  for (const entry of ['.', './protocol']) {
+  for (const entry of ['.', './protocol', './goods', './goods/client']) {
     step(`arethetypeswrong: ${entry}`, () => void bin('attw', tarball, '--profile', 'node16', '--entrypoints', entry));
   }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import * as browser from '../src/browser.ts';
+import * as goods from '../src/goods.ts';
 import * as goodwire from '../src/index.ts';
 import { 'module.exports' as required } from '../src/index.ts';
 import * as protocol from '../src/protocol.ts';
@@ -34,6 +35,24 @@ const statics = [
   'WebSocketServer',
   'createWebSocketStream',
   'extension',
+  'subprotocol',
+];
+
+const goodsNames = [
+  'Goods',
+  'GoodsError',
+  'Ledger',
+  'Market',
+  'MemoryBackplane',
+  'Provider',
+  'WireError',
+  'defaultLimits',
+  'defineGoods',
+  'goodsErrors',
+  'isGoodsName',
+  'isPattern',
+  'matches',
+  'plainCoding',
   'subprotocol',
 ];
 
@@ -149,5 +168,11 @@ describe('goodwire', () => {
 describe('goodwire/protocol', () => {
   test('exports these names and no others', () => {
     expect(Object.keys(protocol).sort()).toEqual([...protocolNames].sort());
+  });
+});
+
+describe('goodwire/goods', () => {
+  test('exports these names and no others', () => {
+    expect(Object.keys(goods).sort()).toEqual(goodsNames);
   });
 });

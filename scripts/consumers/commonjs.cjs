@@ -13,6 +13,8 @@ assert.equal(WebSocket.Server, WebSocketServer);
 assert.equal(WebSocket.WebSocketServer, WebSocketServer);
 assert.equal(WebSocket.OPEN, 1);
 assert.equal(require('goodwire/package.json').name, 'goodwire');
+assert.equal(typeof require('goodwire/goods').Market, 'function');
+assert.equal(typeof require('goodwire/goods/client').defineGoods, 'function');
 
 async function main() {
   const imported = await import('goodwire');

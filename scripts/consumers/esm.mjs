@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import WebSocket, { WebSocket as named, ProtocolError, upgrade, WebSocketServer } from 'goodwire';
+import * as goods from 'goodwire/goods';
+import * as client from 'goodwire/goods/client';
 import * as protocol from 'goodwire/protocol';
 
 const require = createRequire(import.meta.url);
@@ -14,9 +16,19 @@ assert.equal((await import('goodwire')).default, WebSocket);
 assert.equal(typeof upgrade, 'function');
 
 assert.equal(protocol.ProtocolError, ProtocolError, 'goodwire and goodwire/protocol share their errors');
-const required = require('goodwire/protocol');
-assert.deepEqual(Object.keys(required).sort(), Object.keys(protocol).filter(isOwnName).sort());
-for (const [name, value] of Object.entries(required)) assert.equal(Reflect.get(protocol, name), value, name);
+for (const [imported, required] of [
+  [protocol, require('goodwire/protocol')],
+  [goods, require('goodwire/goods')],
+]) {
+  assert.deepEqual(Object.keys(required).sort(), Object.keys(imported).filter(isOwnName).sort());
+  for (const [name, value] of Object.entries(required)) assert.equal(Reflect.get(imported, name), value, name);
+}
+
+// The client is an ES module of its own, for browsers: what it defines has to do for a market.
+assert.deepEqual(Object.keys(require('goodwire/goods/client')).sort(), Object.keys(client).filter(isOwnName).sort());
+const market = new goods.Market();
+market.provider('here').shelve(client.defineGoods('fruit/apple'));
+assert.deepEqual(market.catalog(), [{ goods: 'fruit/apple', kind: 'json' }]);
 
 /** @param {string} name */
 function isOwnName(name) {
