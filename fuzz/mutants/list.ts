@@ -170,7 +170,7 @@ export const mutants: readonly Mutant[] = [
       ],
       [
         'nobody else has his turn while a chunk is inflated',
-        'this.inflatable -= Math.max(data.length, leastInflated);',
+        'this.inflatable -= Math.max(inflated, leastInflated * this.inflater!.begins);',
         '',
       ],
     ],
@@ -245,7 +245,7 @@ export const mutants: readonly Mutant[] = [
         '      if (this.#window === null) raw.reset();\n      else if (message',
         '      if (this.#window === null) message === null || raw.reset();\n      else if (message',
       ],
-      ['a message may have any number of final blocks', 'finalBlocks > maxFinalBlocks', 'finalBlocks < 0'],
+      ['a message may have any number of final blocks', 'this.begins > maxFinalBlocks', 'this.begins < 0'],
     ],
   ),
   ...faults(
@@ -351,7 +351,7 @@ export const mutants: readonly Mutant[] = [
       ['one handshake more than allowed waits', 'host.pending.size >= most', 'host.pending.size > most'],
       [
         'an answer that comes too late opens the connection',
-        '    if (isWaiting(attempt)) judge(verdict);',
+        '    if (!isCalling && isWaiting(attempt)) judge(verdict);',
         '    if (!isCalling) judge(verdict);',
       ],
       [

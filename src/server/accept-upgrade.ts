@@ -300,7 +300,7 @@ function askByCallback(
   const answer: Answer = (isAllowed, code, message, headers) => {
     if (verdict !== undefined || hasFailed) return;
     verdict = { isAllowed, code, message, headers };
-    if (isWaiting(attempt)) judge(verdict);
+    if (!isCalling && isWaiting(attempt)) judge(verdict);
   };
   const failed = (cause: unknown) => {
     if (!isCalling && !isWaiting(attempt)) return;

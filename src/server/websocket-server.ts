@@ -373,7 +373,7 @@ function createHttpServer(options: ServerOptions<Class, never>): HttpServer {
     maxHeadersCount = defaultMaxHeadersCount,
     maxHeaderSize,
   } = options;
-  const timeout = Math.min(handshakeTimeout, maxDelay);
+  const timeout = Math.ceil(Math.min(handshakeTimeout, maxDelay));
   const server = createServer({
     ...(maxHeaderSize !== undefined && { maxHeaderSize }),
     ...(timeout > 0 && {

@@ -71,6 +71,27 @@ describe('handshakeTimeout of a server', () => {
     expect(asked).toBe(1);
   });
 
+  it('changes nothing for an answer that is given during the call, behind a promise of shouldHandle', async () => {
+    let connections = 0;
+    const server = await serve({ verifyClient: (_info, callback) => callback(true) });
+    server.shouldHandle = () => Promise.resolve(true);
+    server.on('connection', () => {
+      connections++;
+      // Of the application's own, and no failure of the callback in which it happens.
+      if (connections === 2) throw new Error('two of one');
+    });
+    expect(await exchangeHead(portOf(server), requestText())).toMatch(/^HTTP\/1\.1 101 /);
+    await settle();
+    expect(connections).toBe(1);
+  });
+
+  it('may be a fraction of a millisecond', async () => {
+    const { answers, verifyClient } = thoughtful();
+    const server = await serve({ verifyClient, handshakeTimeout: 0.5 });
+    expect(httpServerOf(server)).toMatchObject({ headersTimeout: 1, requestTimeout: 1 });
+    expect(answers).toEqual([]);
+  });
+
   it('lets an answer that comes in time through, and forgets its timer', async () => {
     const { answers, verifyClient } = thoughtful();
     const server = await serve({ verifyClient, handshakeTimeout: 60_000 });
