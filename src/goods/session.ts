@@ -2,6 +2,7 @@ import { type Coding, Encoded } from './encoded.ts';
 import type { Subscriber } from './goods.ts';
 import { GoodsError, WireError } from './goods-error.ts';
 import { hasStars, isGoodsName, isPattern } from './goods-name.ts';
+import type { Lanes } from './lanes.ts';
 import type { Desk } from './market.ts';
 import { type Bundle, join, type Outlet } from './outbox.ts';
 import type { Provider } from './provider.ts';
@@ -45,7 +46,7 @@ export interface Booking {
   /** How many of the latest items are wanted where goods come later. */
   readonly last: number;
   /** By the name of the goods. */
-  readonly lanes: Map<string, Lane>;
+  readonly lanes: Lanes;
   /** Patterns of goods that were revoked from it. */
   revoked: string[] | null;
 }
@@ -82,8 +83,10 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
   isClosed = false;
   /** How often it was pinged since something came. */
   missedBeats = 0;
-  /** Its goods, if it ever was a provider. */
+  /** What offers its goods, if it ever was a provider. */
   provider: Provider | null = null;
+  /** The names of the goods that it has put on the shelf. */
+  shelved: Set<string> | null = null;
   readonly coding: Coding;
   readonly #desk: Desk;
   readonly #link: Link;
@@ -97,7 +100,7 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
   #refusals = 0;
   #farewell: { readonly code: number; readonly reason: string } | null = null;
   /** The last request about some goods that waits, for the next to wait for. */
-  readonly #turns = new Map<string, Promise<void>>();
+  #turns: Map<string, Promise<void>> | null = null;
   #pending = 0;
 
   /** @internal Made by `Market.connect`. */
@@ -175,7 +178,7 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
   #begin(request: RawRequest): void {
     const { goods } = request as { goods?: unknown };
     const about = typeof goods === 'string' ? goods : '';
-    const before = this.#turns.get(about);
+    const before = this.#turns?.get(about);
     if (this.#pending >= this.#desk.limits.requestBurst) {
       this.#refuse(request.id, new GoodsError('too-many-pending'));
     } else if (before === undefined) {
@@ -190,12 +193,14 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
   }
 
   #wait(about: string, done: Promise<void>): void {
+    this.#turns ??= new Map();
+    const turns = this.#turns;
     this.#pending++;
     const turn = done.then(() => {
       this.#pending--;
-      if (this.#turns.get(about) === turn) this.#turns.delete(about);
+      if (turns.get(about) === turn) turns.delete(about);
     });
-    this.#turns.set(about, turn);
+    turns.set(about, turn);
   }
 
   /** @returns A promise, which never rejects, if it takes time. */
