@@ -1,6 +1,7 @@
 import { Backlog, type BacklogOptions } from './backlog.ts';
 import { BacklogError } from './client-errors.ts';
 import { type Delivery, type Gap, type GapReason, gapReasons, joinGaps } from './delivery.ts';
+import { WireError } from './goods-error.ts';
 import { Tap, type TapSink } from './tap.ts';
 import type { Since, Stream } from './wire.ts';
 
@@ -12,7 +13,7 @@ export interface SubscribeOptions<Item = unknown> {
   readonly signal?: AbortSignal | undefined;
   /** What waits until the program takes it. Default: 1000 items, of which the oldest go. */
   readonly buffer?: BacklogOptions | undefined;
-  /** Called with each item, in place of the iterator. What it throws goes to the client's `error` event. */
+  /** Called with each item, in place of the iterator. What it throws goes to the client's `error` event, and is an uncaught exception where nobody listens to that. */
   readonly onItem?: ((delivery: Delivery<Item>) => void) | undefined;
   /** Called as soon as it is known that items are missing; the next delivery of those goods says so too. */
   readonly onGap?: ((gap: Gap) => void) | undefined;
@@ -23,6 +24,9 @@ export interface SubscriptionOwner {
   leave(subscription: Subscription): Promise<void>;
   report(error: unknown): void;
 }
+
+/** Twice what a market makes by default: one that tells of more means no good. */
+const mostGoods = 200_000;
 
 interface Waiter<Item> {
   resolve(result: IteratorResult<Delivery<Item>, undefined>): void;
@@ -46,6 +50,7 @@ export class Subscription<Item = unknown> implements AsyncIterableIterator<Deliv
   readonly #gaps = new Map<string, Gap>();
   #waiters: Waiter<Item>[] = [];
   #end: { readonly error: unknown } | null = null;
+  #onEnd: () => void = () => {};
 
   /** @internal Made by `GoodsClient.subscribe`. @throws RangeError or TypeError for options that are not valid. */
   constructor(goods: string, params: unknown, options: SubscribeOptions<Item>, owner: SubscriptionOwner) {
@@ -95,9 +100,17 @@ export class Subscription<Item = unknown> implements AsyncIterableIterator<Deliv
     return this.#owner.leave(this as Subscription);
   }
 
+  /** Ends it when the signal aborts, as long as it lasts. @internal */
+  heed(signal: AbortSignal, abort: () => void): void {
+    signal.addEventListener('abort', abort, { once: true });
+    // A signal may outlive many subscriptions.
+    this.#onEnd = () => signal.removeEventListener('abort', abort);
+  }
+
   /** @internal */
   end(error?: unknown): void {
     if (this.#end !== null) return;
+    this.#onEnd();
     for (const tap of this.taps.values()) tap.isOver = true;
     this.#end = { error };
     const [first, ...others] = this.#waiters.splice(0);
@@ -110,10 +123,14 @@ export class Subscription<Item = unknown> implements AsyncIterableIterator<Deliv
 
   /**
    * Takes a stream that the market has told of. @returns The tap to lead its items to.
+   * @throws WireError for more goods than any market has.
    * @internal
    */
   open(stream: Stream): Tap {
     const before = this.taps.get(stream.goods);
+    if (before === undefined && this.taps.size >= mostGoods) {
+      throw new WireError(1007, `a subscription has more than ${mostGoods} goods`);
+    }
     const tap = new Tap(stream, this.last, this);
     this.taps.set(stream.goods, tap);
     if (before === undefined) return tap;

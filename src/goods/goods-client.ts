@@ -28,6 +28,8 @@ export interface GoodsClientOptions {
   readonly WebSocket?: unknown;
   /** What the class is given as its third argument: headers, for goodwire's. */
   readonly webSocketOptions?: object | undefined;
+  /** Whether it connects again when the connection is lost. Default true. */
+  readonly reconnect?: boolean | undefined;
   /** Milliseconds: the longest first pause before it connects again (1000), and the longest of all (30 000). */
   readonly backoff?: { readonly base?: number | undefined; readonly longest?: number | undefined } | undefined;
   /** Milliseconds that a connection may take until the market's welcome. Default 10 000. */
@@ -45,7 +47,10 @@ export type ClientState = 'connecting' | 'open' | 'waiting' | 'closed';
 /** What a client tells, and what with. */
 export interface ClientEvents {
   state: ClientState;
-  /** A connection was lost, goods could not be put back on the shelf, or a callback threw. */
+  /**
+   * A connection was lost, goods could not be put back on the shelf, or a callback threw. What a callback throws is an uncaught exception where
+   * nobody listens.
+   */
   error: unknown;
 }
 
@@ -64,6 +69,8 @@ interface AskOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Not every browser has the symbol yet. */
+const asyncDispose: typeof Symbol.asyncDispose = Symbol.asyncDispose ?? Symbol('Symbol.asyncDispose');
 const closeTimeout = 5000;
 const longestHint = 600_000;
 /** Milliseconds that a connection must have lasted for the next pause to be a short one again. */
@@ -109,7 +116,7 @@ export class GoodsClient {
     this.#options = options;
     this.#clock = clock;
     this.#backoff = new Backoff({ base: backoff.base ?? 1000, longest: backoff.longest ?? 30_000, random });
-    this.#owner = { leave: (subscription) => this.#leave(subscription), report: (error) => this.#emit('error', error) };
+    this.#owner = { leave: (subscription) => this.#leave(subscription), report: (error) => this.#report(error) };
     this.#connect();
   }
 
@@ -152,7 +159,7 @@ export class GoodsClient {
       subscription.end(signal!.reason);
       void this.#leave(plain, signal!.reason);
     };
-    signal?.addEventListener('abort', abort, { once: true });
+    if (signal !== undefined) subscription.heed(signal, abort);
     await new Promise<void>((resolve, reject) => {
       this.#unconfirmed.set(plain, { resolve, reject });
       if (this.#connection !== null) this.#connection.ask(this.#subscribing(plain));
@@ -252,7 +259,7 @@ export class GoodsClient {
     if (this.#connection !== connection) return;
     this.#connection = null;
     this.#routes = new Map();
-    if (isFinal) {
+    if (isFinal || this.#options.reconnect === false) {
       this.#finish(error);
       return;
     }
@@ -303,9 +310,16 @@ export class GoodsClient {
       try {
         (listener as (value: ClientEvents[Name]) => void)(value);
       } catch (error) {
-        if (name !== 'error') this.#emit('error', error);
+        if (name === 'error') rethrow(error);
+        else this.#report(error);
       }
     }
+  }
+
+  /** A callback of the program threw: nobody else suffers from it, and it is not lost. */
+  #report(error: unknown): void {
+    if ((this.#listeners.get('error')?.size ?? 0) > 0) this.#emit('error', error);
+    else rethrow(error);
   }
 
   /** Asks, and again on the next connection if this one is lost; with `isOnce` not where it may have been done. */
@@ -314,29 +328,35 @@ export class GoodsClient {
       this.#demandOpen();
       signal?.throwIfAborted();
       let isDropped = false;
+      const abort = () => {
+        isDropped = true;
+        this.#waiting.delete(inquiry);
+        reject(signal?.reason);
+      };
+      const refuse = (error: Error) => {
+        signal?.removeEventListener('abort', abort);
+        reject(error);
+      };
       const inquiry: Inquiry = {
         get isDropped() {
           return isDropped;
         },
         write,
         settle: (reply) => {
+          signal?.removeEventListener('abort', abort);
           onSettle?.();
           resolve(reply);
         },
-        refuse: reject,
+        refuse,
         lose: (wasSent) => {
           if (isDropped) return;
-          if (this.#state === 'closed') reject(this.#error ?? new ClosedError());
+          if (this.#state === 'closed') refuse(this.#error ?? new ClosedError());
           else if (wasSent && isOnce) {
-            reject(new ConnectionError('the connection was lost, and it may have been done', 1006, ''));
+            refuse(new ConnectionError('the connection was lost, and it may have been done', 1006, ''));
           } else this.#waiting.add(inquiry);
         },
       };
-      signal?.addEventListener('abort', () => {
-        isDropped = true;
-        this.#waiting.delete(inquiry);
-        reject(signal.reason);
-      });
+      signal?.addEventListener('abort', abort, { once: true });
       if (this.#connection === null) this.#waiting.add(inquiry);
       else this.#connection.ask(inquiry);
     });
@@ -527,7 +547,18 @@ export class GoodsClient {
       if (op === 'demand') events?.onDemand?.(goods);
       else events?.onIdle?.(goods);
     } catch (error) {
-      this.#emit('error', error);
+      this.#report(error);
     }
   }
+
+  /** As {@link close}, for `await using`. */
+  [asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function rethrow(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }
