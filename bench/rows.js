@@ -1,7 +1,7 @@
 /**
  * The rows of the tables. To add one, add it here; to add a kind, add a module to `measure/` and name it in `run.js`.
  *
- * @typedef {import('./measure/server.js').EchoRow | import('./measure/server.js').ConnectRow
+ * @typedef {import('./measure/server.js').EchoRow | import('./measure/server.js').ConnectRow | import('./measure/server.js').DeflateRow
  *   | import('./measure/idle.js').IdleRow | import('./measure/client.js').ClientRow} Work
  *
  * @typedef {object} Also a further line made of the same measurement
@@ -15,13 +15,67 @@
  * @typedef {object} RowHead
  * @property {string} id for `--rows`
  * @property {string} title
- * @property {'servers' | 'clients'} table
+ * @property {'servers' | 'compressed' | 'clients'} table
  * @property {Goals} [goals]
  * @property {readonly Also[]} [also]
  * @property {number} [mostRounds]
  *
  * @typedef {RowHead & Work} Row
  */
+
+/** @returns {Row[]} echo of JSON-like text, compressed in both directions */
+function deflateRows() {
+  /** @type {readonly (readonly [size: number, label: string, depth: number, goal: number | undefined])[]} */
+  const sizes = [
+    [100, '100 B', 32, undefined],
+    [1024, '1 KiB', 32, 3],
+    [16_384, '16 KiB', 8, undefined],
+    [262_144, '256 KiB', 1, undefined],
+  ];
+  /** @type {Row[]} */
+  const made = [];
+  for (const context of /** @type {const} */ (['none', 'takeover'])) {
+    const isShared = context === 'none';
+    for (const [size, label, depth, goal] of sizes) {
+      made.push({
+        id: `deflate-${label.replace(' ', '').replace('KiB', 'k').replace('B', '')}${isShared ? '' : '-takeover'}`,
+        title: `echo ${label} JSON, ${isShared ? 'no' : 'with'} takeover, 32 × ${depth}`,
+        table: 'compressed',
+        kind: 'deflate',
+        size,
+        context,
+        connections: 32,
+        depth,
+        ...(goal !== undefined && { goals: { ws: isShared ? goal : 2 } }),
+      });
+    }
+    if (isShared) {
+      made.push({
+        id: 'deflate-16k-level',
+        title: 'the same, 16 KiB, 32 × 8, each with its own default level: ws 6, goodwire 1',
+        table: 'compressed',
+        kind: 'deflate',
+        size: 16_384,
+        context,
+        level: 'default',
+        connections: 32,
+        depth: 8,
+      });
+    }
+    made.push({
+      id: `deflate-single${isShared ? '' : '-takeover'}`,
+      title: `echo 1 KiB JSON, ${isShared ? 'no' : 'with'} takeover, 1 × 1`,
+      table: 'compressed',
+      kind: 'deflate',
+      size: 1024,
+      context,
+      connections: 1,
+      depth: 1,
+      also: [{ title: 'the same, µs for a round trip', field: 'trip', goals: { ws: 3 } }],
+    });
+  }
+  return made;
+}
 
 /** @type {readonly Row[]} */
 export const rows = [
@@ -161,6 +215,28 @@ export const rows = [
     goals: { ws: 1 / 0.75 },
     also: [{ title: 'the same, octets of heap in use', field: 'heap' }],
     mostRounds: 3,
+  },
+  ...deflateRows(),
+  {
+    id: 'deflate-idle',
+    title: 'connection after one message of 1 KiB, 5 000, no takeover, octets of RSS',
+    table: 'compressed',
+    kind: 'idle',
+    connections: 5000,
+    context: 'none',
+    goals: { ws: 10 },
+    also: [{ title: 'the same, octets of heap in use', field: 'heap' }],
+    mostRounds: 2,
+  },
+  {
+    id: 'deflate-idle-takeover',
+    title: 'the same, with takeover, 2 000',
+    table: 'compressed',
+    kind: 'idle',
+    connections: 2000,
+    context: 'takeover',
+    also: [{ title: 'the same, octets of heap in use', field: 'heap' }],
+    mostRounds: 2,
   },
   {
     id: 'client-receive-125',

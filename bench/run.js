@@ -32,6 +32,7 @@ const { values: options } = parseArgs({
 const measures = {
   echo: serverTurns,
   connect: serverTurns,
+  deflate: serverTurns,
   idle: idleTurns,
   receive: clientTurns,
   send: clientTurns,
@@ -49,6 +50,13 @@ function chosen(list, known, what) {
   }
   return names;
 }
+
+/**
+ * Who takes part in a row: nothing is compressed without a library.
+ * @param {import('./rows.js').Row} row
+ * @param {readonly import('./contestants.js').Contestant[]} field
+ */
+const entrants = (row, field) => field.filter(({ library }) => row.table !== 'compressed' || library !== undefined);
 
 /**
  * All contestants in turn, round by round.
@@ -114,9 +122,10 @@ async function main() {
   const results = [];
   for (const row of rows.filter(({ id }) => ids.includes(id))) {
     process.stderr.write(`${row.id.padEnd(22)} `);
-    const result = await measure(row, field, bounds);
+    const entered = entrants(row, field);
+    const result = await measure(row, entered, bounds);
     results.push(result);
-    const costs = field.map(({ name }) => `${name} ${format(median(result.samples[name].map(({ cost }) => cost)))}`);
+    const costs = entered.map(({ name }) => `${name} ${format(median(result.samples[name].map(({ cost }) => cost)))}`);
     process.stderr.write(`${costs.join('   ')}\n`);
   }
   process.stderr.write('\n');
@@ -124,10 +133,13 @@ async function main() {
   const order = field.map(({ name }) => name);
   for (const [title, kind] of /** @type {const} */ ([
     ['Servers', 'servers'],
+    ['Compressed', 'compressed'],
     ['Clients', 'clients'],
   ])) {
     const some = results.filter(({ row }) => row.table === kind);
-    if (some.length > 0) console.log(`${title}\n\n${table(some, order)}\n`);
+    if (some.length === 0) continue;
+    const columns = entrants(some[0].row, field).map(({ name }) => name);
+    console.log(`${title}\n\n${table(some, columns)}\n`);
   }
   console.log(
     `Columns ${order.join(', ')}: CPU µs per message or connection, or octets, of the measured process; /s: how many a second.`,
@@ -154,7 +166,7 @@ async function main() {
       ...row,
       ratios: Object.fromEntries(
         order
-          .filter((name) => name !== SUBJECT && order.includes(SUBJECT))
+          .filter((name) => name !== SUBJECT && name in samples && SUBJECT in samples)
           .map((name) => {
             const [ours, theirs] = [SUBJECT, name].map((who) => samples[who].map(({ cost }) => cost));
             return name === FLOOR

@@ -1,23 +1,144 @@
 /** The octets that the load sends and expects: built here once, so that the measured window only writes and counts. */
 import { createHash, randomFillSync } from 'node:crypto';
+import { constants, createDeflateRaw } from 'node:zlib';
 
+/** @typedef {'none' | 'takeover'} Context whether compressed messages may refer to those before them */
 /** @typedef {'binary' | 'ascii' | 'multibyte'} Content */
 /** @typedef {{ size: number, content: Content }} MessageShape `size` in octets */
 
 const OPCODE = { ascii: 1, multibyte: 1, binary: 2 };
 
+const requestLines = [
+  'GET / HTTP/1.1',
+  'Host: 127.0.0.1',
+  'Connection: Upgrade',
+  'Upgrade: websocket',
+  'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+];
+
 /** A handshake that every contestant accepts; the key is that of RFC 6455 §1.3. */
-export const request = Buffer.from(
-  [
-    'GET / HTTP/1.1',
-    'Host: 127.0.0.1',
-    'Connection: Upgrade',
-    'Upgrade: websocket',
-    'Sec-WebSocket-Version: 13',
-    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-    '\r\n',
-  ].join('\r\n'),
+export const request = Buffer.from([...requestLines, '\r\n'].join('\r\n'));
+
+/** The same, with an offer of permessage-deflate that leaves everything to the server. */
+export const deflateRequest = Buffer.from(
+  [...requestLines, 'Sec-WebSocket-Extensions: permessage-deflate', '\r\n'].join('\r\n'),
 );
+
+/**
+ * The option `perMessageDeflate` of the compressed rows, for every contestant the same: zlib's level 6 for all sizes, which is the default
+ * of ws, and all messages compressed.
+ * @param {Context} context
+ * @param {'default'} [level] that of each library
+ */
+export function deflateOption(context, level) {
+  const takesOver = context === 'takeover';
+  return {
+    serverNoContextTakeover: !takesOver,
+    clientNoContextTakeover: !takesOver,
+    threshold: 0,
+    ...(level === undefined && { zlibDeflateOptions: { level: 6 } }),
+  };
+}
+
+/**
+ * JSON-like text, the same in each run.
+ * @param {number} size in octets
+ * @param {number} seed
+ */
+export function jsonText(size, seed) {
+  let state = seed + 1;
+  const random = (/** @type {number} */ below) => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    return (state >>> 8) % below;
+  };
+  const names = ['Ada', 'Grace', 'Edsger', 'Barbara', 'Donald', 'Leslie', 'Tony', 'Frances'];
+  let text = '';
+  while (text.length < size)
+    text += `{"id":${random(1e6)},"name":"${names[random(8)]}","price":${random(1e5) / 100},"active":${random(2) > 0},"tags":["t${random(50)}","t${random(50)}"]},`;
+  return Buffer.from(text.slice(0, size));
+}
+
+/**
+ * Messages compressed one after the other (RFC 7692 §7.2.1).
+ * @param {readonly Buffer[]} messages
+ * @param {Context} context
+ * @returns {Promise<Buffer[]>}
+ */
+export async function deflateAll(messages, context) {
+  const stream = createDeflateRaw();
+  /** @type {Buffer[]} */
+  let chunks = [];
+  stream.on('data', (chunk) => chunks.push(chunk));
+  /** @type {Buffer[]} */
+  const all = [];
+  for (const message of messages) {
+    chunks = [];
+    stream.write(message);
+    await /** @type {Promise<void>} */ (new Promise((resolve) => stream.flush(constants.Z_SYNC_FLUSH, resolve)));
+    all.push(Buffer.concat(chunks).subarray(0, -4));
+    if (context === 'none') stream.reset();
+  }
+  stream.close();
+  return all;
+}
+
+/** Counts the unmasked frames that have come whole, however they are cut. */
+export class FrameCounter {
+  #header = Buffer.alloc(10);
+  #held = 0;
+  /** Octets of the payload that are still to come; -1 within a header. */
+  #left = -1;
+
+  /**
+   * @param {Buffer} octets
+   * @param {number} length how many of them there are
+   */
+  count(octets, length) {
+    let frames = 0;
+    for (let at = 0; at < length; ) {
+      if (this.#left < 0) {
+        this.#header[this.#held++] = octets[at++];
+        this.#readHeader();
+      } else {
+        const take = Math.min(this.#left, length - at);
+        this.#left -= take;
+        at += take;
+      }
+      if (this.#left !== 0) continue;
+      this.#left = -1;
+      frames++;
+    }
+    return frames;
+  }
+
+  #readHeader() {
+    if (this.#held < 2) return;
+    const short = this.#header[1];
+    const needed = short < 126 ? 2 : short === 126 ? 4 : 10;
+    if (this.#held < needed) return;
+    this.#left = needed === 2 ? short : needed === 4 ? this.#header.readUInt16BE(2) : this.#header.readUIntBE(4, 6);
+    this.#held = 0;
+  }
+}
+
+/**
+ * A masked text frame with RSV1.
+ * @param {Uint8Array} data
+ */
+export function compressedFrame(data) {
+  const { length } = data;
+  const headLength = frameLength({ size: length });
+  const frame = Buffer.alloc(headLength + MASK_LENGTH);
+  const at = headLength - length;
+  frame[0] = 0xc1;
+  frame[1] = 0x80 | (length < 126 ? length : length < 65536 ? 126 : 127);
+  if (length >= 65536) frame.writeBigUInt64BE(BigInt(length), 2);
+  else if (length >= 126) frame.writeUInt16BE(length, 2);
+  const key = randomFillSync(frame.subarray(at, at + MASK_LENGTH));
+  for (let i = 0; i < length; i++) frame[at + MASK_LENGTH + i] = data[i] ^ key[i & 3];
+  return frame;
+}
 
 /**
  * @param {string} key `Sec-WebSocket-Key` of the request
@@ -50,7 +171,7 @@ export function payload({ size, content }) {
 }
 
 /**
- * @param {MessageShape} shape
+ * @param {{ size: number, content?: Content }} shape
  * @returns {number} octets of the unmasked frame that carries it (§5.2)
  */
 export function frameLength({ size }) {

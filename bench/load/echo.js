@@ -2,9 +2,9 @@
  * The load of the echo rows: keeps `depth` messages in flight on each of `connections` connections. Replies are not
  * parsed: each has the same known length, so the octets are counted, and what came back is sent again in one write.
  */
-import { connect } from 'node:net';
-import { answer, cpuMicroseconds, settings } from '../control.js';
+import { answer, settings } from '../control.js';
 import { frameLength, frames, request } from '../wire.js';
+import { Flight, LoadConnection, openAll } from './flight.js';
 
 /** @typedef {import('../wire.js').MessageShape} MessageShape */
 /** @typedef {{ port: number, connections: number, depth: number, message: MessageShape }} EchoLoad */
@@ -14,58 +14,24 @@ const replyLength = frameLength(message);
 const octets = frames(message, { count: depth, masked: true });
 /** `bursts[n]`: the first n frames. One Buffer for all connections: it stays in the cache. */
 const bursts = Array.from({ length: depth + 1 }, (_, n) => octets.subarray(0, (octets.length / depth) * n));
-/** All reads of all connections land here: nothing is allocated, and a read takes as much as there is. */
-const landing = Buffer.alloc(1 << 20);
-
-let running = false;
-let inFlight = 0;
-let completed = 0;
-let limit = Infinity;
-/** @type {(error?: Error) => void} */
-let drained = () => {};
+const flight = new Flight();
 
 class Connection {
-  #head = '';
   #octets = 0;
+  #connection;
 
   /** @param {(error?: Error) => void} opened */
   constructor(opened) {
-    this.opened = opened;
-    this.open = false;
-    this.socket = connect({
-      host: '127.0.0.1',
-      port,
-      noDelay: true,
-      onread: {
-        buffer: landing,
-        callback: (length) => {
-          if (this.open) this.count(length);
-          else this.greet(length);
-          return true;
-        },
-      },
-    });
-    this.socket.write(request);
-    this.socket.on('error', (error) => this.fail(error));
-    this.socket.on('close', () => this.fail(new Error('the server closed a connection')));
-  }
-
-  /** @param {Error} error */
-  fail(error) {
-    this.opened(error);
-    drained(error);
+    this.#connection = new LoadConnection(
+      { port, request, answer: '' },
+      flight,
+      (length) => this.#landed(length),
+      opened,
+    );
   }
 
   /** @param {number} length */
-  greet(length) {
-    this.#head += landing.toString('latin1', 0, length);
-    if (!this.#head.endsWith('\r\n\r\n')) return;
-    this.open = true;
-    this.opened(this.#head.startsWith('HTTP/1.1 101 ') ? undefined : new Error(this.#head));
-  }
-
-  /** @param {number} length */
-  count(length) {
+  #landed(length) {
     const total = this.#octets + length;
     if (total < replyLength) {
       this.#octets = total;
@@ -73,55 +39,21 @@ class Connection {
     }
     const replies = Math.floor(total / replyLength);
     this.#octets = total - replies * replyLength;
-    completed += replies;
-    if (running && completed < limit) {
-      this.socket.write(bursts[replies]);
-    } else {
-      inFlight -= replies;
-      if (inFlight === 0) drained();
-    }
+    if (flight.back(replies)) this.send(replies);
+  }
+
+  /** @param {number} count */
+  send(count) {
+    this.#connection.socket.write(bursts[count]);
   }
 }
 
-/** @type {Connection[]} */
-const all = [];
-for (let i = 0; i < connections; i++) {
-  await /** @type {Promise<void>} */ (
-    new Promise((resolve, reject) => {
-      all.push(new Connection((error) => (error ? reject(error) : resolve())));
-    })
-  );
-}
+const all = await openAll(connections, (opened) => new Connection(opened));
 
 answer({
-  /**
-   * Runs for `seconds`, or until `count` messages came back, and until nothing is in flight.
-   * @param {{ seconds: number, count?: number }} bounds
-   */
-  async run({ seconds, count = Infinity }) {
-    completed = 0;
-    limit = count;
-    running = true;
-    inFlight = connections * depth;
-    const start = process.hrtime.bigint();
-    const cpu = cpuMicroseconds();
-    await /** @type {Promise<void>} */ (
-      new Promise((resolve, reject) => {
-        const stalled = setTimeout(() => drained(new Error('replies are missing')), seconds * 1e3 + 20_000);
-        const over = setTimeout(() => {
-          running = false;
-        }, seconds * 1e3);
-        drained = (error) => {
-          drained = () => {};
-          clearTimeout(stalled);
-          clearTimeout(over);
-          if (error) reject(error);
-          else resolve();
-        };
-        for (const { socket } of all) socket.write(bursts[depth]);
-      })
-    );
-    const elapsed = Number(process.hrtime.bigint() - start) / 1e9;
-    return { messages: completed, seconds: elapsed, cpu: cpuMicroseconds() - cpu };
-  },
+  /** @param {{ seconds: number, count?: number }} bounds */
+  run: (bounds) =>
+    flight.run(bounds, connections * depth, () => {
+      for (const connection of all) connection.send(depth);
+    }),
 });

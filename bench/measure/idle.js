@@ -2,13 +2,14 @@
 import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { start } from '../control.js';
-import { frameLength, MASK_LENGTH, request } from '../wire.js';
+import { deflateOption, frameLength, MASK_LENGTH, request } from '../wire.js';
 import { programOf } from './contest.js';
 
 /**
  * @typedef {object} IdleRow
  * @property {'idle'} kind
  * @property {number} connections
+ * @property {import('../wire.js').Context} [context] with permessage-deflate, and after one message of 1 KiB on each
  */
 
 /** Connections that one load process holds. */
@@ -40,7 +41,7 @@ async function untilServerHas(server, connections) {
  * @param {import('./contest.js').Contestant} contestant
  * @returns {Promise<import('./contest.js').Turns>}
  */
-export async function idleTurns({ connections }, contestant) {
+export async function idleTurns({ connections, context }, contestant) {
   const limit = (await descriptorLimit()) - 100;
   if (connections > limit) throw new Error(`${connections} connections need as many descriptors: ulimit -n ${limit}`);
   return {
@@ -54,6 +55,7 @@ export async function idleTurns({ connections }, contestant) {
           frameLength: frameLength({ size: 125, content: 'binary' }) + MASK_LENGTH,
           requestLength: request.length,
           closes: false,
+          ...(context !== undefined && { perMessageDeflate: deflateOption(context) }),
         },
         { env: contestant.env, execArgv: ['--expose-gc'] },
       );
@@ -61,14 +63,14 @@ export async function idleTurns({ connections }, contestant) {
       /** @type {import('../control.js').Child[]} */
       const loads = [];
       try {
-        const warmUp = await start('load/idle.js', { port, connections: WARM_UP });
+        const warmUp = await start('load/idle.js', { port, connections: WARM_UP, context });
         await warmUp.ask('open');
         await untilServerHas(server, WARM_UP);
         await warmUp.stop();
         await untilServerHas(server, 0);
         const before = await server.ask('memory');
         for (let left = connections; left > 0; left -= PER_PROCESS) {
-          const load = await start('load/idle.js', { port, connections: Math.min(left, PER_PROCESS) });
+          const load = await start('load/idle.js', { port, connections: Math.min(left, PER_PROCESS), context });
           loads.push(load);
           await load.ask('open');
         }

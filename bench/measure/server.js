@@ -1,6 +1,6 @@
 /** Rows about a server under load: `echo` (messages) and `connect` (connections). */
 import { start } from '../control.js';
-import { frameLength, MASK_LENGTH, request } from '../wire.js';
+import { deflateOption, frameLength, MASK_LENGTH, request } from '../wire.js';
 import { checkAddon, programOf } from './contest.js';
 
 /**
@@ -12,6 +12,14 @@ import { checkAddon, programOf } from './contest.js';
  * @property {number} connections
  * @property {number} depth messages in flight on each connection
  *
+ * @typedef {object} DeflateRow
+ * @property {'deflate'} kind
+ * @property {number} size octets of JSON-like text
+ * @property {import('../wire.js').Context} context
+ * @property {'default'} [level] that of each library; else 6
+ * @property {number} connections
+ * @property {number} depth messages in flight on each connection
+ *
  * @typedef {object} ConnectRow
  * @property {'connect'} kind
  * @property {import('../wire.js').MessageShape} message echoed once on each connection
@@ -20,7 +28,7 @@ import { checkAddon, programOf } from './contest.js';
 
 /**
  * A server and a load process of its own, which stay for all turns.
- * @param {EchoRow | ConnectRow} row
+ * @param {EchoRow | ConnectRow | DeflateRow} row
  * @param {Contestant} contestant
  * @param {import('./contest.js').Bounds} bounds
  * @returns {Promise<import('./contest.js').Turns>}
@@ -32,7 +40,9 @@ export async function serverTurns(row, contestant, { seconds, warmUp }) {
     {
       library,
       deliver: row.kind === 'echo' ? (row.deliver ?? 'data') : 'data',
-      frameLength: frameLength(row.message) + MASK_LENGTH,
+      ...(row.kind === 'deflate'
+        ? { perMessageDeflate: deflateOption(row.context, row.level) }
+        : { frameLength: frameLength(row.message) + MASK_LENGTH }),
       requestLength: request.length,
       closes: row.kind === 'connect',
     },
@@ -48,6 +58,8 @@ export async function serverTurns(row, contestant, { seconds, warmUp }) {
       const cpu = (await server.ask('cpu')) - before;
       return {
         cost: cpu / run.messages,
+        // Of one message, where nothing waits for another.
+        also: { trip: row.kind === 'deflate' ? (run.seconds * 1e6 * row.connections * row.depth) / run.messages : 0 },
         rate: run.messages / run.seconds,
         busy: cpu / 1e6 / run.seconds,
         load: run.cpu / 1e6 / run.seconds,

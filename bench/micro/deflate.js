@@ -9,6 +9,7 @@
  */
 import { cpus, loadavg } from 'node:os';
 import { constants, createDeflateRaw, createInflateRaw } from 'node:zlib';
+import { jsonText } from '../wire.js';
 
 const extension = new URL('../../dist/cjs/extension/', import.meta.url);
 /** @type {typeof import('../../src/extension/deflate-messages.ts')} */
@@ -22,24 +23,6 @@ const sizes = [100, 1024, 16_384, 262_144];
 const tail = Buffer.of(0x00, 0x00, 0xff, 0xff);
 
 /** @typedef {(octets: Buffer) => Buffer | Promise<Buffer>} Transform */
-
-/**
- * JSON-like text, the same in each run.
- * @param {number} size
- * @param {number} seed
- */
-function textOf(size, seed) {
-  let state = seed + 1;
-  const random = (/** @type {number} */ below) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-    return (state >>> 8) % below;
-  };
-  const names = ['Ada', 'Grace', 'Edsger', 'Barbara', 'Donald', 'Leslie', 'Tony', 'Frances'];
-  let text = '';
-  while (text.length < size)
-    text += `{"id":${random(1e6)},"name":"${names[random(8)]}","price":${random(1e5) / 100},"active":${random(2) > 0},"tags":["t${random(50)}","t${random(50)}"]},`;
-  return Buffer.from(text.slice(0, size));
-}
 
 /**
  * A stream of zlib, flushed behind each message, as the plain way is.
@@ -115,7 +98,7 @@ for (const takesContextOver of [false, true]) {
   const rows = new Map();
   for (const size of sizes) {
     const count = Math.max(10, Math.min(2000, Math.round((quick ? 2e6 : 8e6) / size)));
-    const messages = Array.from({ length: count }, (_, i) => textOf(size, i));
+    const messages = Array.from({ length: count }, (_, i) => jsonText(size, i));
     const variants = Object.entries(contestants(takesContextOver)).map(([name, { deflate, inflate }]) => ({
       name,
       deflate,

@@ -1,14 +1,18 @@
 /**
  * The application that is measured: the same code for goodwire and for ws, only the import differs.
- * Settings: `library` (what to import), `deliver` (`data`: echoed as received; `string`: as `toString()`).
+ * Settings: `library` (what to import), `deliver` (`data`: echoed as received; `string`: as `toString()`), `perMessageDeflate`.
  */
 import { createRequire } from 'node:module';
 import { answer, settings, settledMemory } from '../control.js';
 
-const { library, deliver } = /** @type {{ library: string, deliver: 'data' | 'string' }} */ (settings());
+const {
+  library,
+  deliver,
+  perMessageDeflate = false,
+} = /** @type {{ library: string, deliver: 'data' | 'string', perMessageDeflate?: object }} */ (settings());
 const { WebSocketServer } = await import(library);
 
-const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false, backlog: 4096 });
+const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate, backlog: 4096 });
 
 /** @this {any} @param {Buffer} data @param {boolean} isBinary */
 function echo(data, isBinary) {

@@ -64,6 +64,8 @@ export class Connection implements FrameSink, MessageSink {
   holdsClose = false;
   /** Set by the owner while the peer does not read: only the latest ping is answered, by {@link sendOwedPong} (§5.5.3). */
   isCongested = false;
+  /** Whether {@link receive} has stopped because it had inflated its share: others have their turn first. */
+  isExhausted = false;
 
   /** Its options; see {@link changeSettings}. */
   settings: ConnectionSettings;
@@ -148,11 +150,6 @@ export class Connection implements FrameSink, MessageSink {
     return this.#state === 'open' || this.#state === 'closeSent';
   }
 
-  /** Whether {@link receive} has stopped because it had inflated its share: others have their turn first. */
-  get isExhausted(): boolean {
-    return this.reader?.messages.isExhausted ?? false;
-  }
-
   /** How far the last chunk was taken, also if an event threw. */
   get offset(): number {
     return this.reader === null ? this.taken : this.reader.frames.offset;
@@ -170,7 +167,7 @@ export class Connection implements FrameSink, MessageSink {
     if (!this.isReceiving) return chunk.length;
     const octets = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     const reader = this.reader ?? this.#takeReader();
-    if (reader.messages.leavesInflating) reader.messages.inflatable = inflatedPerReceive;
+    reader.messages.inflatable = reader.messages.leavesInflating ? inflatedPerReceive : Number.POSITIVE_INFINITY;
     this.isInReceive = true;
     try {
       const end = reader.frames.decode(octets, start, this);
@@ -203,6 +200,7 @@ export class Connection implements FrameSink, MessageSink {
   /** Between two messages the decoders know nothing, and may be anybody's. */
   #giveReader(reader: Reader): void {
     this.taken = reader.frames.offset;
+    this.isExhausted = reader.messages.isExhausted;
     if (this.#state === 'failed') {
       this.reader = null;
     } else if (reader.messages.isBetweenMessages && reader.frames.isBetweenMessages) {
@@ -272,7 +270,8 @@ export class Connection implements FrameSink, MessageSink {
   ): void {
     this.#demandOpen();
     const isFirst = !this.isFragmented;
-    if (isElsewhere) this.deflater?.skip();
+    // Also before its first message: the window in which that begins is no longer the one of the beginning.
+    if (isElsewhere) this.#deflater().skip();
     // What does not get shorter is sent as it is, where no later message can refer to it.
     if (isFirst && fin && deflated.length >= octets.length && !this.settings.deflate!.takesContextOver) {
       this.writer.write(isBinary ? Opcode.binary : Opcode.text, octets, true, false, masked);

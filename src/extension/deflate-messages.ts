@@ -34,10 +34,8 @@ export interface MessageInflaterSettings extends RawInflateOptions, Kind {}
 /** From here on messages without context takeover are compressed with the level that is the fastest. */
 const largeMessage = 4096;
 
-/** The level for a message of so many octets where the application named none; undefined is zlib's default. */
-export function levelFor(octets: number, takesContextOver: boolean): number | undefined {
-  return takesContextOver || octets < largeMessage ? undefined : constants.Z_BEST_SPEED;
-}
+/** The level for those, where the application named none. */
+export const levelOfLarge = constants.Z_BEST_SPEED;
 
 /** With which a sync flush ends (§7.2.1): left out at the end of a message, and not at that of a fragment before it. */
 const flushTail = Buffer.of(0x00, 0x00, 0xff, 0xff);
@@ -87,7 +85,15 @@ export class MessageDeflater {
 
   /** What was sent meanwhile was compressed elsewhere, with an empty window: the next message must not refer to what came before. */
   skip(): void {
-    if (this.#settings.takesContextOver) this.#raw?.reset();
+    const { takesContextOver, dictionary, rung = zlibRung() } = this.#settings;
+    if (!takesContextOver) return;
+    if (dictionary === undefined) {
+      this.#raw?.reset();
+      return;
+    }
+    // A reset would put the dictionary in front of the next message, where the peer has what was sent meanwhile.
+    this.#raw?.close();
+    this.#raw = rung.createDeflater({ ...this.#settings, dictionary: undefined });
   }
 
   #shared(): RawDeflater {
@@ -98,7 +104,7 @@ export class MessageDeflater {
   #sharedForLarge(): RawDeflater {
     this.#rawForLarge ??=
       this.#settings.level === undefined
-        ? sharedDeflater(this.#settings.rung ?? zlibRung(), { ...this.#settings, level: constants.Z_BEST_SPEED })
+        ? sharedDeflater(this.#settings.rung ?? zlibRung(), { ...this.#settings, level: levelOfLarge })
         : this.#shared();
     return this.#rawForLarge;
   }
@@ -124,7 +130,10 @@ export class MessageInflater {
 
   constructor(settings: MessageInflaterSettings) {
     this.#settings = settings;
-    this.#window = settings.takesContextOver ? new SlidingWindow(settings.windowBits) : null;
+    const { takesContextOver, windowBits, dictionary } = settings;
+    this.#window = takesContextOver ? new SlidingWindow(windowBits) : null;
+    if (dictionary !== undefined)
+      this.#window?.push(new Uint8Array(dictionary.buffer, dictionary.byteOffset, dictionary.byteLength));
   }
 
   /**
@@ -183,7 +192,7 @@ export class MessageInflater {
 
   /** What the window holds: with it a message is inflated elsewhere. Undefined where it is empty. */
   get dictionary(): NodeJS.ArrayBufferView | undefined {
-    return this.#window?.copy() ?? this.#settings.dictionary;
+    return this.#window === null ? this.#settings.dictionary : this.#window.copy();
   }
 
   /** A message was inflated elsewhere, to these octets, or to octets of which these are the last. */

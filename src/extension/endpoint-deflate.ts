@@ -26,6 +26,11 @@ export class EndpointDeflate {
   /** zlib's options for what we send, and for what the peer sends. */
   readonly deflateOptions: RawDeflateOptions;
   readonly inflateOptions: RawInflateOptions;
+  /**
+   * zlib's options for what is compressed elsewhere, with an empty window. Where context is taken over a dictionary is of no use there: it
+   * has its place before the first message, and not before this one.
+   */
+  readonly optionsApart: RawDeflateOptions;
   /** Whether what we send may refer to our messages before it. */
   readonly takesContextOver: boolean;
   /** What all endpoints have in common that compress a message, each by itself, to the same octets. */
@@ -46,6 +51,7 @@ export class EndpointDeflate {
     this.inflateOptions = { ...zlibInflateOptions, windowBits: theirs };
     this.takesContextOver = !(isServer ? agreement.serverNoContextTakeover : agreement.clientNoContextTakeover);
     this.#peerTakesContextOver = !(isServer ? agreement.clientNoContextTakeover : agreement.serverNoContextTakeover);
+    this.optionsApart = this.takesContextOver ? { ...this.deflateOptions, dictionary: undefined } : this.deflateOptions;
     this.variant = variantOf(this.deflateOptions) ?? this;
     this.#threshold = threshold ?? defaultThreshold;
     this.#deflater = this.takesContextOver ? null : this.#createDeflater();

@@ -189,15 +189,15 @@ export class MessageDecoder {
   #inflate(octets: Buffer, isBinary: boolean): boolean {
     const limit = this.#limit;
     const most = this.leavesInflating ? Math.min(limit, inflatedAtOnce) : limit;
-    const data = most < octets.length && most < limit ? null : this.#inflateUpTo(octets, most);
+    const data = most < octets.length && most < limit ? null : this.#ask(octets, most, 'inflateUpTo');
     if (data !== null) return this.#inflated(data, isBinary);
     if (most === limit) throw this.#tooLong();
     return this.sink.inflate!(octets, isBinary);
   }
 
-  #inflateUpTo(octets: Buffer, most: number): Buffer | null {
+  #ask(octets: Buffer, most: number, question: 'inflateUpTo' | 'peek'): Buffer | null {
     try {
-      return this.inflater!.inflateUpTo(octets, most);
+      return this.inflater![question](octets, most);
     } catch (error) {
       if (error instanceof InflateError) throw error;
       // zlib has no memory, or there is none for so much. As below, that ends the connection only.
@@ -226,7 +226,8 @@ export class MessageDecoder {
     const octets = this.memory!.subarray(0, used);
     const limit = this.#limit;
     const most = Math.min(limit, inflatedAtOnce);
-    const beginning = this.inflater!.peek(octets, most);
+    const beginning = this.#ask(octets, most, 'peek');
+    this.inflatable -= Math.max(beginning === null ? most : beginning.length, leastInflated);
     if (beginning === null && most === limit) throw this.#tooLong();
     if (beginning === null || this.isBinary || !this.validates) return;
     this.utf8 ??= new Utf8Validator();

@@ -116,9 +116,10 @@ export class Transport implements ConnectionEvents, Flushable {
   private ending: Ending | null = null;
   /** Sends that wait for a Blob to be read, and everything behind them. */
   private queue: SendQueue | null = null;
-  /** What zlib does for this connection just now, while everything behind it waits. */
+  /** What zlib compresses for this connection just now, while everything that is sent behind it waits. */
   private deflating: ApartWork | null = null;
-  private inflating: Inflating | null = null;
+  /** What is awaited before more is delivered. */
+  private held: Held | null = null;
 
   /** `head` is what came behind the opening handshake. Events begin on a later tick. */
   constructor(stream: Duplex, head: Uint8Array, options: TransportOptions | TransportSettings, owner: TransportEvents) {
@@ -225,7 +226,12 @@ export class Transport implements ConnectionEvents, Flushable {
     if (this.queue !== null || (octets.length > deflatedAtOnce && !message.has(variant))) {
       const pending = pendingSend(callback);
       this.#enqueue(octets.length, async () => {
-        if (!message.has(variant)) await prepareApart(message, deflate!, this.settings.concurrencyLimit);
+        try {
+          if (!message.has(variant)) await prepareApart(message, deflate!, this.settings.concurrencyLimit);
+        } catch (error) {
+          this.#failToSend(error, pending);
+          return;
+        }
         this.#whileOpen(pending, () => connection.sendEncoded(message.frame(variant)));
       });
       return;
@@ -304,7 +310,7 @@ export class Transport implements ConnectionEvents, Flushable {
   destroy(): void {
     this.flush();
     this.connection.isSuspended = true;
-    this.#cancelInflating();
+    this.#giveUpHeld();
     this.#noteEnd();
     this.rest = null;
     this.stream.destroy();
@@ -407,23 +413,41 @@ export class Transport implements ConnectionEvents, Flushable {
       { ...inflateOptions, dictionary: inflater.dictionary },
       { maxLength: maxPayload || Number.POSITIVE_INFINITY, isText: !isBinary && settings.validates },
       settings.concurrencyLimit,
-      (error, data) => this.#inflated(error as PeerError | null, data, isBinary),
+      (error, data) => this.#arrived(() => this.#inflated(error as PeerError | null, data, isBinary)),
     );
-    this.inflating = { work, hasEnded: false, hasClosed: false };
+    this.held = { work, deliver: null, hasEnded: false, hasClosed: false };
   }
 
   #inflated(error: PeerError | null, data: Buffer | undefined, isBinary: boolean): void {
-    const { hasEnded, hasClosed } = this.inflating!;
     const { connection } = this;
-    this.inflating = null;
-    this.#inEvent(() => {
-      if (data !== undefined) {
-        connection.inflated(data, isBinary);
-      } else if (connection.isReceiving) {
-        connection.fail(error!);
-        this.failure(error!);
-      }
+    if (data !== undefined) {
+      connection.inflated(data, isBinary);
+    } else if (connection.isReceiving) {
+      connection.fail(error!);
+      this.failure(error!);
+    }
+  }
+
+  /** This connection has had its share, and others come first. The end of the stream waits too: it would deliver what is left at once. */
+  #letOthersBeFirst(): void {
+    const held: Held = { work: { cancel: () => {} }, deliver: null, hasEnded: false, hasClosed: false };
+    this.held = held;
+    afterPoll(() => {
+      if (this.held === held) this.#arrived(() => {});
     });
+  }
+
+  /** What was awaited is there. It waits for the end of a pause, as what the peer sends does, but not when that is all there will be. */
+  #arrived(deliver: () => void): void {
+    const held = this.held!;
+    held.deliver = deliver;
+    if (!this.isPausedByOwner || held.hasEnded || held.hasClosed) this.#deliverHeld(held);
+  }
+
+  #deliverHeld({ deliver, hasEnded, hasClosed }: Held): void {
+    const { connection } = this;
+    this.held = null;
+    this.#inEvent(deliver!);
     if (!connection.isReceiving) this.#stopReading();
     else if (!connection.isSuspended && !this.isPausedByOwner) this.#continueApart();
     // What the stream has told meanwhile.
@@ -440,6 +464,7 @@ export class Transport implements ConnectionEvents, Flushable {
     } catch (thrown) {
       process.nextTick(rethrow, thrown);
     } finally {
+      delivered = null;
       setCurrent(null);
       this.isInEvent = false;
       this.#flushAfterEvent();
@@ -452,16 +477,23 @@ export class Transport implements ConnectionEvents, Flushable {
     flushAfterEvent(this);
   }
 
-  #cancelInflating(): void {
-    this.inflating?.work.cancel();
-    this.inflating = null;
+  /** Nobody waits for it any more. What came behind it is given up too: it would be delivered as if nothing were missing. */
+  #giveUpHeld(): void {
+    const { held } = this;
+    if (held === null) return;
+    this.held = null;
+    held.work.cancel();
+    this.rest = null;
+    this.#noteEnd();
+    // The stream does not tell it twice.
+    if (held.hasClosed) afterTick(() => this.streamClosed());
   }
 
   // From here on: what the stream tells.
 
   /** @internal */
   receive(chunk: Buffer): void {
-    if (this.rest !== null || this.isInEvent || this.inflating !== null) {
+    if (this.rest !== null || this.isInEvent || this.held !== null) {
       // Only a stream comes here that ignores pause(), or that delivers the answer to a write() inside of it.
       this.rest = this.rest === null ? chunk : Buffer.concat([this.rest, chunk]);
       return;
@@ -487,9 +519,9 @@ export class Transport implements ConnectionEvents, Flushable {
   #keepRest(left: Buffer): void {
     this.rest = this.rest === null ? left : Buffer.concat([left, this.rest]);
     this.stream.pause();
-    if (this.connection.isSuspended || this.inflating !== null) return;
-    // It has inflated its share, and others come first; or a listener has thrown.
-    if (this.connection.isExhausted) afterPoll(resumeDeferred, this);
+    if (this.connection.isSuspended || this.held !== null) return;
+    // It has inflated its share; or a listener has thrown.
+    if (this.connection.isExhausted) this.#letOthersBeFirst();
     else this.#scheduleResume();
   }
 
@@ -507,8 +539,8 @@ export class Transport implements ConnectionEvents, Flushable {
   streamEnded(): void {
     // A stream that heeds pause() has nothing left here.
     this.#deliverRest();
-    if (this.inflating !== null) {
-      this.inflating.hasEnded = true;
+    if (this.held !== null) {
+      this.held.hasEnded = true;
       return;
     }
     this.#noteEnd();
@@ -534,9 +566,9 @@ export class Transport implements ConnectionEvents, Flushable {
   /** @internal */
   streamFailed(error: Error): void {
     this.owner[onStreamError](error);
-    // What an error has cut off is not waited for.
-    this.#cancelInflating();
     this.owner[onEnding]();
+    // What an error has cut off is not waited for.
+    this.#giveUpHeld();
     // Most streams have done it themselves.
     this.stream.destroy();
   }
@@ -552,8 +584,8 @@ export class Transport implements ConnectionEvents, Flushable {
     // The listener for errors stays: some streams report one after they have closed, and nobody else would take it.
     this.owner[onEnding]();
     this.#deliverRest();
-    if (this.inflating !== null) {
-      this.inflating.hasClosed = true;
+    if (this.held !== null) {
+      this.held.hasClosed = true;
       return;
     }
     const { connection } = this;
@@ -572,7 +604,12 @@ export class Transport implements ConnectionEvents, Flushable {
   #deliverRest(): void {
     const { connection, stream } = this;
     // A stream that tells of its end inside of an event gets nothing more delivered: what is received there waits for the event's end.
-    while (connection.isReceiving && !this.isInEvent && this.inflating === null) {
+    while (connection.isReceiving && !this.isInEvent) {
+      if (this.held !== null) {
+        if (this.held.deliver === null) return;
+        this.#deliverHeld(this.held);
+        continue;
+      }
       const chunk: Buffer | null = this.rest ?? (stream.readableLength > 0 ? stream.read() : null);
       if (chunk === null) return;
       this.rest = null;
@@ -653,7 +690,7 @@ export class Transport implements ConnectionEvents, Flushable {
       this.#endStream();
       return;
     }
-    this.#cancelInflating();
+    this.#giveUpHeld();
     this.stream.destroy();
   }
 
@@ -710,19 +747,20 @@ export class Transport implements ConnectionEvents, Flushable {
     pending: PendingSend | undefined,
   ): void | Promise<void> {
     const { connection } = this;
-    if (!this.#deflatesApart(data, compresses)) {
+    // What cannot be sent any more need not be compressed.
+    if (!this.stream.writable || !this.#deflatesApart(data, compresses)) {
       this.#whileOpen(pending, () => connection.send(data, isBinary, fin, masked, compresses));
       return;
     }
-    const octets = Buffer.from(data as Uint8Array);
-    return this.#deflateApart(octets).then(
+    const octets = typeof data === 'string' ? Buffer.from(data) : asBuffer(data);
+    return this.#deflateApart(octets, fin).then(
       (deflated) =>
         this.#whileOpen(pending, () => connection.sendDeflated(deflated, octets, isBinary, fin, masked, true)),
       (error) => this.#failToSend(error as Error, pending),
     );
   }
 
-  #deflateApart(octets: Buffer): Promise<Buffer> {
+  #deflateApart(octets: Buffer, fin: boolean): Promise<Buffer> {
     const { settings } = this;
     return new Promise((resolve, reject) => {
       const done = (error: Error | null, deflated?: Buffer) => {
@@ -730,7 +768,7 @@ export class Transport implements ConnectionEvents, Flushable {
         if (deflated === undefined) reject(error);
         else resolve(deflated);
       };
-      const work = deflateApart(octets, settings.deflate!.deflateOptions, settings.concurrencyLimit, done);
+      const work = deflateApart(octets, settings.deflate!.optionsApart, settings.concurrencyLimit, done, fin);
       this.deflating = {
         cancel: () => {
           work.cancel();
@@ -832,9 +870,13 @@ export class Transport implements ConnectionEvents, Flushable {
   /** @internal */
   continueReading(): void {
     this.isResumeScheduled = false;
-    if (this.isPausedByOwner || this.stream.destroyed || this.inflating !== null) return;
+    if (this.isPausedByOwner || this.stream.destroyed) return;
     this.connection.isSuspended = false;
-    const { rest } = this;
+    const { rest, held } = this;
+    if (held !== null) {
+      if (held.deliver !== null) this.#deliverHeld(held);
+      return;
+    }
     if (rest !== null) {
       this.rest = null;
       try {
@@ -859,7 +901,7 @@ export class Transport implements ConnectionEvents, Flushable {
 
   /** Lets the stream deliver, unless something of what it delivered before still waits. */
   #flow(): void {
-    if (!this.connection.isSuspended && this.rest === null && this.inflating === null) this.stream.resume();
+    if (!this.connection.isSuspended && this.rest === null && this.held === null) this.stream.resume();
   }
 }
 
@@ -879,6 +921,10 @@ class PendingSend extends AsyncResource {
 
 function pendingSend(callback: SendCallback | undefined): PendingSend | undefined {
   return callback === undefined ? undefined : new PendingSend(callback);
+}
+
+function asBuffer(octets: Uint8Array): Buffer {
+  return Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength);
 }
 
 function demandControlLength(length: number): void {
@@ -924,9 +970,11 @@ interface Ending {
   hasSentClose: boolean;
 }
 
-/** A message that is being inflated on the thread pool, and what the stream has told meanwhile. */
-interface Inflating {
+/** A message that is being inflated on the thread pool, or the turn of others; and what has happened meanwhile. */
+interface Held {
   readonly work: ApartWork;
+  /** Delivers what came of it, once that is there: then it waits for the end of a pause only. */
+  deliver: (() => void) | null;
   hasEnded: boolean;
   hasClosed: boolean;
 }

@@ -1,5 +1,5 @@
 import { createDeflateRaw, createInflateRaw, type DeflateRaw, type InflateRaw } from 'node:zlib';
-import { blamePeer, levelFor, maxFinalBlocks, tooManyFinalBlocks } from '../extension/deflate-messages.ts';
+import { blamePeer, levelOfLarge, maxFinalBlocks, tooManyFinalBlocks } from '../extension/deflate-messages.ts';
 import type { EndpointDeflate } from '../extension/endpoint-deflate.ts';
 import { InflateError } from '../extension/inflate-error.ts';
 import {
@@ -98,9 +98,18 @@ abstract class Work<Stream extends DeflateRaw | InflateRaw> implements ApartWork
 class DeflateWork extends Work<DeflateRaw> {
   readonly #options: RawDeflateOptions;
 
-  constructor(octets: Buffer, options: RawDeflateOptions, concurrencyLimit: number, callback: ApartCallback) {
+  readonly #fin: boolean;
+
+  constructor(
+    octets: Buffer,
+    options: RawDeflateOptions,
+    concurrencyLimit: number,
+    callback: ApartCallback,
+    fin: boolean,
+  ) {
     super(octets, concurrencyLimit, callback);
     this.#options = options;
+    this.#fin = fin;
   }
 
   protected start(): void {
@@ -108,22 +117,26 @@ class DeflateWork extends Work<DeflateRaw> {
   }
 
   protected ended(): void {
-    this.finish(null, withoutTail(Buffer.concat(this.output)));
+    const deflated = Buffer.concat(this.output);
+    // As where it is done at once: the end of a flush is left out at the end of a message only (§7.2.1).
+    this.finish(null, this.#fin ? withoutTail(deflated) : deflated);
   }
 }
 
 /**
  * Compresses a message (RFC 7692 §7.2.1), or a fragment of one, on the thread pool, with an empty window.
  * @param octets Must not change until `callback` is called.
+ * @param fin Whether the message ends with it.
  */
 export function deflateApart(
   octets: Buffer,
   options: RawDeflateOptions,
   concurrencyLimit: number,
   callback: ApartCallback,
+  fin = true,
 ): ApartWork {
-  const level = options.level ?? levelFor(octets.length, false);
-  const work = new DeflateWork(octets, { ...options, level }, concurrencyLimit, callback);
+  const level = options.level ?? levelOfLarge;
+  const work = new DeflateWork(octets, { ...options, level }, concurrencyLimit, callback, fin);
   waitForTurn(work);
   return work;
 }
@@ -144,8 +157,11 @@ export function prepareApart(
   }
   let variant = variants.get(deflate.variant);
   if (variant === undefined) {
+    const others = variants;
     variant = new Promise((resolve, reject) => {
-      deflateApart(message.octets, deflate.deflateOptions, concurrencyLimit, (error, deflated) => {
+      deflateApart(message.octets, deflate.optionsApart, concurrencyLimit, (error, deflated) => {
+        // The frame is with the message now; and who sends it later may have better luck.
+        others.delete(deflate.variant);
         if (deflated === undefined) {
           reject(error);
           return;

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { deflateTerms } from '../../src/extension/deflate-negotiation.ts';
+import { NegotiationError } from '../../src/extension/negotiation-error.ts';
 import {
   checkResponse,
   headerEntries,
@@ -316,6 +318,54 @@ describe('requestFields', () => {
         },
       ),
     );
+  });
+});
+
+describe('permessage-deflate', () => {
+  const switching = { upgrade: 'websocket', connection: 'Upgrade', 'sec-websocket-accept': accept };
+  const answer = (extensions: string, terms = deflateTerms()) =>
+    checkResponse(
+      { status: 101, headers: { ...switching, 'sec-websocket-extensions': extensions } },
+      { key, deflate: terms },
+    );
+
+  it('is offered on the terms that are given, and wins over a field of the application', () => {
+    const offered = (terms?: Parameters<typeof deflateTerms>[0]) =>
+      requestFields({ key, deflate: deflateTerms(terms), headers: { 'sec-websocket-extensions': 'x' } });
+    expect(offered()['Sec-WebSocket-Extensions']).toBe('permessage-deflate; client_max_window_bits');
+    expect(offered({ serverNoContextTakeover: true, clientMaxWindowBits: 10 })['Sec-WebSocket-Extensions']).toBe(
+      'permessage-deflate; server_no_context_takeover; client_max_window_bits=10',
+    );
+    expect(offered()['sec-websocket-extensions']).toBeUndefined();
+    expect(requestFields({ key })).not.toHaveProperty('Sec-WebSocket-Extensions');
+  });
+
+  it('is agreed on as the response says, or not at all', () => {
+    expect(answer('permessage-deflate; server_no_context_takeover; client_max_window_bits=9').deflate).toEqual({
+      serverNoContextTakeover: true,
+      clientNoContextTakeover: false,
+      serverMaxWindowBits: 15,
+      clientMaxWindowBits: 9,
+    });
+    expect(checkResponse({ status: 101, headers: switching }, { key, deflate: deflateTerms() }).deflate).toBeNull();
+  });
+
+  it.each([
+    ['another extension', 'x-webkit-deflate-frame', SyntaxError],
+    ['another extension beside it', 'permessage-deflate, x', SyntaxError],
+    ['it twice', 'permessage-deflate, permessage-deflate', NegotiationError],
+    ['an unknown parameter', 'permessage-deflate; x', NegotiationError],
+    ['a window that is none', 'permessage-deflate; server_max_window_bits=16', NegotiationError],
+    ['a field that is malformed', 'permessage-deflate;', SyntaxError],
+    ['an empty field', '', SyntaxError],
+  ])('fails the handshake on %s', (_title, extensions, cause) => {
+    const error = thrownBy(() => answer(extensions));
+    expect(error).toMatchObject({
+      code: 'GOODWIRE_INVALID_EXTENSIONS',
+      message: 'Invalid Sec-WebSocket-Extensions header',
+      status: 101,
+    });
+    expect(error.cause).toBeInstanceOf(cause);
   });
 });
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { deflateTerms } from '../../src/extension/deflate-negotiation.ts';
 import { HandshakeError } from '../../src/handshake/handshake-error.ts';
 import {
   agree,
@@ -248,6 +249,56 @@ describe('agree', () => {
       extensions: '',
       deflate: null,
     });
+  });
+
+  it.each([
+    ['permessage-deflate', {}, 'permessage-deflate', [false, false, 15, 15]],
+    [
+      'permessage-deflate; client_max_window_bits',
+      { clientMaxWindowBits: 9 },
+      'permessage-deflate; client_max_window_bits=9',
+      [false, false, 15, 9],
+    ],
+    [
+      'x; y=1, permessage-deflate; server_max_window_bits=10',
+      { serverNoContextTakeover: true },
+      'permessage-deflate; server_no_context_takeover; server_max_window_bits=10',
+      [true, false, 10, 15],
+    ],
+    [
+      'permessage-deflate; server_max_window_bits=8, permessage-deflate',
+      { serverMaxWindowBits: 9 },
+      'permessage-deflate; server_max_window_bits=9',
+      [false, false, 9, 15],
+    ],
+    ['permessage-deflate; nonsense, permessage-deflate', {}, 'permessage-deflate', [false, false, 15, 15]],
+  ])('agrees to %s on the terms %j', (offered, terms, extensions, [serverNo, clientNo, serverBits, clientBits]) => {
+    const agreement = agree(readOffer(request({ 'sec-websocket-extensions': offered })), '', deflateTerms(terms));
+    expect(agreement).toMatchObject({
+      extensions,
+      deflate: {
+        serverNoContextTakeover: serverNo,
+        clientNoContextTakeover: clientNo,
+        serverMaxWindowBits: serverBits,
+        clientMaxWindowBits: clientBits,
+      },
+    });
+  });
+
+  it.each([
+    ['none is offered', 'x-webkit-deflate-frame'],
+    ['a window is out of range', 'permessage-deflate; server_max_window_bits=7'],
+    ['a parameter comes twice', 'permessage-deflate; client_no_context_takeover; client_no_context_takeover'],
+    ['a parameter is unknown', 'permessage-deflate; __proto__'],
+    ['a window is quoted, and has a leading zero', 'permessage-deflate; client_max_window_bits="08"'],
+  ])('goes on without compression where %s (RFC 7692 §7.1)', (_title, offered) => {
+    const agreement = agree(readOffer(request({ 'sec-websocket-extensions': offered })), '', deflateTerms());
+    expect(agreement).toMatchObject({ extensions: '', deflate: null });
+  });
+
+  it('goes on without compression where it has no terms for it', () => {
+    const offered = readOffer(request({ 'sec-websocket-extensions': 'permessage-deflate' }));
+    expect(agree(offered, '')).toMatchObject({ extensions: '', deflate: null });
   });
 
   it('takes none', () => {

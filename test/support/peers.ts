@@ -91,13 +91,14 @@ export function memoryPair(options: { server?: object; client?: object } = {}): 
   return { client, served, clientStream, servedStream };
 }
 
-/** A raw TCP connection on which the opening handshake has been done: what a hostile peer has in hand. */
-export async function rawClient(peers: Peers): Promise<net.Socket> {
+/** A raw TCP connection on which the opening handshake has been done: what a hostile peer has in hand. It may ask for extensions. */
+export async function rawClient(peers: Peers, extensions = ''): Promise<net.Socket> {
   const { port } = peers.httpServer.address() as net.AddressInfo;
   const socket = net.connect(port, '127.0.0.1');
   socket.write(
     'GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
-      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
+      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n' +
+      `${extensions && `Sec-WebSocket-Extensions: ${extensions}\r\n`}\r\n`,
   );
   const [head] = (await once(socket, 'data')) as [Buffer];
   if (!head.toString('latin1').startsWith('HTTP/1.1 101 ')) throw new Error(`no 101: ${head}`);

@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { EndpointDeflate } from '../../src/extension/endpoint-deflate.ts';
+import { PreparedMessage } from '../../src/message/prepared-message.ts';
+import { hex } from '../frame/octets.ts';
+
+const agreement = {
+  serverNoContextTakeover: true,
+  clientNoContextTakeover: true,
+  serverMaxWindowBits: 15,
+  clientMaxWindowBits: 15,
+};
+const endpoint = (windowBits = 15) =>
+  new EndpointDeflate('server', { agreement: { ...agreement, serverMaxWindowBits: windowBits } });
+
+describe('a PreparedMessage', () => {
+  it('is text of a string, binary of octets, or what it is said to be', () => {
+    expect(hex(new PreparedMessage('Hello').frame(null))).toBe('81 05 48 65 6c 6c 6f');
+    expect(hex(new PreparedMessage(Buffer.from('Hello')).frame(null))).toBe('82 05 48 65 6c 6c 6f');
+    expect(hex(new PreparedMessage('a', { binary: true }).frame(null))).toBe('82 01 61');
+    expect(hex(new PreparedMessage(new Uint8Array([0x61]), { binary: false }).frame(null))).toBe('81 01 61');
+  });
+
+  it('is not changed by what becomes of the octets that it was made of', () => {
+    const octets = Buffer.from('abc');
+    const message = new PreparedMessage(octets);
+    octets.fill('x');
+    expect(hex(message.frame(null))).toBe('82 03 61 62 63');
+  });
+
+  it('is encoded once, and compressed once for each variant', () => {
+    const message = new PreparedMessage('Hello '.repeat(300));
+    expect(message.frame(null)).toBe(message.frame(null));
+    const compressed = message.frame(endpoint());
+    expect([compressed[0], compressed.length < 40]).toEqual([0xc1, true]);
+    expect(message.frame(endpoint())).toBe(compressed);
+    expect(message.frame(endpoint(9))).not.toBe(compressed);
+    expect([message.has(null), message.has(endpoint()), message.has(endpoint(10))]).toEqual([true, true, false]);
+  });
+
+  it('is sent as it is where compression does not make it shorter', () => {
+    const message = new PreparedMessage('Hi');
+    expect(message.frame(endpoint())).toBe(message.frame(null));
+  });
+
+  it('takes what it was compressed to elsewhere', () => {
+    const message = new PreparedMessage('Hello');
+    const frame = message.keep(endpoint(), Buffer.from([1, 2, 3]));
+    expect([hex(frame), message.frame(endpoint()) === frame]).toEqual(['c1 03 01 02 03', true]);
+  });
+
+  it.each([5, null, undefined, {}, new ArrayBuffer(3)])('is not made of %j', (data) => {
+    expect(() => new PreparedMessage(data as never)).toThrow(TypeError);
+  });
+});
