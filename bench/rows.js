@@ -2,7 +2,8 @@
  * The rows of the tables. To add one, add it here; to add a kind, add a module to `measure/` and name it in `run.js`.
  *
  * @typedef {import('./measure/server.js').EchoRow | import('./measure/server.js').ConnectRow | import('./measure/server.js').DeflateRow
- *   | import('./measure/idle.js').IdleRow | import('./measure/client.js').ClientRow} Work
+ *   | import('./measure/idle.js').IdleRow | import('./measure/client.js').ClientRow
+ *   | import('./measure/fanout.js').FanoutRow} Work
  *
  * @typedef {object} Also a further line made of the same measurement
  * @property {string} title
@@ -237,6 +238,66 @@ export const rows = [
     context: 'takeover',
     also: [{ title: 'the same, octets of heap in use', field: 'heap' }],
     mostRounds: 2,
+  },
+  {
+    id: 'fanout-1',
+    title: '100 B to 1 000 subscribers, 1 in flight, per delivery',
+    table: 'servers',
+    kind: 'fanout',
+    size: 100,
+    subscribers: 1000,
+    publishers: 1,
+    depth: 1,
+    variants: 1,
+    goals: { ws: 1 },
+  },
+  {
+    id: 'fanout-4',
+    title: '100 B to 1 000 subscribers, 4 in flight, per delivery',
+    table: 'servers',
+    kind: 'fanout',
+    size: 100,
+    subscribers: 1000,
+    publishers: 1,
+    depth: 4,
+    variants: 1,
+    goals: { ws: 5 },
+  },
+  {
+    id: 'fanout-16',
+    title: '100 B to 1 000 subscribers, 16 in flight, per delivery',
+    table: 'servers',
+    kind: 'fanout',
+    size: 100,
+    subscribers: 1000,
+    publishers: 1,
+    depth: 16,
+    variants: 1,
+    goals: { ws: 15 },
+  },
+  {
+    id: 'fanout-chat',
+    title: '100 B from 32 publishers to 200 subscribers, per delivery',
+    table: 'servers',
+    kind: 'fanout',
+    size: 100,
+    subscribers: 200,
+    publishers: 32,
+    depth: 1,
+    variants: 1,
+    goals: { ws: 15 },
+  },
+  {
+    id: 'fanout-variants',
+    title: '100 B to 1 000 subscribers in 10 variants, 16 in flight, per delivery',
+    table: 'servers',
+    kind: 'fanout',
+    size: 100,
+    subscribers: 1000,
+    publishers: 1,
+    depth: 16,
+    variants: 10,
+    goals: { ws: 15 },
   },
   {
     id: 'client-receive-125',

@@ -8,6 +8,7 @@ import { availableParallelism, cpus, loadavg, release, type } from 'node:os';
 import { parseArgs } from 'node:util';
 import { contestants, FLOOR, SUBJECT } from './contestants.js';
 import { clientTurns } from './measure/client.js';
+import { fanoutTurns } from './measure/fanout.js';
 import { descriptorLimit, idleTurns } from './measure/idle.js';
 import { serverTurns } from './measure/server.js';
 import { rows } from './rows.js';
@@ -33,6 +34,7 @@ const measures = {
   echo: serverTurns,
   connect: serverTurns,
   deflate: serverTurns,
+  fanout: fanoutTurns,
   idle: idleTurns,
   receive: clientTurns,
   send: clientTurns,

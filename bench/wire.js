@@ -206,3 +206,15 @@ export function frames(shape, { count, masked }) {
   }
   return all;
 }
+
+/**
+ * @param {string} message of at most 125 octets of ASCII
+ * @returns {Buffer} a masked text frame of it, with a key of zeros
+ */
+export function text(message) {
+  const frame = Buffer.alloc(6 + message.length);
+  frame[0] = 0x81;
+  frame[1] = 0x80 | message.length;
+  frame.write(message, 6, 'latin1');
+  return frame;
+}

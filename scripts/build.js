@@ -83,11 +83,11 @@ function writeCommonTypes(name) {
 }
 
 /**
- * The type parameters that a declaration begins with: names, with defaults that are names too.
+ * The type parameters that a declaration begins with: names, with bounds and defaults that are names too.
  * @param {string} text
  */
 function typeParameters(text) {
-  const list = /^<(\w+(?: = \w+)?(?:, \w+(?: = \w+)?)*)>/.exec(text)?.[0];
+  const list = /^<\w+(?: extends \w+)?(?: = \w+)?(?:, \w+(?: extends \w+)?(?: = \w+)?)*>/.exec(text)?.[0];
   if (list === undefined) throw new Error(`cannot read the type parameters ${text.slice(0, 60)}`);
   return list;
 }

@@ -144,7 +144,13 @@ function checkRuntime(directory) {
   cpSync(join(root, 'scripts', 'consumers'), directory, { recursive: true });
   for (const node of nodes) {
     const version = run(node, ['--version']).stdout.trim();
-    const programs = [['esm.mjs'], ['commonjs.cjs'], ['--no-warnings', '--conditions=browser', 'browser.mjs']];
+    const programs = [
+      ['esm.mjs'],
+      ['commonjs.cjs'],
+      ['--no-warnings', '--conditions=browser', 'browser.mjs'],
+      ['compression.mjs'],
+      ['compression.mjs', 'documented'],
+    ];
     // Where Node can require an ES module it is forbidden to: nothing but CommonJS passes then, in Jest, too.
     if (run(node, ['-p', `process.allowedNodeEnvironmentFlags.has('${commonJsOnly}')`]).stdout === 'true\n') {
       programs.push([commonJsOnly, 'commonjs.cjs'], [commonJsOnly, '--conditions=browser', 'browser.cjs']);

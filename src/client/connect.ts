@@ -92,7 +92,10 @@ class Attempt implements ConnectAttempt {
     // As with most options, programs say `isNeeded && …`.
     const signal = options.signal || undefined;
     this.#protocols = [...protocols];
-    this.#deflate = readDeflateOptions('client', options.perMessageDeflate ?? true);
+    this.#deflate = readDeflateOptions(
+      'client',
+      options.perMessageDeflate === undefined ? true : options.perMessageDeflate,
+    );
     this.#options = options;
     this.#events = events;
     this.#home = address;

@@ -118,6 +118,9 @@ export class MessageDeflater {
 /** Each costs a new stream, for as little as two octets. Who compresses in final blocks at all has one in a message or fragment. */
 export const maxFinalBlocks = 1024;
 
+/** How often zlib could begin anew in the time that it takes to make a state and to give it its window. */
+const ownState = 8;
+
 /**
  * Inflates messages (RFC 7692 §7.2.2), synchronously. As with {@link MessageDeflater}, it has memory of its own only with context
  * takeover, from the first message until {@link close}.
@@ -125,6 +128,8 @@ export const maxFinalBlocks = 1024;
 export class MessageInflater {
   readonly #settings: MessageInflaterSettings;
   #raw: RawInflater | null = null;
+  /** How many times zlib had to begin in the last call, which costs something also where nothing comes out; a state of its own counts as 8. */
+  begins = 0;
   /** With context takeover: what zlib's window holds, for the messages that are not inflated here. */
   readonly #window: SlidingWindow | null;
 
@@ -157,12 +162,13 @@ export class MessageInflater {
    * {@link skip} has been told what came of it elsewhere, with {@link dictionary}.
    */
   inflateUpTo(octets: Uint8Array, most: number): Buffer | null {
+    this.begins = 1;
     if (octets.length === 0) return Buffer.alloc(0);
     const raw = this.#open();
     let message: Buffer | null = null;
     let hasFailed = true;
     try {
-      message = inflateMessage(raw, octets, most);
+      message = this.#inflateAll(raw, octets, most);
       hasFailed = false;
       return message;
     } finally {
@@ -177,6 +183,7 @@ export class MessageInflater {
    * @throws as {@link inflate}.
    */
   peek(octets: Uint8Array, most: number): Buffer | null {
+    this.begins = this.#window === null ? 1 : ownState;
     if (octets.length === 0) return Buffer.alloc(0);
     const { rung = zlibRung() } = this.#settings;
     const raw = this.#window === null ? this.#open() : rung.createInflater(this.#withWindow());
@@ -202,6 +209,27 @@ export class MessageInflater {
     this.#begin(false);
   }
 
+  /**
+   * Stream after stream: one has ended behind a block with BFINAL, which is no more than another way to flush (§7.2.3.4). What follows of
+   * the message is inflated as it would be else, with a window that is empty: who compresses so has begun anew too.
+   */
+  #inflateAll(raw: RawInflater, octets: Uint8Array, most: number): Buffer | null {
+    const first = inflateStream(raw, octets, 0, most);
+    if (first === null || raw.end === octets.length) return first;
+    const parts = [first];
+    let length = first.length;
+    while (raw.end < octets.length) {
+      if (this.begins > maxFinalBlocks) throw tooManyFinalBlocks();
+      this.begins++;
+      raw.reset();
+      const part = inflateStream(raw, octets, raw.end, most - length);
+      if (part === null) return null;
+      parts.push(part);
+      length += part.length;
+    }
+    return Buffer.concat(parts, length);
+  }
+
   #open(): RawInflater {
     if (this.#raw !== null) return this.#raw;
     const { takesContextOver, rung = zlibRung() } = this.#settings;
@@ -224,26 +252,6 @@ export class MessageInflater {
   close(): void {
     if (this.#window !== null) this.#begin(true);
   }
-}
-
-/**
- * Stream after stream: one has ended behind a block with BFINAL, which is no more than another way to flush (§7.2.3.4). What follows of
- * the message is inflated as it would be else, with a window that is empty: who compresses so has begun anew too.
- */
-function inflateMessage(raw: RawInflater, octets: Uint8Array, most: number): Buffer | null {
-  const first = inflateStream(raw, octets, 0, most);
-  if (first === null || raw.end === octets.length) return first;
-  const parts = [first];
-  let length = first.length;
-  for (let finalBlocks = 1; raw.end < octets.length; finalBlocks++) {
-    if (finalBlocks > maxFinalBlocks) throw tooManyFinalBlocks();
-    raw.reset();
-    const part = inflateStream(raw, octets, raw.end, most - length);
-    if (part === null) return null;
-    parts.push(part);
-    length += part.length;
-  }
-  return Buffer.concat(parts, length);
 }
 
 function inflateStream(raw: RawInflater, octets: Uint8Array, start: number, most: number): Buffer | null {

@@ -1,52 +1,245 @@
-import { matches } from './goods-name.ts';
+import { hasStars } from './goods-name.ts';
+import { PatternTree } from './pattern-tree.ts';
 
-/** Who has booked what, both ways. */
-export class Ledger<Subscriber, Entry> {
-  readonly #patterns = new Map<string, Map<Subscriber, Set<Entry>>>();
+/** One line of a ledger: who has booked what. */
+export interface Line<Subscriber, Entry> {
+  readonly subscriber: Subscriber;
+  readonly pattern: string;
+  readonly entry: Entry;
+}
+
+interface WrittenLine<Subscriber, Entry> extends Line<Subscriber, Entry> {
+  /** Where it stands on the page of its pattern. */
+  at: number;
+}
+
+/** Where a line stands that has been struck. */
+const struck = -1;
+
+/** The lines of one pattern. */
+type Page<Subscriber, Entry> = WrittenLine<Subscriber, Entry> | WrittenLine<Subscriber, Entry>[];
+
+/** The lines of one subscriber. */
+type Account<Subscriber, Entry> =
+  | WrittenLine<Subscriber, Entry>
+  | WrittenLine<Subscriber, Entry>[]
+  | Map<string, WrittenLine<Subscriber, Entry> | Map<Entry, WrittenLine<Subscriber, Entry>>>;
+
+/** Lines that an account looks through one by one; with more it keeps a map, which takes more memory. */
+const few = 8;
+
+/** As a map or a set compares: `NaN` is itself. */
+function isSame(a: unknown, b: unknown): boolean {
+  return a === b || Object.is(a, b);
+}
+
+/** With another at its end. While it is small the array has no room to spare, of which `push` would leave it 16 places. */
+function appended<T>(items: T | T[], item: T): T[] {
+  if (!Array.isArray(items)) return [items, item];
+  if (items.length < few) return items.concat([item]);
+  items.push(item);
+  return items;
+}
+
+function findLine<S, E>(account: Account<S, E> | undefined, pattern: string, entry: E): WrittenLine<S, E> | undefined {
+  const isIt = (line: WrittenLine<S, E>) => line.pattern === pattern && isSame(line.entry, entry);
+  if (account === undefined) return undefined;
+  if (Array.isArray(account)) return account.find(isIt);
+  if (!(account instanceof Map)) return isIt(account) ? account : undefined;
+  const lines = account.get(pattern);
+  if (lines === undefined || lines instanceof Map) return lines?.get(entry);
+  return isSame(lines.entry, entry) ? lines : undefined;
+}
+
+function linesOf<S, E>(account: Account<S, E> | undefined): WrittenLine<S, E>[] {
+  if (account === undefined) return [];
+  if (Array.isArray(account)) return [...account];
+  if (!(account instanceof Map)) return [account];
+  const lines: WrittenLine<S, E>[] = [];
+  for (const some of account.values()) {
+    if (!(some instanceof Map)) lines.push(some);
+    else for (const line of some.values()) lines.push(line);
+  }
+  return lines;
+}
+
+/** @returns The account with the line in it, which is not there yet. */
+function enter<S, E>(account: Account<S, E> | undefined, line: WrittenLine<S, E>): Account<S, E> {
+  if (account === undefined) return line;
+  if (!(account instanceof Map)) {
+    if (!Array.isArray(account) || account.length < few) return appended(account, line);
+    const map: Account<S, E> = new Map();
+    for (const earlier of account) enter(map, earlier);
+    return enter(map, line);
+  }
+  const { pattern, entry } = line;
+  const lines = account.get(pattern);
+  if (lines === undefined) account.set(pattern, line);
+  else if (lines instanceof Map) lines.set(entry, line);
+  else {
+    account.set(
+      pattern,
+      new Map([
+        [lines.entry, lines],
+        [entry, line],
+      ]),
+    );
+  }
+  return account;
+}
+
+/** @returns The account without the line, which is in it; undefined when it was the last. */
+function remove<S, E>(account: Account<S, E>, line: WrittenLine<S, E>): Account<S, E> | undefined {
+  if (Array.isArray(account)) {
+    const [one, other] = account;
+    if (account.length === 2) return line === one ? other : one;
+    return account.filter((another) => another !== line);
+  }
+  if (!(account instanceof Map)) return undefined;
+  const lines = account.get(line.pattern);
+  if (lines instanceof Map && lines.size > 1) lines.delete(line.entry);
+  else account.delete(line.pattern);
+  return account.size === 0 ? undefined : account;
+}
+
+/**
+ * Who has booked what, both ways. A pure value: it knows nothing of what subscribers and entries are, and tells nobody.
+ *
+ * A line is a subscriber, a pattern and an entry, which is what distinguishes several bookings of a subscriber with the same pattern;
+ * they are compared as a `Set` does. Names and patterns are segments apart by `/`, and may be any text; a segment `*` of a pattern stands for
+ * one segment of a name, and `**` for any number of them, also none.
+ *
+ * To book and to strike take the same time however many lines there are, but for the segments of a pattern with stars. A line takes
+ * about 100 octets, and what is booked once is not kept in a set of its own.
+ */
+export class Ledger<Subscriber extends object, Entry> {
+  readonly #pages = new Map<string, Page<Subscriber, Entry>>();
+  readonly #accounts = new Map<Subscriber, Account<Subscriber, Entry>>();
+  /** The patterns with stars: all others are found by the name itself. */
+  readonly #tree = new PatternTree();
+  #size = 0;
+
+  /** The number of lines. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The number of subscribers that have booked anything. */
+  get subscribers(): number {
+    return this.#accounts.size;
+  }
+
+  /** The number of different patterns that are booked. */
+  get patterns(): number {
+    return this.#pages.size;
+  }
 
   /** @returns false if it was booked already. */
   book(subscriber: Subscriber, pattern: string, entry: Entry): boolean {
-    let subscribers = this.#patterns.get(pattern);
-    if (subscribers === undefined) {
-      subscribers = new Map();
-      this.#patterns.set(pattern, subscribers);
+    const account = this.#accounts.get(subscriber);
+    if (findLine(account, pattern, entry) !== undefined) return false;
+    const page = this.#pages.get(pattern);
+    const line = { subscriber, pattern, entry, at: 0 };
+    if (page === undefined) {
+      this.#pages.set(pattern, line);
+      if (hasStars(pattern)) this.#tree.add(pattern);
+    } else {
+      // A text of the page, not another of the same content for each of its lines.
+      const [first] = Array.isArray(page) ? page : [page];
+      line.pattern = first!.pattern;
+      line.at = Array.isArray(page) ? page.length : 1;
+      const longer = appended(page, line);
+      if (longer !== page) this.#pages.set(line.pattern, longer);
     }
-    let entries = subscribers.get(subscriber);
-    if (entries === undefined) {
-      entries = new Set();
-      subscribers.set(subscriber, entries);
-    }
-    if (entries.has(entry)) return false;
-    entries.add(entry);
+    const now = enter(account, line);
+    if (now !== account) this.#accounts.set(subscriber, now);
+    this.#size++;
     return true;
   }
 
+  /** @returns false if it was not booked. */
   strike(subscriber: Subscriber, pattern: string, entry: Entry): boolean {
-    const subscribers = this.#patterns.get(pattern);
-    const entries = subscribers?.get(subscriber);
-    if (!entries?.delete(entry)) return false;
-    if (entries.size === 0) subscribers!.delete(subscriber);
-    if (subscribers!.size === 0) this.#patterns.delete(pattern);
+    const account = this.#accounts.get(subscriber);
+    const line = findLine(account, pattern, entry);
+    if (account === undefined || line === undefined) return false;
+    const rest = remove(account, line);
+    if (rest === undefined) this.#accounts.delete(subscriber);
+    else if (rest !== account) this.#accounts.set(subscriber, rest);
+    this.#strikeFromPage(line);
     return true;
   }
 
-  strikeAll(subscriber: Subscriber): void {
-    for (const [pattern, subscribers] of this.#patterns) {
-      subscribers.delete(subscriber);
-      if (subscribers.size === 0) this.#patterns.delete(pattern);
-    }
+  /**
+   * Strikes all that a subscriber has booked.
+   * @returns What that was.
+   */
+  strikeAll(subscriber: Subscriber): Line<Subscriber, Entry>[] {
+    const lines = linesOf(this.#accounts.get(subscriber));
+    this.#accounts.delete(subscriber);
+    for (const line of lines) this.#strikeFromPage(line);
+    return lines;
   }
 
+  #strikeFromPage(line: WrittenLine<Subscriber, Entry>): void {
+    const { pattern } = line;
+    const page = this.#pages.get(pattern);
+    this.#size--;
+    if (Array.isArray(page) && page.length > 1) {
+      // The last takes its place.
+      const last = page.pop()!;
+      if (last !== line) {
+        page[line.at] = last;
+        last.at = line.at;
+      }
+    } else {
+      this.#pages.delete(pattern);
+      if (hasStars(pattern)) this.#tree.delete(pattern);
+    }
+    line.at = struck;
+  }
+
+  /** What a subscriber has booked. */
+  ofSubscriber(subscriber: Subscriber): Line<Subscriber, Entry>[] {
+    return linesOf(this.#accounts.get(subscriber));
+  }
+
+  /** What is booked with exactly this pattern. */
+  ofPattern(pattern: string): Line<Subscriber, Entry>[] {
+    return this.#linesOn(this.#pages.get(pattern));
+  }
+
+  /** What is booked with any pattern that matches a name. */
+  ofGoods(name: string): Line<Subscriber, Entry>[] {
+    return this.#matching(name);
+  }
+
+  /**
+   * Visits each line whose pattern matches a name, in no order that counts. Its time grows with the number of lines that it finds and with the
+   * nodes of patterns with stars that the name leads to (see {@link PatternTree.forEachMatch}), not with the number of lines.
+   *
+   * `visit` may book and strike whatever it likes: visited are the lines that stood when the walk began, each once, but for those that have been
+   * struck before their turn; what is struck and booked again is a new line, and is not visited. What `visit` throws ends the walk.
+   */
   forEachSubscriber(name: string, visit: (subscriber: Subscriber, entry: Entry, pattern: string) => void): void {
-    for (const [pattern, subscribers] of this.#patterns) {
-      if (!matches(pattern, name)) continue;
-      for (const [subscriber, entries] of subscribers) for (const entry of entries) visit(subscriber, entry, pattern);
+    for (const { subscriber, entry, pattern, at } of this.#matching(name)) {
+      if (at !== struck) visit(subscriber, entry, pattern);
     }
   }
 
-  get size(): number {
-    let size = 0;
-    for (const subscribers of this.#patterns.values()) for (const { size: own } of subscribers.values()) size += own;
-    return size;
+  #matching(name: string): WrittenLine<Subscriber, Entry>[] {
+    // With stars it would be a pattern, and those are in the tree.
+    let found = this.#linesOn(hasStars(name) ? undefined : this.#pages.get(name));
+    this.#tree.forEachMatch(name, (pattern) => {
+      const lines = this.#linesOn(this.#pages.get(pattern));
+      if (found.length === 0) found = lines;
+      else for (const line of lines) found.push(line);
+    });
+    return found;
+  }
+
+  /** A copy, which no visit changes. */
+  #linesOn(page: Page<Subscriber, Entry> | undefined): WrittenLine<Subscriber, Entry>[] {
+    if (page === undefined) return [];
+    return Array.isArray(page) ? page.slice() : [page];
   }
 }

@@ -141,8 +141,7 @@ class SocketLink implements Link {
   send(octets: readonly Uint8Array[]): void {
     if (this.#websocket.readyState !== WebSocket.OPEN) return;
     try {
-      this.#transport.connection.demandUnfragmented();
-      this.#transport.sendRaw(octets);
+      this.#transport.sendShared(octets);
     } catch (error) {
       // Somebody else sends on it. What was to be sent is lost, so that it cannot go on.
       this.#observer.failure({ place: 'market', goods: undefined, variant: undefined, error });

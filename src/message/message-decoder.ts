@@ -33,7 +33,7 @@ export interface MessageDecoderOptions {
   readonly maxPayload?: number;
 }
 
-/** What inflating costs at the least, in octets inflated at that cost: a call of zlib, and a clean start. */
+/** What it costs at the least to have zlib begin, in octets inflated at that cost: a call of zlib, and a clean start. */
 const leastInflated = 4096;
 const notAscii = 0x80808080 | 0;
 const leastCapacity = 128;
@@ -210,7 +210,7 @@ export class MessageDecoder {
   }
 
   #inflated(data: Buffer, isBinary: boolean): boolean {
-    this.inflatable -= Math.max(data.length, leastInflated);
+    this.#charge(data.length);
     if (!isBinary && this.validates && !isUtf8(data)) throw new ProtocolError('WS_ERR_INVALID_UTF8');
     return this.#deliver(data, isBinary);
   }
@@ -227,12 +227,16 @@ export class MessageDecoder {
     const limit = this.#limit;
     const most = Math.min(limit, inflatedAtOnce);
     const beginning = this.#ask(octets, most, 'peek');
-    this.inflatable -= Math.max(beginning === null ? most : beginning.length, leastInflated);
+    this.#charge(beginning === null ? most : beginning.length);
     if (beginning === null && most === limit) throw this.#tooLong();
     if (beginning === null || this.isBinary || !this.validates) return;
     this.utf8 ??= new Utf8Validator();
     this.utf8.reset();
     if (!this.utf8.push(beginning, 0, beginning.length)) throw new ProtocolError('WS_ERR_INVALID_UTF8');
+  }
+
+  #charge(inflated: number): void {
+    this.inflatable -= Math.max(inflated, leastInflated * this.inflater!.begins);
   }
 
   get #limit(): number {

@@ -326,7 +326,7 @@ function complete(attempt: Attempt): void {
 
   socket.write(response.head);
   const { protocol, deflate } = response;
-  host.shared = sharedSettings(host.options, host.shared);
+  host.shared = sharedSettings(optionsBehind(host.options, response), host.shared);
   const settings = agreedSettings(host.shared, deflate);
   websocket.setSocket(socket, head, { protocol, deflate: deflate ?? undefined, settings });
   socket.removeListener('error', onSocketError);
@@ -339,26 +339,35 @@ interface Response {
   readonly head: string;
   readonly protocol: string;
   readonly deflate: DeflateAgreement | null;
+  /** The option on whose terms it does. */
+  readonly option: UpgradeOptions['perMessageDeflate'];
+}
+
+/** Who shows the lines of the response to somebody may find another option behind that, which is for the requests to come. */
+function optionsBehind(options: UpgradeOptions, { option }: Response): UpgradeOptions {
+  return options.perMessageDeflate === option ? options : { ...options, perMessageDeflate: option };
 }
 
 function compose({ host, request, offer }: Attempt): Response {
   const { responseHeaders } = host.options;
-  const agreement = agree(offer, chooseProtocol(host.options, offer, request), termsOf(host));
+  const chosen = chooseProtocol(host.options, offer, request);
+  const { option, terms } = termsOf(host);
+  const agreement = agree(offer, chosen, terms);
   const lines = agreementLines(agreement);
   if (responseHeaders !== undefined) {
     const fields = typeof responseHeaders === 'function' ? responseHeaders(request) : responseHeaders;
     if (fields !== undefined) lines.push(...fieldLines(fields));
   }
   if (host.showLines(lines, request)) requireLines(lines);
-  return { head: formatHead(lines), protocol: agreement.protocol, deflate: agreement.deflate };
+  return { head: formatHead(lines), protocol: agreement.protocol, deflate: agreement.deflate, option };
 }
 
 /** An application may change the option from request to request. */
-function termsOf(host: UpgradeHost): DeflateTerms | undefined {
+function termsOf(host: UpgradeHost): DeflateTermsOf {
   const { perMessageDeflate: option } = host.options;
   if (host.deflate === undefined || host.deflate.option !== option)
     host.deflate = { option, terms: readDeflateOptions('server', option)?.terms };
-  return host.deflate.terms;
+  return host.deflate;
 }
 
 function chooseProtocol(options: UpgradeOptions, { subprotocols }: Offer, request: IncomingMessage): string {

@@ -213,19 +213,19 @@ export class Transport implements ConnectionEvents, Flushable {
    */
   sendPrepared(message: PreparedMessage, callback?: SendCallback): void {
     const { connection } = this;
-    const { octets, isBinary, compresses } = message;
+    const { octets, compresses } = message;
     const { deflate, role } = this.settings;
     const isCompressed = connection.compresses(octets, compresses);
     // Masked with a key of its own, or compressed with a context of its own.
     if (role === 'client' || (isCompressed && deflate!.takesContextOver)) {
-      connection.demandUnfragmented();
-      this.send(octets, isBinary, true, role === 'client', compresses, callback);
+      this.#sendPreparedAlone(message, callback);
       return;
     }
     const variant = isCompressed ? deflate : null;
     if (this.queue !== null || (octets.length > deflatedAtOnce && !message.has(variant))) {
       const pending = pendingSend(callback);
       this.#enqueue(octets.length, async () => {
+        this.queue!.waitsFor = compressing;
         try {
           if (!message.has(variant)) await prepareApart(message, deflate!, this.settings.concurrencyLimit);
         } catch (error) {
@@ -240,6 +240,27 @@ export class Transport implements ConnectionEvents, Flushable {
     this.#written(pendingSend(callback), true);
   }
 
+  /** Sends it as {@link send} would, but not as a fragment of the message that is being sent when its turn comes. */
+  #sendPreparedAlone({ octets, isBinary, compresses }: PreparedMessage, callback?: SendCallback): void {
+    const { connection } = this;
+    const masked = this.settings.role === 'client';
+    if (this.queue === null) {
+      connection.demandUnfragmented();
+      this.send(octets, isBinary, true, masked, compresses, callback);
+      return;
+    }
+    const pending = pendingSend(callback);
+    this.#enqueue(octets.length, () => {
+      try {
+        connection.demandUnfragmented();
+      } catch (error) {
+        if (pending !== undefined) callAll([pending], error as Error);
+        return;
+      }
+      return this.#sendInTurn(octets, isBinary, true, masked, compresses, pending);
+    });
+  }
+
   /** Sends frames that are encoded already, one behind the other and as they are. */
   sendRaw(frames: readonly Uint8Array[], callback?: SendCallback): void {
     const { connection } = this;
@@ -252,6 +273,32 @@ export class Transport implements ConnectionEvents, Flushable {
     for (const frame of frames) connection.sendRaw(frame);
     this.#written(pendingSend(callback));
     if (frames.some(({ length }) => length > copyUpTo)) this.flush();
+  }
+
+  /**
+   * Sends whole frames that many connections share, octets and all: they are handed to the stream at once and by reference, behind what
+   * was sent before, and are never to be changed.
+   * @throws Error while a fragmented message is being sent, or nothing can be sent.
+   */
+  sendShared(frames: readonly Uint8Array[]): void {
+    const { connection, stream } = this;
+    connection.demandUnfragmented();
+    if (!connection.isOpen || this.queue !== null) {
+      this.sendRaw(frames);
+      return;
+    }
+    this.flush();
+    if (!stream.writable) return;
+    try {
+      if (frames.length > 1) stream.cork();
+      for (const frame of frames) stream.write(frame);
+      if (frames.length > 1) stream.uncork();
+    } catch (error) {
+      // As in flush(): others that are sent the same must not suffer.
+      stream.destroy(error as Error);
+      return;
+    }
+    if (stream.writableLength > congestedFrom && stream.writableNeedDrain) connection.isCongested = true;
   }
 
   /** Sends a ping or a pong. @throws RangeError if the payload is longer than 125 octets. */
@@ -752,6 +799,7 @@ export class Transport implements ConnectionEvents, Flushable {
       this.#whileOpen(pending, () => connection.send(data, isBinary, fin, masked, compresses));
       return;
     }
+    // Octets are ours already.
     const octets = typeof data === 'string' ? Buffer.from(data) : asBuffer(data);
     return this.#deflateApart(octets, fin).then(
       (deflated) =>
@@ -762,6 +810,7 @@ export class Transport implements ConnectionEvents, Flushable {
 
   #deflateApart(octets: Buffer, fin: boolean): Promise<Buffer> {
     const { settings } = this;
+    this.queue!.waitsFor = compressing;
     return new Promise((resolve, reject) => {
       const done = (error: Error | null, deflated?: Buffer) => {
         this.deflating = null;
@@ -772,7 +821,7 @@ export class Transport implements ConnectionEvents, Flushable {
       this.deflating = {
         cancel: () => {
           work.cancel();
-          done(closedWhile('data was being compressed'));
+          done(closedWhile(compressing));
         },
       };
     });
@@ -786,6 +835,7 @@ export class Transport implements ConnectionEvents, Flushable {
     const pending = pendingSend(callback);
     this.#enqueue(blob.size, async () => {
       let octets: Uint8Array;
+      this.queue!.waitsFor = readingBlob;
       try {
         octets = new Uint8Array(await blob.arrayBuffer());
       } catch (cause) {
@@ -813,7 +863,7 @@ export class Transport implements ConnectionEvents, Flushable {
       queue.jobs.push({ octets, job });
       return;
     }
-    this.queue = { octets, jobs: [{ octets, job }] };
+    this.queue = { octets, jobs: [{ octets, job }], waitsFor: readingBlob };
     this.connection.holdsClose = true;
     void this.#work(this.queue);
   }
@@ -845,7 +895,7 @@ export class Transport implements ConnectionEvents, Flushable {
         error = thrown as Error;
       }
     } else {
-      error = closedWhile('the blob was being read');
+      error = closedWhile(this.queue!.waitsFor);
     }
     if (error === undefined) this.#written(pending);
     else if (pending !== undefined) callAll([pending], error);
@@ -983,7 +1033,12 @@ interface Held {
 interface SendQueue {
   octets: number;
   readonly jobs: { readonly octets: number; readonly job: () => void | Promise<void> }[];
+  /** Clause of the error for those that have waited in vain; the words are those of `ws`. */
+  waitsFor: string;
 }
+
+const readingBlob = 'the blob was being read';
+const compressing = 'data was being compressed';
 
 /** Stands in the place of a job that is done, so that it can be collected. */
 const done = { octets: 0, job: () => {} };

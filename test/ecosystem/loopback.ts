@@ -3,10 +3,6 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 import WebSocket, { type ClientOptions, type RawData } from 'ws';
-import manifest from 'ws/package.json' with { type: 'json' };
-
-/** Whether what is installed as ws negotiates permessage-deflate: ws does, goodwire does not yet. */
-export const negotiatesDeflate = manifest.name === 'ws';
 
 const connections = new WeakMap<Server, Set<Socket>>();
 

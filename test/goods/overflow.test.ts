@@ -104,6 +104,15 @@ describe('a subscriber that does not read', () => {
     expect(counter.notes.failures).toEqual([]);
   });
 
+  test('gets no item behind the reply to an unsubscribe that it sent before it fell behind', () => {
+    const { counter, provider, goods, slow } = shop('drop-oldest', 10);
+    provider.supply(goods, 'a');
+    slow.begin('unsubscribe', { goods: 'n' });
+    counter.flush();
+    slow.read();
+    expect(slow.take()).toEqual(['ok']);
+  });
+
   test('that unsubscribes and subscribes again while it is behind is not shown what it has left', () => {
     const { counter, provider, goods, slow, supply } = shop('drop-oldest', 10);
     slow.subscribe('*');
@@ -175,6 +184,20 @@ test('a replay takes no more than what the peer reads, and goes on as it does', 
   const missed = skipped.reduce((sum, { from, to }) => sum + to - from + 1, 0);
   expect(offsets.length + missed).toBe(offsets.at(-1));
   expect([...offsets].sort((a, b) => a - b)).toEqual(offsets);
+});
+
+test('a replay that was given up leaves no gap', () => {
+  const counter = new Counter({ highWaterMark: 65_536 });
+  const provider = counter.market.provider('p');
+  const goods = defineGoods<string>('n', { history: { size: 10 } });
+  provider.shelve(goods);
+  for (let i = 0; i < 5; i++) provider.supply(goods, large);
+  const one = counter.connect();
+  one.begin('subscribe', { goods: 'n', last: 5 });
+  provider.supply(goods, 'a');
+  one.begin('unsubscribe', { goods: 'n' });
+  counter.flush();
+  expect(one.take().map((text) => text.slice(0, 4))).toEqual(['ok', 'n 1 ', 'ok']);
 });
 
 test('while one does not read, the other gets all, and what waits for the slow one stays bounded', () => {

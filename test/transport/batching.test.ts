@@ -5,6 +5,7 @@ import { Duplex } from 'node:stream';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 import { WebSocket } from '../../src/index.ts';
+import { insideOf } from '../../src/websocket/websocket.ts';
 import { fromClient, fromServer } from '../support/from-client.ts';
 import { connectPair, implementations, listen, rawClient } from '../support/peers.ts';
 
@@ -351,5 +352,48 @@ describe('answers of one turn of the event loop', () => {
     }
     await quiet();
     expect(Buffer.concat(stream.writes)).toEqual(Buffer.concat(sent));
+  });
+});
+
+describe('frames that many share', () => {
+  const transportOf = (socket: WebSocket) => insideOf(socket).transport!;
+
+  test('leave at once and as they are, behind what was sent before', () => {
+    const { stream, socket } = serve();
+    socket.send('first');
+    const frame = fromServer(1, 'shared');
+    transportOf(socket).sendShared([frame]);
+    expect(stream.writes).toEqual([fromServer(1, 'first'), frame]);
+    transportOf(socket).sendShared([frame, frame]);
+    expect(Buffer.concat(stream.writes.slice(2))).toEqual(Buffer.concat([frame, frame]));
+  });
+
+  test('are refused inside of a fragmented message, and once the connection closes', () => {
+    const { socket } = serve();
+    const transport = transportOf(socket);
+    socket.send('begun', { fin: false });
+    expect(() => transport.sendShared([fromServer(1, 'shared')])).toThrow('fragmented');
+    socket.send('over');
+    socket.close();
+    expect(() => transport.sendShared([fromServer(1, 'shared')])).toThrow('closeSent');
+  });
+
+  test('wait behind a Blob that is being read', async () => {
+    const { stream, socket } = serve();
+    socket.send(new Blob(['blob']) as never);
+    transportOf(socket).sendShared([fromServer(1, 'shared')]);
+    expect(stream.writes).toEqual([]);
+    while (Buffer.concat(stream.writes).length < 14) await immediate();
+    expect(Buffer.concat(stream.writes)).toEqual(Buffer.concat([fromServer(2, 'blob'), fromServer(1, 'shared')]));
+  });
+
+  test('destroy a stream whose write() throws, and nothing else', () => {
+    const { stream, socket } = serve();
+    stream.write = () => {
+      throw new Error('no');
+    };
+    transportOf(socket).sendShared([fromServer(1, 'shared')]);
+    expect(stream.destroyed).toBe(true);
+    transportOf(socket).sendShared([fromServer(1, 'shared')]);
   });
 });

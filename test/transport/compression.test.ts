@@ -731,6 +731,25 @@ describe('one connection does not keep others waiting', () => {
     socket.terminate();
   });
 
+  test('final blocks take of the share too, as each costs a stream of zlib', async () => {
+    const { stream, socket } = serve();
+    let received = 0;
+    let inTurn = 0;
+    let most = 0;
+    socket.on('message', () => {
+      received++;
+      most = Math.max(most, ++inTurn);
+    });
+    stream.push(Buffer.concat(Array.from({ length: 30 }, () => deflatedFrame(2, Buffer.alloc(2040, hex('03 00'))))));
+    for (let turn = 0; received < 30 && turn < 1000; turn++) {
+      await immediate();
+      inTurn = 0;
+    }
+    expect(received).toBe(30);
+    expect(most).toBeLessThanOrEqual(4);
+    socket.terminate();
+  });
+
   test('large messages of many connections have their turns in the order in which they came, as many at once as may be', async () => {
     const order: number[] = [];
     const sockets = Array.from({ length: 30 }, (_, i) => {
@@ -1035,4 +1054,36 @@ test('10 000 connections that close with work pending leave nothing behind', asy
   collectGarbage();
   // Each of the 5000 connections since then would have to leave more than 2 KB.
   expect(heap() - heapInTheMiddle).toBeLessThan(10_000_000);
+}, 120_000);
+
+test.each([
+  ['for a message that is being compressed', large, 'data was being compressed'],
+  ['for a Blob', new Blob([large]), 'the blob was being read'],
+])('what waits %s says so if the connection closes', async (_name, first, meanwhile) => {
+  const { socket } = serve();
+  using _ = holdTurn();
+  const errors: (string | undefined)[] = [];
+  socket.send(first, { compress: typeof first === 'string' }, (error) => errors.push(error?.message));
+  socket.send('behind it', (error) => errors.push(error?.message));
+  socket.terminate();
+  await until(() => expect(errors).toEqual(Array(2).fill(`The socket was closed while ${meanwhile}`)));
+});
+
+test('a prepared message never becomes a fragment of another one, also where it waits', async () => {
+  const { client, served } = memoryPair({ client: { deflate: takeover }, server: { deflate: takeover } });
+  for (const [from, to] of [
+    [client, served],
+    [served, client],
+  ] as const) {
+    const log = record(to);
+    const outcomes: string[] = [];
+    const note = (name: string) => (error?: Error) =>
+      outcomes.push(`${name} ${error === undefined ? 'sent' : 'failed'}`);
+    from.send(new Blob(['first ']), { fin: false }, note('first'));
+    from.send(new PreparedMessage('prepared'), note('prepared'));
+    from.send('last', { fin: true }, note('last'));
+    await until(() => expect(log).toEqual(['message first last']));
+    expect(outcomes).toEqual(expect.arrayContaining(['first sent', 'prepared failed', 'last sent']));
+  }
+  client.terminate();
 });

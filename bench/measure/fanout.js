@@ -1,0 +1,55 @@
+/** Rows about messages that go to many: what publishers send, each subscriber gets. */
+
+import { SUBJECT } from '../contestants.js';
+import { start } from '../control.js';
+import { checkAddon } from './contest.js';
+
+/**
+ * @typedef {object} FanoutRow
+ * @property {'fanout'} kind
+ * @property {number} size octets of an item
+ * @property {number} subscribers
+ * @property {number} publishers connections that publish
+ * @property {number} depth items that each of them has in flight: a new one is sent when all subscribers have the old ones
+ * @property {number} variants how many kinds of subscribers there are, which get an item each in their form
+ */
+
+/** @param {import('./contest.js').Contestant} contestant */
+function program({ name, library }) {
+  if (library === undefined) return 'servers/fanout-raw.js';
+  return name === SUBJECT && library !== 'ws' ? 'servers/market.js' : 'servers/fanout.js';
+}
+
+/**
+ * @param {FanoutRow} row
+ * @param {import('./contest.js').Contestant} contestant
+ * @param {import('./contest.js').Bounds} bounds
+ * @returns {Promise<import('./contest.js').Turns>}
+ */
+export async function fanoutTurns(row, contestant, { seconds, warmUp }) {
+  const { library, env } = contestant;
+  const server = await start(program(contestant), { library, ...row }, { env });
+  const load = await start('load/fanout.js', { ...row, port: await server.ask('port') });
+  while ((await server.ask('subscribers')) < row.subscribers) await new Promise((resolve) => setTimeout(resolve, 20));
+  await load.ask('settle');
+  const frame = await server.ask('frame');
+  await load.ask('run', { seconds: warmUp, ...frame });
+  await checkAddon(contestant, server);
+  return {
+    async turn() {
+      const before = await server.ask('cpu');
+      const run = await load.ask('run', { seconds, ...frame });
+      const cpu = (await server.ask('cpu')) - before;
+      return {
+        cost: cpu / run.deliveries,
+        rate: run.deliveries / run.seconds,
+        busy: cpu / 1e6 / run.seconds,
+        load: run.cpu / 1e6 / run.seconds,
+      };
+    },
+    async end() {
+      await load.stop();
+      await server.stop();
+    },
+  };
+}
