@@ -2,8 +2,9 @@
 // program that imports and a package of it that requires share one class. dist/index.js, dist/protocol.js and dist/goods.js are thin ES
 // modules over it. dist/browser.js, dist/goods/client.js and what they need are ES modules throughout; the types of everything are those
 // of the ES modules.
+// dist/autobahn is the command line: a program and no library, so ES modules without types.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 
@@ -134,6 +135,10 @@ try {
     writeModule('protocol');
     writeModule('goods');
     prune();
+    status = compile('tsconfig.autobahn.json', join(fresh, 'autobahn'));
+  }
+  if (status === 0) {
+    chmodSync(join(fresh, 'autobahn', 'cli', 'goodwire.js'), 0o755);
     if (existsSync(dist)) renameSync(dist, old);
     renameSync(fresh, dist);
   }

@@ -86,6 +86,7 @@ function checkContents(files) {
     'cjs/goods.js',
     'cjs/goods/client.js',
     'cjs/package.json',
+    'autobahn/cli/goodwire.js',
   ];
   for (const file of [...documents, ...entries.map((entry) => `dist/${entry}`)]) {
     assert.ok(files.includes(file), `${file} is missing from the tarball`);
@@ -93,11 +94,13 @@ function checkContents(files) {
   const surplus = files.filter(
     (file) =>
       ![...documents, 'dist/cjs/package.json'].includes(file) &&
-      !/^dist\/(?:cjs\/[\w/-]+\.js|(?!cjs\/)[\w/-]+\.(?:js|d\.ts|cjs|d\.cts))$/.test(file),
+      !/^dist\/(?:(?:cjs|autobahn)\/[\w/-]+\.js|(?!cjs\/|autobahn\/)[\w/-]+\.(?:js|d\.ts|cjs|d\.cts))$/.test(file),
   );
   assert.deepEqual(surplus, [], 'files that nobody needs are in the tarball');
   const built = files.filter((file) => file.startsWith('dist/'));
-  for (const file of built.filter((name) => /\.c?js$/.test(name))) {
+  // The command line is a program: nobody imports it, so it needs no types.
+  const library = built.filter((name) => !name.startsWith('dist/autobahn/'));
+  for (const file of library.filter((name) => /\.c?js$/.test(name))) {
     const types = file.replace(/^dist\/cjs\//, 'dist/').replace(/\.(c?)js$/, '.d.$1ts');
     assert.ok(files.includes(types), `${file} has no types`);
   }
@@ -147,6 +150,7 @@ function checkRuntime(directory) {
     const programs = [
       ['esm.mjs'],
       ['commonjs.cjs'],
+      ['conformance.mjs'],
       ['--no-warnings', '--conditions=browser', 'browser.mjs'],
       ['compression.mjs'],
       ['compression.mjs', 'documented'],

@@ -31,7 +31,7 @@ export {
 } from './goods/goods.ts';
 export { GoodsError, type GoodsErrorCode, goodsErrors, WireError } from './goods/goods-error.ts';
 export { isGoodsName, isPattern, matches } from './goods/goods-name.ts';
-export { Ledger } from './goods/ledger.ts';
+export { Ledger, type Line } from './goods/ledger.ts';
 export {
   defaultLimits,
   type GoodsStatistics,

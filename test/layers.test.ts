@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { importsOf } from './support/imports-of.ts';
 
 const source = join(import.meta.dirname, '..', 'src');
 
@@ -44,15 +45,6 @@ const layers: Readonly<Record<string, Layer>> = {
   'index.ts': { imports: everything, builtins: anyBuiltin },
   'index.cts': { imports: everything, builtins: anyBuiltin },
 };
-
-/** What a file imports, types included, however the import is written. */
-function importsOf(code: string): string[] {
-  // Biome puts every import statement at the start of a line; comments are gone, so an example in one is none.
-  const bare = code.replace(/^\s*(?:\/\/|\/?\*).*$/gm, '');
-  const statements = bare.matchAll(/^(?:import|export)\b(?:[^;'"]*?\bfrom)?\s*(['"])(.+?)\1/gm);
-  const calls = bare.matchAll(/\b(?:import|require|getBuiltinModule)\(\s*(['"`])(.+?)\1/g);
-  return [...statements, ...calls].map((match) => match[2] as string);
-}
 
 /** The layer of a path below src/: its folder, or the file itself when it lies in no folder or has a row of its own. */
 const layerOf = (path: string): string => (path in layers ? path : (path.split('/')[0] as string));

@@ -8,6 +8,7 @@ export const goodsErrors = {
   'params-too-large': 'the parameters are longer, or nested deeper, than the market allows',
   forbidden: 'the subscriber may not do that',
   'too-many-subscriptions': 'the connection has as many subscriptions as it may have',
+  'too-many-goods': 'there are as many goods as the market allows the connection, or makes for all',
   'too-many-pending': 'too many requests of the connection wait for their reply',
   'rate-limited': 'requests come faster than the market allows; wait for retryAfter milliseconds',
   'already-shelved': 'somebody else has these goods on the shelf',

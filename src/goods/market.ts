@@ -3,6 +3,7 @@ import { channelObserver, type Observer } from './diagnostics.ts';
 import type { Action, Goods, Subscriber, Wish } from './goods.ts';
 import { GoodsError } from './goods-error.ts';
 import { defaultNameLength, hasStars, matches, utf8Length } from './goods-name.ts';
+import { Lanes } from './lanes.ts';
 import { Ledger } from './ledger.ts';
 import { Outbox } from './outbox.ts';
 import { type Counter, Provider } from './provider.ts';
@@ -21,6 +22,11 @@ export interface MarketOptions<User = unknown> {
   readonly heartbeat?: number | undefined;
   /** Octets waiting for a subscriber to read from which on it falls behind; at least 65 536. Default 262 144. */
   readonly highWaterMark?: number | undefined;
+  /**
+   * Goods that are made because somebody asks for, or supplies, a name that a pattern on the shelf matches: so many at a time. Default
+   * 100 000.
+   */
+  readonly madeGoods?: number | undefined;
   /** What joins it to other markets. Default: nothing. */
   readonly backplane?: Backplane | undefined;
   /** Whom it tells what happens. Default: the channels of `node:diagnostics_channel`. */
@@ -48,6 +54,7 @@ const defaultHeartbeat = 30_000;
 const defaultHighWaterMark = 262_144;
 const leastHighWaterMark = 65_536;
 const longestVariant = 255;
+const defaultMadeGoods = 100_000;
 /** Milliseconds: when those who are sent away come back, at the earliest; some later, up to twice as late. */
 const defaultRetryAfter = 2000;
 const defaultDeadline = 10_000;
@@ -100,6 +107,8 @@ export interface Desk {
   readonly observer: Observer;
   readonly outbox: Outbox<Lane>;
   readonly isClosing: boolean;
+  /** How many are on the shelf. */
+  readonly goods: number;
   now(): number;
   subscribe(session: Session, order: Order): void | Promise<void>;
   unsubscribe(session: Session, key: string): boolean;
@@ -154,6 +163,8 @@ export class Market<User = unknown> {
   /** The sessions, and those that are closed and whose connections are not gone yet. */
   readonly #connected = new Set<Session>();
   readonly #shelf = new Map<string, Ware>();
+  readonly #mostMade: number;
+  #made = 0;
   readonly #templates = new Map<string, Template>();
   readonly #consignments = new Map<string, Goods>();
   readonly #desk: Desk;
@@ -177,7 +188,10 @@ export class Market<User = unknown> {
     if (!(highWaterMark >= leastHighWaterMark)) {
       throw new RangeError(`highWaterMark is at least ${leastHighWaterMark} octets; got ${highWaterMark}`);
     }
+    const { madeGoods = defaultMadeGoods } = options;
+    if (!(madeGoods >= 0)) throw new RangeError(`madeGoods is a number ≥ 0; got ${madeGoods}`);
     this.heartbeat = heartbeat;
+    this.#mostMade = madeGoods;
     this.#options = options;
     this.observer = options.observer ?? channelObserver();
     this.#now = options.now ?? Date.now;
@@ -185,6 +199,7 @@ export class Market<User = unknown> {
     this.#outbox = new Outbox(options.schedule ?? setImmediate);
     this.#backplane.onGap((goods) => this.#reopen(goods));
     const isClosing = () => this.#isClosing;
+    const shelf = this.#shelf;
     this.#desk = {
       limits: this.limits,
       highWaterMark,
@@ -192,6 +207,9 @@ export class Market<User = unknown> {
       outbox: this.#outbox,
       get isClosing() {
         return isClosing();
+      },
+      get goods() {
+        return shelf.size;
       },
       now: this.#now,
       subscribe: (session, order) => this.#subscribe(session, order),
@@ -379,6 +397,7 @@ export class Market<User = unknown> {
       onPublished: (one, published) => this.#published(one, published),
     });
     this.#shelf.set(ware.name, ware);
+    if (isMade) this.#made++;
     this.#begin(ware);
     return ware;
   }
@@ -393,10 +412,9 @@ export class Market<User = unknown> {
         this.#start(ware, kept.where, kept.history);
         return;
       }
-      ware.opening = kept.then(
-        ({ where, history }) => this.#start(ware, where, history),
-        (error: unknown) => this.#failToOpen(ware, error),
-      );
+      ware.opening = kept
+        .then(({ where, history }) => this.#start(ware, where, history))
+        .catch((error: unknown) => this.#failToOpen(ware, error));
     } catch (error) {
       this.#failToOpen(ware, error);
     }
@@ -405,7 +423,7 @@ export class Market<User = unknown> {
   #failToOpen(ware: Ware, error: unknown): void {
     this.observer.failure({ place: 'backplane', goods: ware.name, variant: undefined, error });
     ware.opening = null;
-    this.#close(ware, 'not available');
+    if (!ware.isOff) this.#close(ware, 'not available');
   }
 
   #start(ware: Ware, { epoch, offset }: Position, history: readonly Published[]): void {
@@ -476,6 +494,7 @@ export class Market<User = unknown> {
   #close(ware: Ware, reason: string): void {
     const told = this.#clear(ware);
     this.#shelf.delete(ware.name);
+    if (ware.isMade) this.#made--;
     for (const session of told) session.tell({ op: 'unshelved', goods: ware.name, reason });
     this.#tellDemand(ware);
   }
@@ -529,7 +548,18 @@ export class Market<User = unknown> {
   }
 
   #make({ goods, provider, events }: Template, name: string): Ware {
-    return this.#shelf.get(name) ?? this.#open(goods.named(name), provider, events, true);
+    const ware = this.#shelf.get(name);
+    if (ware !== undefined) return ware;
+    if (this.#made >= this.#mostMade) this.#sweep();
+    if (this.#made >= this.#mostMade) throw new GoodsError('too-many-goods', name);
+    return this.#open(goods.named(name), provider, events, true);
+  }
+
+  /** Takes off what was made, what nobody has subscribed to, and of which nothing is kept any more. */
+  #sweep(): void {
+    for (const ware of [...this.#shelf.values()]) {
+      if (ware.isMade && ware.demand === 0 && ware.log.length === 0) this.#close(ware, '');
+    }
   }
 
   // From here on: supplying.
@@ -562,9 +592,19 @@ export class Market<User = unknown> {
     return position;
   }
 
-  /** What the backplane hands over: to all who have a stream. Must not throw. */
+  /** What the backplane hands over: to all who have a stream. Throws nothing, for others are handed it too. */
   #published(ware: Ware, published: Published): void {
     if (ware.isOff) return;
+    try {
+      this.#take(ware, published);
+    } catch (error) {
+      // Another market, whose goods are of another kind.
+      this.#failToOpen(ware, error);
+    }
+  }
+
+  /** @throws TypeError for what is no item of these goods. */
+  #take(ware: Ware, published: Published): void {
     if (ware.opening !== null) {
       ware.early.push(published);
       return;
@@ -699,6 +739,9 @@ export class Market<User = unknown> {
     return after(this.#authorize(session, goods, name, undefined, 'shelve'), () => {
       if (session.isClosed) return;
       if (this.#shelf.has(name)) throw new GoodsError('already-shelved', name);
+      session.shelved ??= new Set();
+      if (session.shelved.size >= this.limits.subscriptions) throw new GoodsError('too-many-goods', name);
+      session.shelved.add(name);
       session.provider ??= new Provider(`subscriber ${session.id}`, this.#counter);
       session.tell({ op: 'ok', id });
       this.#open(
@@ -716,6 +759,7 @@ export class Market<User = unknown> {
   #unshelveRemote(session: Session, name: string, reason: string): void {
     const isDone = session.provider !== null && this.#unshelve(session.provider, name, reason);
     if (!isDone) throw new GoodsError('not-provider', name);
+    session.shelved?.delete(name);
   }
 
   // From here on: subscribing.
@@ -775,7 +819,7 @@ export class Market<User = unknown> {
     const { id, pattern, params, key, last, since } = order;
     let booking = session.bookings.get(key);
     if (booking === undefined) {
-      booking = { session, key, pattern, params, last, lanes: new Map(), revoked: null };
+      booking = { session, key, pattern, params, last, lanes: new Lanes(), revoked: null };
       session.bookings.set(key, booking);
       this.#ledger.book(session, pattern, booking);
       this.observer.subscription({ event: 'subscribed', goods: pattern, subscriber: session.id });

@@ -16,7 +16,7 @@ import { subprotocol } from './wire.ts';
 export interface ServeOptions<User = unknown> {
   /**
    * Whom to take a connection for: what `authorize` and `variant` get as `subscriber.user`. Nothing of the connection is read before it has
-   * answered. Throwing closes the connection with 4401. Default: the user is undefined.
+   * answered, for which it has two heartbeats. Throwing closes the connection with 4401. Default: the user is undefined.
    */
   identify?(request: IncomingMessage, websocket: WebSocket): User | Promise<User>;
 }
@@ -69,11 +69,16 @@ export class Market<User = unknown> extends PureMarket<User> {
       return;
     }
     websocket.pause();
+    // Pinged it is only once it is let in, and what is never answered must not hold it for ever.
+    const patience = this.heartbeat === 0 ? undefined : setTimeout(() => websocket.terminate(), 2 * this.heartbeat);
     void user
       .then((known) => {
         if (websocket.readyState === WebSocket.OPEN) this.#admit(websocket, known);
       }, refuse)
-      .finally(() => websocket.resume());
+      .finally(() => {
+        clearTimeout(patience);
+        websocket.resume();
+      });
   }
 
   #admit(websocket: GoodsSocket, user: User): void {

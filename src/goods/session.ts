@@ -2,6 +2,7 @@ import { type Coding, Encoded } from './encoded.ts';
 import type { Subscriber } from './goods.ts';
 import { GoodsError, WireError } from './goods-error.ts';
 import { hasStars, isGoodsName, isPattern } from './goods-name.ts';
+import type { Lanes } from './lanes.ts';
 import type { Desk } from './market.ts';
 import { type Bundle, join, type Outlet } from './outbox.ts';
 import type { Provider } from './provider.ts';
@@ -45,7 +46,7 @@ export interface Booking {
   /** How many of the latest items are wanted where goods come later. */
   readonly last: number;
   /** By the name of the goods. */
-  readonly lanes: Map<string, Lane>;
+  readonly lanes: Lanes;
   /** Patterns of goods that were revoked from it. */
   revoked: string[] | null;
 }
@@ -65,10 +66,10 @@ interface Lag {
 const deepestParams = 32;
 const defaultPage = 100;
 const largestPage = 1000;
+/** So many goods are looked through for the price of a request. */
+const goodsPerRequest = 1000;
 /** A client that is refused so many times its burst without a pause does not listen. */
 const mostRefusals = 10;
-/** A connection with so many times the high-water mark waiting is beyond hope. */
-const mostWaiting = 4;
 
 /** One connection at a market: what it sends is taken from {@link receive}, what it gets goes to its {@link Link}. */
 export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
@@ -80,8 +81,10 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
   isClosed = false;
   /** How often it was pinged since something came. */
   missedBeats = 0;
-  /** Its goods, if it ever was a provider. */
+  /** What offers its goods, if it ever was a provider. */
   provider: Provider | null = null;
+  /** The names of the goods that it has put on the shelf. */
+  shelved: Set<string> | null = null;
   readonly coding: Coding;
   readonly #desk: Desk;
   readonly #link: Link;
@@ -89,13 +92,15 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
   readonly #self: readonly [this];
   readonly #lags = new Map<Lane, Lag>();
   #isCongested = false;
+  /** Octets that had to be sent although much waits already: replies, and news of the shelf. */
+  #unread = 0;
   #lastId = 0;
   readonly #requests: TokenBucket;
   readonly #items: TokenBucket;
   #refusals = 0;
   #farewell: { readonly code: number; readonly reason: string } | null = null;
   /** The last request about some goods that waits, for the next to wait for. */
-  readonly #turns = new Map<string, Promise<void>>();
+  #turns: Map<string, Promise<void>> | null = null;
   #pending = 0;
 
   /** @internal Made by `Market.connect`. */
@@ -151,7 +156,7 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
       return;
     }
     this.#lastId = request.id;
-    const wait = this.#requests.take(this.#desk.now());
+    const wait = this.#requests.take(this.#desk.now(), this.#costOf(request as RawRequest));
     if (wait === 0) {
       this.#refusals = 0;
       this.#begin(request as RawRequest);
@@ -162,16 +167,23 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
     }
   }
 
+  /** How many requests a request counts as. To look through a large shelf takes time, however little is asked for. */
+  #costOf({ op, goods }: RawRequest): number {
+    const isSearch = op === 'catalog' || (op === 'subscribe' && typeof goods === 'string' && hasStars(goods));
+    if (!isSearch) return 1;
+    return Math.min(1 + Math.floor(this.#desk.goods / goodsPerRequest), this.#desk.limits.requestBurst);
+  }
+
   /** Does a request now, or after those about the same goods that still wait for somebody's decision. */
   #begin(request: RawRequest): void {
     const { goods } = request as { goods?: unknown };
     const about = typeof goods === 'string' ? goods : '';
-    const before = this.#turns.get(about);
-    if (before === undefined) {
+    const before = this.#turns?.get(about);
+    if (this.#pending >= this.#desk.limits.requestBurst) {
+      this.#refuse(request.id, new GoodsError('too-many-pending'));
+    } else if (before === undefined) {
       const done = this.#do(request);
       if (done !== undefined) this.#wait(about, done);
-    } else if (this.#pending >= this.#desk.limits.requestBurst) {
-      this.#refuse(request.id, new GoodsError('too-many-pending'));
     } else {
       this.#wait(
         about,
@@ -181,12 +193,14 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
   }
 
   #wait(about: string, done: Promise<void>): void {
+    this.#turns ??= new Map();
+    const turns = this.#turns;
     this.#pending++;
     const turn = done.then(() => {
       this.#pending--;
-      if (this.#turns.get(about) === turn) this.#turns.delete(about);
+      if (turns.get(about) === turn) turns.delete(about);
     });
-    this.#turns.set(about, turn);
+    turns.set(about, turn);
   }
 
   /** @returns A promise, which never rejects, if it takes time. */
@@ -387,13 +401,19 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
   /** Messages that must arrive are sent; on lanes where it is behind it stays behind, and gets further from what is kept. */
   #deliverApart(bundle: Bundle<Lane>): void {
     const owed: Uint8Array[] = [];
+    let replies = 0;
     for (const { topic, messages } of bundle.batches) {
       for (const { encoded, from, to } of messages) {
-        if (topic === null || this.#isInStep(topic, from, to)) owed.push(this.coding.frame(encoded));
+        if (topic !== null && !this.#isInStep(topic, from, to)) continue;
+        const frame = this.coding.frame(encoded);
+        owed.push(frame);
+        if (topic === null) replies += frame.length;
       }
     }
     if (owed.length > 0) this.#link.send(join(owed));
-    if (this.#link.bufferedAmount > mostWaiting * this.#desk.highWaterMark) {
+    if (this.#isCongested) this.#unread += replies;
+    // It asks, and does not read the answers.
+    if (this.#unread > this.#desk.highWaterMark) {
       this.#disconnect(undefined);
       return;
     }
@@ -409,7 +429,12 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
       if (this.holds(lane)) this.#lags.set(lane, { next: from, isReplay: false, until: 0, owesBefore: false });
       return false;
     }
-    if (to <= lag.until) return lag.owesBefore;
+    if (to <= lag.until) {
+      if (!lag.owesBefore) return false;
+      if (!this.#hasTooMuch()) return true;
+      lag.next = Math.min(lag.next, from);
+      return false;
+    }
     if (lag.next !== from || this.#hasTooMuch()) return false;
     lag.next = to + 1;
     return true;
@@ -417,6 +442,7 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
 
   #drained(): void {
     this.#isCongested = false;
+    this.#unread = 0;
     if (!this.isClosed) this.#catchUp();
   }
 

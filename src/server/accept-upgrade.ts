@@ -17,6 +17,8 @@ import { defaultCloseTimeout } from '../transport/transport.ts';
 import { agreedSettings, type SharedSettings, sharedSettings } from '../websocket/socket-settings.ts';
 import { WebSocket } from '../websocket/websocket.ts';
 import { socketErrorChannel, upgradeRefusedChannel } from './diagnostics.ts';
+import { defaultHandshakeTimeout, defaultMaxPendingHandshakes, requireFewFields } from './handshake-limits.ts';
+import type { PendingHandshakes } from './pending-handshakes.ts';
 import { applicationFailure, policyRefusal, refuseUpgrade } from './refuse-upgrade.ts';
 import type {
   ClientInfo,
@@ -36,6 +38,8 @@ export interface UpgradeHost {
   deflate?: DeflateTermsOf;
   /** What became of `options.origins`; see {@link originPolicy}. */
   readonly allowsOrigin: OriginPolicy | undefined;
+  /** The attempts that wait for the application. */
+  readonly pending: PendingHandshakes;
   /** Whether the request is for this host, by its path for instance. */
   shouldHandle(request: IncomingMessage): boolean | Promise<boolean>;
   /** Whether new connections are welcome; not, once a server is closing. */
@@ -113,13 +117,19 @@ export function acceptUpgrade(
   }
   let offer: Offer;
   try {
-    offer = readRequest(request);
+    offer = readRequest(host, request);
   } catch (error) {
     fail({ host, request, socket }, error as HandshakeError);
     return;
   }
 
   const attempt: Attempt = { host, request, socket, head, callback, offer };
+  const most = host.options.maxPendingHandshakes ?? defaultMaxPendingHandshakes;
+  // Before the application is asked, which would have to begin something that nobody waits for.
+  if (most > 0 && host.pending.size >= most) {
+    refuse(attempt, policyRefusal(503, 'GOODWIRE_TOO_MANY_HANDSHAKES'));
+    return;
+  }
   ask(
     attempt,
     () => host.shouldHandle(request),
@@ -150,7 +160,7 @@ function leave({ host, request, socket }: Refused): void {
     return;
   }
   try {
-    readRequest(request);
+    readRequest(host, request);
   } catch (error) {
     host.refused(error as HandshakeError);
     return;
@@ -164,7 +174,8 @@ function leave({ host, request, socket }: Refused): void {
   );
 }
 
-function readRequest(request: IncomingMessage): Offer {
+function readRequest({ options }: UpgradeHost, request: IncomingMessage): Offer {
+  requireFewFields(request, options);
   // A request without raw headers was not read from a connection: tests inject such, and do not name a host.
   return readOffer(request, { needsHost: request.rawHeaders?.length > 0 });
 }
@@ -187,8 +198,31 @@ function ask<T>(attempt: Attempt, question: () => T | PromiseLike<T>, next: (ans
     fail(attempt, applicationFailure(cause));
     return;
   }
-  if (isPromise(answer)) answer.then(next, (cause) => fail(attempt, applicationFailure(cause)));
-  else next(answer);
+  if (!isPromise(answer)) {
+    next(answer);
+    return;
+  }
+  wait(attempt);
+  answer.then(
+    (given) => {
+      if (isWaiting(attempt)) next(given);
+    },
+    (cause) => {
+      if (isWaiting(attempt)) fail(attempt, applicationFailure(cause));
+    },
+  );
+}
+
+/** The application takes its time to answer: so much of it as it has, and as long as the client waits. */
+function wait(attempt: Attempt): void {
+  const { host, socket } = attempt;
+  if (isWaiting(attempt)) return;
+  const timeout = host.options.handshakeTimeout ?? defaultHandshakeTimeout;
+  host.pending.add(attempt, socket, timeout, () => refuse(attempt, policyRefusal(503, 'GOODWIRE_HANDSHAKE_TIMEOUT')));
+}
+
+function isWaiting(attempt: Attempt): boolean {
+  return attempt.host.pending.has(attempt);
 }
 
 /** Any promise, by whatever library: taken for a mere value it would be a yes. */
@@ -266,10 +300,10 @@ function askByCallback(
   const answer: Answer = (isAllowed, code, message, headers) => {
     if (verdict !== undefined || hasFailed) return;
     verdict = { isAllowed, code, message, headers };
-    if (!isCalling) judge(verdict);
+    if (!isCalling && isWaiting(attempt)) judge(verdict);
   };
   const failed = (cause: unknown) => {
-    if (!isCalling && verdict !== undefined) return;
+    if (!isCalling && !isWaiting(attempt)) return;
     hasFailed = true;
     fail(attempt, applicationFailure(cause));
   };
@@ -282,6 +316,7 @@ function askByCallback(
     return;
   }
   isCalling = false;
+  if (verdict === undefined) wait(attempt);
   // An async function that rejects would otherwise end the process as an unhandled rejection.
   if (isPromise(returned)) returned.then(undefined, failed);
   if (verdict !== undefined) judge(verdict);
@@ -304,6 +339,7 @@ function readHeaders(headers: OutgoingHttpHeaders): HeaderFields {
 /** Step 5 of §4.2.2: the response, and from then on the connection is open. */
 function complete(attempt: Attempt): void {
   const { host, request, socket, head, callback } = attempt;
+  host.pending.delete(attempt);
   // It may have gone while the application was thinking.
   if (!isAlive(socket)) {
     abandon(attempt);
@@ -386,6 +422,7 @@ type Refused = Pick<Attempt, 'host' | 'request' | 'socket'>;
 
 /** Refuses what breaks a rule, or what a callback failed on: a listener may want to answer itself. */
 function fail(attempt: Refused, error: HandshakeError): void {
+  attempt.host.pending.delete(attempt);
   if (!isAlive(attempt.socket)) {
     abandon(attempt, error);
     return;
@@ -401,6 +438,7 @@ function fail(attempt: Refused, error: HandshakeError): void {
 /** Refuses, with 500 if the refusal itself is something that cannot be sent. */
 function refuse(attempt: Refused, error: HandshakeError): void {
   const { host, socket } = attempt;
+  host.pending.delete(attempt);
   socket[kClaim] = 'refused';
   if (!isAlive(socket)) {
     abandon(attempt, error);

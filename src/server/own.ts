@@ -29,6 +29,12 @@ export const removeClient: unique symbol = Symbol('goodwire.removeClient');
 /** @internal */
 export const server: unique symbol = Symbol('goodwire.server');
 /** @internal */
+export const pending: unique symbol = Symbol('goodwire.pending');
+/** @internal */
 export const sharer: unique symbol = Symbol('goodwire.sharer');
 /** @internal */
 export const state: unique symbol = Symbol('goodwire.state');
+/** @internal */
+export const unasked: unique symbol = Symbol('goodwire.unasked');
+/** @internal */
+export const unaskedLimit: unique symbol = Symbol('goodwire.unaskedLimit');

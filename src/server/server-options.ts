@@ -3,6 +3,7 @@ import type { Server as HttpsServer } from 'node:https';
 import type { PerMessageDeflateOptions } from '../extension/per-message-deflate-options.ts';
 import type { OutgoingFields } from '../handshake/server-handshake.ts';
 import type { WebSocket } from '../websocket/websocket.ts';
+import type { HandshakeLimits } from './handshake-limits.ts';
 
 /** What `verifyClient` is told about a request. */
 export interface ClientInfo<Request extends IncomingMessage = IncomingMessage> {
@@ -44,7 +45,7 @@ export type Origins<Request extends IncomingMessage = IncomingMessage> =
 export interface UpgradeOptions<
   Socket extends typeof WebSocket = typeof WebSocket,
   Request extends typeof IncomingMessage = typeof IncomingMessage,
-> {
+> extends HandshakeLimits {
   /** Several `message`, `ping` and `pong` events may come in one tick. Default true; false spreads them over ticks. */
   allowSynchronousEvents?: boolean | undefined;
   /** Answer pings with pongs. Default true. */
@@ -95,6 +96,8 @@ export interface ServerOptions<
   clientTracking?: boolean | undefined;
   /** The address to listen at, for `port`. Default: every address. */
   host?: string | undefined;
+  /** Octets that the request line and the header fields of a request may have, for `port`: more is 431. Default: Node's, 16 384. */
+  maxHeaderSize?: number | undefined;
   /** Listen nowhere: the application calls `handleUpgrade`. */
   noServer?: boolean | undefined;
   /** The path that is served, without a query; requests for other paths get 400. Default: every path. */

@@ -3,6 +3,8 @@ import type { Duplex } from 'node:stream';
 import type { HandshakeError } from '../handshake/handshake-error.ts';
 import type { WebSocket } from '../websocket/websocket.ts';
 import { acceptUpgrade, originPolicy, type UpgradeHost } from './accept-upgrade.ts';
+import { requireHandshakeLimits } from './handshake-limits.ts';
+import { PendingHandshakes } from './pending-handshakes.ts';
 import type { UpgradeOptions } from './server-options.ts';
 
 /**
@@ -18,7 +20,7 @@ import type { UpgradeOptions } from './server-options.ts';
  *
  * No event is lost between its promise and the listeners that whoever awaits it adds at once.
  * @returns The open socket. The promise rejects with a HandshakeError after the refusal was answered, or when the socket is gone.
- * @throws Rejects with a TypeError for `origins` that are none, and with an Error for a socket that was upgraded before or is about
+ * @throws Rejects with a TypeError or RangeError for `origins` or limits that are none, and with an Error for a socket that was upgraded before or is about
  *   to be.
  */
 export function upgrade<Socket extends typeof WebSocket = typeof WebSocket>(
@@ -29,9 +31,11 @@ export function upgrade<Socket extends typeof WebSocket = typeof WebSocket>(
 ): Promise<InstanceType<Socket>> {
   return new Promise((resolve, reject: (error: HandshakeError) => void) => {
     const general = options as unknown as UpgradeOptions;
+    requireHandshakeLimits(general);
     const host: UpgradeHost = {
       options: general,
       allowsOrigin: originPolicy(general.origins),
+      pending: new PendingHandshakes(),
       shouldHandle: () => true,
       isRunning: () => true,
       showLines: () => false,

@@ -20,9 +20,18 @@ import {
   type UpgradeHost,
 } from './accept-upgrade.ts';
 import { warnOfFailure } from './diagnostics.ts';
+import {
+  defaultHandshakeTimeout,
+  defaultMaxHeadersCount,
+  defaultMaxPendingHandshakes,
+  maxDelay,
+  requireHandshakeLimits,
+} from './handshake-limits.ts';
 import * as own from './own.ts';
+import { PendingHandshakes } from './pending-handshakes.ts';
 import type { ServerOptions, UpgradeOptions } from './server-options.ts';
 import { type Sharer, share, unshare } from './shared-server.ts';
+import { UnaskedConnections } from './unasked-connections.ts';
 
 const defaults = {
   allowSynchronousEvents: true,
@@ -128,6 +137,9 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
   /** Closing waits for the last client where the HTTP server, which is not ours to close, does not. */
   private [own.awaitsClients] = false;
   private readonly [own.host]: UpgradeHost;
+  private readonly [own.pending] = new PendingHandshakes();
+  /** Of an HTTP server of our own. */
+  private [own.unasked]: UnaskedConnections | undefined;
   /** The listener on every client's `close`: one function for all of them, since each closure costs memory per connection. */
   private readonly [own.forget]: (this: WebSocket) => void;
   private readonly [own.emitConnection]: AcceptedCallback;
@@ -138,7 +150,7 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
   /**
    * @param callback Called when the server listens at `port`.
    * @throws TypeError unless exactly one of `port`, `server` and `noServer` is given, and for `origins`, `responseHeaders` or
-   * `perMessageDeflate` that are not valid; RangeError for windows out of range.
+   * `perMessageDeflate` that are not valid; TypeError, RangeError for windows out of range and limits that are none.
    */
   constructor(options?: ServerOptions<T, U>, callback?: () => void) {
     super();
@@ -152,6 +164,7 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
     // Requests are of the class that the HTTP server makes: the types below the server know only its base.
     const general = given as unknown as UpgradeOptions;
     requireResponseHeaders(general.responseHeaders);
+    requireHandshakeLimits(general);
     readDeflateOptions('server', general.perMessageDeflate);
 
     this.options = given;
@@ -166,18 +179,21 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
     };
     this[own.sharer] = {
       shouldHandle: this[own.host].shouldHandle,
-      upgrade: (request, socket, head) =>
+      upgrade: (request, socket, head) => {
+        this[own.unasked]?.delete(socket);
         this.handleUpgrade(
           request as InstanceType<U>,
           socket,
           head,
           this[own.emitConnection] as unknown as (websocket: InstanceType<T>) => void,
-        ),
+        );
+      },
     };
     if (given.clientTracking) this.clients = new Set();
 
     if (isPortGiven) {
-      this[own.server] = createServer(answerPlainRequest);
+      this[own.server] = createHttpServer(given);
+      this[own.unasked] = new UnaskedConnections(this[own.server], () => this[own.unaskedLimit]());
       this[own.server].listen(port, given.host as string, given.backlog as number, callback);
     } else if (server) {
       this[own.server] = server as unknown as HttpServer;
@@ -279,6 +295,7 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
         return options();
       },
       allowsOrigin,
+      pending: this[own.pending],
       shouldHandle: (request) => this.shouldHandle(request as InstanceType<U>),
       isRunning: () => this[own.state] === 'running',
       showLines: (lines, request) => {
@@ -297,6 +314,12 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
       },
       refused: () => {},
     };
+  }
+
+  /** What those that wait for the application leave of `maxPendingHandshakes`, but one at least: who comes has to be heard. */
+  private [own.unaskedLimit](): number {
+    const most = this.options.maxPendingHandshakes ?? defaultMaxPendingHandshakes;
+    return most === 0 ? 0 : Math.max(1, most - this[own.pending].size);
   }
 
   private [own.attach](): void {
@@ -341,6 +364,29 @@ function withDefaults<T extends Class, U extends RequestClass>(
   const options: Record<string, unknown> = { ...all, ...given };
   for (const [name, value] of Object.entries(all)) if (options[name] === undefined) options[name] = value;
   return options as unknown as ServerOptions<T, U>;
+}
+
+/** An HTTP server of ours, whose clients have as much time and as many octets for a request as the options say. */
+function createHttpServer(options: ServerOptions<Class, never>): HttpServer {
+  const {
+    handshakeTimeout = defaultHandshakeTimeout,
+    maxHeadersCount = defaultMaxHeadersCount,
+    maxHeaderSize,
+  } = options;
+  const timeout = Math.ceil(Math.min(handshakeTimeout, maxDelay));
+  const server = createServer({
+    ...(maxHeaderSize !== undefined && { maxHeaderSize }),
+    ...(timeout > 0 && {
+      headersTimeout: timeout,
+      requestTimeout: timeout,
+      // How often Node looks for those whose time is over.
+      connectionsCheckingInterval: Math.min(30_000, Math.ceil(timeout / 4)),
+    }),
+  });
+  server.on('request', answerPlainRequest);
+  // Node drops the fields that are more, and says nothing of it: with one more we see that there are too many.
+  if (maxHeadersCount > 0) server.maxHeadersCount = maxHeadersCount + 1;
+  return server;
 }
 
 /** An HTTP server of ours speaks nothing but WebSocket. A 426 names the protocol to upgrade to (RFC 9110 §15.5.22). */

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { InflateError, type WebSocket } from '../../src/index.ts';
 import { server as rawServer, switching } from '../client/raw-server.ts';
-import { compressed, deflated, deflatedFrame } from '../support/deflating.ts';
+import { areTurnsFree, compressed, deflated, deflatedFrame } from '../support/deflating.ts';
 import { fromClient } from '../support/from-client.ts';
 import { closed } from '../support/life.ts';
 import { connectPair, hex, type Implementation, implementations, listen, type Peers } from '../support/peers.ts';
@@ -511,6 +511,34 @@ describe('where they differ:', () => {
     const received = await ofBoth(async (by) => (await receive(by, frames(), { binaryType: 'fragments' })).messages);
     expect(received.goodwire).toEqual([[Buffer.from('first, second')]]);
     expect((received.ws[0] as Buffer[]).map(String)).toEqual(['first, ', 'second']);
+  });
+
+  test('pause() while a message is being inflated', async () => {
+    const delivered = await ofBoth(async (by) => {
+      await using peers = await listen(by, 'tcp', { perMessageDeflate: true });
+      const { socket, served } = await raw(peers);
+      const { _socket: stream } = served as unknown as { _socket: Socket };
+      let isPaused = false;
+      const message = new Promise<string>((resolve) =>
+        served.on('message', () => resolve(isPaused ? 'during the pause' : 'behind it')),
+      );
+      stream.once('data', () => {
+        isPaused = true;
+        served.pause();
+      });
+      socket.write(compressed('x'.repeat(300_000)));
+      await vi.waitFor(() => expect(isPaused).toBe(true));
+      // Long enough for the one, and no matter for the other.
+      if (by === goodwire) {
+        await vi.waitFor(() => expect(areTurnsFree()).toBe(true));
+        isPaused = false;
+        served.resume();
+      }
+      const when = await message;
+      socket.destroy();
+      return when;
+    });
+    expect(delivered).toEqual({ goodwire: 'behind it', ws: 'during the pause' });
   });
 
   test('the error for corrupt octets', async () => {

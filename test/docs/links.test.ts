@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { quotedTitles } from './titles.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -11,6 +12,7 @@ const documents = [
   'SECURITY.md',
   'bench/README.md',
   'examples/README.md',
+  'fuzz/README.md',
   ...readdirSync(join(root, 'docs'))
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
@@ -32,7 +34,7 @@ describe.each(documents)('%s', (document) => {
   const text = withoutComments(read(document));
 
   test('names files and folders that exist', () => {
-    const paths = [...text.matchAll(/(?<![\w./-])(?:src|test|docs|examples|bench|site|scripts)\/[\w./-]*\w/g)];
+    const paths = [...text.matchAll(/(?<![\w./-])(?:src|test|docs|examples|bench|site|scripts|fuzz)\/[\w./-]*\w/g)];
     expect(paths.map(([path]) => path).filter((path) => !existsSync(join(root, path)))).toEqual([]);
   });
 
@@ -79,21 +81,8 @@ describe.each([
   });
 
   test('quotes titles that stand in their files', () => {
-    const missing: string[] = [];
-    let quoted = 0;
-    for (const [, , , , cell = ''] of rules) {
-      let file = '';
-      for (const [, path, title] of cell.matchAll(/`(test\/[^`]+)`|“([^”]+)”/g)) {
-        if (path !== undefined) {
-          file = path;
-        } else {
-          const code = read(file);
-          quoted++;
-          if (!["'", '"', '`'].some((mark) => code.includes(mark + title + mark))) missing.push(`${file}: ${title}`);
-        }
-      }
-    }
-    expect(quoted).toBeGreaterThan(least);
-    expect(missing).toEqual([]);
+    const quotes = rules.map(([, , , , cell = '']) => quotedTitles(cell));
+    expect(quotes.flatMap(({ titles }) => titles).length).toBeGreaterThan(least);
+    expect(quotes.flatMap(({ missing }) => missing)).toEqual([]);
   });
 });

@@ -179,6 +179,26 @@ test('a market begins anew where it sees a gap itself, and ignores what it has h
   expect(counter.notes.failures).toMatchObject([{ place: 'backplane' }]);
 });
 
+test('what is no item of its goods costs a market those goods, and nobody else anything', () => {
+  const backplane = new MemoryBackplane();
+  const [east, west] = [new Counter({ backplane }), new Counter({ backplane })];
+  const [here, there] = [east.market.provider('east'), west.market.provider('west')];
+  const text = defineGoods<string>('n', { kind: 'text' });
+  here.shelve(goods);
+  there.shelve(text);
+  const one = west.connect();
+  one.subscribe('n');
+  const published = { kind: 'json', items: [1] } as const;
+  expect(backplane.publish('n', published, { size: 1 })).toMatchObject({ offset: 1 });
+  west.flush();
+  expect(one.take()).toEqual(['ok', 'unshelved n not available']);
+  expect(west.notes.failures).toMatchObject([{ place: 'backplane', goods: 'n' }]);
+  expect(east.market.statistics().goods[0]).toMatchObject({ offset: 1 });
+  // Nor can it be shelved again while that is kept.
+  there.shelve(text);
+  expect(west.market.catalog()).toEqual([]);
+});
+
 test('a backplane that throws at once is one that does not have the goods', () => {
   const backplane = new MemoryBackplane();
   backplane.subscribe = () => {

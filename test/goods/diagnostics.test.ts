@@ -45,13 +45,13 @@ test('what happens at a market is published on channels', () => {
   counter.market.revoke({}, 'over');
   customer.bufferedAmount = 2_000_000;
   counter.flush();
-  customer.ask('ping');
+  while (customer.closed === null) customer.ask('catalog');
   expect(failures).toMatchObject([{ place: 'tailor', goods: 'n', variant: '', error: { message: 'no' } }]);
   expect(subscriptions).toEqual([
     { event: 'subscribed', goods: 'n', subscriber: 1 },
     { event: 'revoked', goods: 'n', subscriber: 1 },
   ]);
-  expect(refusals).toMatchObject([{ error: { code: 'unknown-goods' }, subscriber: 1 }]);
+  expect(refusals[0]).toMatchObject({ error: { code: 'unknown-goods' }, subscriber: 1 });
   expect(overflows).toMatchObject([{ event: 'disconnected' }]);
 });
 

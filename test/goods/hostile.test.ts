@@ -186,6 +186,27 @@ test('items that are supplied are limited by their number', () => {
   expect(customer.ask('supply', { goods: 'fruit/apple', items: [1, 2, 3] })).toMatchObject({ offset: 11 });
 });
 
+test('goods that clients make by supplying them are capped, and make room once nothing is left of them', () => {
+  const counter = new Counter({ madeGoods: 3, limits: { subscriptions: 2 } });
+  const provider = counter.market.provider('p');
+  provider.shelve(defineGoods('room/*', { remote: true, history: { size: 1, ttl: 1000 } }));
+  counter.market.consign(defineGoods('own/*'));
+  const [one, other] = [counter.connect(), counter.connect()];
+  const supply = (room: number) => one.ask('supply', { goods: `room/${room}`, items: [1] });
+  for (const room of [1, 2, 3]) expect(supply(room)).toMatchObject({ op: 'ok' });
+  other.subscribe('room/1');
+  expect(supply(4)).toMatchObject({ code: 'too-many-goods' });
+  expect(one.subscribe('room/4')).toMatchObject({ code: 'too-many-goods' });
+  counter.time += 1000;
+  expect(supply(4)).toMatchObject({ op: 'ok' });
+  expect(counter.market.statistics().goods.map(({ goods }) => goods)).toEqual(['room/1', 'room/4']);
+  // So are those that a client puts on the shelf.
+  for (const own of [1, 2]) expect(one.ask('shelve', { goods: `own/${own}` })).toMatchObject({ op: 'ok' });
+  expect(one.ask('shelve', { goods: 'own/3' })).toMatchObject({ code: 'too-many-goods' });
+  one.ask('unshelve', { goods: 'own/1' });
+  expect(one.ask('shelve', { goods: 'own/3' })).toMatchObject({ op: 'ok' });
+});
+
 test('requests that wait for somebody who never decides are capped', () => {
   const counter = new Counter({ limits: { requestBurst: 5, requestsPerSecond: 1_000_000 } });
   counter.market.provider('p').shelve(defineGoods('n', { authorize: () => new Promise(() => {}) }));

@@ -904,5 +904,6 @@ describe('what happens inside of a delivery', () => {
 test('options that are none are refused', () => {
   expect(() => new Market({ limits: { subscriptions: 0 } })).toThrow('limits.subscriptions is an integer ≥ 1; got 0');
   expect(() => new Market({ heartbeat: -1 })).toThrow(RangeError);
+  expect(() => new Market({ madeGoods: -1 })).toThrow('madeGoods is a number ≥ 0; got -1');
   expect(() => new Market({ highWaterMark: 1 })).toThrow('highWaterMark is at least 65536 octets; got 1');
 });

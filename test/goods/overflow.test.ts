@@ -153,6 +153,20 @@ describe('a subscriber that does not read', () => {
     expect(slow.bufferedAmount).toBeLessThan(400_000);
   });
 
+  test('is not cut off for one tick in which there was much for it', () => {
+    const { counter, provider, goods, slow } = shop('drop-oldest', 20);
+    slow.read();
+    for (let i = 0; i < 10; i++) provider.supply(goods, large);
+    counter.flush();
+    expect(slow.bufferedAmount).toBeGreaterThan(700_000);
+    slow.take();
+    provider.supply(goods, 'a');
+    counter.flush();
+    expect(slow.closed).toBeNull();
+    slow.read();
+    expect(slow.take()).toEqual(['n 12 "a"']);
+  });
+
   test('catches up at a beat if its drain was never told', () => {
     const { counter, slow, supply } = shop('drop-oldest', 10);
     supply('a');

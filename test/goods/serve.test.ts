@@ -169,6 +169,16 @@ describe('a market over WebSocket', () => {
     }
   });
 
+  test('waits for who it is no longer than two heartbeats', async () => {
+    const { market, port } = await open({
+      market: { heartbeat: 10 },
+      serve: { identify: () => new Promise(() => {}) },
+    });
+    const client = new Client(port).watch();
+    expect((await client.closed())[0]).toBe(1006);
+    expect(market.statistics().sessions).toBe(0);
+  });
+
   test('closes a connection whose messages are too large or none, and stays', async () => {
     const { market, connect, notes } = await open();
     market.provider('p').shelve(apple);

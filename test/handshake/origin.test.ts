@@ -25,6 +25,19 @@ describe('allowOrigins', () => {
     expect(isAllowed(origin)).toBe(true);
   });
 
+  it('tells a port from others that begin with the default one', () => {
+    const isAllowed = allowOrigins(['http://example.com:8080', 'https://example.com:4433']);
+    expect(isAllowed('http://example.com:8080')).toBe(true);
+    expect(isAllowed('https://example.com:4433')).toBe(true);
+    for (const other of [
+      'http://example.com:8081',
+      'http://example.com:8',
+      'https://example.com:4',
+      'https://example.com:4434',
+    ])
+      expect(isAllowed(other)).toBe(false);
+  });
+
   it.each([
     [undefined],
     [''],

@@ -1,0 +1,39 @@
+import { isSame, message, type ReceivedEvent } from '../session/received-event.ts';
+import type { Session } from '../session/session.ts';
+
+/** How many messages a case of round trips sends. */
+export const roundTripCount = 1000;
+
+/** What is right when each of so many messages came back as it was sent. */
+export const allRoundTrips: ReceivedEvent = { type: 'roundtrips', count: roundTripCount };
+
+/**
+ * Sends one message after the other, each when the one before has come back, and notes how many did. One that comes back otherwise is
+ * noted too, and is the last.
+ */
+export async function makeRoundTrips(
+  session: Session,
+  payloadOf: (index: number) => Buffer,
+  isBinary: boolean,
+  frameSize = 0,
+): Promise<void> {
+  let echo: ReceivedEvent | null = null;
+  let echoes = 0;
+  session.takeMessages((payload, isBinaryEcho) => {
+    echo = message(payload, isBinaryEcho);
+    echoes++;
+  });
+  for (let index = 0; index < roundTripCount; index++) {
+    const payload = payloadOf(index);
+    await session.sendMessage(payload, isBinary, frameSize);
+    const isDone = () => echoes > index || !session.isOpen || session.received.length > 0;
+    await session.until(isDone, session.patience, { sinceActivity: true });
+    if (echoes === index + 1 && echo !== null && isSame(echo, message(payload, isBinary))) continue;
+    session.takeMessages(null);
+    session.note({ type: 'roundtrips', count: index });
+    if (echo !== null && echoes > index) session.note(echo);
+    return;
+  }
+  session.takeMessages(null);
+  session.note(allRoundTrips);
+}

@@ -1,0 +1,2 @@
+declare module 'faye-websocket';
+declare module 'permessage-deflate';

@@ -1,0 +1,67 @@
+import type { ReportedEvent } from '../report/case-result.ts';
+
+/** What a peer sent, or that it sent nothing for a time, or that so many messages came back as they were. */
+export type ReceivedEvent =
+  | { readonly type: 'message'; readonly payload: Buffer; readonly isBinary: boolean }
+  | { readonly type: 'ping' | 'pong'; readonly payload: Buffer }
+  | { readonly type: 'timeout'; readonly name: string }
+  | { readonly type: 'roundtrips'; readonly count: number };
+
+export const message = (payload: Buffer, isBinary: boolean): ReceivedEvent => ({ type: 'message', payload, isBinary });
+export const pong = (payload: Buffer): ReceivedEvent => ({ type: 'pong', payload });
+export const timeout = (name: string): ReceivedEvent => ({ type: 'timeout', name });
+
+export function isSame(a: ReceivedEvent, b: ReceivedEvent): boolean {
+  if (a.type === 'message') return b.type === 'message' && a.isBinary === b.isBinary && a.payload.equals(b.payload);
+  if (a.type === 'timeout') return b.type === 'timeout' && a.name === b.name;
+  if (a.type === 'roundtrips') return b.type === 'roundtrips' && a.count === b.count;
+  return a.type === b.type && a.payload.equals((b as typeof a).payload);
+}
+
+/** Whether `events` is `list` as far as it goes. */
+export const isPrefix = (events: readonly ReceivedEvent[], list: readonly ReceivedEvent[]): boolean =>
+  events.length <= list.length && events.every((event, index) => isSame(event, list[index] as ReceivedEvent));
+
+/** Characters of a payload that a report shows. */
+const shown = 1024;
+
+function show(payload: Buffer, encoding: 'utf8' | 'hex'): string {
+  // A character takes at least one octet: no need to make a string of 16 MiB.
+  const text = payload.toString(encoding, 0, shown * 4).slice(0, shown);
+  const isWhole = encoding === 'hex' ? payload.length * 2 <= shown : payload.length <= Buffer.byteLength(text);
+  return isWhole ? text : `${text} … (${payload.length} octets)`;
+}
+
+/** The event as it stands in reports. */
+export function reportEvent(event: ReceivedEvent): ReportedEvent {
+  switch (event.type) {
+    case 'message':
+      return ['message', show(event.payload, event.isBinary ? 'hex' : 'utf8'), event.isBinary];
+    case 'timeout':
+      return ['timeout', event.name];
+    case 'roundtrips':
+      return ['roundtrips', event.count];
+    default:
+      return [event.type, show(event.payload, 'utf8')];
+  }
+}
+
+function describePayload(payload: Buffer): string {
+  if (payload.length === 0) return 'an empty payload';
+  if (payload.length > 64) return `${payload.length} octets`;
+  return `payload ${payload.toString('hex')}`;
+}
+
+/** The event in words. */
+export function describeEvent(event: ReceivedEvent): string {
+  switch (event.type) {
+    case 'message':
+      return `a ${event.isBinary ? 'binary' : 'text'} message with ${describePayload(event.payload)}`;
+    case 'timeout':
+      return `nothing until the wait ${event.name} was over`;
+    case 'roundtrips':
+      return `${event.count} messages, each as it was sent`;
+    default:
+      return `a ${event.type} with ${describePayload(event.payload)}`;
+  }
+}

@@ -1,0 +1,52 @@
+import type { Socket } from 'node:net';
+import { headLength, OpeningError } from './http-head.ts';
+
+/** A head of HTTP, and the octets that came behind it. */
+export interface ReadHead {
+  readonly text: string;
+  readonly rest: Buffer;
+}
+
+/**
+ * Reads the head of a request or response. The socket is paused then, so that nothing is lost before somebody listens.
+ *
+ * @throws {OpeningError} The peer ended before, took longer than so many milliseconds, or sent a head that is too long.
+ */
+export function readHead(socket: Socket, milliseconds: number): Promise<ReadHead> {
+  return new Promise((resolve, reject) => {
+    let octets = Buffer.alloc(0);
+    const stop = () => {
+      clearTimeout(timer);
+      socket.pause();
+      socket.off('data', onData).off('end', onEnd).off('error', onError).off('close', onEnd);
+    };
+    const fail = (error: OpeningError) => {
+      stop();
+      reject(error);
+    };
+    const timer = setTimeout(
+      () => fail(new OpeningError(`the peer did not finish its handshake in ${milliseconds / 1000} s`, 'late')),
+      milliseconds,
+    );
+    const onEnd = () => {
+      const came = octets.length === 0 ? 'nothing came' : `${octets.length} octets came`;
+      fail(new OpeningError(`the peer ended the TCP connection inside the handshake; ${came} before`));
+    };
+    const onError = (cause: Error) => {
+      fail(new OpeningError(`the TCP connection broke inside the handshake: ${cause.message}`, 'invalid', { cause }));
+    };
+    const onData = (chunk: Buffer) => {
+      octets = Buffer.concat([octets, chunk]);
+      try {
+        const length = headLength(octets);
+        if (length === -1) return;
+        stop();
+        resolve({ text: octets.toString('latin1', 0, length), rest: octets.subarray(length) });
+      } catch (error) {
+        fail(error as OpeningError);
+      }
+    };
+    socket.on('data', onData).on('end', onEnd).on('error', onError).on('close', onEnd);
+    socket.resume();
+  });
+}

@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Case } from './case.ts';
+import { kitFolder } from './folders.ts';
+
+/** A case that failed once, and must not again. */
+export interface Reproducer {
+  /** The name of the target. */
+  readonly target: string;
+  /** What was wrong. */
+  readonly fault: string;
+  /** In hex. */
+  readonly octets: string;
+  readonly cut: readonly number[];
+  readonly config: number;
+}
+
+const folder = join(kitFolder, 'corpus');
+
+/** All reproducers, with the names of their files. */
+export function readCorpus(): { file: string; reproducer: Reproducer }[] {
+  const files = readdirSync(folder).filter((file) => file.endsWith('.json'));
+  return files
+    .sort()
+    .map((file) => ({ file, reproducer: JSON.parse(readFileSync(join(folder, file), 'utf8')) as Reproducer }));
+}
+
+/** The case of a reproducer. */
+export function caseOf({ octets, cut, config }: Reproducer): Case {
+  return { octets: Buffer.from(octets, 'hex'), cut, config };
+}
+
+/** Puts a case into the corpus. @returns The path of its file. */
+export function addToCorpus(target: string, fault: string, { octets, cut, config }: Case): string {
+  const reproducer: Reproducer = { target, fault, octets: octets.toString('hex'), cut, config };
+  const text = `${JSON.stringify(reproducer, null, 2)}\n`;
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, `${target}-${createHash('sha1').update(text).digest('hex').slice(0, 8)}.json`);
+  writeFileSync(file, text);
+  return file;
+}

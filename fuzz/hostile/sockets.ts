@@ -1,0 +1,229 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as after } from 'node:timers/promises';
+import { kitFolder } from '../folders.ts';
+import { Random } from '../random.ts';
+import { answers } from './answers.ts';
+import { misbehave, misbehaviours } from './peers.ts';
+
+/** What is in a process of ours after all is over. */
+export interface Report {
+  readonly opened: number;
+  readonly closed: number;
+  /** `close` events beyond the first of a socket, and other events behind it. */
+  readonly closedAgain: number;
+  readonly afterClose: number;
+  /** Sockets that are open. */
+  readonly clients: number;
+  /** What keeps the event loop busy, by kind. */
+  readonly resources: Readonly<Record<string, number>>;
+  readonly heapUsed: number;
+  readonly arrayBuffers: number;
+  /** Exceptions and rejections that nobody caught. */
+  readonly uncaught: readonly string[];
+}
+
+/** A process of ours that peers are hostile to. */
+export interface Victim extends AsyncDisposable {
+  readonly port: number;
+  report(): Promise<Report>;
+  /** Reports until nothing is open, or it takes too long. */
+  settled(): Promise<Report>;
+  tell(message: object): void;
+}
+
+/** The next message of a process of ours; an Error if it ends before. */
+function messagesOf(child: ChildProcess, program: string): () => Promise<unknown> {
+  const gone = once(child, 'exit').then(() => {
+    throw new Error(`${program} has ended: the process did not survive`);
+  });
+  gone.catch(() => {});
+  return async () => {
+    const [message] = await Promise.race([once(child, 'message'), gone]);
+    return message as unknown;
+  };
+}
+
+/** Starts `server.js` or `client.js`, which use what was built. */
+export async function startVictim(program: 'server' | 'client'): Promise<Victim> {
+  const child: ChildProcess = fork(join(kitFolder, 'hostile', `${program}.js`), [], { execArgv: ['--expose-gc'] });
+  const next = messagesOf(child, `${program}.js`);
+  const { port } = (await next()) as { port: number };
+  const report = () => {
+    child.send('report');
+    return next() as Promise<Report>;
+  };
+  return {
+    port,
+    report,
+    async settled() {
+      let last = await report();
+      for (let i = 0; i < 100 && (last.clients > 0 || (last.resources.TCPSocketWrap ?? 0) > 0); i++) {
+        await after(50);
+        last = await report();
+      }
+      return last;
+    },
+    tell: (message) => child.send(message),
+    async [Symbol.asyncDispose]() {
+      if (child.exitCode !== null) return;
+      const exit = once(child, 'exit');
+      child.disconnect();
+      await exit;
+    },
+  };
+}
+
+/** How a client fared that did nothing wrong. */
+export interface Fared {
+  /** Round trips. */
+  readonly trips: number;
+  /** The most octets of others that the server has read between two answers, and the most connections that it had then. */
+  readonly mostOctets: number;
+  readonly mostConnections: number;
+  /** Of its close. */
+  readonly code: number;
+}
+
+/** Starts `good.js`: a client that asks and waits for the answer, over and over, until it is told to stop. */
+export async function startGoodClient(port: number): Promise<{ stop(): Promise<Fared> }> {
+  const child = fork(join(kitFolder, 'hostile', 'good.js'), [String(port)]);
+  const next = messagesOf(child, 'good.js');
+  await next();
+  const fared = next();
+  // Whoever stops it gets its failure.
+  fared.catch(() => {});
+  return {
+    async stop() {
+      child.send('stop');
+      const faring = (await fared) as Fared;
+      const exit = once(child, 'exit');
+      child.disconnect();
+      await exit;
+      return faring;
+    },
+  };
+}
+
+/** Every misbehaviour, so many times each, so many at once. */
+export async function misbehaveAll(port: number, seed: number, rounds: number, size: number): Promise<number> {
+  const random = new Random(seed);
+  const jobs = Array.from({ length: rounds }, () => Object.values(misbehaviours)).flat();
+  const total = jobs.length;
+  const work = async () => {
+    for (let job = jobs.pop(); job !== undefined; job = jobs.pop()) {
+      await misbehave(port, job, new Random(random.next()), size);
+    }
+  };
+  await Promise.all(Array.from({ length: 300 }, work));
+  return total;
+}
+
+/** A server that answers each path in its bad way. */
+export async function serveAnswers(seed: number): Promise<{ urls: string[]; close(): Promise<void> }> {
+  const random = new Random(seed);
+  const sockets = new Set<Socket>();
+  const server: Server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', () => {});
+    let request = '';
+    socket.on('data', function onData(chunk) {
+      request += chunk.toString('latin1');
+      if (!request.includes('\r\n\r\n')) return;
+      socket.off('data', onData);
+      socket.resume();
+      const answer = answers[request.split(' ', 2)[1] ?? ''];
+      void answer?.({
+        socket,
+        request,
+        random: new Random(random.next()),
+        port: (server.address() as AddressInfo).port,
+      });
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    urls: Object.keys(answers).map((path) => `ws://127.0.0.1:${port}${path}`),
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+const megabyte = 1_048_576;
+
+/**
+ * What is wrong with what is left, given what was there before: nothing may be, but memory that pools keep (docs/architecture.md).
+ */
+export function leftovers(before: Report, now: Report): string[] {
+  const found: string[] = [];
+  if (now.uncaught.length > 0) found.push(`nobody caught: ${now.uncaught.join('; ')}`);
+  if (now.clients > 0) found.push(`${now.clients} sockets are still open`);
+  if (now.closed !== now.opened)
+    found.push(`${now.opened} sockets were opened, and ${now.closed} have told of their close`);
+  if (now.closedAgain > 0) found.push(`${now.closedAgain} sockets closed more than once`);
+  if (now.afterClose > 0) found.push(`${now.afterClose} events came behind a close`);
+  for (const [kind, count] of Object.entries(now.resources)) {
+    const former = before.resources[kind] ?? 0;
+    if (count > former) found.push(`${count} of ${kind} are left, of which there were ${former}`);
+  }
+  if (now.heapUsed > before.heapUsed + 4 * megabyte)
+    found.push(`the heap has grown from ${before.heapUsed} to ${now.heapUsed} octets`);
+  if (now.arrayBuffers > before.arrayBuffers + 8 * megabyte)
+    found.push(`buffers have grown from ${before.arrayBuffers} to ${now.arrayBuffers} octets`);
+  return found;
+}
+
+/**
+ * How many octets of others may come before an answer: libuv reads a socket up to 32 times in a turn of the event loop, 64 KiB each, and
+ * the answer leaves in the next turn but one at the latest.
+ */
+export const mostOctetsBetween = (connections: number): number => (connections + 10) * 65_536 * 32 * 2;
+
+/** Rounds against a server and against clients until the time is over. @returns What went wrong; empty if nothing did. */
+export async function attack(options: {
+  readonly seed: number;
+  readonly size: number;
+  /** How many of each kind come at once. */
+  readonly peers: number;
+  readonly goesOn: (round: number) => boolean;
+  readonly onRound?: (text: string) => void;
+}): Promise<string[]> {
+  const { seed, size, peers, goesOn, onRound = () => {} } = options;
+  await using server = await startVictim('server');
+  await using clients = await startVictim('client');
+  const hostile = await serveAnswers(seed);
+  try {
+    // What is made once, pools and code among it, is there before we look.
+    const one = async (round: number): Promise<string[]> => {
+      const good = await startGoodClient(server.port);
+      clients.tell({ open: Array.from({ length: 3 }, () => hostile.urls).flat() });
+      const connections = await misbehaveAll(server.port, seed + round, peers, size);
+      const { trips, mostOctets, mostConnections, code } = await good.stop();
+      onRound(
+        `${connections} hostile connections, ${mostConnections} at once; a good client had ${trips} answers, and at most ${mostOctets} octets of others before one`,
+      );
+      const found: string[] = [];
+      if (code !== 1005) found.push(`a good client was closed with ${code}`);
+      if (trips < 5) found.push(`a good client had no more than ${trips} answers`);
+      if (mostOctets > mostOctetsBetween(mostConnections))
+        found.push(`an answer had to wait for ${mostOctets} octets of others`);
+      return found;
+    };
+    const found = await one(0);
+    const before = { server: await server.settled(), clients: await clients.settled() };
+    for (let round = 1; goesOn(round) && found.length === 0; round++) found.push(...(await one(round)));
+    found.push(...leftovers(before.server, await server.settled()).map((text) => `server: ${text}`));
+    found.push(...leftovers(before.clients, await clients.settled()).map((text) => `clients: ${text}`));
+    return found;
+  } finally {
+    await hostile.close();
+  }
+}

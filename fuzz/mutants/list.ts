@@ -1,0 +1,405 @@
+/** A fault of the kind that people make, in one place of `src/`. */
+export interface Mutant {
+  /** Below `src/`. */
+  readonly file: string;
+  /** What stands there, exactly once. */
+  readonly from: string;
+  /** What stands there instead. */
+  readonly to: string;
+  /** What is wrong then. */
+  readonly fault: string;
+  /** Where under `test/` somebody has to notice: folders, or how the names of files begin. */
+  readonly tests: readonly string[];
+}
+
+function faults(
+  file: string,
+  tests: readonly string[],
+  list: readonly (readonly [fault: string, from: string, to: string])[],
+): Mutant[] {
+  return list.map(([fault, from, to]) => ({ file, from, to, fault, tests }));
+}
+
+/** The faults that `npm run mutants` puts into copies of `src/`, one at a time. */
+export const mutants: readonly Mutant[] = [
+  ...faults(
+    'frame/frame-decoder.ts',
+    ['frame/frame-decoder', 'frame/frame-encoder'],
+    [
+      [
+        'the two octets of a length are read in the wrong order',
+        '(chunk[at + 2]! << 8) | chunk[at + 3]!',
+        '(chunk[at + 3]! << 8) | chunk[at + 2]!',
+      ],
+      ['a message that is as long as allowed is refused', 'total > this.maxPayload', 'total >= this.maxPayload'],
+      ['maxPayload holds for each fragment, not for their sum', 'total > this.maxPayload', 'length > this.maxPayload'],
+      [
+        'the sum of the fragments is forgotten',
+        'this.messageLength = Math.min(total, Number.MAX_SAFE_INTEGER)',
+        'this.messageLength = length',
+      ],
+      ['a length of 2^53 is taken', 'this.lengthHigh > 0x1f_ffff', 'this.lengthHigh > 0x3f_ffff'],
+      ['a length of 2^53-1 is refused', 'this.lengthHigh > 0x1f_ffff', 'this.lengthHigh >= 0x1f_ffff'],
+      [
+        'the upper half of a length is dropped',
+        'this.#checkLength(this.lengthHigh * 0x1_0000_0000 + this.length)',
+        'this.#checkLength(this.length)',
+      ],
+      [
+        'a masking key that comes octet by octet is shifted',
+        '((index - this.lengthEnd) << 3)',
+        '((index - this.headerAt) << 3)',
+      ],
+      [
+        'the place in the masking key is dropped between chunks',
+        'rotateKey(this.key, (this.length - this.remaining) & 3)',
+        'rotateKey(this.key, 0)',
+      ],
+      ['a control frame may have 126 octets', 'length > 125 || (opcode', 'length > 126 || (opcode'],
+      ['a close frame may have one octet', '|| (opcode === Opcode.close && length === 1)', ''],
+      [
+        'a continuation needs no message',
+        'this.isFragmented !== (opcode === Opcode.continuation)',
+        'this.isFragmented && opcode !== Opcode.continuation',
+      ],
+      [
+        'a new message may begin within another',
+        'this.isFragmented !== (opcode === Opcode.continuation)',
+        '!this.isFragmented && opcode === Opcode.continuation',
+      ],
+      ['RSV3 is not looked at', '(first & 0x30) !== 0', '(first & 0x20) !== 0'],
+      [
+        'RSV1 is allowed on control frames',
+        '(!this.allowRsv1 || (opcode !== Opcode.text && opcode !== Opcode.binary))',
+        '!this.allowRsv1',
+      ],
+      ['control frames may be fragmented', "if (!fin) throw new ProtocolError('WS_ERR_EXPECTED_FIN');", ''],
+      [
+        'a server takes what is not masked',
+        '    if ((second & 0x80) !== this.maskBit) {',
+        '    if ((second & 0x80) > this.maskBit) {',
+      ],
+      ['control frames count as parts of the message', 'if (this.opcode >= Opcode.close) return;', ''],
+      ['fragments are not counted', '      this.fragments++;\n', ''],
+      ['what was counted is not forgotten behind a message', '      this.messageLength = 0;\n', ''],
+    ],
+  ),
+  ...faults(
+    'frame/frame-encoder.ts',
+    ['frame/'],
+    [
+      ['126 octets get the short length', 'payloadLength < 126 ? 2', 'payloadLength <= 126 ? 2'],
+      [
+        '65 536 octets get two octets of length',
+        '  } else if (payloadLength < 65_536) {',
+        '  } else if (payloadLength <= 65_536) {',
+      ],
+      ['the length loses an octet', '    target[offset++] = payloadLength >>> 16;\n', '    target[offset++] = 0;\n'],
+    ],
+  ),
+  ...faults(
+    'frame/frame-writer.ts',
+    ['frame/'],
+    [
+      [
+        'a text whose header is longer than guessed is left where it is',
+        'if (header !== guess) {',
+        'if (header < guess) {',
+      ],
+      [
+        'a slab is given back that is still to be read',
+        'if (this.slab === null || this.from !== this.to || this.chunks !== null) return;',
+        'if (this.slab === null) return;',
+      ],
+    ],
+  ),
+  ...faults(
+    'frame/mask.ts',
+    ['frame/'],
+    [
+      ['the last octets are masked with the wrong ones of the key', 'shift += 8', 'shift += 16'],
+      ['the key is not turned all the way round', '(key << (32 - bits))', '(key << (31 - bits))'],
+    ],
+  ),
+  ...faults(
+    'frame/close-code.ts',
+    ['frame/close-code', 'connection/connection.'],
+    [
+      ['5000 may be sent', 'code <= 4999', 'code <= 5000'],
+      ['1006 may be sent', ' && code !== 1006', ''],
+    ],
+  ),
+  ...faults(
+    'message/utf8-validator.ts',
+    ['message/'],
+    [
+      ['surrogates are UTF-8', 'else if (octet === 0xed) this.highest = 0x9f;', ''],
+      ['text may end within a character', 'return this.missing === 0;', 'return this.missing <= 1;'],
+    ],
+  ),
+  ...faults(
+    'message/message-decoder.ts',
+    ['message/', 'connection/compression'],
+    [
+      ['memory is taken for what a header promises', 'Math.min(available * ahead, mostAhead)', 'header.length'],
+      [
+        'a message that ends within a character is delivered',
+        "    if (this.isChecked && !this.utf8!.isComplete) throw new ProtocolError('WS_ERR_INVALID_UTF8');\n",
+        '',
+      ],
+      [
+        'a second message is put behind the first',
+        '    this.memory = null;\n    this.used = 0;\n    this.isBegun = false;\n    this.fragmentEnds = null;\n    if (ends',
+        '    this.isBegun = false;\n    this.fragmentEnds = null;\n    if (ends',
+      ],
+    ],
+  ),
+  ...faults(
+    'message/message-decoder.ts',
+    ['message/', 'connection/compression'],
+    [
+      [
+        'text that was compressed may be anything',
+        "    if (!isBinary && this.validates && !isUtf8(data)) throw new ProtocolError('WS_ERR_INVALID_UTF8');\n",
+        '',
+      ],
+      [
+        'maxPayload holds for what is compressed only',
+        'return this.maxPayload === 0 ? Number.POSITIVE_INFINITY : this.maxPayload;',
+        'return Number.POSITIVE_INFINITY;',
+      ],
+      [
+        'nobody else has his turn while a chunk is inflated',
+        'this.inflatable -= Math.max(inflated, leastInflated * this.inflater!.begins);',
+        '',
+      ],
+    ],
+  ),
+  ...faults(
+    'connection/close-payload.ts',
+    ['connection/'],
+    [
+      ['a reason may have 124 octets', 'maxReasonLength = 123', 'maxReasonLength = 124'],
+      [
+        'the code is read backwards',
+        '(octets[start]! << 8) | octets[start + 1]!',
+        '(octets[start + 1]! << 8) | octets[start]!',
+      ],
+      [
+        'a reason may be anything',
+        "  if (validates && !isUtf8(reason)) throw new ProtocolError('WS_ERR_INVALID_UTF8');\n",
+        '',
+      ],
+    ],
+  ),
+  ...faults(
+    'connection/connection.ts',
+    ['connection/', 'transport/backpressure'],
+    [
+      [
+        'a peer that does not read has every ping answered',
+        'if (this.isCongested) this.owedPong = payload;\n          else this.writer',
+        'this.writer',
+      ],
+      [
+        'pings are answered behind our close frame',
+        "this.settings.autoPong && this.#state === 'open'",
+        'this.settings.autoPong',
+      ],
+      [
+        'a close frame follows a close frame',
+        "if (this.#state !== 'closeSent') this.writer.write(Opcode.close",
+        'this.writer.write(Opcode.close',
+      ],
+      [
+        'frames that are sent as they are break into a message',
+        "    if (this.isFragmented) throw new Error('A fragmented message is being sent (RFC 6455 §5.4)');\n",
+        '',
+      ],
+      ['what comes behind the end is looked at', '    if (!this.isReceiving) return chunk.length;\n', ''],
+      [
+        'what is left of a chunk is read although the application has paused',
+        'return !this.isSuspended && this.isReceiving && !this',
+        'return this.isReceiving && !this',
+      ],
+    ],
+  ),
+  ...faults(
+    'connection/connection-state.ts',
+    ['connection/'],
+    [
+      [
+        'a connection is closed before the peer has said so',
+        "open: { closeSent: 'closeSent'",
+        "open: { closeSent: 'closed'",
+      ],
+    ],
+  ),
+  ...faults(
+    'extension/deflate-messages.ts',
+    ['extension/'],
+    [
+      ['the limit holds for each final block, not for their sum', 'raw.end, most - length)', 'raw.end, most)'],
+      [
+        'a message that was too long leaves its window to another connection',
+        '      if (this.#window === null) raw.reset();\n      else if (message',
+        '      if (this.#window === null) message === null || raw.reset();\n      else if (message',
+      ],
+      ['a message may have any number of final blocks', 'this.begins > maxFinalBlocks', 'this.begins < 0'],
+    ],
+  ),
+  ...faults(
+    'extension/deflate-negotiation.ts',
+    ['extension/'],
+    [
+      ['a window of 16 is one', '1[0-5])$/', '1[0-6])$/'],
+      [
+        'a server may answer twice',
+        "  if (responses.length > 1) throw new NegotiationError('GOODWIRE_REPEATED_RESPONSE');\n",
+        '',
+      ],
+    ],
+  ),
+  ...faults(
+    'handshake/fields.ts',
+    ['handshake/'],
+    [
+      [
+        'a line break is part of a field',
+        'code === del || (code < space && code !== tab)',
+        'code === del || (code < 0x0a && code !== tab)',
+      ],
+      ['a list has a token that another begins with', 'return endOfWhitespace(text, end) === to;', 'return true;'],
+    ],
+  ),
+  ...faults(
+    'handshake/server-handshake.ts',
+    ['handshake/'],
+    [
+      [
+        'a key of 15 octets is one',
+        "key.length !== keyLength || !key.endsWith('==')",
+        "key.length !== keyLength || !key.endsWith('=')",
+      ],
+      ['any method opens a connection', "  if (request.method !== 'GET') throw refusal('method');\n", ''],
+      [
+        'what is inherited came from the client',
+        'Object.hasOwn(headers, name) ? headers[name] : undefined',
+        'headers[name]',
+      ],
+      [
+        'a subprotocol is agreed to that nobody offered',
+        "protocol !== '' && !offer.subprotocols.has(protocol)",
+        "protocol !== '' && false",
+      ],
+      ['the length of a refusal is in characters', 'Buffer.byteLength(body)', 'body.length'],
+    ],
+  ),
+  ...faults(
+    'handshake/client-handshake.ts',
+    ['handshake/'],
+    [
+      [
+        'any server that says 101 will do',
+        "field('sec-websocket-accept')?.trim() !== acceptKey(asked.key)",
+        "field('sec-websocket-accept') === undefined",
+      ],
+      [
+        'a subprotocol is taken that nobody asked for',
+        'protocol !== undefined && subprotocols.length === 0',
+        'protocol === undefined && subprotocols.length < 0',
+      ],
+    ],
+  ),
+  ...faults(
+    'handshake/origin.ts',
+    ['handshake/'],
+    [
+      ['a port is a default port that begins with it', 'authority.endsWith(port) ?', 'authority.includes(port) ?'],
+      [
+        'a page without an origin is let in',
+        'if (origin === undefined) return false;',
+        'if (origin === undefined) return true;',
+      ],
+    ],
+  ),
+  ...faults(
+    'client/redirect.ts',
+    ['client/'],
+    [
+      ['credentials go from TLS to plain text', ' && (to.isSecure || !home.isSecure)', ''],
+      ['cookies go along to another server', "'cookie', ", ''],
+    ],
+  ),
+  ...faults(
+    'client/connect.ts',
+    ['client/', 'compat/client-redirect'],
+    [
+      ['one redirect too many is followed', '++this.#redirects > (this', 'this.#redirects++ > (this'],
+      ['a handshake may take for ever', 'if (handshakeTimeout) this.#timer', 'if (!handshakeTimeout) this.#timer'],
+    ],
+  ),
+  ...faults(
+    'server/accept-upgrade.ts',
+    ['server/'],
+    [
+      [
+        'what is merely truthy lets an origin in',
+        'if (isAllowed === true) verifyClient(attempt);',
+        'if (isAllowed) verifyClient(attempt);',
+      ],
+      ['one handshake more than allowed waits', 'host.pending.size >= most', 'host.pending.size > most'],
+      [
+        'an answer that comes too late opens the connection',
+        '    if (!isCalling && isWaiting(attempt)) judge(verdict);',
+        '    if (!isCalling) judge(verdict);',
+      ],
+      [
+        'an error of a socket in its handshake ends the process',
+        "if (former === undefined) socket.on('error', onSocketError);",
+        '',
+      ],
+    ],
+  ),
+  ...faults(
+    'server/pending-handshakes.ts',
+    ['server/'],
+    [
+      ['who has gone counts for ever', '        this.#size--;\n', ''],
+      ["nobody's time is ever over", 'timeout > 0 ? setTimeout', 'timeout < 0 ? setTimeout'],
+    ],
+  ),
+  ...faults(
+    'server/unasked-connections.ts',
+    ['server/'],
+    [
+      [
+        'connections may be held in any number',
+        'limit === 0 || sockets.size <= limit',
+        'limit === 0 || sockets.size >= 0',
+      ],
+      [
+        'an open WebSocket is taken for somebody who does not ask',
+        "    if (this.#sockets.delete(socket)) socket.removeListener('close', this.#forget);\n",
+        '',
+      ],
+    ],
+  ),
+  ...faults(
+    'transport/transport.ts',
+    ['transport/backpressure', 'transport/delivery', 'websocket/lifecycle'],
+    [
+      [
+        'a peer that does not read is not noticed',
+        'waiting > congestedFrom && stream.writableNeedDrain',
+        'waiting > congestedFrom && false',
+      ],
+      [
+        'nothing ends a connection whose peer does not close',
+        '    ending.timer = setTimeout(onCloseTimeout, after, this);\n',
+        '',
+      ],
+      ['what a pause has left of a chunk is lost', '        this.#keepRest(chunk.subarray(connection.offset));\n', ''],
+    ],
+  ),
+];

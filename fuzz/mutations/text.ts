@@ -1,0 +1,136 @@
+import type { Random } from '../random.ts';
+import { longest, mutateOctets } from './octets.ts';
+
+/** Words that mean something in the fields of an opening handshake, or look as if they did. */
+const words = [
+  'websocket',
+  'Upgrade',
+  'keep-alive',
+  'close',
+  '13',
+  '8',
+  '7',
+  '08',
+  '1e1',
+  '0',
+  '-1',
+  '99',
+  'permessage-deflate',
+  'permessage-bzip',
+  'server_no_context_takeover',
+  'client_no_context_takeover',
+  'server_max_window_bits',
+  'client_max_window_bits',
+  '=',
+  '=8',
+  '=15',
+  '=16',
+  '="',
+  '"',
+  '""',
+  '"10"',
+  '\\',
+  '\\"',
+  ',',
+  ';',
+  ', ',
+  '; ',
+  ' ',
+  '\t',
+  '\r\n',
+  '\n',
+  '\r',
+  '\0',
+  ':',
+  '/',
+  '?',
+  '#',
+  '@',
+  '__proto__',
+  'constructor',
+  'toString',
+  'chat',
+  'superchat',
+  'null',
+  'https://example.com',
+  'http://localhost:80',
+  'ws://',
+  'wss://a:1@[::1]:443/%zz',
+  'é',
+  'ß',
+  '\x7f',
+  'dGhlIHNhbXBsZSBub25jZQ==',
+  's3pPLMBiTxaQ9kYGzzhZRbK+xOo=',
+  'GET',
+  'POST',
+  'HTTP/1.1',
+  'HTTP/1.0',
+  '101',
+  '200',
+  '302',
+  'Host',
+  'Connection',
+  'Origin',
+  'Sec-WebSocket-Key',
+  'Sec-WebSocket-Version',
+  'Sec-WebSocket-Protocol',
+  'Sec-WebSocket-Extensions',
+  'Sec-WebSocket-Accept',
+  'Transfer-Encoding: chunked',
+  'Content-Length: 5',
+];
+
+/** Text in latin1 with a change to its lines, to its words, or to its octets. */
+export function mutateText(random: Random, octets: Buffer, other: Buffer): Buffer {
+  const kind = random.below(5);
+  if (kind === 0) return mutateOctets(random, octets, other);
+  const text = octets.toString('latin1');
+  const otherText = other.toString('latin1');
+  return Buffer.from(
+    kind === 1 ? changeLines(random, text, otherText) : changeWords(random, text, otherText),
+    'latin1',
+  ).subarray(0, longest);
+}
+
+function changeLines(random: Random, text: string, other: string): string {
+  const lines = text.split('\r\n');
+  const at = random.below(lines.length);
+  const line = lines[at]!;
+  switch (random.below(5)) {
+    case 0:
+      lines.splice(at, 1);
+      break;
+    case 1:
+      lines.splice(at, 0, ...Array<string>(random.oneIn(20) ? 300 : 1).fill(line));
+      break;
+    case 2:
+      lines.splice(random.below(lines.length), 0, ...lines.splice(at, 1));
+      break;
+    case 3:
+      lines.splice(at, 0, random.pick(other.split('\r\n')));
+      break;
+    default:
+      lines[at] = random.oneIn(2) ? line.toLowerCase() : line.toUpperCase();
+  }
+  return lines.join('\r\n');
+}
+
+function changeWords(random: Random, text: string, other: string): string {
+  const parts = text.split(/\b|(?=[,;="\s])/);
+  const at = random.below(parts.length + 1);
+  const word = random.oneIn(10) ? random.pick(other.split(/\b/)) : random.pick(words);
+  switch (random.below(4)) {
+    case 0:
+      parts.splice(at, 1);
+      break;
+    case 1:
+      parts.splice(at, 1, word);
+      break;
+    case 2:
+      parts.splice(at, 0, ...Array<string>(random.oneIn(30) ? random.between(2, 500) : 1).fill(word));
+      break;
+    default:
+      parts.splice(at, 0, ...parts.slice(at, at + random.between(1, 6)));
+  }
+  return parts.join('');
+}

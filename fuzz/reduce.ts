@@ -1,0 +1,55 @@
+import type { Case, Target } from './case.ts';
+
+/** What a case does wrong, without what differs from case to case; null if it does nothing wrong. */
+export function faultOf(target: Pick<Target, 'run'>, given: Case): string | null {
+  try {
+    target.run(given);
+    return null;
+  } catch (error) {
+    return nameOf(error);
+  }
+}
+
+/** A fault by the promise that was broken, or by the kind of error that nobody expected. */
+export function nameOf(error: unknown): string {
+  const { name, message } = error as Error;
+  return `${name}: ${message.split(/: |\d/, 1)[0]}`;
+}
+
+const mostTries = 4000;
+
+/** The smallest case that can be found which has the same fault: parts are left out, octets are made 0, the cut and the config simple. */
+export function reduce(target: Pick<Target, 'run'>, given: Case): Case {
+  const fault = faultOf(target, given);
+  if (fault === null) return given;
+  let best = given;
+  let tries = 0;
+  const improve = (candidate: Case): boolean => {
+    if (tries++ >= mostTries || faultOf(target, candidate) !== fault) return false;
+    best = candidate;
+    return true;
+  };
+  let before: Case;
+  do {
+    before = best;
+    improve({ ...best, cut: [] });
+    improve({ ...best, config: best.config & 1 });
+    improve({ ...best, config: 0 });
+    for (let size = Math.max(1, best.octets.length >> 1); size >= 1; size >>= 1) {
+      for (let at = 0; at < best.octets.length; ) {
+        const { octets } = best;
+        const without = Buffer.concat([octets.subarray(0, at), octets.subarray(at + size)]);
+        if (!improve({ ...best, octets: without })) at += size;
+      }
+    }
+    for (let i = best.cut.length - 1; i >= 0; i--)
+      improve({ ...best, cut: best.cut.filter((_, index) => index !== i) });
+    for (let at = 0; at < best.octets.length; at++) {
+      if (best.octets[at] === 0) continue;
+      const simpler = Buffer.from(best.octets);
+      simpler[at] = 0;
+      improve({ ...best, octets: simpler });
+    }
+  } while (best !== before && tries < mostTries);
+  return best;
+}

@@ -1,0 +1,52 @@
+import { randomInt } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { attack, leftovers, type Report } from '../../fuzz/hostile/sockets.ts';
+
+const clean: Report = {
+  opened: 100,
+  closed: 100,
+  closedAgain: 0,
+  afterClose: 0,
+  clients: 0,
+  resources: { TCPServerWrap: 1, Timeout: 1 },
+  heapUsed: 10_000_000,
+  arrayBuffers: 1_000_000,
+  uncaught: [],
+};
+
+describe('over TCP', () => {
+  test('hostile peers, and hostile servers, leave nothing behind, and good clients go on being served', async () => {
+    const seed = randomInt(2 ** 31);
+    const rounds: string[] = [];
+    const found = await attack({
+      seed,
+      size: 1,
+      peers: 4,
+      goesOn: (round) => round <= 1,
+      onRound: (text) => rounds.push(text),
+    });
+    expect(found, `seed ${seed}: ${rounds.join('; ')}`).toEqual([]);
+    expect(rounds).toHaveLength(2);
+  }, 120_000);
+});
+
+describe('leftovers()', () => {
+  test('finds nothing where nothing is left, and less does not matter', () => {
+    expect(leftovers(clean, clean)).toEqual([]);
+    expect(leftovers(clean, { ...clean, heapUsed: 5_000_000, resources: { TCPServerWrap: 1 } })).toEqual([]);
+  });
+
+  test.each<[string, Partial<Report>]>([
+    ['1 sockets are still open', { clients: 1 }],
+    ['100 sockets were opened, and 99 have told of their close', { closed: 99 }],
+    ['1 sockets closed more than once', { closedAgain: 1 }],
+    ['2 events came behind a close', { afterClose: 2 }],
+    ['2 of Timeout are left, of which there were 1', { resources: { TCPServerWrap: 1, Timeout: 2 } }],
+    ['1 of TCPSocketWrap are left, of which there were 0', { resources: { TCPSocketWrap: 1 } }],
+    ['the heap has grown from 10000000 to 20000000 octets', { heapUsed: 20_000_000 }],
+    ['buffers have grown from 1000000 to 20000000 octets', { arrayBuffers: 20_000_000 }],
+    ['nobody caught: Error: x', { uncaught: ['Error: x'] }],
+  ])('finds that %s', (text, change) => {
+    expect(leftovers(clean, { ...clean, ...change })).toEqual([text]);
+  });
+});

@@ -1,0 +1,131 @@
+import { describe, expect, test } from 'vitest';
+import type { CaseDefinition } from '../../../autobahn/cases/case-definition.ts';
+import { catalogue } from '../../../autobahn/cases/catalogue.ts';
+import { type FaultName, faultTable } from './faults.ts';
+import { isSelected } from './select-cases.ts';
+import { differences, isTouched, type Role, runFault } from './verdicts.ts';
+
+/** npm run conformance:peers runs every case with every fault, which takes long; npm test some of those that a fault shows in. */
+const isEverything = process.env.GOODWIRE_ALL_CASES === '1';
+
+/** Of the cases in which a fault shows, so many are run. */
+const NEAR = 8;
+
+/** Cases that take a while, or a lot of memory: with faults that are about them alone. */
+const heavy = ['9.*', '12.*', '13.*'];
+const light = [
+  '9.1.1',
+  '9.2.1',
+  '9.3.5',
+  '9.4.6',
+  '9.5.6',
+  '9.6.6',
+  '12.1.2',
+  '13.2.2',
+  '13.3.2',
+  '13.5.5',
+  '13.6.1',
+  '13.7.4',
+];
+
+/** A bit of everything: run with each fault, whatever it is. */
+const sample = [
+  '1.1.2',
+  '1.2.6',
+  '2.3',
+  '2.10',
+  '3.2',
+  '4.1.1',
+  '4.2.4',
+  '5.2',
+  '5.7',
+  '5.18',
+  '6.1.3',
+  '6.2.3',
+  '6.6.1',
+];
+const moreSample = [
+  '6.22.1',
+  '7.1.1',
+  '7.1.3',
+  '7.1.6',
+  '7.3.1',
+  '7.3.6',
+  '7.5.1',
+  '7.7.2',
+  '7.9.3',
+  '7.13.1',
+  '10.1.1',
+];
+
+function casesFor(fault: FaultName | undefined): CaseDefinition[] {
+  if (isEverything) return [...catalogue];
+  const near = catalogue.filter(({ id }) => {
+    const isAffordable = !isSelected(id, heavy) || isSelected(id, light);
+    return fault !== undefined && isAffordable && isTouched(fault, id);
+  });
+  const step = Math.max(1, near.length / NEAR);
+  const chosen = new Set([...sample, ...moreSample]);
+  for (let index = 0; index < near.length; index += step) chosen.add(near[Math.floor(index)]!.id);
+  return catalogue.filter(({ id }) => chosen.has(id));
+}
+
+/** Waiting is most of what a case does that goes wrong; of those that do not, few take time. */
+const options = isEverything ? { parallel: 4, patience: 5000 } : { parallel: 40, patience: 2000 };
+const timeout = isEverything ? 3_600_000 : 60_000;
+
+async function differencesOf(fault: FaultName | undefined, role: Role): Promise<string[]> {
+  const cases = casesFor(fault);
+  const results = await runFault(fault, role, { cases, ...options });
+  expect(results.map(({ id }) => id).sort()).toEqual(cases.map(({ id }) => id).sort());
+  return differences(fault, results);
+}
+
+const names = Object.keys(faultTable) as FaultName[];
+
+describe.each(['server', 'client'] as const)('of a peer that is a %s, the runner says', (role) => {
+  test('that all is well, when there is no fault', { timeout }, async () => {
+    expect(await differencesOf(undefined, role)).toEqual([]);
+  });
+
+  const possible = names.filter((name) => (faultTable[name].role ?? role) === role);
+  test.each(possible)('what is wrong, and nothing else: %s', { timeout }, async (fault) => {
+    expect(await differencesOf(fault, role)).toEqual([]);
+  });
+});
+
+test('there are at least twenty faults that are found out, and each shows in some case, or has a reason why not', () => {
+  const seen = names.filter((name) => faultTable[name].unseen === undefined);
+  expect(seen.length).toBeGreaterThanOrEqual(25);
+  expect(seen.filter((name) => !catalogue.some(({ id }) => isTouched(name, id)))).toEqual([]);
+  const unseen = names.filter((name) => faultTable[name].unseen !== undefined);
+  expect(unseen.filter((name) => catalogue.some(({ id }) => isTouched(name, id)))).toEqual([]);
+});
+
+describe('the runner says in words', () => {
+  const failureOf = async (fault: FaultName, id: string): Promise<string | null> => {
+    const cases = catalogue.filter((definition) => definition.id === id);
+    const [result] = await runFault(fault, 'server', { cases, parallel: 1, patience: 2000 });
+    return result!.goodwire.failure;
+  };
+
+  test.each([
+    [
+      'UTF-8 checked at the end of the message',
+      '6.4.3',
+      'The peer failed the connection, but later than it could have.',
+    ],
+    ['falls silent at errors', '6.4.3', 'We gave up: the peer did not fail the connection.'],
+    ['messages limited to 1 MiB', '9.1.4', expect.stringMatching(/ The peer closed with the close code 1009\.$/)],
+    [
+      'control frames between fragments refused',
+      '5.6',
+      expect.stringMatching(/ The peer closed with the close code 1002\.$/),
+    ],
+    ['close answered with another code', '7.3.1', 'The close code was 4321, where 1000 is right.'],
+    ['UTF-8 unchecked', '6.6.1', expect.stringMatching(/^The peer broke the protocol: a text message is not UTF-8/)],
+    ['errors drop the connection', '6.6.1', null],
+  ] as const)('why it is not content with a peer: %s, in %s', async (fault, id, words) => {
+    expect(await failureOf(fault, id)).toEqual(words);
+  });
+});

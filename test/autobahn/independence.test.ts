@@ -1,0 +1,35 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import { expect, test } from 'vitest';
+import { importsOf } from '../support/imports-of.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+
+/** Every import of the TypeScript below a folder, as [file, what it leads to from the root or the name of a module]. */
+function importsBelow(folder: string): [file: string, target: string][] {
+  const files = readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .map((path) => posix.join(folder, path.replaceAll('\\', '/')))
+    .filter((path) => /\.c?ts$/.test(path));
+  return files.flatMap((file) => {
+    return importsOf(readFileSync(join(root, file), 'utf8')).map((specifier): [string, string] => {
+      return [file, specifier.startsWith('.') ? posix.join(posix.dirname(file), specifier) : specifier];
+    });
+  });
+}
+
+test('what tests goodwire is made of nothing that goodwire is made of: only itself and Node', () => {
+  const imports = importsBelow('autobahn');
+  expect(imports.length).toBeGreaterThan(50);
+  expect(imports.filter(([, target]) => !target.startsWith('autobahn/') && !target.startsWith('node:'))).toEqual([]);
+});
+
+test('the library does not lead to the program that tests it', () => {
+  expect(importsBelow('src').filter(([, target]) => /autobahn/.test(target))).toEqual([]);
+});
+
+test('no module of Node that speaks WebSocket or HTTP is used to test', () => {
+  const builtins = new Set(importsBelow('autobahn').map(([, target]) => target));
+  for (const name of ['node:http', 'node:https', 'node:http2', 'node:undici', 'node:module']) {
+    expect(builtins).not.toContain(name);
+  }
+});

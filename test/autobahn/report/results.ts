@@ -1,0 +1,82 @@
+import type { CaseDetails, CaseResult, TracedFrame } from '../../../autobahn/report/case-result.ts';
+
+/** A frame in a trace. */
+export function frame(changes: Partial<TracedFrame> = {}): TracedFrame {
+  return {
+    kind: 'frame',
+    at: 1.25,
+    direction: 'in',
+    opcode: 1,
+    fin: true,
+    rsv: 0,
+    length: 2,
+    mask: null,
+    hex: '6869',
+    text: 'hi',
+    closeCode: null,
+    closeReason: null,
+    ...changes,
+  };
+}
+
+/** The result of a case in which all is well, but for the changes. */
+export function caseResult(changes: Partial<CaseResult> = {}, details: Partial<CaseDetails> = {}): CaseResult {
+  return {
+    case: 1,
+    id: '1.1.1',
+    description: 'Send text message with payload 0.',
+    expectation: "Receive echo'ed text message (with empty payload). Clean close with normal code.",
+    agent: 'peer',
+    behavior: 'OK',
+    behaviorClose: 'OK',
+    result: 'Actual events match at least one expected.',
+    resultClose: 'Connection was properly closed',
+    duration: 12,
+    started: '2026-11-26T12:34:56.789Z',
+    reportTime: false,
+    reportCompressionRatio: false,
+    expected: { OK: [['message', '', false]] },
+    expectedClose: { closedByMe: true, closeCode: [1000], requireClean: true },
+    received: [['message', '', false]],
+    isServer: false,
+    closedByMe: true,
+    failedByMe: false,
+    droppedByMe: false,
+    wasClean: true,
+    wasNotCleanReason: null,
+    wasServerConnectionDropTimeout: false,
+    wasOpenHandshakeTimeout: false,
+    wasCloseHandshakeTimeout: false,
+    localCloseCode: 1000,
+    localCloseReason: null,
+    remoteCloseCode: 1000,
+    remoteCloseReason: '',
+    httpRequest: 'GET / HTTP/1.1\r\nHost: 127.0.0.1:9001\r\n\r\n',
+    httpResponse: 'HTTP/1.1 101 Switching Protocols\r\n\r\n',
+    createStats: true,
+    createWirelog: true,
+    rxOctetStats: {},
+    txOctetStats: {},
+    rxFrameStats: {},
+    txFrameStats: {},
+    trafficStats: null,
+    wirelog: [],
+    ...changes,
+    goodwire: {
+      group: '1.1',
+      trace: [
+        { kind: 'tcp', at: 0, direction: null, text: 'connected' },
+        frame({ at: 1.25, direction: 'out', length: 0, hex: '', text: '', mask: '37fa213d' }),
+        frame({ at: 2.5, length: 0, hex: '', text: '' }),
+        frame({ at: 3, direction: 'out', opcode: 8, hex: '03e8', text: null, mask: '37fa213d', closeCode: 1000 }),
+        frame({ at: 4, opcode: 8, hex: '03e8', text: null, closeCode: 1000, closeReason: '' }),
+        { kind: 'tcp', at: 4.5, direction: 'in', text: 'ended' },
+      ],
+      traceOmitted: 0,
+      failure: null,
+      violation: null,
+      extensions: null,
+      ...details,
+    },
+  };
+}

@@ -1,0 +1,34 @@
+import { describe, expect, test } from 'vitest';
+import { selectCases } from '../../../autobahn/cases/select-cases.ts';
+import { type Direction, notOk, runCases } from './peers.ts';
+
+/** The machine may be slow, and cases have limits of their own. */
+const enough = 300_000;
+
+/** What the RFC leaves open. */
+const informational = ['7.1.6', '7.13.1', '7.13.2'].map((id) => `${id} INFORMATIONAL/INFORMATIONAL`);
+
+describe.each<Direction>(['server', 'client'])('as a %s', (direction) => {
+  test('goodwire passes every case of the groups 1 to 10', { timeout: enough }, async () => {
+    const cases = selectCases('*', '12.*,13.*');
+    const results = await runCases('goodwire', direction, cases);
+    expect(results.map(({ id }) => id)).toEqual(cases.map(({ id }) => id));
+    expect(notOk(results)).toEqual(informational);
+  });
+
+  test('goodwire passes cases of each kind of message and of parameters of compression', {
+    timeout: enough,
+  }, async () => {
+    const kinds = Array.from({ length: 5 }, (_, index) => `12.${index + 1}.3`);
+    const parameters = Array.from({ length: 7 }, (_, index) => `13.${index + 1}.3`);
+    // And messages that are longer than a small window, in many frames.
+    const list = [...kinds, ...parameters, '13.5.11'];
+    expect(notOk(await runCases('goodwire', direction, selectCases(list.join())))).toEqual([]);
+  });
+
+  test('ws fails late where UTF-8 is cut by a frame, and passes the rest', { timeout: enough }, async () => {
+    const cases = selectCases('1.*,2.*,3.*,4.*,5.*,6.4.*,6.6.*,7.*,10.*,12.1.3,13.3.3,13.7.11');
+    const late = [1, 2, 3, 4].map((number) => `6.4.${number} NON-STRICT/OK`);
+    expect(notOk(await runCases('ws', direction, cases))).toEqual([...late, ...informational]);
+  });
+});

@@ -1,0 +1,76 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import type { CaseDefinition } from '../../../autobahn/cases/case-definition.ts';
+import type { CaseResult } from '../../../autobahn/report/case-result.ts';
+import { runFuzzingClient } from '../../../autobahn/run/fuzzing-client.ts';
+import { FuzzingServer } from '../../../autobahn/run/fuzzing-server.ts';
+import { implementations } from '../../support/peers.ts';
+
+export type Name = keyof typeof implementations;
+
+/** An echo server with permessage-deflate, else with the defaults. */
+export async function startEchoServer(name: Name): Promise<{ url: URL; close: () => Promise<void> }> {
+  const server = new implementations[name].WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: true });
+  server.on('connection', (socket) => {
+    socket.on('error', () => {});
+    socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
+  });
+  if (server.address() === null) await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: new URL(`ws://127.0.0.1:${port}`),
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+}
+
+/** Connects to a URL, echoes what comes, and returns the last text when the connection is closed. */
+export function echoFrom(name: Name, url: string): Promise<string> {
+  return new Promise((resolve) => {
+    let last = '';
+    const socket = new implementations[name].WebSocket(url);
+    socket.on('error', () => {});
+    socket.on('message', (data, isBinary) => {
+      last = data.toString();
+      socket.send(data, { binary: isBinary });
+    });
+    socket.on('close', () => resolve(last));
+  });
+}
+
+/** How many cases run at a time in tests. */
+const parallel = 4;
+
+/** Milliseconds, for a machine with much else to do. */
+const patience = 15_000;
+
+export type Direction = 'server' | 'client';
+
+/** Runs cases against an implementation, as a server or as a client. */
+export async function runCases(
+  name: Name,
+  direction: Direction,
+  cases: readonly CaseDefinition[],
+): Promise<CaseResult[]> {
+  if (direction === 'server') {
+    const { url, close } = await startEchoServer(name);
+    const results = await runFuzzingClient({ url, agent: name, cases, parallel, patience });
+    await close();
+    return results;
+  }
+  const server = new FuzzingServer({ port: 0, cases, patience });
+  const port = await server.listen();
+  let number = 0;
+  const work = async () => {
+    while (number < cases.length) await echoFrom(name, `ws://127.0.0.1:${port}/runCase?case=${++number}&agent=${name}`);
+  };
+  await Promise.all(Array.from({ length: parallel }, work));
+  const results = await server.results(name);
+  await server.close();
+  return results;
+}
+
+/** What is not OK, for a test to compare: `id behavior/behaviorClose`. */
+export const notOk = (results: readonly CaseResult[]): string[] =>
+  results
+    .filter(({ behavior, behaviorClose }) => behavior !== 'OK' || behaviorClose !== 'OK')
+    .map(({ id, behavior, behaviorClose }) => `${id} ${behavior}/${behaviorClose}`);

@@ -1,0 +1,65 @@
+import { describe, expect, test } from 'vitest';
+import { start } from '../site/program.ts';
+
+/** What an example prints, line by line, once it has ended as it should. */
+async function run(example: string): Promise<string[]> {
+  const { code, stdout, stderr } = await start(`examples/${example}`).exit;
+  expect(stderr).toBe('');
+  expect(code).toBe(0);
+  return stdout.trimEnd().split('\n');
+}
+
+describe('examples/fruit-market.js', () => {
+  test('shows the shelf, prices by currency, encoded once for each, and a resume after a cut', async () => {
+    expect(await run('fruit-market.js')).toEqual([
+      'on the shelf: fruit/apple, fruit/pear',
+      'XXX is refused: bad-params',
+      'first: #1 fuji at 8 CNY',
+      'second: #1 fuji at 1 EUR',
+      'third: #1 fuji at 1 EUR',
+      'encoded 2 times, delivered 3 times',
+      'second, connected again: #2 gala at 2 EUR',
+      'second, connected again: #3 fuji at 1.5 EUR',
+      'the first is subscribed to fruit/apple {"currency":"CNY"}',
+      'and to nothing once it has unsubscribed: 0',
+    ]);
+  });
+});
+
+describe('examples/chat-room.js', () => {
+  test('lets those in a room hear each other, gives the latest to those who come, and refuses whom it should', async () => {
+    expect(await run('chat-room.js')).toEqual([
+      'alice hears alice: anybody here?',
+      'alice hears alice: hello?',
+      'bob hears alice: anybody here?',
+      'bob hears alice: hello?',
+      'bob hears bob: I am',
+      'alice hears bob: I am',
+      'the guest is refused: forbidden',
+      'bob is refused: bad-item',
+    ]);
+  });
+});
+
+describe('examples/stock-ticker.js', () => {
+  test('gives every price to who reads fast, and the latest to who reads slowly', async () => {
+    const [fast, ...slow] = await run('stock-ticker.js');
+    expect(fast).toBe('fast: 200 prices, the last one is 200');
+    // How much a kernel takes in before it is too much differs.
+    expect(slow.at(-2)).toMatch(/^slow: offsets \d+ to 199 were conflated, then came 200$/);
+    expect(slow.at(-1)).toBe('slow: fewer prices than there were, the last one is 200');
+  });
+});
+
+describe('examples/remote-provider.js', () => {
+  test('lets a sensor at the other end of a WebSocket measure while somebody wants to know', async () => {
+    expect(await run('remote-provider.js')).toEqual([
+      'the display may not be a sensor: forbidden',
+      'sensor: somebody wants to know',
+      'display: sensors/kitchen #1 21 °C',
+      'display: sensors/kitchen #2 22 °C',
+      'display: sensors/kitchen #3 23 °C',
+      'sensor: nobody wants to know',
+    ]);
+  });
+});

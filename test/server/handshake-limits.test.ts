@@ -1,0 +1,344 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import http from 'node:http';
+import type { Socket } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { HandshakeError } from '../../src/handshake/handshake-error.ts';
+import { type UpgradeRefusedMessage, upgradeRefusedChannelName } from '../../src/server/diagnostics.ts';
+import type { ServerOptions } from '../../src/server/server-options.ts';
+import { upgrade } from '../../src/server/upgrade.ts';
+import { httpServerOf, WebSocketServer } from '../../src/server/websocket-server.ts';
+import { implementations } from '../support/peers.ts';
+import { cleanups, serve } from './serving.ts';
+import {
+  closing,
+  connect,
+  exchange,
+  exchangeHead,
+  injectedRequest,
+  MemoryStream,
+  portOf,
+  requestText,
+  serveHttp,
+  settle,
+} from './support.ts';
+
+type Answer = (isAllowed: boolean) => void;
+
+/** A verifyClient that keeps its answers back, in the order of the requests. */
+function thoughtful(): { readonly answers: Answer[]; readonly verifyClient: ServerOptions['verifyClient'] } {
+  const answers: Answer[] = [];
+  return {
+    answers,
+    verifyClient: (_info, callback) => {
+      answers.push(callback);
+    },
+  };
+}
+
+/** Waits until a condition holds that events of the loop bring about. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise(setImmediate);
+}
+
+const never = () => new Promise<never>(() => {});
+
+describe('handshakeTimeout of a server', () => {
+  it.each<[string, ServerOptions]>([
+    ['a callback of verifyClient', { verifyClient: (_info, _callback) => {} }],
+    ['a promise of verifyClient', { verifyClient: ((_info: unknown) => never()) as never }],
+  ])('answers 503 when %s does not come', async (_title, options) => {
+    const server = await serve({ ...options, handshakeTimeout: 20 });
+    expect(await exchange(portOf(server), requestText())).toMatch(/^HTTP\/1\.1 503 Service Unavailable\r\n/);
+  });
+
+  it('answers 503 when a promise of shouldHandle does not come', async () => {
+    const server = await serve({ handshakeTimeout: 20 });
+    server.shouldHandle = never;
+    expect(await exchange(portOf(server), requestText())).toMatch(/^HTTP\/1\.1 503 /);
+  });
+
+  it('is one for all that the application is asked', async () => {
+    let asked = 0;
+    const server = await serve({
+      handshakeTimeout: 20,
+      verifyClient: (_info, _callback) => {
+        asked++;
+      },
+    });
+    server.shouldHandle = () => Promise.resolve(true);
+    expect(await exchange(portOf(server), requestText())).toMatch(/^HTTP\/1\.1 503 /);
+    expect(asked).toBe(1);
+  });
+
+  it('changes nothing for an answer that is given during the call, behind a promise of shouldHandle', async () => {
+    let connections = 0;
+    const server = await serve({ verifyClient: (_info, callback) => callback(true) });
+    server.shouldHandle = () => Promise.resolve(true);
+    server.on('connection', () => {
+      connections++;
+      // Of the application's own, and no failure of the callback in which it happens.
+      if (connections === 2) throw new Error('two of one');
+    });
+    expect(await exchangeHead(portOf(server), requestText())).toMatch(/^HTTP\/1\.1 101 /);
+    await settle();
+    expect(connections).toBe(1);
+  });
+
+  it('may be a fraction of a millisecond', async () => {
+    const { answers, verifyClient } = thoughtful();
+    const server = await serve({ verifyClient, handshakeTimeout: 0.5 });
+    expect(httpServerOf(server)).toMatchObject({ headersTimeout: 1, requestTimeout: 1 });
+    expect(answers).toEqual([]);
+  });
+
+  it('lets an answer that comes in time through, and forgets its timer', async () => {
+    const { answers, verifyClient } = thoughtful();
+    const server = await serve({ verifyClient, handshakeTimeout: 60_000 });
+    const head = exchangeHead(portOf(server), requestText());
+    await until(() => answers.length === 1);
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const before = timers();
+    answers[0]!(true);
+    expect(await head).toMatch(/^HTTP\/1\.1 101 /);
+    expect(timers()).toBeLessThanOrEqual(before);
+  });
+
+  it('makes answers that come later do nothing', async () => {
+    const { answers, verifyClient } = thoughtful();
+    const server = await serve({ verifyClient, handshakeTimeout: 20 });
+    let connections = 0;
+    server.on('connection', () => connections++);
+    const refused: string[] = [];
+    const note = (message: unknown) => refused.push((message as UpgradeRefusedMessage).error.code);
+    subscribe(upgradeRefusedChannelName, note);
+    cleanups.push(() => unsubscribe(upgradeRefusedChannelName, note));
+    const text = await exchange(portOf(server), requestText());
+    answers[0]!(true);
+    expect(text).toMatch(/^HTTP\/1\.1 503 /);
+    expect(connections).toBe(0);
+    expect(refused).toEqual(['GOODWIRE_HANDSHAKE_TIMEOUT']);
+  });
+
+  it('makes a rejection that comes later do nothing, and leaves none unhandled', async () => {
+    let reject: (cause: Error) => void = () => {};
+    const thinking = new Promise<boolean>((_resolve, rejectIt) => {
+      reject = rejectIt;
+    });
+    let failures = 0;
+    const server = await serve({ handshakeTimeout: 20, verifyClient: ((_info: unknown) => thinking) as never });
+    const { port } = server.address() as { port: number };
+    expect(await exchange(port, requestText())).toMatch(/^HTTP\/1\.1 503 /);
+    server.on('wsClientError', () => failures++);
+    reject(new Error('too late'));
+    await settle();
+    expect(failures).toBe(0);
+  });
+
+  it('of 0 is none', async () => {
+    const { answers, verifyClient } = thoughtful();
+    const server = await serve({ verifyClient, handshakeTimeout: 0 });
+    const head = exchangeHead(portOf(server), requestText());
+    await until(() => answers.length === 1);
+    answers[0]!(true);
+    expect(await head).toMatch(/^HTTP\/1\.1 101 /);
+    expect(httpServerOf(server)).toMatchObject({ headersTimeout: 60_000, requestTimeout: 300_000 });
+  });
+
+  it('closes a connection to a server of its own that sends nothing', async () => {
+    const server = await serve({ handshakeTimeout: 60 });
+    const socket = await connect(portOf(server));
+    socket.resume();
+    await closing(socket);
+  });
+
+  it('closes a connection to a server of its own that sends its request an octet at a time', async () => {
+    const server = await serve({ handshakeTimeout: 60 });
+    const socket = await connect(portOf(server));
+    let received = '';
+    socket.on('data', (chunk) => {
+      received += chunk;
+    });
+    const text = requestText({ headers: { 'X-Long': 'x'.repeat(10_000) } });
+    let sent = 0;
+    const timer = setInterval(() => socket.write(text.charAt(sent++)), 5);
+    cleanups.push(() => clearInterval(timer));
+    await closing(socket);
+    expect(received).toMatch(/^(HTTP\/1\.1 408 Request Timeout\r\n|$)/);
+    expect(sent).toBeLessThan(text.length);
+  });
+
+  it('is the time of upgrade(), too, whose promise rejects', async () => {
+    await using served = await serveHttp();
+    const expired = new Promise<HandshakeError>((resolve) => {
+      served.httpServer.on('upgrade', (request, socket, head) => {
+        const verifyClient = (_info: unknown, _callback: unknown) => {};
+        upgrade(request, socket, head, { handshakeTimeout: 20, verifyClient }).catch(resolve);
+      });
+    });
+    expect(await exchange(served.port, requestText())).toMatch(/^HTTP\/1\.1 503 /);
+    expect(await expired).toBeInstanceOf(HandshakeError);
+    expect(await expired).toMatchObject({ status: 503, code: 'GOODWIRE_HANDSHAKE_TIMEOUT' });
+  });
+});
+
+describe('maxPendingHandshakes', () => {
+  it('answers 503 while so many wait for the application, and not any more when one was answered', async () => {
+    const { answers, verifyClient } = thoughtful();
+    const server = await serve({ verifyClient, maxPendingHandshakes: 2 });
+    const heads = [1, 2].map(() => exchangeHead(portOf(server), requestText()));
+    await until(() => answers.length === 2);
+    expect(await exchange(portOf(server), requestText())).toMatch(/^HTTP\/1\.1 503 /);
+    expect(answers).toHaveLength(2);
+    answers[0]!(true);
+    answers[1]!(false);
+    await Promise.all(heads);
+    const next = exchangeHead(portOf(server), requestText());
+    await until(() => answers.length === 3);
+    answers[2]!(true);
+    expect(await next).toMatch(/^HTTP\/1\.1 101 /);
+  });
+
+  it('does not count those whose client has gone', async () => {
+    const { answers, verifyClient } = thoughtful();
+    const server = await serve({ verifyClient, maxPendingHandshakes: 1 });
+    const socket = await connect(portOf(server));
+    const accepted = once(httpServerOf(server)!, 'upgrade') as Promise<[unknown, Socket]>;
+    socket.write(requestText());
+    const [, served] = await accepted;
+    socket.resetAndDestroy();
+    await closing(served);
+    const head = exchangeHead(portOf(server), requestText());
+    await until(() => answers.length === 2);
+    answers[1]!(true);
+    expect(await head).toMatch(/^HTTP\/1\.1 101 /);
+    answers[0]!(true);
+    await settle();
+    expect(server.clients.size).toBeLessThanOrEqual(1);
+  });
+
+  it('does not count those that are answered at once', async () => {
+    const server = new WebSocketServer({
+      noServer: true,
+      maxPendingHandshakes: 1,
+      verifyClient: (_info: unknown) => true,
+    });
+    for (let i = 0; i < 3; i++) {
+      const stream = new MemoryStream();
+      server.handleUpgrade(injectedRequest(), stream, Buffer.alloc(0), () => {});
+      expect(stream.written).toMatch(/^HTTP\/1\.1 101 /);
+      stream.destroy();
+    }
+  });
+
+  it('closes, on a server of its own, the connection that has waited longest without a request', async () => {
+    const server = await serve({ maxPendingHandshakes: 3 });
+    const idle: Socket[] = [];
+    const gone: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      const accepted = once(httpServerOf(server)!, 'connection');
+      const socket = await connect(portOf(server));
+      socket.resume().on('close', () => gone.push(i));
+      idle.push(socket);
+      await accepted;
+    }
+    const first = closing(idle[0]!);
+    expect(await exchangeHead(portOf(server), requestText())).toMatch(/^HTTP\/1\.1 101 /);
+    await first;
+    expect(gone).toEqual([0]);
+    for (const socket of idle) socket.destroy();
+  });
+
+  it('lets clients in while others hold hundreds of connections', async () => {
+    const server = await serve({ maxPendingHandshakes: 20 });
+    const idle = await Promise.all(Array.from({ length: 300 }, () => connect(portOf(server))));
+    for (let i = 0; i < 10; i++) {
+      expect(await exchangeHead(portOf(server), requestText())).toMatch(/^HTTP\/1\.1 101 /);
+    }
+    const count = await new Promise((resolve) => httpServerOf(server)!.getConnections((_error, n) => resolve(n)));
+    expect(count).toBeLessThanOrEqual(20 + server.clients.size);
+    for (const socket of idle) socket.destroy();
+  });
+
+  it('does not count connections that are WebSockets', async () => {
+    const server = await serve({ maxPendingHandshakes: 1 });
+    const { WebSocket } = implementations.goodwire;
+    const clients: InstanceType<typeof WebSocket>[] = [];
+    for (let i = 0; i < 4; i++) {
+      const client = new WebSocket(`ws://127.0.0.1:${portOf(server)}`);
+      await once(client, 'open');
+      clients.push(client);
+    }
+    expect(clients.map(({ readyState }) => readyState)).toEqual([1, 1, 1, 1]);
+    expect(server.clients.size).toBe(4);
+    for (const client of clients) client.terminate();
+  });
+
+  it('of 0 is no limit', async () => {
+    const { answers, verifyClient } = thoughtful();
+    const server = await serve({ verifyClient, maxPendingHandshakes: 0 });
+    const heads = [1, 2, 3].map(() => exchangeHead(portOf(server), requestText()));
+    await until(() => answers.length === 3);
+    for (const answer of answers) answer(true);
+    for (const head of await Promise.all(heads)) expect(head).toMatch(/^HTTP\/1\.1 101 /);
+  });
+});
+
+describe('limits on the headers of a request', () => {
+  /** A request with so many fields. */
+  const withFields = (count: number): string => {
+    const more = Array.from({ length: count - 5 }, (_, index) => [`X-${index}`, 'y']);
+    return requestText({ headers: Object.fromEntries(more) });
+  };
+
+  it('maxHeadersCount lets as many fields pass, and answers 431 to one more, on a server of its own', async () => {
+    const server = await serve({ maxHeadersCount: 20 });
+    expect(await exchangeHead(portOf(server), withFields(20))).toMatch(/^HTTP\/1\.1 101 /);
+    expect(await exchange(portOf(server), withFields(21))).toMatch(/^HTTP\/1\.1 431 /);
+    expect(await exchange(portOf(server), withFields(100))).toMatch(/^HTTP\/1\.1 431 /);
+  });
+
+  it('maxHeadersCount is 256 by default, on a server that was given, too', async () => {
+    await using served = await serveHttp(http.createServer());
+    new WebSocketServer({ server: served.httpServer });
+    expect(await exchangeHead(served.port, withFields(256))).toMatch(/^HTTP\/1\.1 101 /);
+    expect(await exchange(served.port, withFields(257))).toMatch(/^HTTP\/1\.1 431 Request Header Fields Too Large\r\n/);
+  });
+
+  it('maxHeadersCount of 0 leaves it to Node', async () => {
+    const server = await serve({ maxHeadersCount: 0 });
+    expect(await exchangeHead(portOf(server), withFields(1000))).toMatch(/^HTTP\/1\.1 101 /);
+  });
+
+  it('maxHeaderSize answers 431 to a request with more octets, on a server of its own', async () => {
+    const server = await serve({ maxHeaderSize: 2000 });
+    const request = (octets: number) => requestText({ headers: { 'X-Long': 'x'.repeat(octets) } });
+    expect(await exchangeHead(portOf(server), request(1000))).toMatch(/^HTTP\/1\.1 101 /);
+    expect(await exchange(portOf(server), request(2000))).toMatch(/^HTTP\/1\.1 431 /);
+  });
+
+  it('are those of Node for the octets unless they are set', async () => {
+    const server = await serve();
+    const text = requestText({ headers: { 'X-Long': 'x'.repeat(http.maxHeaderSize) } });
+    expect(await exchange(portOf(server), text)).toMatch(/^HTTP\/1\.1 431 /);
+  });
+});
+
+describe('limits of the handshake that are none', () => {
+  it.each(['handshakeTimeout', 'maxPendingHandshakes', 'maxHeadersCount'])('%s', async (name) => {
+    const message = new RegExp(name);
+    for (const value of [-1, Number.NaN]) {
+      expect(() => new WebSocketServer({ noServer: true, [name]: value })).toThrow(RangeError);
+      expect(() => new WebSocketServer({ noServer: true, [name]: value })).toThrow(message);
+    }
+    expect(() => new WebSocketServer({ noServer: true, [name]: '1' })).toThrow(TypeError);
+    await expect(upgrade(injectedRequest(), new MemoryStream(), Buffer.alloc(0), { [name]: -1 })).rejects.toThrow(
+      message,
+    );
+  });
+
+  it('are none that undefined stands for', () => {
+    const limits = { handshakeTimeout: undefined, maxPendingHandshakes: undefined, maxHeadersCount: undefined };
+    expect(() => new WebSocketServer({ noServer: true, ...limits })).not.toThrow();
+  });
+});

@@ -1,0 +1,65 @@
+import { Duplex } from 'node:stream';
+import { setImmediate as immediate } from 'node:timers/promises';
+import { expect, vi } from 'vitest';
+import { WebSocket } from '../../src/index.ts';
+import { areTurnsFree, noTakeover, takeover } from './deflating.ts';
+
+/** Goes to zlib's threads, to be compressed and to be inflated. */
+export const large = 'The quick brown fox. '.repeat(20_000);
+
+/** The two ways in which permessage-deflate is agreed on: with the option of a server that leads to it. */
+export const agreements = [
+  { name: 'without context takeover', deflate: noTakeover, perMessageDeflate: true },
+  { name: 'with context takeover', deflate: takeover, perMessageDeflate: { contextTakeover: true } },
+];
+
+/** A Duplex whose other side is the test: `written` is what came out of it. */
+export class Loose extends Duplex {
+  readonly written: Buffer[] = [];
+  override _read(): void {}
+  override _write(chunk: Buffer, _encoding: string, callback: (error?: Error) => void): void {
+    this.written.push(Buffer.from(chunk));
+    callback();
+  }
+}
+
+/** Data in few words. */
+function brief(data: unknown): string {
+  const text = String(data);
+  return text.length > 40 ? `${text.slice(0, 9)} (${text.length})` : text;
+}
+
+export const largeInBrief = brief(large);
+
+/** What a socket tells, in order, and in few words. */
+export function record(socket: WebSocket): string[] {
+  const log: string[] = [];
+  socket.on('message', (data) => log.push(`message ${brief(data)}`));
+  socket.on('ping', (data) => log.push(`ping ${data}`));
+  socket.on('error', (error) => log.push(`error ${(error as { code?: string }).code ?? error.message}`));
+  socket.on('close', (code, reason) => log.push(`close ${code} ${reason}`.trimEnd()));
+  return log;
+}
+
+/**
+ * A server's end on a stream, with compression. One message at a time is with zlib's threads, so that `holdTurn` holds it up.
+ */
+export function serve(options: object = {}): { stream: Loose; socket: WebSocket; log: string[] } {
+  const stream = new Loose();
+  const socket = new WebSocket(null);
+  const log = record(socket);
+  const perMessageDeflate = { concurrencyLimit: 1 };
+  socket.setSocket(stream, Buffer.alloc(0), { deflate: noTakeover, perMessageDeflate, ...options });
+  return { stream, socket, log };
+}
+
+/** Some turns of the event loop. */
+export async function turns(count = 20): Promise<void> {
+  for (let i = 0; i < count; i++) await immediate();
+}
+
+/** Until something holds. */
+export const until = (check: () => void) => vi.waitFor(check, { timeout: 20_000, interval: 5 });
+
+/** Until nothing uses zlib's threads any more. */
+export const idle = () => until(() => expect(areTurnsFree()).toBe(true));

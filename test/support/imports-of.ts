@@ -1,0 +1,8 @@
+/** What a file imports, types included, however the import is written. */
+export function importsOf(code: string): string[] {
+  // Biome puts every import statement at the start of a line; comments are gone, so an example in one is none.
+  const bare = code.replace(/^\s*(?:\/\/|\/?\*).*$/gm, '');
+  const statements = bare.matchAll(/^(?:import|export)\b(?:[^;'"]*?\bfrom)?\s*(['"])(.+?)\1/gm);
+  const calls = bare.matchAll(/\b(?:import|require|getBuiltinModule)\(\s*(['"`])(.+?)\1/g);
+  return [...statements, ...calls].map((match) => match[2] as string);
+}
