@@ -88,7 +88,8 @@ const count = (id, value) => {
 
 /** The card of a subscription: its latest item, and a chart of prices. */
 class Card {
-  #values = /** @type {(number | null)[]} */ ([]);
+  /** Of each goods that a pattern matches its own; null is a gap. @type {Map<string, (number | null)[]>} */
+  #prices = new Map();
   #value = element('p', 'value', '–');
   #where = element('span', '', 'no item yet');
   #chart = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
@@ -109,7 +110,14 @@ class Card {
     this.#chart.setAttribute('role', 'img');
     this.#chart.setAttribute('aria-label', `Prices of ${goods} in ${currency}`);
     const head = element('header', '', element('h3', '', goods), element('span', 'currency', currency));
-    this.element = element('article', 'card', head, this.#value, this.#chart, element('footer', '', this.#where, button));
+    this.element = element(
+      'article',
+      'card',
+      head,
+      this.#value,
+      this.#chart,
+      element('footer', '', this.#where, button),
+    );
     this.element.dataset.goods = goods;
     this.element.dataset.currency = currency;
   }
@@ -117,14 +125,16 @@ class Card {
   /** @param {Delivery} delivery */
   show({ goods, offset, item, gap }) {
     const { price, currency = '', variety } = item;
+    const prices = this.#prices.get(goods) ?? [];
+    this.#prices.set(goods, prices);
     if (gap !== null) {
-      this.#values.push(null);
+      prices.push(null);
       gaps++;
       count('gaps', gaps);
       note('event', `${goods}: items are missing (${gap.reason})`);
     }
-    if (typeof price === 'number') this.#values.push(price);
-    this.#values.splice(0, this.#values.length - POINTS);
+    if (typeof price === 'number') prices.push(price);
+    prices.splice(0, prices.length - POINTS);
     this.#value.replaceChildren(
       typeof price === 'number' ? price.toFixed(2) : JSON.stringify(item),
       ' ',
@@ -140,24 +150,23 @@ class Card {
     this.#where.textContent = reason;
   }
 
+  /** Each goods by its own scale: what is to be seen is how it goes. */
   #draw() {
-    const known = /** @type {number[]} */ (this.#values.filter((value) => value !== null));
-    const low = Math.min(...known);
-    const span = Math.max(...known) - low || 1;
-    const x = (/** @type {number} */ at) => ((at * WIDTH) / (POINTS - 1)).toFixed(1);
-    /** @type {string[][]} */
-    const runs = [[]];
     /** @type {SVGElement[]} */
     const shapes = [];
-    this.#values.forEach((value, at) => {
-      if (value !== null) {
-        runs.at(-1)?.push(`${x(at)},${(HEIGHT - 4 - ((value - low) / span) * (HEIGHT - 8)).toFixed(1)}`);
-        return;
-      }
-      runs.push([]);
-      shapes.push(shape('line', { class: 'gap', x1: x(at), x2: x(at), y1: '0', y2: String(HEIGHT) }));
-    });
-    for (const run of runs) shapes.push(shape('polyline', { points: run.join(' ') }));
+    const x = (/** @type {number} */ at) => ((at * WIDTH) / (POINTS - 1)).toFixed(1);
+    for (const prices of this.#prices.values()) {
+      const known = prices.filter((price) => price !== null);
+      const low = Math.min(...known);
+      const span = Math.max(...known) - low || 1;
+      /** @type {string[]} */
+      const points = [];
+      prices.forEach((price, at) => {
+        if (price !== null) points.push(`${x(at)},${(HEIGHT - 4 - ((price - low) / span) * (HEIGHT - 8)).toFixed(1)}`);
+        else shapes.push(shape('line', { class: 'gap', x1: x(at), x2: x(at), y1: '0', y2: String(HEIGHT) }));
+      });
+      shapes.push(shape('polyline', { points: points.join(' ') }));
+    }
     this.#chart.replaceChildren(...shapes);
   }
 }
@@ -171,3 +180,114 @@ function shape(name, attributes) {
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   return made;
 }
+
+for (const currency of currencies) byId('currency').append(element('option', '', currency));
+
+const client = new GoodsClient(address, { WebSocket: NotedWebSocket, backoff: { base: 500, longest: 5000 } });
+
+const words = { connecting: 'Connecting', open: 'Open', waiting: 'Lost; it comes back', closed: 'Closed' };
+let wasOpen = false;
+
+/** @param {keyof typeof words} state */
+function showState(state) {
+  byId('link').dataset.state = state;
+  byId('state').textContent = words[state];
+  if (state !== 'open') return;
+  byId('link-hint').textContent = '';
+  if (wasOpen) count('reconnects', ++reconnects);
+  wasOpen = true;
+  void showShelf();
+}
+
+client.on('state', showState);
+client.on('error', (error) => {
+  byId('link-hint').textContent = error instanceof Error ? error.message : String(error);
+});
+showState(client.state);
+
+async function showShelf() {
+  const shelf = byId('shelf');
+  try {
+    const entries = await client.catalog();
+    shelf.replaceChildren(
+      ...entries.map(({ goods, kind }) => {
+        const pick = element('button', 'quiet small', 'Choose');
+        pick.type = 'button';
+        pick.setAttribute('aria-label', `Choose ${goods}`);
+        pick.addEventListener('click', () => {
+          const field = /** @type {HTMLInputElement} */ (byId('goods'));
+          field.value = goods.replace('/*', '/apple');
+          field.focus();
+        });
+        return element('li', '', element('b', '', goods), element('small', '', kind), pick);
+      }),
+    );
+    byId('shelf-empty').hidden = entries.length > 0;
+  } catch (error) {
+    byId('shelf-empty').textContent = error instanceof Error ? error.message : String(error);
+    byId('shelf-empty').hidden = false;
+  }
+}
+
+byId('look').addEventListener('click', () => void showShelf());
+
+const cards = byId('cards');
+const showCards = () => {
+  byId('bookings-empty').hidden = cards.childElementCount > 0;
+};
+
+/**
+ * @param {string} goods
+ * @param {string} currency
+ */
+async function subscribe(goods, currency) {
+  const subscription = await client.subscribe(goods, { currency }, { last: 20 });
+  const card = new Card(goods, currency, () => void subscription.unsubscribe());
+  cards.append(card.element);
+  showCards();
+  try {
+    for await (const delivery of subscription) {
+      items++;
+      count('items', items);
+      card.show(/** @type {Delivery} */ (delivery));
+    }
+    card.element.remove();
+  } catch (error) {
+    card.end(error instanceof Error ? error.message : String(error));
+  }
+  showCards();
+}
+
+byId('subscribe-form').addEventListener('submit', (event) => {
+  event.preventDefault();
+  const goods = /** @type {HTMLInputElement} */ (byId('goods')).value.trim();
+  const currency = /** @type {HTMLSelectElement} */ (byId('currency')).value;
+  const hint = byId('subscribe-hint');
+  hint.textContent = '';
+  hint.classList.remove('bad');
+  subscribe(goods, currency).catch((error) => {
+    hint.classList.add('bad');
+    hint.textContent = error instanceof Error ? error.message : String(error);
+  });
+});
+
+byId('ask').addEventListener('click', async () => {
+  try {
+    const booked = await client.subscriptions();
+    const lines = booked.map(({ goods, params, streams }) => {
+      const { currency = '' } = /** @type {{ currency?: string }} */ (params ?? {});
+      return `${goods} in ${currency} (${streams.map((stream) => `${stream.goods} at ${stream.offset}`).join(', ')})`;
+    });
+    byId('ask-hint').textContent =
+      lines.length === 0 ? 'The market has none of ours.' : `The market has: ${lines.join('; ')}.`;
+  } catch (error) {
+    byId('ask-hint').textContent = error instanceof Error ? error.message : String(error);
+  }
+});
+
+byId('hold').addEventListener('click', ({ currentTarget }) => {
+  isHeld = !isHeld;
+  /** @type {HTMLElement} */ (currentTarget).setAttribute('aria-pressed', String(isHeld));
+  byId('hold').textContent = isHeld ? 'Go on' : 'Hold';
+});
+byId('clear').addEventListener('click', () => log.replaceChildren());
