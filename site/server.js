@@ -1,10 +1,12 @@
 // @ts-check
-// What `npm start` runs: the page at / and the endpoint that it talks to at /ws, which echoes.
+// What `npm start` runs: the page at / and the endpoint that it talks to at /ws, which echoes; and the page at /market with the market
+// of goods that it goes to, at /goods.
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { WebSocketServer } from 'goodwire';
+import { openMarket } from './market.js';
 
 const HOST = '127.0.0.1';
 const DEFAULT_PORT = 8080;
@@ -19,33 +21,22 @@ const LOW_WATER_MARK = 1024 * 1024;
 /** Milliseconds that clients have to answer our close frame when the server stops. */
 const SHUTDOWN_DEADLINE = 2000;
 
-const page = readFileSync(new URL('./index.html', import.meta.url));
+const html = 'text/html; charset=utf-8';
+const javascript = 'text/javascript; charset=utf-8';
 
 /**
- * The CSP sources that allow the inline elements which stand in the page, and no others.
+ * The CSP sources that allow the inline elements which stand in a page, and no others.
  *
+ * @param {Buffer} page
  * @param {'script' | 'style'} element
  */
-function inlineSources(element) {
+function inlineSources(page, element) {
   const contents = page.toString().matchAll(new RegExp(`<${element}>(.*?)</${element}>`, 'gs'));
   return Array.from(contents, ([, text]) => `'sha256-${createHash('sha256').update(String(text)).digest('base64')}'`);
 }
 
-const pageHeaders = {
-  'content-type': 'text/html; charset=utf-8',
-  'content-length': page.length,
+const commonHeaders = {
   'cache-control': 'no-store',
-  'content-security-policy': [
-    "default-src 'none'",
-    `script-src ${inlineSources('script').join(' ')}`,
-    `style-src ${inlineSources('style').join(' ')}`,
-    'img-src data:',
-    // A person may type any address, so any WebSocket is allowed, and nothing else.
-    'connect-src ws: wss:',
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-  ].join('; '),
   // An isolated page gets a clock of 5 µs instead of 100 µs, which a round trip over loopback needs.
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-embedder-policy': 'require-corp',
@@ -53,19 +44,87 @@ const pageHeaders = {
   'x-content-type-options': 'nosniff',
 };
 
+/** @typedef {{ body: Buffer, headers: Record<string, string | number> }} Resource */
+
+/**
+ * A page and what it may load: its own elements, our files, and any WebSocket, as a person may type any address.
+ *
+ * @param {string} file
+ * @returns {Resource}
+ */
+function page(file) {
+  const body = readFileSync(new URL(file, import.meta.url));
+  const policy = [
+    "default-src 'none'",
+    `script-src 'self' ${inlineSources(body, 'script').join(' ')}`.trimEnd(),
+    `style-src 'self' ${inlineSources(body, 'style').join(' ')}`.trimEnd(),
+    'img-src data:',
+    'connect-src ws: wss:',
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ];
+  const headers = { 'content-type': html, 'content-length': body.length, 'content-security-policy': policy.join('; ') };
+  return { body, headers: { ...headers, ...commonHeaders } };
+}
+
+/**
+ * @param {URL} url
+ * @param {string} type
+ * @returns {Resource}
+ */
+function asset(url, type) {
+  const body = readFileSync(url);
+  return { body, headers: { 'content-type': type, 'content-length': body.length, ...commonHeaders } };
+}
+
+/**
+ * The modules of goodwire that run in a browser: the client of the market, and what it imports, by their paths below /goodwire/.
+ *
+ * @returns {Map<string, Resource>}
+ */
+function clientModules() {
+  const entry = import.meta.resolve('goodwire/goods/client');
+  const root = new URL('../', entry);
+  /** @type {Map<string, Resource>} */
+  const modules = new Map();
+  const waiting = [entry];
+  for (const url of waiting) {
+    const path = `/goodwire/${url.slice(root.href.length)}`;
+    if (modules.has(path)) continue;
+    const module = asset(new URL(url), javascript);
+    modules.set(path, module);
+    for (const [, specifier] of module.body.toString().matchAll(/\bfrom '(\.[^']+)'/g))
+      waiting.push(new URL(/** @type {string} */ (specifier), url).href);
+  }
+  return modules;
+}
+
+/** All that can be read here, by its path. */
+const resources = new Map([
+  ['/', page('index.html')],
+  ['/market', page('market.html')],
+  ['/style.css', asset(new URL('style.css', import.meta.url), 'text/css; charset=utf-8')],
+  ['/market-page.js', asset(new URL('market-page.js', import.meta.url), javascript)],
+  ['/fruit.js', asset(new URL('fruit.js', import.meta.url), javascript)],
+  ...clientModules(),
+]);
+
 /** @type {import('node:http').RequestListener} */
 function answer(request, response) {
   // Nothing here reads a request's body, so there is nothing to wait for.
   request.resume();
   const pathname = request.url?.split('?', 1)[0];
 
-  if (pathname === '/ws') return refuse(response, 426, 'This is a WebSocket endpoint.', { upgrade: 'websocket' });
-  if (pathname !== '/') return refuse(response, 404, 'There is nothing here. The page is at /.');
+  if (pathname === '/ws' || pathname === '/goods')
+    return refuse(response, 426, 'This is a WebSocket endpoint.', { upgrade: 'websocket' });
+  const resource = resources.get(String(pathname));
+  if (resource === undefined) return refuse(response, 404, 'There is nothing here. The page is at /.');
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     return refuse(response, 405, 'The page can only be read.', { allow: 'GET, HEAD' });
   }
   // Node sends no body in answer to HEAD.
-  response.writeHead(200, pageHeaders).end(page);
+  response.writeHead(200, resource.headers).end(resource.body);
 }
 
 /**
@@ -129,6 +188,8 @@ const port = parsePort(process.env.PORT);
 const http = createServer(answer);
 const endpoint = new WebSocketServer({ server: http, path: '/ws' });
 
+const market = openMarket(http);
+
 endpoint.on('connection', greetAndEcho);
 // The WebSocketServer passes on what goes wrong with the http server.
 endpoint.on('error', (error) => fail(explain(error)));
@@ -136,6 +197,7 @@ endpoint.on('error', (error) => fail(explain(error)));
 http.listen(port, HOST, () => {
   const { port } = /** @type {import('node:net').AddressInfo} */ (http.address());
   console.log(`goodwire is listening on http://${HOST}:${port} (the page) and ws://${HOST}:${port}/ws (the echo)`);
+  console.log(`apples, oranges and prices are at http://${HOST}:${port}/market and ws://${HOST}:${port}/goods`);
 });
 
 let isStopping = false;
@@ -145,6 +207,7 @@ function stop() {
   isStopping = true;
   http.close();
   endpoint.close();
+  void market.close();
   for (const client of endpoint.clients) client.close(1001, 'The server is shutting down.');
   setTimeout(() => {
     for (const client of endpoint.clients) client.terminate();

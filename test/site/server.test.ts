@@ -49,9 +49,27 @@ describe('the server of npm start', () => {
     expect(response.headers.get('cache-control')).toBe('no-store');
     expect(response.headers.get('x-content-type-options')).toBe('nosniff');
     const policy = response.headers.get('content-security-policy');
-    expect(policy).toMatch(/^default-src 'none'; script-src 'sha256-[^ ]+'; style-src 'sha256-[^ ]+';/);
+    expect(policy).toMatch(/^default-src 'none'; script-src 'self' 'sha256-[^ ]+'; style-src 'self' 'sha256-[^ ]+';/);
     expect(policy).not.toContain('unsafe');
     expect(await response.text()).toContain('<title>goodwire');
+  });
+
+  test('serves the market, its script, and the modules of the client, and nothing else of the package', async () => {
+    const types: Record<string, string> = {
+      market: 'text/html',
+      'style.css': 'text/css',
+      'market-page.js': 'text/javascript',
+    };
+    for (const [path, type] of Object.entries({ ...types, 'goodwire/goods/client.js': 'text/javascript' })) {
+      const response = await fetch(`${site.page}${path}`);
+      expect([path, response.status]).toEqual([path, 200]);
+      expect(response.headers.get('content-type')).toBe(`${type}; charset=utf-8`);
+    }
+    const policy = (await fetch(`${site.page}market`)).headers.get('content-security-policy');
+    expect(policy).toMatch(/^default-src 'none'; script-src 'self'; style-src 'self' 'sha256-[^ ]+';/);
+    for (const path of ['goodwire/index.js', 'goodwire/cjs/index.js', 'goodwire/../package.json', 'market.js']) {
+      expect([path, (await fetch(`${site.page}${path}`)).status]).toEqual([path, 404]);
+    }
   });
 
   test('answers HEAD as GET, without the page', async () => {
@@ -66,8 +84,10 @@ describe('the server of npm start', () => {
     expect((await fetch(`${site.page}../package.json`)).status).toBe(404);
     const post = await fetch(site.page, { method: 'POST', body: 'x'.repeat(100_000) });
     expect([post.status, post.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
-    const plain = await fetch(`${site.page}ws`);
-    expect([plain.status, plain.headers.get('upgrade')]).toEqual([426, 'websocket']);
+    for (const endpoint of ['ws', 'goods']) {
+      const plain = await fetch(`${site.page}${endpoint}`);
+      expect([plain.status, plain.headers.get('upgrade')]).toEqual([426, 'websocket']);
+    }
   });
 
   test('refuses an upgrade anywhere but at the echo', async () => {

@@ -1,0 +1,52 @@
+// @ts-check
+// What the market of `npm start` has on its shelf. The page imports this file too: a definition is what both sides share.
+
+/** What a yuan is worth. They are made up, as all prices here are. */
+const rates = Object.freeze({ CNY: 1, EUR: 0.13, USD: 0.14, JPY: 21 });
+
+/** @typedef {keyof typeof rates} Currency */
+/** @typedef {{ currency: Currency }} Params what a subscriber asks for */
+/** @typedef {{ variety: string, price: number }} Offer the price of a kilo in yuan, or in the currency that it was tailored to */
+/** @typedef {{ price: number, change: number }} Tick */
+
+/** The currencies that one can ask for. */
+export const currencies = Object.freeze(/** @type {Currency[]} */ (Object.keys(rates)));
+
+/**
+ * @param {unknown} params
+ * @returns {Params}
+ */
+function readParams(params) {
+  const { currency = 'CNY' } = /** @type {Partial<Params>} */ (params ?? {});
+  if (!currencies.includes(currency)) throw new TypeError(`the currency is one of ${currencies.join(', ')}`);
+  return { currency };
+}
+
+/**
+ * @param {number} yuan
+ * @param {string} currency
+ */
+const convert = (yuan, currency) => Math.round(yuan * rates[/** @type {Currency} */ (currency)] * 100) / 100;
+
+const inCurrency = {
+  params: readParams,
+  /** @type {(subscriber: unknown, params: Params) => string} all who want the same currency share one encoding */
+  variant: (_subscriber, { currency }) => currency,
+};
+
+/** Options of offers of fruit: an item now and then, of which the last twenty are kept for a minute. */
+export const offers = Object.freeze({
+  ...inCurrency,
+  /** @type {(offer: Offer, currency: string) => Offer & { currency: string }} */
+  tailor: ({ variety, price }, currency) => ({ variety, price: convert(price, currency), currency }),
+  history: Object.freeze({ size: 20, ttl: 60_000 }),
+});
+
+/** Options of price feeds: many items, of which one that is overtaken need not arrive. */
+export const feeds = Object.freeze({
+  ...inCurrency,
+  /** @type {(tick: Tick, currency: string) => Tick & { currency: string }} */
+  tailor: ({ price, change }, currency) => ({ price: convert(price, currency), change, currency }),
+  history: Object.freeze({ size: 200, ttl: 60_000 }),
+  overflow: /** @type {const} */ ('conflate'),
+});

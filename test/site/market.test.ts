@@ -1,0 +1,147 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { findChromium, launchChromium } from './chromium.ts';
+import { type Program, start } from './program.ts';
+
+const executablePath = findChromium();
+const isDemanded = process.env.CI === 'true';
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+test.skipIf(!executablePath && !isDemanded)('Chromium is there to test the market with', () => {
+  expect(executablePath).toBeDefined();
+});
+
+describe.skipIf(!executablePath)('the market of npm start, in Chromium', () => {
+  let browser: Browser;
+  let port: number;
+  let program: Program;
+  /** What the browsers complain about, but for connections that cannot be made while the server is gone. */
+  let complaints: string[] = [];
+  const pages: Page[] = [];
+
+  const serve = async () => {
+    program = start('site/server.js', { PORT: String(port) });
+    await program.prints(/\/market and ws/);
+  };
+
+  beforeAll(async () => {
+    port = await freePort();
+    [browser] = await Promise.all([launchChromium(executablePath!), serve()]);
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    program?.kill('SIGKILL');
+    await program?.exit;
+  });
+
+  afterEach(async () => {
+    for (const page of pages.splice(0)) await page.close();
+    complaints = [];
+  });
+
+  /** A window of its own. */
+  async function open(): Promise<Page> {
+    const page = await browser.newPage();
+    pages.push(page);
+    page.on('pageerror', (error) => complaints.push(String(error)));
+    page.on('console', (message) => {
+      if (message.type() === 'error' && !message.text().includes('ERR_CONNECTION_REFUSED'))
+        complaints.push(message.text());
+    });
+    await page.goto(`http://127.0.0.1:${port}/market`);
+    await page.locator('#link[data-state=open]').waitFor();
+    return page;
+  }
+
+  async function subscribe(page: Page, goods: string, currency: string): Promise<void> {
+    await page.getByLabel('Goods').fill(goods);
+    await page.getByLabel('Currency').selectOption(currency);
+    await page.getByRole('button', { name: 'Subscribe', exact: true }).click();
+  }
+
+  const card = (page: Page, goods: string, currency: string) =>
+    page.locator(`.card[data-goods="${goods}"][data-currency="${currency}"]`);
+
+  test('shows the shelf, and items as they come, each window in its own currency', async () => {
+    const [first, second] = [await open(), await open()];
+    expect(await first.locator('#shelf b').allTextContents()).toEqual(
+      expect.arrayContaining(['fruit/apple', 'fruit/orange', 'prices/*']),
+    );
+    await subscribe(first, 'fruit/apple', 'CNY');
+    await subscribe(second, 'fruit/apple', 'JPY');
+    await card(first, 'fruit/apple', 'CNY')
+      .getByText(/^\d+\.\d\d CNY/)
+      .waitFor();
+    await card(second, 'fruit/apple', 'JPY')
+      .getByText(/^\d+\.\d\d JPY/)
+      .waitFor();
+    // What crosses the wire of one has nothing of the other.
+    await first.locator('#log li.in', { hasText: '"variant":"CNY"' }).first().waitFor();
+    expect(await first.locator('#log li', { hasText: 'JPY' }).count()).toBe(0);
+    await first.locator('#log li.out', { hasText: '"op":"subscribe"' }).waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test('draws a chart of a price feed, which is there as long as somebody wants it', async () => {
+    const page = await open();
+    await subscribe(page, 'prices/pear', 'EUR');
+    const chart = card(page, 'prices/pear', 'EUR').locator('polyline');
+    await expect
+      .poll(async () => (await chart.getAttribute('points'))?.split(' ').length ?? 0, { timeout: 15_000 })
+      .toBeGreaterThan(4);
+    await page.getByRole('button', { name: 'Ask the market' }).click();
+    await page.getByText(/^The market has: prices\/pear in EUR \(prices\/pear at \d+\)\.$/).waitFor();
+    await page.getByRole('button', { name: 'Unsubscribe from prices/pear in EUR' }).click();
+    await page.getByText('None yet. Take something from the shelf.').waitFor();
+    await page.getByRole('button', { name: 'Ask the market' }).click();
+    await page.getByText('The market has none of ours.').waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test('says why a subscription is refused', async () => {
+    const page = await open();
+    await subscribe(page, 'fruit/durian', 'CNY');
+    await page.locator('#subscribe-hint.bad', { hasText: 'no such goods are on the shelf' }).waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test('comes back when the server was killed and started again, and goes on', async () => {
+    const page = await open();
+    await subscribe(page, 'prices/apple', 'USD');
+    const value = card(page, 'prices/apple', 'USD').getByText(/^\d+\.\d\d USD/);
+    await value.waitFor();
+    program.kill('SIGKILL');
+    await program.exit;
+    await page.locator('#link[data-state=waiting], #link[data-state=connecting]').waitFor();
+    await serve();
+    await page.locator('#link[data-state=open]').waitFor({ timeout: 25_000 });
+    await page.locator('#reconnects', { hasText: '1' }).waitFor();
+    const before = Number(await page.locator('#items').textContent());
+    await expect
+      .poll(async () => Number(await page.locator('#items').textContent()), { timeout: 15_000 })
+      .toBeGreaterThan(before);
+    await value.waitFor();
+    // The new server cannot know what the old one had: that is told, and not passed over.
+    await page.locator('#log li.event', { hasText: 'items are missing (not-recovered)' }).waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test.each([320, 768, 1280])('fits a window of %d pixels', async (width) => {
+    const page = await open();
+    await page.setViewportSize({ width, height: 800 });
+    await subscribe(page, 'fruit/*', 'CNY');
+    await card(page, 'fruit/*', 'CNY').waitFor();
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
+  });
+});
