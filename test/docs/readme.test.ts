@@ -137,6 +137,15 @@ describe('the snippets of README.md', () => {
     return program.exit;
   }
 
+  test('supply goods, and subscribe to them until enough have come', async () => {
+    const port = await freePort();
+    await serve(blockWith('market.serve(server)'), port);
+    const { code, stdout, stderr } = await run(blockWith('new GoodsClient('), port).exit;
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/^(#\d+ fuji: 1\.3\n)+$/);
+    expect(stdout).toMatch(/#5 fuji: 1\.3\n$/);
+  });
+
   test('take one upgrade of an HTTP server, and outlive the refusal of another', async () => {
     const port = await freePort();
     const program = await serve(blockWith('await upgrade('), port);
