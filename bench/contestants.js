@@ -14,6 +14,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 /** The one that all ratios are about. */
 export const SUBJECT = 'goodwire';
+/** The one that takes part in the fan-out rows only. */
+export const ROOMS = 'Socket.IO';
 /** The one below which no library on `node:net` can come. */
 export const FLOOR = 'raw net';
 
@@ -59,6 +61,13 @@ export async function contestants({ subject, others = [] } = {}) {
     )),
     { name: 'ws', library: 'ws', env: { WS_NO_BUFFER_UTIL: '1' }, native: false, version: ws },
     { name: 'ws+bufferutil', library: 'ws', env: {}, native: true, version: bufferutil },
+    {
+      name: ROOMS,
+      library: 'socket.io',
+      env: { WS_NO_BUFFER_UTIL: '1' },
+      native: false,
+      version: await versionOf('socket.io'),
+    },
     { name: FLOOR, library: undefined, env: {}, native: false, version: `node:net of ${process.version}` },
   ];
 }

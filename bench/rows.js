@@ -16,7 +16,7 @@
  * @typedef {object} RowHead
  * @property {string} id for `--rows`
  * @property {string} title
- * @property {'servers' | 'compressed' | 'clients'} table
+ * @property {'servers' | 'compressed' | 'fanout' | 'clients'} table
  * @property {Goals} [goals]
  * @property {readonly Also[]} [also]
  * @property {number} [mostRounds]
@@ -242,7 +242,7 @@ export const rows = [
   {
     id: 'fanout-1',
     title: '100 B to 1 000 subscribers, 1 in flight, per delivery',
-    table: 'servers',
+    table: 'fanout',
     kind: 'fanout',
     size: 100,
     subscribers: 1000,
@@ -254,7 +254,7 @@ export const rows = [
   {
     id: 'fanout-4',
     title: '100 B to 1 000 subscribers, 4 in flight, per delivery',
-    table: 'servers',
+    table: 'fanout',
     kind: 'fanout',
     size: 100,
     subscribers: 1000,
@@ -266,7 +266,7 @@ export const rows = [
   {
     id: 'fanout-16',
     title: '100 B to 1 000 subscribers, 16 in flight, per delivery',
-    table: 'servers',
+    table: 'fanout',
     kind: 'fanout',
     size: 100,
     subscribers: 1000,
@@ -278,7 +278,7 @@ export const rows = [
   {
     id: 'fanout-chat',
     title: '100 B from 32 publishers to 200 subscribers, per delivery',
-    table: 'servers',
+    table: 'fanout',
     kind: 'fanout',
     size: 100,
     subscribers: 200,
@@ -290,7 +290,7 @@ export const rows = [
   {
     id: 'fanout-variants',
     title: '100 B to 1 000 subscribers in 10 variants, 16 in flight, per delivery',
-    table: 'servers',
+    table: 'fanout',
     kind: 'fanout',
     size: 100,
     subscribers: 1000,

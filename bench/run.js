@@ -6,7 +6,7 @@
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, loadavg, release, type } from 'node:os';
 import { parseArgs } from 'node:util';
-import { contestants, FLOOR, SUBJECT } from './contestants.js';
+import { contestants, FLOOR, ROOMS, SUBJECT } from './contestants.js';
 import { clientTurns } from './measure/client.js';
 import { fanoutTurns } from './measure/fanout.js';
 import { descriptorLimit, idleTurns } from './measure/idle.js';
@@ -54,11 +54,15 @@ function chosen(list, known, what) {
 }
 
 /**
- * Who takes part in a row: nothing is compressed without a library.
+ * Who takes part in a row: nothing is compressed without a library, and rooms are for many.
  * @param {import('./rows.js').Row} row
  * @param {readonly import('./contestants.js').Contestant[]} field
  */
-const entrants = (row, field) => field.filter(({ library }) => row.table !== 'compressed' || library !== undefined);
+const entrants = (row, field) =>
+  field.filter(
+    ({ name, library }) =>
+      (row.table !== 'compressed' || library !== undefined) && (name !== ROOMS || row.kind === 'fanout'),
+  );
 
 /**
  * All contestants in turn, round by round.
@@ -136,6 +140,7 @@ async function main() {
   for (const [title, kind] of /** @type {const} */ ([
     ['Servers', 'servers'],
     ['Compressed', 'compressed'],
+    ['Fan-out', 'fanout'],
     ['Clients', 'clients'],
   ])) {
     const some = results.filter(({ row }) => row.table === kind);

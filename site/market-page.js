@@ -1,8 +1,8 @@
 // @ts-check
 // The page at /market: a client of the market of goods, and everything that crosses the wire for it.
 
-import { currencies } from '/fruit.js';
-import { GoodsClient } from '/goodwire/goods/client.js';
+import { GoodsClient } from 'goodwire/goods/client';
+import { currencies } from './fruit.js';
 
 /** Points of a chart, and lines of the log that are kept. */
 const POINTS = 80;

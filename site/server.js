@@ -31,7 +31,7 @@ const javascript = 'text/javascript; charset=utf-8';
  * @param {'script' | 'style'} element
  */
 function inlineSources(page, element) {
-  const contents = page.toString().matchAll(new RegExp(`<${element}>(.*?)</${element}>`, 'gs'));
+  const contents = page.toString().matchAll(new RegExp(`<${element}(?: type="importmap")?>(.*?)</${element}>`, 'gs'));
   return Array.from(contents, ([, text]) => `'sha256-${createHash('sha256').update(String(text)).digest('base64')}'`);
 }
 

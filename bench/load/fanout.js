@@ -6,8 +6,8 @@ import { connect } from 'node:net';
 import { answer, cpuMicroseconds, settings } from '../control.js';
 import { frames, text } from '../wire.js';
 
-const { port, size, subscribers, publishers, depth, variants } =
-  /** @type {import('../measure/fanout.js').FanoutRow & { port: number }} */ (settings());
+const { port, size, subscribers, publishers, depth, variants, isRooms } =
+  /** @type {import('../measure/fanout.js').FanoutRow & { port: number, isRooms: boolean }} */ (settings());
 const landing = Buffer.alloc(1 << 20);
 const burst = frames({ size, content: 'ascii' }, { count: depth, masked: true });
 
@@ -73,6 +73,11 @@ const count = (/** @type {number} */ length) => {
 
 for (let i = 0; i < subscribers; i++) {
   const variant = i % variants;
+  if (isRooms) {
+    const socket = await open(`/socket.io/?EIO=4&transport=websocket&variant=${variant}`, count);
+    socket.write(text('40'));
+    continue;
+  }
   const socket = await open(`/subscriber?${variant}`, count);
   const params = variants === 1 ? {} : { params: String(variant) };
   socket.write(text(JSON.stringify({ op: 'subscribe', id: 1, goods: 'n', last: 0, ...params })));

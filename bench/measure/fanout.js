@@ -1,6 +1,6 @@
 /** Rows about messages that go to many: what publishers send, each subscriber gets. */
 
-import { SUBJECT } from '../contestants.js';
+import { ROOMS, SUBJECT } from '../contestants.js';
 import { start } from '../control.js';
 import { checkAddon } from './contest.js';
 
@@ -17,6 +17,7 @@ import { checkAddon } from './contest.js';
 /** @param {import('./contest.js').Contestant} contestant */
 function program({ name, library }) {
   if (library === undefined) return 'servers/fanout-raw.js';
+  if (name === ROOMS) return 'servers/fanout-socket-io.js';
   return name === SUBJECT && library !== 'ws' ? 'servers/market.js' : 'servers/fanout.js';
 }
 
@@ -29,7 +30,11 @@ function program({ name, library }) {
 export async function fanoutTurns(row, contestant, { seconds, warmUp }) {
   const { library, env } = contestant;
   const server = await start(program(contestant), { library, ...row }, { env });
-  const load = await start('load/fanout.js', { ...row, port: await server.ask('port') });
+  const load = await start('load/fanout.js', {
+    ...row,
+    isRooms: contestant.name === ROOMS,
+    port: await server.ask('port'),
+  });
   while ((await server.ask('subscribers')) < row.subscribers) await new Promise((resolve) => setTimeout(resolve, 20));
   await load.ask('settle');
   const frame = await server.ask('frame');

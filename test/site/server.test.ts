@@ -66,7 +66,7 @@ describe('the server of npm start', () => {
       expect(response.headers.get('content-type')).toBe(`${type}; charset=utf-8`);
     }
     const policy = (await fetch(`${site.page}market`)).headers.get('content-security-policy');
-    expect(policy).toMatch(/^default-src 'none'; script-src 'self'; style-src 'self' 'sha256-[^ ]+';/);
+    expect(policy).toMatch(/^default-src 'none'; script-src 'self' 'sha256-[^ ]+'; style-src 'self' 'sha256-[^ ]+';/);
     for (const path of ['goodwire/index.js', 'goodwire/cjs/index.js', 'goodwire/../package.json', 'market.js']) {
       expect([path, (await fetch(`${site.page}${path}`)).status]).toEqual([path, 404]);
     }
