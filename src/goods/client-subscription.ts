@@ -27,6 +27,8 @@ export interface SubscriptionOwner {
 
 /** Twice what a market makes by default: one that tells of more means no good. */
 const mostGoods = 200_000;
+/** Goods that have gone and may come back, whose positions are kept. */
+const mostGone = 1000;
 
 interface Waiter<Item> {
   resolve(result: IteratorResult<Delivery<Item>, undefined>): void;
@@ -48,6 +50,9 @@ export class Subscription<Item = unknown> implements AsyncIterableIterator<Deliv
   readonly #options: SubscribeOptions<Item>;
   readonly #backlog: Backlog<Item>;
   readonly #gaps = new Map<string, Gap>();
+  /** Names of goods that have gone off the shelf, the longest gone first. */
+  readonly #gone = new Set<string>();
+  #hasBegun = false;
   #waiters: Waiter<Item>[] = [];
   #end: { readonly error: unknown } | null = null;
   #onEnd: () => void = () => {};
@@ -62,6 +67,11 @@ export class Subscription<Item = unknown> implements AsyncIterableIterator<Deliv
     this.#options = options;
     this.#owner = owner;
     this.#backlog = new Backlog(buffer);
+  }
+
+  /** Whether the market has ever confirmed it. @internal */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
   }
 
   get isEnded(): boolean {
@@ -122,18 +132,55 @@ export class Subscription<Item = unknown> implements AsyncIterableIterator<Deliv
   }
 
   /**
-   * Takes a stream that the market has told of. @returns The tap to lead its items to.
+   * Takes note of the names of the streams in the market's reply.
+   * @param isFirst Whether it is the first reply on this connection.
+   * @internal
+   */
+  begin(names: ReadonlySet<string>, isFirst: boolean): void {
+    const isResumed = this.#hasBegun && isFirst;
+    this.#hasBegun = true;
+    if (!isResumed) return;
+    for (const tap of [...this.taps.values()]) {
+      if (tap.isOver || names.has(tap.goods)) continue;
+      // They went while nobody was listening, and nobody knows what came before that.
+      this.retire(tap);
+      this.miss(tap, 'not-recovered', tap.position + 1, null);
+    }
+  }
+
+  /** Goods have gone off the shelf. Until where they were had is kept, for the case that they come back. @internal */
+  retire(tap: Tap): void {
+    tap.isOver = true;
+    this.#gone.add(tap.goods);
+    if (this.#gone.size <= mostGone) return;
+    // Goods of a pattern may come and go under ever new names.
+    const [longest] = this.#gone as unknown as [string];
+    this.#gone.delete(longest);
+    this.taps.delete(longest);
+    this.#gaps.delete(longest);
+  }
+
+  /**
+   * Takes a stream that the market has told of.
+   * @param isLate Whether items of goods that are new here may have been missed, because there was no connection.
+   * @returns The tap to lead its items to.
    * @throws WireError for more goods than any market has.
    * @internal
    */
-  open(stream: Stream): Tap {
+  open(stream: Stream, isLate: boolean): Tap {
     const before = this.taps.get(stream.goods);
     if (before === undefined && this.taps.size >= mostGoods) {
       throw new WireError(1007, `a subscription has more than ${mostGoods} goods`);
     }
     const tap = new Tap(stream, this.last, this);
     this.taps.set(stream.goods, tap);
-    if (before === undefined) return tap;
+    this.#gone.delete(stream.goods);
+    if (before === undefined) {
+      if (!isLate) return tap;
+      if (stream.offset > this.last) this.miss(tap, 'not-recovered', null, null);
+      else tap.expectFrom(1);
+      return tap;
+    }
     before.isOver = true;
     const isSame = before.epoch === stream.epoch && before.position <= stream.offset;
     if (isSame && (stream.recovered === true || before.position === stream.offset)) {

@@ -1,10 +1,10 @@
-import { Backoff } from './backoff.ts';
+import { Backoff, type BackoffOptions } from './backoff.ts';
 import { ClientConnection, type Inquiry, type Loss, type WebSocketLike } from './client-connection.ts';
 import { ClosedError, ConnectionError, RevokedError } from './client-errors.ts';
 import { type SubscribeOptions, Subscription, type SubscriptionOwner } from './client-subscription.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Goods } from './goods.ts';
-import { GoodsError, WireError } from './goods-error.ts';
+import { GoodsError, type GoodsErrorCode, WireError } from './goods-error.ts';
 import { demandKind, type Tap } from './tap.ts';
 import {
   type BytesFrame,
@@ -59,7 +59,9 @@ export type GoodsOrName<Item, Params> = Pick<Goods<Item, Params>, 'name' | 'type
 
 /** What a client that offers goods wants to know of them. */
 export interface RemoteDemandEvents {
+  /** The first subscriber has come. */
   onDemand?(goods: string): void;
+  /** The last one has left, or the connection was lost. */
   onIdle?(goods: string): void;
 }
 
@@ -79,6 +81,10 @@ const mostPages = 100_000;
 /** Octets of a request that positions may take: half of what a market takes by default. */
 const mostSince = 32_768;
 
+/** Refusals that may be none in a moment; and those that may be none when the market, or a provider, has come up again. */
+const passing: readonly GoodsErrorCode[] = ['rate-limited', 'too-many-pending', 'closing'];
+const passingAgain: readonly GoodsErrorCode[] = [...passing, 'unknown-goods', 'already-shelved', 'internal'];
+
 const nameOf = (goods: GoodsOrName<never, never> | { readonly name: string }) =>
   typeof goods === 'string' ? goods : goods.name;
 const streamKey = (goods: string, variant = '') => `${variant.length} ${variant}${goods}`;
@@ -95,11 +101,18 @@ export class GoodsClient {
   readonly #options: GoodsClientOptions;
   readonly #clock: Clock;
   readonly #backoff: Backoff;
+  readonly #pauses: BackoffOptions;
   readonly #owner: SubscriptionOwner;
   readonly #bookings = new Map<string, Set<Subscription>>();
   /** Subscriptions that nobody has confirmed yet, and who waits for that. */
   readonly #unconfirmed = new Map<Subscription, { resolve(): void; reject(error: unknown): void }>();
-  readonly #shelf = new Map<string, RemoteDemandEvents>();
+  /** Of these, what this connection's market has confirmed. */
+  readonly #attached = new Set<Subscription>();
+  /** The keys of what it has booked. */
+  readonly #booked = new Set<string>();
+  readonly #shelf = new Map<string, { readonly events: RemoteDemandEvents; isDemanded: boolean }>();
+  /** Timers of what was refused for now. */
+  readonly #retries = new Set<unknown>();
   readonly #waiting = new Set<Inquiry>();
   readonly #listeners = new Map<keyof ClientEvents, Set<(value: never) => void>>();
   #routes = new Map<string, Set<Tap>>();
@@ -115,7 +128,8 @@ export class GoodsClient {
     this.#address = String(address);
     this.#options = options;
     this.#clock = clock;
-    this.#backoff = new Backoff({ base: backoff.base ?? 1000, longest: backoff.longest ?? 30_000, random });
+    this.#pauses = { base: backoff.base ?? 1000, longest: backoff.longest ?? 30_000, random };
+    this.#backoff = new Backoff(this.#pauses);
     this.#owner = { leave: (subscription) => this.#leave(subscription), report: (error) => this.#report(error) };
     this.#connect();
   }
@@ -137,7 +151,8 @@ export class GoodsClient {
 
   /**
    * Subscribes to goods, or to all goods that match a pattern. Each call gives a subscription of its own; the market has one for the same goods
-   * and params. @returns When the market has confirmed it, which waits for the connection. @throws GoodsError if it refuses.
+   * and params. Once it has begun it lasts over lost connections, also where its goods are not there again for a while; other refusals end it.
+   * @returns When the market has confirmed it, which waits for the connection. @throws GoodsError if it refuses.
    */
   async subscribe<Item, Params>(
     goods: GoodsOrName<Item, Params>,
@@ -204,15 +219,22 @@ export class GoodsClient {
   async shelve<Item, Params>(goods: GoodsOrName<Item, Params>, events: RemoteDemandEvents = {}): Promise<void> {
     const name = nameOf(goods);
     // At once with the reply: word of demand may be right behind it.
-    const onSettle = () => void this.#shelf.set(name, events);
+    const onSettle = () => void this.#shelf.set(name, { events, isDemanded: false });
     await this.#ask((id) => formatRequest({ op: 'shelve', id, goods: name }), { onSettle });
   }
 
   /** Takes goods off the shelf that this client has put there. */
   async unshelve<Item, Params>(goods: GoodsOrName<Item, Params>, reason = ''): Promise<void> {
     const name = nameOf(goods);
-    this.#shelf.delete(name);
-    await this.#ask((id) => formatRequest({ op: 'unshelve', id, goods: name, reason }));
+    const wasShelved = this.#shelf.delete(name);
+    // Nothing of it outlives a connection but the wish to have it back.
+    if (wasShelved && this.#connection === null) return;
+    try {
+      await this.#ask((id) => formatRequest({ op: 'unshelve', id, goods: name, reason }));
+    } catch (error) {
+      const isOff = error instanceof GoodsError && error.code === 'not-provider';
+      if (!(wasShelved && isOff)) throw error;
+    }
   }
 
   /** Ends all subscriptions, and the connection. @returns When that is closed. */
@@ -258,7 +280,9 @@ export class GoodsClient {
   #lost(connection: ClientConnection, { error, isFinal, retryAfter }: Loss): void {
     if (this.#connection !== connection) return;
     this.#connection = null;
-    this.#routes = new Map();
+    this.#detach();
+    // Whoever was told may have closed it.
+    if (this.#isClosed()) return;
     if (isFinal || this.#options.reconnect === false) {
       this.#finish(error);
       return;
@@ -274,7 +298,23 @@ export class GoodsClient {
       }
     }, pause);
     this.#emit('error', error);
-    if (this.#state !== 'closed') this.#turn('waiting');
+    if (!this.#isClosed()) this.#turn('waiting');
+  }
+
+  /** For where a callback may have changed it. */
+  #isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+
+  /** Forgets what was so on the connection only. */
+  #detach(): void {
+    this.#routes = new Map();
+    this.#attached.clear();
+    this.#booked.clear();
+    for (const timer of this.#retries) this.#clock.clearTimeout(timer);
+    this.#retries.clear();
+    // Whoever was subscribed is out of reach; there is word of demand again on the next connection.
+    for (const name of [...this.#shelf.keys()]) this.#demand(name, 'idle');
   }
 
   #finish(error: Error | null): void {
@@ -287,9 +327,9 @@ export class GoodsClient {
     this.#bookings.clear();
     this.#unconfirmed.clear();
     this.#waiting.clear();
-    this.#shelf.clear();
-    this.#routes = new Map();
     this.#turn('closed');
+    this.#detach();
+    this.#shelf.clear();
     for (const { reject } of unconfirmed) reject(error ?? new ClosedError());
     for (const inquiry of waiting) inquiry.refuse(error ?? new ClosedError());
     for (const subscription of subscriptions) subscription.end(error ?? undefined);
@@ -379,7 +419,19 @@ export class GoodsClient {
     throw new WireError(1007, `there are more than ${mostPages} pages`);
   }
 
-  #shelvingAgain(name: string): Inquiry {
+  /** Asks once more on this connection, in a while. */
+  #retry(pause: number, inquiry: Inquiry): void {
+    const timer = this.#clock.setTimeout(
+      () => {
+        this.#retries.delete(timer);
+        this.#connection?.ask(inquiry);
+      },
+      Math.min(pause, longestHint),
+    );
+    this.#retries.add(timer);
+  }
+
+  #shelvingAgain(name: string, backoff = new Backoff(this.#pauses)): Inquiry {
     const shelf = this.#shelf;
     return {
       get isDropped() {
@@ -387,13 +439,20 @@ export class GoodsClient {
       },
       write: (id) => formatRequest({ op: 'shelve', id, goods: name }),
       settle: () => {},
-      refuse: (error) => this.#emit('error', error),
+      refuse: (error) => {
+        if (!shelf.has(name)) return;
+        // The market may not have noticed yet that the connection before is gone.
+        if (isOneOf(error, passingAgain)) {
+          this.#retry(Math.max(backoff.next(), error.retryAfter ?? 0), this.#shelvingAgain(name, backoff));
+        } else this.#emit('error', error);
+      },
       lose: () => {},
     };
   }
 
-  #subscribing(subscription: Subscription): Inquiry {
+  #subscribing(subscription: Subscription, backoff = new Backoff(this.#pauses)): Inquiry {
     const { goods, params, last } = subscription;
+    const key = keyOf(goods, params);
     const settled = (error?: unknown) => {
       const waiter = this.#unconfirmed.get(subscription);
       this.#unconfirmed.delete(subscription);
@@ -411,36 +470,62 @@ export class GoodsClient {
         return formatRequest({ op: 'subscribe', id, goods, params, last, ...(since.length === 0 ? {} : { since }) });
       },
       settle: ({ streams }) => {
-        if (subscription.isEnded) return;
         if (streams === undefined) throw new WireError(1007, 'the reply to subscribe has no streams');
-        for (const stream of streams) this.#open(subscription, stream);
+        if (!this.#bookings.has(key)) return;
+        this.#booked.add(key);
+        if (subscription.isEnded) return;
+        const isFirst = !this.#attached.has(subscription);
+        const isLate = subscription.hasBegun && isFirst;
+        this.#attached.add(subscription);
+        subscription.begin(new Set(streams.map((stream) => stream.goods)), isFirst);
+        for (const stream of streams) {
+          // A callback may have ended it.
+          if (subscription.isEnded) return;
+          this.#open(subscription, stream, isLate);
+        }
+        this.#divert(subscription, streams);
         settled();
       },
       refuse: (error) => {
-        const isLater =
-          error instanceof GoodsError && ['rate-limited', 'too-many-pending', 'closing'].includes(error.code);
-        if (isLater && !subscription.isEnded) {
-          const pause = (error as GoodsError).retryAfter ?? 1000;
-          const connection = this.#connection;
-          this.#clock.setTimeout(() => {
-            if (connection !== null && connection === this.#connection) connection.ask(this.#subscribing(subscription));
-          }, pause);
+        if (isOneOf(error, subscription.hasBegun ? passingAgain : passing) && !subscription.isEnded) {
+          this.#retry(Math.max(backoff.next(), error.retryAfter ?? 0), this.#subscribing(subscription, backoff));
           return;
         }
         this.#forget(subscription);
         subscription.end(error);
         settled(error);
+        // Somebody with the same wish may have left meanwhile, and have relied on this one.
+        if (!this.#bookings.has(key) && this.#booked.has(key)) void this.#unbook(subscription);
       },
       lose: () => {},
     };
   }
 
-  #open(subscription: Subscription, stream: Stream): void {
+  #open(subscription: Subscription, stream: Stream, isLate: boolean): void {
     if (!['json', 'text', 'bytes'].includes(stream.kind)) return;
     const before = subscription.taps.get(stream.goods);
     if (before !== undefined) this.#unroute(before);
-    const tap = subscription.open(stream);
-    const key = streamKey(stream.goods, stream.variant);
+    const tap = subscription.open(stream, isLate);
+    // Who was told of a gap may have ended it.
+    if (!subscription.isEnded) this.#route(tap);
+  }
+
+  /** All who have the same wish are one subscriber to the market, and move to the variant that the last reply names. */
+  #divert(subscription: Subscription, streams: readonly Stream[]): void {
+    for (const other of this.#bookings.get(keyOf(subscription.goods, subscription.params)) ?? []) {
+      if (other === subscription || !this.#attached.has(other)) continue;
+      for (const { goods, epoch, variant = '' } of streams) {
+        const tap = other.taps.get(goods);
+        if (tap === undefined || tap.isOver || tap.epoch !== epoch || tap.variant === variant) continue;
+        this.#unroute(tap);
+        tap.variant = variant;
+        this.#route(tap);
+      }
+    }
+  }
+
+  #route(tap: Tap): void {
+    const key = streamKey(tap.goods, tap.variant);
     const taps = this.#routes.get(key) ?? new Set();
     this.#routes.set(key, taps.add(tap));
   }
@@ -457,6 +542,7 @@ export class GoodsClient {
     const subscriptions = this.#bookings.get(key);
     subscriptions?.delete(subscription);
     if (subscriptions?.size === 0) this.#bookings.delete(key);
+    this.#attached.delete(subscription);
     for (const tap of subscription.taps.values()) this.#unroute(tap);
   }
 
@@ -467,20 +553,23 @@ export class GoodsClient {
     const waiter = this.#unconfirmed.get(subscription);
     this.#unconfirmed.delete(subscription);
     waiter?.reject(reason ?? new Error('the subscription was ended before it began'));
+    return this.#bookings.has(key) ? Promise.resolve() : this.#unbook(subscription);
+  }
+
+  /** Tells the market that nobody wants it any more. Whoever wants it later asks behind that. */
+  #unbook({ goods, params }: Subscription): Promise<void> {
+    this.#booked.delete(keyOf(goods, params));
     const connection = this.#connection;
-    if (connection === null || this.#bookings.has(key)) return Promise.resolve();
-    const bookings = this.#bookings;
+    if (connection === null) return Promise.resolve();
     return new Promise((resolve) => {
+      const done = () => resolve();
       connection.ask({
-        get isDropped() {
-          return bookings.has(key);
-        },
+        isDropped: false,
         write: (id) => formatRequest({ op: 'unsubscribe', id, goods, params }),
-        settle: () => resolve(),
-        refuse: () => resolve(),
-        lose: () => resolve(),
+        settle: done,
+        refuse: done,
+        lose: done,
       });
-      if (bookings.has(key)) resolve();
     });
   }
 
@@ -503,13 +592,17 @@ export class GoodsClient {
         this.#lead(frame, (tap) => tap.skip(frame.from, frame.to, frame.reason));
         break;
       case 'shelved':
-        for (const subscription of this.#bookings.get(keyOf(frame.goods, frame.params)) ?? []) {
-          this.#open(subscription, frame.stream);
+        for (const subscription of [...(this.#bookings.get(keyOf(frame.goods, frame.params)) ?? [])]) {
+          // Whoever waits for a reply is told there.
+          if (this.#attached.has(subscription)) this.#open(subscription, frame.stream, false);
         }
         break;
       case 'unshelved':
-        for (const taps of [...this.#routes.values()]) {
-          for (const tap of [...taps]) if (tap.goods === frame.goods) this.#unroute(tap);
+        for (const subscription of this.#attached) {
+          const tap = subscription.taps.get(frame.goods);
+          if (tap === undefined || tap.isOver) continue;
+          this.#unroute(tap);
+          subscription.retire(tap);
         }
         break;
       case 'revoked':
@@ -528,6 +621,7 @@ export class GoodsClient {
   }
 
   #revoked(goods: string, params: unknown, stream: string | undefined, reason: string): void {
+    if (stream === undefined) this.#booked.delete(keyOf(goods, params));
     for (const subscription of [...(this.#bookings.get(keyOf(goods, params)) ?? [])]) {
       if (stream === undefined) {
         this.#forget(subscription);
@@ -542,10 +636,13 @@ export class GoodsClient {
   }
 
   #demand(goods: string, op: 'demand' | 'idle'): void {
-    const events = this.#shelf.get(goods);
+    const shelved = this.#shelf.get(goods);
+    const isDemanded = op === 'demand';
+    if (shelved === undefined || shelved.isDemanded === isDemanded) return;
+    shelved.isDemanded = isDemanded;
     try {
-      if (op === 'demand') events?.onDemand?.(goods);
-      else events?.onIdle?.(goods);
+      if (isDemanded) shelved.events.onDemand?.(goods);
+      else shelved.events.onIdle?.(goods);
     } catch (error) {
       this.#report(error);
     }
@@ -555,6 +652,10 @@ export class GoodsClient {
   [asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function isOneOf(error: Error, codes: readonly GoodsErrorCode[]): error is GoodsError {
+  return error instanceof GoodsError && codes.includes(error.code);
 }
 
 function rethrow(error: unknown): void {
