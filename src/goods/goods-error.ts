@@ -2,7 +2,7 @@
 export const goodsErrors = {
   'bad-request': 'a field is missing or of the wrong type',
   'unknown-op': 'there is no such request in this version',
-  'bad-name': 'a name of goods is no such name, or too long',
+  'bad-name': 'a name of goods is no such name, or too long, or of too many segments',
   'unknown-goods': 'no such goods are on the shelf, and none can come',
   'bad-params': 'the goods do not take these parameters',
   'params-too-large': 'the parameters are longer, or nested deeper, than the market allows',

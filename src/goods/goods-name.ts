@@ -1,6 +1,9 @@
 /** Octets of UTF-8 that a name of goods may have, unless a market says otherwise. */
 export const defaultNameLength = 255;
 
+/** Segments that a name or a pattern may have: what one name may cost, where it is looked up among patterns, grows with them. */
+export const mostSegments = 32;
+
 /** Octets of a text in UTF-8; a lone surrogate counts three. */
 export function utf8Length(text: string): number {
   let octets = text.length;
@@ -17,14 +20,17 @@ export function utf8Length(text: string): number {
 const unspeakable = /[\p{Cc}\p{Cs}]/u;
 
 /**
- * Whether a text is a pattern: segments apart by `/`, none of them empty, without control characters or lone surrogates. A segment
- * `*` stands for any one segment, `**` for any number of them, also none; a star stands nowhere else. Every name is a pattern.
+ * Whether a text is a pattern: at most {@link mostSegments} segments apart by `/`, none of them empty, without control characters or
+ * lone surrogates. A segment `*` stands for any one segment, `**` for any number of them, also none; a star stands nowhere else. Every
+ * name is a pattern.
  * @param longest Octets of UTF-8.
  */
 export function isPattern(text: unknown, longest: number = defaultNameLength): text is string {
   if (typeof text !== 'string' || text.length === 0 || text.length > longest) return false;
   if (utf8Length(text) > longest || unspeakable.test(text)) return false;
-  for (const segment of text.split('/')) {
+  const segments = text.split('/', mostSegments + 1);
+  if (segments.length > mostSegments) return false;
+  for (const segment of segments) {
     if (segment === '') return false;
     if (segment.includes('*') && segment !== '*' && segment !== '**') return false;
   }

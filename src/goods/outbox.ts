@@ -95,6 +95,7 @@ export class Outbox<Topic> {
   readonly #schedule: (flush: () => void) => void;
   #batches: Batch<Topic>[] = [];
   #isFlushing = false;
+  #onEmpty: (() => void)[] = [];
 
   /** @param schedule Calls back once, later: when what is put in meanwhile shall leave together. */
   constructor(schedule: (flush: () => void) => void) {
@@ -104,6 +105,12 @@ export class Outbox<Topic> {
   /** Whether nothing waits. */
   get isEmpty(): boolean {
     return this.#batches.length === 0;
+  }
+
+  /** Calls back once all that waits was handed out: at once, if nothing does. What the callback throws must not be. */
+  whenEmpty(callback: () => void): void {
+    if (this.isEmpty && !this.#isFlushing) callback();
+    else this.#onEmpty.push(callback);
   }
 
   /** Puts in a message. An audience is not to be changed once it was given. */
@@ -142,6 +149,7 @@ export class Outbox<Topic> {
     } finally {
       this.#isFlushing = false;
     }
+    if (this.isEmpty) for (const callback of this.#onEmpty.splice(0)) callback();
   }
 }
 

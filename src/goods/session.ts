@@ -432,7 +432,8 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
     if (to <= lag.until) {
       if (!lag.owesBefore) return false;
       if (!this.#hasTooMuch()) return true;
-      lag.next = Math.min(lag.next, from);
+      // What was forgotten stays so.
+      if (lag.next !== Number.POSITIVE_INFINITY) lag.next = Math.min(lag.next, from);
       return false;
     }
     if (lag.next !== from || this.#hasTooMuch()) return false;
@@ -443,7 +444,10 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
   #drained(): void {
     this.#isCongested = false;
     this.#unread = 0;
-    if (!this.isClosed) this.#catchUp();
+    // What waits in the outbox is older: the reply that names a stream, and the items before those that are behind.
+    this.#desk.outbox.whenEmpty(() => {
+      if (!this.isClosed) this.#catchUp();
+    });
   }
 
   /** Gives what is behind, as much as the peer reads. */

@@ -79,6 +79,8 @@ describe('a wrong request gets a typed error', () => {
     ['subscribe', { goods: '\ud800' }, 'bad-name'],
     ['subscribe', { goods: 'ä'.repeat(128) }, 'bad-name'],
     ['subscribe', { goods: 'x'.repeat(60_000) }, 'bad-name'],
+    ['subscribe', { goods: `x${'/x'.repeat(32)}` }, 'bad-name'],
+    ['subscribe', { goods: `**${'/*'.repeat(32)}` }, 'bad-name'],
     ['subscribe', { goods: '__proto__' }, 'unknown-goods'],
     ['subscribe', { goods: 'constructor' }, 'unknown-goods'],
     ['subscribe', { goods: 'any', params: 'x'.repeat(5000) }, 'params-too-large'],
@@ -220,9 +222,9 @@ test('requests that wait for somebody who never decides are capped', () => {
 
 test('a pattern of many stars costs no time that grows by itself', () => {
   const { counter, provider, customer } = shop();
-  const name = Array(100).fill('a').join('/');
+  const name = Array(32).fill('a').join('/');
   provider.shelve(defineGoods(name));
-  const pattern = `${Array(60).fill('**').join('/')}/b`;
+  const pattern = `${Array(31).fill('**').join('/')}/b`;
   expect(customer.subscribe(pattern)).toMatchObject({ op: 'ok', streams: [] });
   provider.supply(defineGoods(name), 1);
   counter.flush();

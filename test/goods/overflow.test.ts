@@ -214,6 +214,34 @@ test('a replay that was given up leaves no gap', () => {
   expect(one.take().map((text) => text.slice(0, 4))).toEqual(['ok', 'n 1 ', 'ok']);
 });
 
+test('what was unsubscribed from while nothing was read does not come when it is', () => {
+  const { counter, provider, slow, supply } = shop('drop-oldest', 2);
+  const other = defineGoods<string>('o', { history: { size: 2 } });
+  provider.shelve(other);
+  for (const item of [large, 'b']) provider.supply(other, item);
+  supply('a');
+  slow.begin('subscribe', { goods: 'o', last: 2 });
+  slow.begin('unsubscribe', { goods: 'o' });
+  slow.isStuck = false;
+  counter.flush();
+  slow.read();
+  expect(slow.take().filter((text) => text.startsWith('o '))).toEqual([]);
+});
+
+test('whoever begins to read before the reply to a subscribe has left gets the reply first, and then the items in order', () => {
+  const { provider, slow, supply } = shop('drop-oldest', 5);
+  const other = defineGoods<string>('o', { history: { size: 3 } });
+  provider.shelve(other);
+  for (const item of [large, 'b', 'c']) provider.supply(other, item);
+  supply('a');
+  slow.begin('subscribe', { goods: 'o', last: 3 });
+  slow.isStuck = false;
+  slow.read();
+  const lines = slow.take().map((text) => text.slice(0, 4));
+  expect(lines.filter((text) => text !== 'n 2 ')).toEqual(['ok', 'o 1 ', 'o 2 ', 'o 3 ']);
+  expect(lines).toContain('n 2 ');
+});
+
 test('while one does not read, the other gets all, and what waits for the slow one stays bounded', () => {
   const { slow, fast, supply } = shop('drop-oldest', 100);
   const item = 'y'.repeat(1000);
