@@ -296,12 +296,12 @@ describe.skipIf(!executablePath)('the page, in Chromium', () => {
     await status().getByText('1000').waitFor();
   });
 
-  test('asks for nothing but itself', async () => {
+  test('asks for nothing but itself and its style', async () => {
     const requests: string[] = [];
     page.on('request', (request) => requests.push(request.url()));
     await page.reload();
     await connect();
-    expect(requests.filter((url) => !url.startsWith('data:'))).toEqual([site.page]);
+    expect(requests.filter((url) => !url.startsWith('data:'))).toEqual([site.page, `${site.page}style.css`]);
   });
 
   test.each([320, 390, 768, 1280])('fits a window of %i pixels', async (width) => {
