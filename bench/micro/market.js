@@ -1,0 +1,72 @@
+/**
+ * What a subscriber and a subscription cost a market of goods in memory, beside the WebSocket: octets of heap behind a collection.
+ *
+ *     node --expose-gc bench/micro/market.js
+ *
+ * The connections are no sockets, but objects that forget what they are given. Needs dist/.
+ */
+import { loadavg } from 'node:os';
+
+const goods = new URL('../../dist/cjs/goods/', import.meta.url);
+/** @type {typeof import('../../src/goods/market.ts')} */
+const { Market } = await import(new URL('market.js', goods).href);
+/** @type {typeof import('../../src/goods/goods.ts')} */
+const { defineGoods } = await import(new URL('goods.js', goods).href);
+/** @type {typeof import('../../src/goods/encoded.ts')} */
+const { plainCoding } = await import(new URL('encoded.js', goods).href);
+
+const collect = globalThis.gc;
+if (collect === undefined) throw new Error('run it with --expose-gc');
+
+const subscribers = 10_000;
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+async function heap() {
+  for (let i = 0; i < 4; i++) {
+    await turn();
+    collect?.();
+  }
+  return process.memoryUsage().heapUsed;
+}
+
+class Silent {
+  coding = plainCoding;
+  bufferedAmount = 0;
+  send() {}
+  awaitDrain() {}
+  ping() {}
+  close() {}
+  terminate() {}
+}
+
+/**
+ * @param {number} each subscriptions of every subscriber
+ * @param {(i: number) => string} name of its i-th goods
+ */
+async function measure(each, name) {
+  const market = new Market({ heartbeat: 0, limits: { requestsPerSecond: 1e6, requestBurst: 1e6 } });
+  const provider = market.provider('p');
+  for (let i = 0; i < 100; i++) provider.shelve(defineGoods(`fruit/kind${i}`));
+  const before = await heap();
+  const sessions = Array.from({ length: subscribers }, () => market.connect(new Silent(), undefined));
+  const connected = await heap();
+  for (const session of sessions) {
+    for (let i = 0; i < each; i++)
+      session.receive(JSON.stringify({ op: 'subscribe', id: i + 1, goods: name(i), last: 0 }));
+    await Promise.resolve();
+  }
+  const subscribed = await heap();
+  const { subscriptions } = market.statistics();
+  if (subscriptions !== subscribers * each) throw new Error(`${subscriptions} subscriptions are there`);
+  return {
+    'a subscriber': Math.round((connected - before) / subscribers),
+    'a subscription': Math.round((subscribed - connected) / subscribers / each),
+  };
+}
+
+console.log(`node ${process.version}, load average ${loadavg()[0]?.toFixed(2)}, ${subscribers} subscribers\n`);
+console.table({
+  '1 subscription each, to the same goods': await measure(1, () => 'fruit/kind0'),
+  '10 subscriptions each': await measure(10, (i) => `fruit/kind${i}`),
+  '1 subscription each, to a pattern of one': await measure(1, () => 'fruit/kind0/**'),
+});
