@@ -119,7 +119,8 @@ export class ClientConnection {
       this.#cause ??= event.error;
     });
     socket.addEventListener('close', (event: { code?: unknown; reason?: unknown }) => this.#closed(event));
-    if (socket.readyState === readyStateOpen) this.#opened();
+    // Not at once: who made this does not have it yet.
+    if (socket.readyState === readyStateOpen) queueMicrotask(() => this.#opened());
   }
 
   /** Sends a request as soon as the market's limits let it. */

@@ -101,6 +101,18 @@ describe('a connection', () => {
     expect(stage.client.state).toBe('closed');
   });
 
+  test('may be open already, also with somebody who does not speak it', async () => {
+    class Open extends FakeSocket {
+      override readyState = 1;
+      override protocol = 'other';
+    }
+    const client = new GoodsClient('ws://market', { WebSocket: Open, clock: new FakeClock() });
+    const errors: unknown[] = [];
+    client.on('error', (error) => errors.push(error));
+    await settle();
+    expect([client.state, String(errors[0])]).toEqual(['closed', expect.stringContaining('does not speak goods.v1')]);
+  });
+
   test('needs a WebSocket', () => {
     expect(() => new GoodsClient('ws://market', { WebSocket: null })).toThrow('There is no WebSocket here');
   });
