@@ -17,6 +17,7 @@ import {
   unexpectedResponse,
 } from '../handshake/client-handshake.ts';
 import { HandshakeError } from '../handshake/handshake-error.ts';
+import { longestDelay } from '../transport/transport.ts';
 import type { ClientOptions } from './client-options.ts';
 import { keepsCredentials, withoutCredentials } from './redirect.ts';
 
@@ -63,8 +64,6 @@ export function connect(
   return new Attempt(parseAddress(address), protocols, options as ClientOptions, events);
 }
 
-/** The longest delay that a timer takes, in milliseconds. */
-const maxDelay = 2 ** 31 - 1;
 const keyLength = 16;
 
 class Attempt implements ConnectAttempt {
@@ -197,7 +196,7 @@ class Attempt implements ConnectAttempt {
     const options = this.#options;
     const { handshakeTimeout } = options;
     clearTimeout(this.#timer);
-    if (handshakeTimeout) this.#timer = setTimeout(this.#onTimeout, Math.min(handshakeTimeout, maxDelay));
+    if (handshakeTimeout) this.#timer = setTimeout(this.#onTimeout, Math.min(handshakeTimeout, longestDelay));
     if (options.finishRequest) options.finishRequest(request, (this.#events.websocket ?? this.#events) as never);
     else request.end();
   }

@@ -13,6 +13,7 @@ import {
 import { defaultThreshold } from '../extension/endpoint-deflate.ts';
 import { NegotiationError } from '../extension/negotiation-error.ts';
 import type { PerMessageDeflateOptions as DeflateOptions } from '../extension/per-message-deflate-options.ts';
+import { defaultConcurrencyLimit } from '../extension/zlib-turns.ts';
 import { DeflateDirection, InflateDirection, type ZlibCallback, type ZlibSettings } from './zlib-direction.ts';
 
 /** The options of {@link PerMessageDeflate}: those of `ws`. */
@@ -41,7 +42,6 @@ export interface DeflateParameters {
 /** Parameters as `extension.parse` gives them: each with the list of its values. */
 type Configuration = Readonly<Record<string, readonly unknown[]>>;
 
-const defaultConcurrencyLimit = 10;
 const defaultWindowBits = 15;
 
 /**

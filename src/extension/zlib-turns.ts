@@ -8,6 +8,9 @@ export interface TurnWaiter {
   begin(): boolean;
 }
 
+/** How many may be under way in this process when one begins; as in `ws`. */
+export const defaultConcurrencyLimit = 10;
+
 // As in `ws` the turns are those of the process, whose threads and memory zlib takes. A linked list, as thousands may wait.
 let underway = 0;
 let first: TurnWaiter | null = null;

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { EndpointDeflate } from '../extension/endpoint-deflate.ts';
 import { CloseCode } from '../frame/close-code.ts';
+import { defaultMaxPayload } from '../frame/frame-decoder.ts';
 import { PreparedMessage } from '../message/prepared-message.ts';
 import type { WebSocketServer } from '../server/websocket-server.ts';
 import type { Transport } from '../transport/transport.ts';
@@ -21,9 +22,6 @@ export interface ServeOptions<User = unknown> {
   identify?(request: IncomingMessage, websocket: WebSocket): User | Promise<User>;
 }
 
-/** The default of a server, which is far more than a request has. */
-const defaultMaxPayload = 104_857_600;
-
 const kSession = Symbol('goodwire.session');
 
 interface GoodsSocket extends WebSocket {
@@ -41,6 +39,7 @@ export class Market<User = unknown> extends PureMarket<User> {
    */
   serve(server: WebSocketServer, options: ServeOptions<User> = {}): () => void {
     server.options.handleProtocols ??= (protocols) => (protocols.has(subprotocol) ? subprotocol : false);
+    // The default of a server is far more than a request has.
     if (server.options.maxPayload === defaultMaxPayload) server.options.maxPayload = this.limits.messageSize;
     const onConnection = (websocket: WebSocket, request: IncomingMessage) => this.accept(websocket, request, options);
     server.on('connection', onConnection);

@@ -23,9 +23,6 @@ export const defaultHandshakeTimeout = 30_000;
 export const defaultMaxPendingHandshakes = 10_000;
 export const defaultMaxHeadersCount = 256;
 
-/** The longest that a timer can count. */
-export const maxDelay = 0x7fff_ffff;
-
 /** @throws TypeError, RangeError for a limit that is none. */
 export function requireHandshakeLimits(limits: HandshakeLimits): void {
   const { handshakeTimeout, maxPendingHandshakes, maxHeadersCount } = limits;

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { maxDelay } from './handshake-limits.ts';
+import { longestDelay } from '../transport/transport.ts';
 
 interface Waiting {
   readonly socket: Duplex;
@@ -32,7 +32,7 @@ export class PendingHandshakes {
     };
     const waiting: Waiting = {
       socket,
-      timer: timeout > 0 ? setTimeout(onTimeout, Math.min(timeout, maxDelay)) : undefined,
+      timer: timeout > 0 ? setTimeout(onTimeout, Math.min(timeout, longestDelay)) : undefined,
       onClose: () => {
         waiting.isGone = true;
         this.#size--;

@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { readDeflateOptions } from '../extension/per-message-deflate-options.ts';
 import { PreparedMessage, type PreparedMessageOptions } from '../message/prepared-message.ts';
-import { defaultCloseTimeout } from '../transport/transport.ts';
+import { defaultCloseTimeout, defaultMaxPayload, longestDelay } from '../transport/transport.ts';
 import { WebSocket } from '../websocket/websocket.ts';
 import {
   type AcceptedCallback,
@@ -24,7 +24,6 @@ import {
   defaultHandshakeTimeout,
   defaultMaxHeadersCount,
   defaultMaxPendingHandshakes,
-  maxDelay,
   requireHandshakeLimits,
 } from './handshake-limits.ts';
 import * as own from './own.ts';
@@ -38,7 +37,7 @@ const defaults = {
   autoPong: true,
   maxBufferedChunks: 0,
   maxFragments: 0,
-  maxPayload: 104_857_600,
+  maxPayload: defaultMaxPayload,
   maxPendingAutoPongs: 60,
   skipUTF8Validation: false,
   perMessageDeflate: false,
@@ -373,7 +372,7 @@ function createHttpServer(options: ServerOptions<Class, never>): HttpServer {
     maxHeadersCount = defaultMaxHeadersCount,
     maxHeaderSize,
   } = options;
-  const timeout = Math.ceil(Math.min(handshakeTimeout, maxDelay));
+  const timeout = Math.ceil(Math.min(handshakeTimeout, longestDelay));
   const server = createServer({
     ...(maxHeaderSize !== undefined && { maxHeaderSize }),
     ...(timeout > 0 && {

@@ -5,6 +5,7 @@ import { Connection, type ConnectionEvents, type PeerError } from '../connection
 import { type ConnectionOptions, ConnectionSettings } from '../connection/connection-settings.ts';
 import type { ConnectionState } from '../connection/connection-state.ts';
 import type { MessageInflater } from '../extension/deflate-messages.ts';
+import { defaultConcurrencyLimit } from '../extension/zlib-turns.ts';
 import { defaultMaxPayload } from '../frame/frame-decoder.ts';
 import { copyUpTo } from '../frame/frame-writer.ts';
 import type { MessageData } from '../message/message-decoder.ts';
@@ -31,7 +32,9 @@ import {
   type SendCallback,
   type TransportEvents,
 } from './transport-events.ts';
-import { type ApartWork, defaultConcurrencyLimit, deflateApart, inflateApart, prepareApart } from './zlib-apart.ts';
+import { type ApartWork, deflateApart, inflateApart, prepareApart } from './zlib-apart.ts';
+
+export { defaultMaxPayload };
 
 /** What a {@link Transport} needs to know, beside what its connection does. */
 export interface TransportOptions extends ConnectionOptions {
@@ -65,7 +68,7 @@ export class TransportSettings extends ConnectionSettings {
 }
 
 /** The longest delay that a timer takes, in milliseconds. */
-const longestDelay = 2 ** 31 - 1;
+export const longestDelay: number = 2 ** 31 - 1;
 
 /** 30 s: how long a peer may take to end the connection once it is being closed; as in `ws`. */
 export const defaultCloseTimeout = 30_000;

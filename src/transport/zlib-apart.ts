@@ -25,9 +25,6 @@ export interface ApartWork {
   cancel(): void;
 }
 
-/** How many may be under way in this process when one begins; as in `ws`. */
-export const defaultConcurrencyLimit = 10;
-
 /** What comes out of zlib at a time. */
 const chunkSize = 65_536;
 
