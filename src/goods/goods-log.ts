@@ -56,7 +56,8 @@ export class GoodsLog {
   }
 
   #trim(): void {
-    const since = this.#now() - this.#ttl;
+    // Most goods are kept for ever: nobody need look at the clock.
+    const since = this.#ttl === Number.POSITIVE_INFINITY ? Number.NEGATIVE_INFINITY : this.#now() - this.#ttl;
     const entries = this.#entries;
     while (this.#gone < entries.length) {
       const isSurplus = entries.length - this.#gone > this.#size;

@@ -1,5 +1,5 @@
 import { type Backplane, MemoryBackplane, type Published } from './backplane.ts';
-import { channelObserver, type Observer } from './diagnostics.ts';
+import { channelObserver, type GoodsFailureMessage, type Observer } from './diagnostics.ts';
 import type { Action, Goods, Subscriber, Wish } from './goods.ts';
 import { GoodsError } from './goods-error.ts';
 import { defaultNameLength, hasStars, matches, utf8Length } from './goods-name.ts';
@@ -311,7 +311,7 @@ export class Market<User = unknown> {
 
   #revoke(session: Session, key: string, booking: Booking, goods: string, reason: string): boolean {
     const { pattern, params } = booking;
-    const about = { op: 'revoked', goods: pattern, ...(params === undefined ? {} : { params }) } as const;
+    const about = { op: 'revoked', goods: pattern, params } as const;
     if (goods === pattern || goods === '**' || (!hasStars(pattern) && matches(goods, pattern))) {
       this.#strike(session, key, booking);
       session.tell({ ...about, reason });
@@ -421,7 +421,7 @@ export class Market<User = unknown> {
   }
 
   #failToOpen(ware: Ware, error: unknown): void {
-    this.observer.failure({ place: 'backplane', goods: ware.name, variant: undefined, error });
+    this.#failed('backplane', ware.name, error);
     ware.opening = null;
     if (!ware.isOff) this.#close(ware, 'not available');
   }
@@ -455,8 +455,7 @@ export class Market<User = unknown> {
         if (!isStill || booking.lanes.has(ware.name)) return;
         const lane = this.#join(booking, ware, variant);
         const { pattern } = booking;
-        const about = { op: 'shelved', goods: pattern, ...(params === undefined ? {} : { params }) } as const;
-        session.tell({ ...about, stream: lane.stream });
+        session.tell({ op: 'shelved', goods: pattern, params, stream: lane.stream });
         this.#replayLast(session, lane, last);
         this.#settleDemand();
       };
@@ -517,8 +516,7 @@ export class Market<User = unknown> {
   }
 
   #release(ware: Ware): void {
-    const failed = (error: unknown) =>
-      this.observer.failure({ place: 'backplane', goods: ware.name, variant: undefined, error });
+    const failed = (error: unknown) => this.#failed('backplane', ware.name, error);
     try {
       const done = this.#backplane.unsubscribe(ware.name, ware.listener);
       if (isPromise(done)) done.then(undefined, failed);
@@ -585,9 +583,7 @@ export class Market<User = unknown> {
     const own = kind === 'bytes' ? (cuts as Uint8Array[]).map((octets) => new Uint8Array(octets)) : [...items];
     const position = this.#backplane.publish(ware.name, { kind, items: own, texts }, ware.history);
     if (isPromise(position)) {
-      position.then(undefined, (error: unknown) =>
-        this.observer.failure({ place: 'backplane', goods: ware.name, variant: undefined, error }),
-      );
+      position.then(undefined, (error: unknown) => this.#failed('backplane', ware.name, error));
     }
     return position;
   }
@@ -921,11 +917,16 @@ export class Market<User = unknown> {
     try {
       ware.events[place]?.(ware.name);
     } catch (error) {
-      this.observer.failure({ place, goods: ware.name, variant: undefined, error });
+      this.#failed(place, ware.name, error);
     }
     // Whoever asks for names that nobody ever supplies must leave nothing behind.
     const isLeftover = ware.isMade && !ware.isOff && ware.demand === 0 && ware.offset === 0;
     if (isLeftover) this.#close(ware, '');
+  }
+
+  /** A function that the application has given failed, for some goods and no variant of them. */
+  #failed(place: GoodsFailureMessage['place'], goods: string, error: unknown): void {
+    this.observer.failure({ place, goods, variant: undefined, error });
   }
 
   /** @returns The variant that a subscriber gets. @throws GoodsError if it gets none. */
@@ -957,9 +958,7 @@ export class Market<User = unknown> {
     const ask = (hook: (() => boolean | Promise<boolean>) | undefined): void | Promise<void> => {
       if (hook === undefined) return undefined;
       const refuse = (cause?: unknown): never => {
-        if (cause !== undefined) {
-          this.observer.failure({ place: 'authorize', goods: name, variant: undefined, error: cause });
-        }
+        if (cause !== undefined) this.#failed('authorize', name, cause);
         throw new GoodsError('forbidden', name, { cause });
       };
       let answer: boolean | Promise<boolean>;
@@ -1006,7 +1005,7 @@ export class Market<User = unknown> {
         throw new RangeError(`variant returned no text of at most ${longestVariant} octets of UTF-8`);
       }
     } catch (cause) {
-      this.observer.failure({ place: 'variant', goods: name, variant: undefined, error: cause });
+      this.#failed('variant', name, cause);
       throw new GoodsError('variant-failed', '', { cause });
     }
     return variant as string;

@@ -279,29 +279,34 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
   }
 
   #listSubscriptions(request: RawRequest): void {
-    const limit = this.#count(request.limit, 'limit', 1, largestPage, defaultPage);
-    const { after } = request;
-    if (after !== undefined && typeof after !== 'string') throw new GoodsError('bad-request', 'after is a string');
-    const keys = [...this.bookings.keys()].sort();
-    const rest = after === undefined ? keys : keys.filter((key) => key > after);
-    const page = rest.slice(0, limit);
+    const { page, next } = this.#page(
+      request,
+      () => [...this.bookings.keys()].sort(),
+      (key) => key,
+    );
     const subscriptions = page.map((key): SubscriptionEntry => {
       const { pattern, params, lanes } = this.bookings.get(key)!;
       return { goods: pattern, params, streams: [...lanes.values()].map(({ stream }) => stream) };
     });
-    const next = rest.length > limit ? { next: page.at(-1)! } : {};
     this.tell({ op: 'ok', id: request.id, subscriptions, ...next });
   }
 
   #listCatalog(request: RawRequest): void {
+    const { pattern } = request;
+    const list = () => this.#desk.catalog(pattern === undefined ? '**' : this.#pattern(pattern));
+    const { page, next } = this.#page(request, list, ({ goods }) => goods);
+    this.tell({ op: 'ok', id: request.id, catalog: page, ...next });
+  }
+
+  /** What a request asks for of a sorted list, which is made only for one that is valid; and behind what the next page begins, if there is one. */
+  #page<Item>(request: RawRequest, list: () => readonly Item[], keyOf: (item: Item) => string) {
     const limit = this.#count(request.limit, 'limit', 1, largestPage, defaultPage);
-    const { after, pattern } = request;
+    const { after } = request;
     if (after !== undefined && typeof after !== 'string') throw new GoodsError('bad-request', 'after is a string');
-    const all = this.#desk.catalog(pattern === undefined ? '**' : this.#pattern(pattern));
-    const rest = after === undefined ? all : all.filter(({ goods }) => goods > after);
-    const catalog = rest.slice(0, limit);
-    const next = rest.length > limit ? { next: catalog.at(-1)!.goods } : {};
-    this.tell({ op: 'ok', id: request.id, catalog, ...next });
+    const all = list();
+    const rest = after === undefined ? all : all.filter((item) => keyOf(item) > after);
+    const page = rest.slice(0, limit);
+    return { page, next: rest.length > limit ? { next: keyOf(page.at(-1)!) } : {} };
   }
 
   #pattern(value: unknown): string {
