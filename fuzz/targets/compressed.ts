@@ -7,12 +7,11 @@ import { InflateError } from '../../src/extension/inflate-error.ts';
 import { documentedRung } from '../../src/extension/raw-zlib.ts';
 import { ProtocolError } from '../../src/frame/protocol-error.ts';
 import { choose, chunksOf, demand, type Target } from '../case.ts';
-import { mutateFrames } from '../mutations/frames.ts';
 import { type Rules, readWire, soundFrame, writeWire } from '../naive/frames.ts';
 import { type Hearing, hear, type Told } from '../naive/messages.ts';
 import { isDeflated, readRecordings } from '../recordings.ts';
 import { described } from './connection.ts';
-import { mutateAround, rulesOf } from './frame.ts';
+import { mutateCase, rulesOf } from './frame.ts';
 
 const deflated = (text: string): Buffer => deflateRawSync(text, { finishFlush: zlib.Z_SYNC_FLUSH }).subarray(0, -4);
 
@@ -70,7 +69,7 @@ export const compressed: Target = {
   },
 
   mutate: (random, given, other) => ({
-    ...mutateAround(random, mutateFrames(random, given.octets, other.octets), given),
+    ...mutateCase(random, given, other),
     ...(random.oneIn(6) && { config: (given.config & 1) | (random.below(512) << 1) }),
   }),
 

@@ -1,9 +1,8 @@
 import { Connection, type PeerError } from '../../src/connection/connection.ts';
 import { choose, chunksOf, demand, type Target } from '../case.ts';
-import { mutateFrames } from '../mutations/frames.ts';
 import { readWire, type WireFrame } from '../naive/frames.ts';
 import { hear, type Told } from '../naive/messages.ts';
-import { mutateAround, rulesOf } from './frame.ts';
+import { mutateCase, rulesOf } from './frame.ts';
 import { frameSeeds } from './frame-seeds.ts';
 
 /** An event as text. */
@@ -30,7 +29,7 @@ export const connection: Target = {
 
   seeds: () => frameSeeds(4),
 
-  mutate: (random, given, other) => mutateAround(random, mutateFrames(random, given.octets, other.octets), given),
+  mutate: mutateCase,
 
   run(given) {
     const rules = { ...rulesOf(given.config), allowRsv1: false };

@@ -5,6 +5,7 @@ import { type Case, choose, chunksOf, demand, type Target } from '../case.ts';
 import { mutateFrames } from '../mutations/frames.ts';
 import { mutateCut } from '../mutations/octets.ts';
 import { type Rules, readFrames } from '../naive/frames.ts';
+import type { Random } from '../random.ts';
 import { frameSeeds, roleOf } from './frame-seeds.ts';
 
 /** The rules that a config stands for. */
@@ -17,8 +18,9 @@ export function rulesOf(config: number): Rules {
   };
 }
 
-/** What differs in the cut and the settings, as often as not. */
-export function mutateAround(random: import('../random.ts').Random, octets: Buffer, given: Case): Case {
+/** Other frames; and what differs in the cut and the settings, as often as not. */
+export function mutateCase(random: Random, given: Case, other: Case): Case {
+  const octets = mutateFrames(random, given.octets, other.octets);
   return {
     octets,
     cut: random.oneIn(3) ? given.cut : mutateCut(random, octets.length),
@@ -33,7 +35,7 @@ export const frame: Target = {
 
   seeds: () => frameSeeds(6),
 
-  mutate: (random, given, other) => mutateAround(random, mutateFrames(random, given.octets, other.octets), given),
+  mutate: mutateCase,
 
   run(given) {
     const rules = rulesOf(given.config);

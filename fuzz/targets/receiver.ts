@@ -1,8 +1,7 @@
 import { createRequire } from 'node:module';
 import { Receiver } from '../../src/compat/receiver.ts';
 import { choose, chunksOf, demand, type Target } from '../case.ts';
-import { mutateFrames } from '../mutations/frames.ts';
-import { mutateAround, rulesOf } from './frame.ts';
+import { mutateCase, rulesOf } from './frame.ts';
 import { frameSeeds } from './frame-seeds.ts';
 
 type Options = NonNullable<ConstructorParameters<typeof Receiver>[0]>;
@@ -47,7 +46,7 @@ export const receiver: Target = {
 
   seeds: () => frameSeeds(4),
 
-  mutate: (random, given, other) => mutateAround(random, mutateFrames(random, given.octets, other.octets), given),
+  mutate: mutateCase,
 
   run(given) {
     const { role, maxPayload, maxFragments } = rulesOf(given.config);

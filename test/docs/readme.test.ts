@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { type Program, start } from '../site/program.ts';
+import { freePort } from '../support/free-port.ts';
 
 // Every js block of README.md runs as it stands, as a process of its own in the root of the repository, where `goodwire` is the package
 // itself with its dist/. What is changed is where it listens and connects, and nothing else: loopback instead of every address, and a
@@ -40,15 +41,6 @@ afterEach(async () => {
   await Promise.all(running.map(({ exit }) => exit));
   running = [];
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** Runs a server, with a last line that says when it listens, and gives the program once it does. */
 async function serve(code: string, port: number): Promise<Program> {

@@ -1,21 +1,11 @@
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { freePort } from '../support/free-port.ts';
 import { findChromium, launchChromium } from './chromium.ts';
 import { type Program, start } from './program.ts';
 
 const executablePath = findChromium();
 const isDemanded = process.env.CI === 'true';
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 test.skipIf(!executablePath && !isDemanded)('Chromium is there to test the market with', () => {
   expect(executablePath).toBeDefined();
