@@ -140,7 +140,8 @@ const end = () => fromClient(8, Buffer.alloc(0));
 
 describe('between the two', () => {
   const takeover = fc.option(fc.boolean(), { nil: undefined });
-  const bits = fc.option(fc.integer({ min: 8, max: 15 }), { nil: undefined });
+  // Most leave the window alone: what ws's server is asked for and doesn't allow is the end of the handshake.
+  const bits = fc.option(fc.integer({ min: 8, max: 15 }), { nil: undefined, freq: 1 });
   const options = fc.record({
     serverNoContextTakeover: takeover,
     clientNoContextTakeover: takeover,
