@@ -205,8 +205,8 @@ interface Course {
 }
 
 const course: fc.Arbitrary<Course> = fc.record({
-  cuts: fc.array(fc.integer({ min: 1, max: 3000 }), { maxLength: 12 }),
-  batches: fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 120 }),
+  cuts: fc.array(fc.integer({ min: 1, max: 3000 }), { maxLength: 12, size: 'max' }),
+  batches: fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 120, size: 'max' }),
   perMessageDeflate: fc.constantFrom(
     false,
     { threshold: 0 },
