@@ -14,7 +14,11 @@ export {
   type ClientState,
   GoodsClient,
   type GoodsClientOptions,
+  type GoodsOrName,
+  type PerConnection,
   type RemoteDemandEvents,
+  type RequestOptions,
+  type SubscribeArguments,
 } from './goods-client.ts';
 export { GoodsError, type GoodsErrorCode, goodsErrors, WireError } from './goods-error.ts';
 export { subprotocol } from './wire.ts';

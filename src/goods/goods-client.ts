@@ -22,20 +22,28 @@ import {
 /** Makes a WebSocket, as the platform's class does. */
 export type WebSocketConstructor = new (url: string, protocols: string, options?: never) => WebSocketLike;
 
+/**
+ * What may differ from one connection to the next, as a token does: a value, or a function that is asked for it before each connection.
+ * Where it throws or rejects there is no connection that time, and the next one is tried after a pause.
+ */
+export type PerConnection<Value> = Value | (() => Value | Promise<Value>);
+
 /** How a {@link GoodsClient} connects. */
 export interface GoodsClientOptions {
   /** Default: the platform's. */
   readonly WebSocket?: unknown;
   /** What the class is given as its third argument: headers, for goodwire's. */
-  readonly webSocketOptions?: object | undefined;
+  readonly webSocketOptions?: PerConnection<object> | undefined;
   /** Whether it connects again when the connection is lost. Default true. */
   readonly reconnect?: boolean | undefined;
   /** Milliseconds: the longest first pause before it connects again (1000), and the longest of all (30 000). */
   readonly backoff?: { readonly base?: number | undefined; readonly longest?: number | undefined } | undefined;
-  /** Milliseconds that a connection may take until the market's welcome. Default 10 000. */
+  /** Milliseconds that a connection may take until the market's welcome, and a function before it to say where to. Default 10 000. */
   readonly openTimeout?: number | undefined;
   /** Milliseconds of silence until it asks for a sign of life, and again until it gives the connection up. Default 30 000; 0: never. */
   readonly heartbeat?: number | undefined;
+  /** How many requests but `subscribe` may be without a reply, also for want of a connection; more are refused. Default 100 000. */
+  readonly maxPending?: number | undefined;
   readonly clock?: Clock | undefined;
   /** From 0 to 1. Default `Math.random`. */
   readonly random?: (() => number) | undefined;
@@ -57,6 +65,17 @@ export interface ClientEvents {
 /** Goods as a client needs them: a definition, or a name. */
 export type GoodsOrName<Item, Params> = Pick<Goods<Item, Params>, 'name' | 'types'> | string;
 
+/** What follows the goods in a subscribe: params may be left out where the goods need none. */
+export type SubscribeArguments<Item, Params> = undefined extends Params
+  ? [params?: Params, options?: SubscribeOptions<Item>]
+  : [params: Params, options?: SubscribeOptions<Item>];
+
+/** How a request is made. */
+export interface RequestOptions {
+  /** Aborting gives the request up, and rejects with the reason: it is not sent, or if it was, it may have been done. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** What a client that offers goods wants to know of them. */
 export interface RemoteDemandEvents {
   /** The first subscriber has come. */
@@ -65,10 +84,9 @@ export interface RemoteDemandEvents {
   onIdle?(goods: string): void;
 }
 
-interface AskOptions {
+interface AskOptions extends RequestOptions {
   readonly isOnce?: boolean;
   readonly onSettle?: () => void;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** Not every browser has the symbol yet. */
@@ -78,6 +96,10 @@ const longestHint = 600_000;
 /** Milliseconds that a connection must have lasted for the next pause to be a short one again. */
 const stableAfter = 5000;
 const mostPages = 100_000;
+/** The close code of a market that does not know who this is: docs/goods-protocol.md §9. */
+const notIdentified = 4401;
+const defaultOpenTimeout = 10_000;
+const defaultMaxPending = 100_000;
 /** Octets of a request that positions may take: half of what a market takes by default. */
 const mostSince = 32_768;
 
@@ -97,7 +119,7 @@ const keyOf = (goods: string, params: unknown) => `${goods}\n${params === undefi
  * A request that was sent when the connection is lost is asked again, but for `supply`, which rejects: it may have been done.
  */
 export class GoodsClient {
-  readonly #address: string;
+  readonly #address: PerConnection<string | URL>;
   readonly #options: GoodsClientOptions;
   readonly #clock: Clock;
   readonly #backoff: Backoff;
@@ -119,13 +141,22 @@ export class GoodsClient {
   #connection: ClientConnection | null = null;
   #state: ClientState = 'connecting';
   #openedAt = 0;
+  /** Requests without a reply. */
+  #pending = 0;
+  /** Of the pause before the next connection, or of whoever is asked where to. */
   #timer: unknown = null;
   #error: Error | null = null;
 
-  /** @throws TypeError where there is no WebSocket; whatever the WebSocket throws for the address. */
-  constructor(address: string | URL, options: GoodsClientOptions = {}) {
-    const { clock = systemClock, random = Math.random, backoff = {} } = options;
-    this.#address = String(address);
+  /**
+   * @param address Of the market. A function is asked before each connection, also the first.
+   * @throws TypeError where there is no WebSocket; whatever the WebSocket throws for the address; RangeError for options out of range.
+   */
+  constructor(address: PerConnection<string | URL>, options: GoodsClientOptions = {}) {
+    const { clock = systemClock, random = Math.random, backoff = {}, maxPending = defaultMaxPending } = options;
+    if (!Number.isSafeInteger(maxPending) || maxPending < 1) {
+      throw new RangeError(`maxPending is an integer ≥ 1; got ${maxPending}`);
+    }
+    this.#address = address instanceof URL ? String(address) : address;
     this.#options = options;
     this.#clock = clock;
     this.#pauses = { base: backoff.base ?? 1000, longest: backoff.longest ?? 30_000, random };
@@ -156,9 +187,9 @@ export class GoodsClient {
    */
   async subscribe<Item, Params>(
     goods: GoodsOrName<Item, Params>,
-    params?: Params,
-    options: SubscribeOptions<Item> = {},
+    ...settings: SubscribeArguments<Item, Params>
   ): Promise<Subscription<Item>> {
+    const [params, options = {}] = settings as [params?: Params, options?: SubscribeOptions<Item>];
     const { signal } = options;
     signal?.throwIfAborted();
     this.#demandOpen();
@@ -183,44 +214,58 @@ export class GoodsClient {
   }
 
   /** What this connection is subscribed to, says the market. */
-  subscriptions({ signal }: { signal?: AbortSignal } = {}): Promise<SubscriptionEntry[]> {
+  subscriptions({ signal }: RequestOptions = {}): Promise<SubscriptionEntry[]> {
     return this.#pages((after) => ({ op: 'subscriptions', id: 0, limit: 1000, ...after }), 'subscriptions', signal);
   }
 
   /** What is on the shelf, of that what a pattern matches. */
-  catalog(pattern = '**', { signal }: { signal?: AbortSignal } = {}): Promise<CatalogEntry[]> {
+  catalog(pattern = '**', { signal }: RequestOptions = {}): Promise<CatalogEntry[]> {
     return this.#pages((after) => ({ op: 'catalog', id: 0, pattern, limit: 1000, ...after }), 'catalog', signal);
   }
 
   /** Supplies an item. @returns Its offset. @throws GoodsError if the market refuses; ConnectionError if nobody knows whether it was done. */
-  supply<Item, Params>(goods: GoodsOrName<Item, Params>, item: Item): Promise<number> {
-    return item instanceof Uint8Array ? this.#supplyBytes(nameOf(goods), item) : this.supplyAll(goods, [item]);
+  supply<Item, Params>(goods: GoodsOrName<Item, Params>, item: Item, options?: RequestOptions): Promise<number> {
+    return item instanceof Uint8Array
+      ? this.#supplyBytes(nameOf(goods), item, options)
+      : this.supplyAll(goods, [item], options);
   }
 
   /** Supplies items that belong together, which are no octets. @returns The offset of the last. */
-  async supplyAll<Item, Params>(goods: GoodsOrName<Item, Params>, items: readonly Item[]): Promise<number> {
+  async supplyAll<Item, Params>(
+    goods: GoodsOrName<Item, Params>,
+    items: readonly Item[],
+    { signal }: RequestOptions = {},
+  ): Promise<number> {
     // As they are now: they may have to wait.
     const kept = JSON.parse(JSON.stringify(items)) as unknown[];
     const { offset = 0 } = await this.#ask(
       (id) => formatRequest({ op: 'supply', id, goods: nameOf(goods), items: kept }),
-      { isOnce: true },
+      { isOnce: true, signal },
     );
     return offset;
   }
 
-  async #supplyBytes(goods: string, item: Uint8Array): Promise<number> {
+  async #supplyBytes(goods: string, item: Uint8Array, { signal }: RequestOptions = {}): Promise<number> {
     const kept = new Uint8Array(item);
     const write = (id: number) => encodeBytesSupply(id, goods, kept) as Uint8Array<ArrayBuffer>;
-    const { offset = 0 } = await this.#ask(write, { isOnce: true });
+    const { offset = 0 } = await this.#ask(write, { isOnce: true, signal });
     return offset;
   }
 
-  /** Puts goods on the market's shelf, and again after each reconnect, until {@link unshelve}. */
-  async shelve<Item, Params>(goods: GoodsOrName<Item, Params>, events: RemoteDemandEvents = {}): Promise<void> {
+  /** Puts goods on the market's shelf, and again after each reconnect, until {@link unshelve}. Given up by its signal they are on no shelf. */
+  async shelve<Item, Params>(
+    goods: GoodsOrName<Item, Params>,
+    events: RemoteDemandEvents = {},
+    { signal }: RequestOptions = {},
+  ): Promise<void> {
     const name = nameOf(goods);
     // At once with the reply: word of demand may be right behind it.
-    const onSettle = () => void this.#shelf.set(name, { events, isDemanded: false });
-    await this.#ask((id) => formatRequest({ op: 'shelve', id, goods: name }), { onSettle });
+    const onSettle = () => {
+      if (signal?.aborted !== true) this.#shelf.set(name, { events, isDemanded: false });
+      // It had been sent before it was given up. If this fails the connection is lost, and the goods are off as well.
+      else this.unshelve(name).catch(() => {});
+    };
+    await this.#ask((id) => formatRequest({ op: 'shelve', id, goods: name }), { onSettle, signal });
   }
 
   /** Takes goods off the shelf that this client has put there. */
@@ -246,14 +291,63 @@ export class GoodsClient {
   }
 
   #connect(): void {
-    const { WebSocket = (globalThis as { WebSocket?: unknown }).WebSocket, webSocketOptions } = this.#options;
-    if (typeof WebSocket !== 'function') throw new TypeError('There is no WebSocket here; give one as an option');
-    const Constructor = WebSocket as new (...settings: unknown[]) => WebSocketLike;
-    const { openTimeout = 10_000, heartbeat = 30_000 } = this.#options;
+    const { webSocketOptions } = this.#options;
+    const address = this.#address;
+    this.#demandWebSocket();
     this.#turn('connecting');
     if (this.#state !== 'connecting') return;
-    const settings = webSocketOptions === undefined ? [] : [webSocketOptions];
-    const socket = new Constructor(this.#address, subprotocol, ...settings);
+    if (typeof address === 'function' || typeof webSocketOptions === 'function') this.#find(address, webSocketOptions);
+    else this.#open(address, webSocketOptions);
+  }
+
+  #demandWebSocket(): new (...settings: unknown[]) => WebSocketLike {
+    const { WebSocket = (globalThis as { WebSocket?: unknown }).WebSocket } = this.#options;
+    if (typeof WebSocket !== 'function') throw new TypeError('There is no WebSocket here; give one as an option');
+    return WebSocket as new (
+      ...settings: unknown[]
+    ) => WebSocketLike;
+  }
+
+  /** Asks the program where to. */
+  #find(address: PerConnection<string | URL>, options: PerConnection<object> | undefined): void {
+    const { openTimeout = defaultOpenTimeout } = this.#options;
+    const give = (message: string, cause?: unknown) => {
+      const error = new ConnectionError(`no connection could be made: ${message}`, 1006, '', { cause });
+      this.#away({ error, isFinal: false, retryAfter: undefined });
+    };
+    const timer = this.#clock.setTimeout(() => {
+      this.#timer = null;
+      give(`there was no address in ${openTimeout} milliseconds`);
+    }, openTimeout);
+    this.#timer = timer;
+    /** What comes too late, or after the client was closed, is nobody's concern. */
+    const once =
+      <Value>(action: (value: Value) => void) =>
+      (value: Value) => {
+        if (this.#timer !== timer) return;
+        this.#clock.clearTimeout(timer);
+        this.#timer = null;
+        action(value);
+      };
+    Promise.all([given(address), given(options)]).then(
+      once(([address, options]) => this.#tryTo(() => this.#open(address, options))),
+      once((cause) => give('the program gave no address', cause)),
+    );
+  }
+
+  /** Connects; whatever the WebSocket throws for the address is the client's end. */
+  #tryTo(connect: () => void): void {
+    try {
+      connect();
+    } catch (error) {
+      this.#finish(error as Error);
+    }
+  }
+
+  #open(address: string | URL, options: object | undefined): void {
+    const { openTimeout = defaultOpenTimeout, heartbeat = 30_000 } = this.#options;
+    const Constructor = this.#demandWebSocket();
+    const socket = new Constructor(String(address), subprotocol, ...(options === undefined ? [] : [options]));
     const connection = new ClientConnection(
       socket,
       this.#clock,
@@ -277,13 +371,17 @@ export class GoodsClient {
     for (const inquiry of waiting) connection.ask(inquiry);
   }
 
-  #lost(connection: ClientConnection, { error, isFinal, retryAfter }: Loss): void {
+  #lost(connection: ClientConnection, loss: Loss): void {
     if (this.#connection !== connection) return;
     this.#connection = null;
     this.#detach();
     // Whoever was told may have closed it.
-    if (this.#isClosed()) return;
-    if (isFinal || this.#options.reconnect === false) {
+    if (!this.#isClosed()) this.#away(loss);
+  }
+
+  /** There is no connection: goes on without one for a while, or for good. */
+  #away({ error, isFinal, retryAfter }: Loss): void {
+    if ((isFinal && !this.#mayPassNext(error)) || this.#options.reconnect === false) {
       this.#finish(error);
       return;
     }
@@ -291,14 +389,16 @@ export class GoodsClient {
     const pause = Math.max(this.#backoff.next(), Math.min(retryAfter ?? 0, longestHint));
     this.#timer = this.#clock.setTimeout(() => {
       this.#timer = null;
-      try {
-        this.#connect();
-      } catch (cause) {
-        this.#finish(cause as Error);
-      }
+      this.#tryTo(() => this.#connect());
     }, pause);
     this.#emit('error', error);
     if (!this.#isClosed()) this.#turn('waiting');
+  }
+
+  /** Whoever was not identified may be with the next token. */
+  #mayPassNext(error: Error): boolean {
+    const isAsked = [this.#address, this.#options.webSocketOptions].some((value) => typeof value === 'function');
+    return isAsked && error instanceof ConnectionError && error.closeCode === notIdentified;
   }
 
   /** For where a callback may have changed it. */
@@ -321,6 +421,7 @@ export class GoodsClient {
     if (this.#state === 'closed') return;
     this.#error = error;
     if (this.#timer !== null) this.#clock.clearTimeout(this.#timer);
+    this.#timer = null;
     const subscriptions = [...this.#bookings.values()].flatMap((some) => [...some]);
     const unconfirmed = [...this.#unconfirmed.values()];
     const waiting = [...this.#waiting];
@@ -367,15 +468,22 @@ export class GoodsClient {
     return new Promise((resolve, reject) => {
       this.#demandOpen();
       signal?.throwIfAborted();
+      this.#demandRoom();
+      this.#pending++;
       let isDropped = false;
+      const over = () => {
+        this.#pending--;
+        signal?.removeEventListener('abort', abort);
+      };
+      const refuse = (error: unknown) => {
+        if (isDropped) return;
+        over();
+        reject(error);
+      };
       const abort = () => {
+        refuse(signal?.reason);
         isDropped = true;
         this.#waiting.delete(inquiry);
-        reject(signal?.reason);
-      };
-      const refuse = (error: Error) => {
-        signal?.removeEventListener('abort', abort);
-        reject(error);
       };
       const inquiry: Inquiry = {
         get isDropped() {
@@ -383,8 +491,9 @@ export class GoodsClient {
         },
         write,
         settle: (reply) => {
-          signal?.removeEventListener('abort', abort);
           onSettle?.();
+          if (isDropped) return;
+          over();
           resolve(reply);
         },
         refuse,
@@ -400,6 +509,12 @@ export class GoodsClient {
       if (this.#connection === null) this.#waiting.add(inquiry);
       else this.#connection.ask(inquiry);
     });
+  }
+
+  #demandRoom(): void {
+    const { maxPending = defaultMaxPending } = this.#options;
+    if (this.#pending < maxPending) return;
+    throw new GoodsError('too-many-pending', `maxPending is ${maxPending}, and as many requests have no reply yet`);
   }
 
   async #pages<Name extends 'catalog' | 'subscriptions'>(
@@ -481,7 +596,7 @@ export class GoodsClient {
         for (const stream of streams) {
           // A callback may have ended it.
           if (subscription.isEnded) return;
-          this.#open(subscription, stream, isLate);
+          this.#openStream(subscription, stream, isLate);
         }
         this.#divert(subscription, streams);
         settled();
@@ -501,7 +616,7 @@ export class GoodsClient {
     };
   }
 
-  #open(subscription: Subscription, stream: Stream, isLate: boolean): void {
+  #openStream(subscription: Subscription, stream: Stream, isLate: boolean): void {
     if (!['json', 'text', 'bytes'].includes(stream.kind)) return;
     const before = subscription.taps.get(stream.goods);
     if (before !== undefined) this.#unroute(before);
@@ -594,7 +709,7 @@ export class GoodsClient {
       case 'shelved':
         for (const subscription of [...(this.#bookings.get(keyOf(frame.goods, frame.params)) ?? [])]) {
           // Whoever waits for a reply is told there.
-          if (this.#attached.has(subscription)) this.#open(subscription, frame.stream, false);
+          if (this.#attached.has(subscription)) this.#openStream(subscription, frame.stream, false);
         }
         break;
       case 'unshelved':
@@ -656,6 +771,13 @@ export class GoodsClient {
 
 function isOneOf(error: Error, codes: readonly GoodsErrorCode[]): error is GoodsError {
   return error instanceof GoodsError && codes.includes(error.code);
+}
+
+/** Also what is thrown at once is a rejection. */
+function given<Value>(value: PerConnection<Value>): Promise<Value> {
+  return new Promise((resolve) =>
+    resolve(typeof value === 'function' ? (value as () => Value | Promise<Value>)() : value),
+  );
 }
 
 function rethrow(error: unknown): void {

@@ -6,19 +6,16 @@ import {
   GoodsClient,
   GoodsError,
   RevokedError,
+  type SubscribeOptions,
 } from '../../src/goods/client.ts';
 import { captureUncaught } from '../support/uncaught.ts';
 import { FakeClock, FakeSocket, item, meet, settle, stream } from './fake-market.ts';
 
 /** A client that is connected and subscribed to goods. */
-async function booked(
-  options: Parameters<GoodsClient['subscribe']>[2] = {},
-  goods = 'a',
-  streams: object[] = [stream(goods)],
-) {
+async function booked(options: SubscribeOptions<number> = {}, goods = 'a', streams: object[] = [stream(goods)]) {
   const stage = meet();
   stage.socket.welcome();
-  const subscribing = stage.client.subscribe<number, undefined>(goods, undefined, options as object);
+  const subscribing = stage.client.subscribe<number, undefined>(goods, undefined, options);
   stage.socket.ok({ streams });
   return { ...stage, stage, socket: stage.socket, subscription: await subscribing };
 }
@@ -75,6 +72,39 @@ describe('a connection', () => {
     expect(stage.sockets.length).toBe(2);
   });
 
+  test('that the market does not close as it has said is given up', async () => {
+    const stage = meet({ heartbeat: 1000 });
+    stage.socket.welcome();
+    const asked = stage.client.supply('a', 1);
+    stage.socket.say({ op: 'closing', reason: 'restart', retryAfter: 7000 });
+    stage.clock.advance(9999);
+    expect([stage.client.state, stage.socket.isTerminated]).toEqual(['open', false]);
+    stage.clock.advance(1);
+    expect([stage.client.state, stage.socket.isTerminated]).toEqual(['waiting', true]);
+    await expect(asked).rejects.toBeInstanceOf(ConnectionError);
+    expect(String(stage.errors[0])).toContain('did not close as announced');
+    stage.clock.advance(6999);
+    expect(stage.sockets.length).toBe(1);
+    stage.clock.advance(1);
+    expect(stage.sockets.length).toBe(2);
+  });
+
+  test('that takes nothing any more is given up, and what was asked is asked on the next one', async () => {
+    const stage = meet();
+    stage.socket.welcome();
+    const cause = new Error('broken');
+    stage.socket.send = () => {
+      throw cause;
+    };
+    const asked = stage.client.catalog();
+    expect([stage.client.state, stage.socket.isTerminated]).toEqual(['waiting', true]);
+    expect(stage.errors).toMatchObject([{ name: 'ConnectionError', closeCode: 1006, cause }]);
+    stage.clock.advance(600);
+    stage.socket.welcome();
+    stage.socket.ok({ catalog: [] });
+    expect(await asked).toEqual([]);
+  });
+
   test('without a welcome in time is given up', () => {
     const stage = meet({ openTimeout: 500 });
     stage.clock.advance(500);
@@ -129,6 +159,101 @@ describe('a connection', () => {
     await closing;
     end();
     expect(states).toEqual(['open', 'waiting', 'connecting', 'closed']);
+  });
+});
+
+describe('where to connect', () => {
+  test('may be a function, which is asked before each connection, as may be what the WebSocket is given', async () => {
+    let token = 0;
+    const stage = meet({ webSocketOptions: () => ({ token: ++token }) }, async () => new URL(`ws://market/${token}`));
+    expect([stage.client.state, stage.made]).toEqual(['connecting', []]);
+    await settle();
+    stage.socket.welcome();
+    expect(stage.client.state).toBe('open');
+    const asked = stage.client.catalog();
+    stage.socket.end(1006);
+    stage.clock.advance(600);
+    await settle();
+    expect(stage.made).toEqual([
+      ['ws://market/0', 'goods.v1', { token: 1 }],
+      ['ws://market/1', 'goods.v1', { token: 2 }],
+    ]);
+    stage.socket.welcome();
+    stage.socket.ok({ catalog: [] });
+    expect(await asked).toEqual([]);
+    expect(stage.clock.timers.size).toBe(0);
+  });
+
+  test('is asked again after a pause where the function fails, and what waits goes on waiting', async () => {
+    const cause = new Error('no token');
+    let calls = 0;
+    const stage = meet({}, () => {
+      calls++;
+      if (calls === 1) throw cause;
+      return calls === 2 ? Promise.reject(cause) : 'ws://market';
+    });
+    const asked = stage.client.catalog();
+    for (let i = 1; i < 3; i++) {
+      await settle();
+      expect([stage.client.state, calls, stage.sockets.length]).toEqual(['waiting', i, 0]);
+      stage.clock.advance(i * 500);
+    }
+    expect(stage.errors).toMatchObject(Array(2).fill({ name: 'ConnectionError', closeCode: 1006, cause }));
+    await settle();
+    stage.socket.welcome();
+    stage.socket.ok({ catalog: [] });
+    expect(await asked).toEqual([]);
+  });
+
+  test('has to be known in time, and counts for nothing later', async () => {
+    const answers: ((address: string) => void)[] = [];
+    const stage = meet({ openTimeout: 3000 }, () => new Promise((resolve) => answers.push(resolve)));
+    stage.clock.advance(3000);
+    expect(stage.client.state).toBe('waiting');
+    expect(String(stage.errors[0])).toContain('there was no address in 3000 milliseconds');
+    answers[0]!('ws://late');
+    await settle();
+    expect([stage.client.state, stage.sockets.length]).toEqual(['waiting', 0]);
+    stage.clock.advance(500);
+    answers[1]!('ws://now');
+    await settle();
+    expect(stage.made).toEqual([['ws://now', 'goods.v1']]);
+  });
+
+  test('is of no interest to a client that was closed meanwhile', async () => {
+    const stage = meet({}, async () => 'ws://market');
+    await stage.client.close();
+    await settle();
+    expect([stage.client.state, stage.sockets.length, stage.clock.timers.size]).toEqual(['closed', 0, 0]);
+  });
+
+  test('is the end of the client where the WebSocket does not take it', async () => {
+    class Choosy extends FakeSocket {
+      constructor(url: string) {
+        super();
+        throw new SyntaxError(`${url} is no address`);
+      }
+    }
+    const options = { WebSocket: Choosy, clock: new FakeClock() };
+    expect(() => new GoodsClient('nonsense', options)).toThrow('nonsense is no address');
+    const client = new GoodsClient(() => 'nonsense', options);
+    const errors: unknown[] = [];
+    client.on('error', (error) => errors.push(error));
+    await settle();
+    expect([client.state, errors]).toEqual(['closed', [expect.any(SyntaxError)]]);
+    await expect(client.catalog()).rejects.toBeInstanceOf(SyntaxError);
+  });
+
+  test('is asked again where the market did not know who it was', async () => {
+    const stage = meet({ webSocketOptions: () => ({}) });
+    await settle();
+    stage.socket.end(4401);
+    expect(stage.client.state).toBe('waiting');
+    stage.clock.advance(500);
+    await settle();
+    expect(stage.sockets.length).toBe(2);
+    stage.socket.end(1008);
+    expect(stage.client.state).toBe('closed');
   });
 });
 
@@ -375,6 +500,55 @@ describe('what a client asks', () => {
     expect(socket.requests).toEqual([]);
   });
 
+  test('may be a supply that is given up, before it was sent and after', async () => {
+    const stage = meet();
+    const controllers = Array.from({ length: 3 }, () => new AbortController());
+    const [first, second] = controllers.slice(0, 2).map(({ signal }, i) => stage.client.supply('a', i, { signal }));
+    controllers[0]!.abort(new Error('enough'));
+    await expect(first).rejects.toThrow('enough');
+    stage.socket.welcome();
+    expect(stage.socket.requests).toMatchObject([{ op: 'supply', items: [1] }]);
+    controllers[1]!.abort(new Error('too late'));
+    await expect(second).rejects.toThrow('too late');
+    // The reply comes all the same.
+    stage.socket.ok({ offset: 1 });
+    const octets = stage.client.supply('a', new Uint8Array(1), { signal: controllers[2]!.signal });
+    stage.socket.ok({ offset: 2 }, 2);
+    expect(await octets).toBe(2);
+    controllers[2]!.abort();
+    await expect(stage.client.supply('a', 3, { signal: controllers[2]!.signal })).rejects.toThrow('aborted');
+    expect([stage.client.state, stage.errors]).toEqual(['open', []]);
+  });
+
+  test('may have no reply so many times, and is refused beyond that', async () => {
+    const stage = meet({ maxPending: 2 });
+    const controller = new AbortController();
+    const [first, second] = [stage.client.supply('a', 1), stage.client.catalog('**', { signal: controller.signal })];
+    await expect(stage.client.supply('a', 3)).rejects.toMatchObject({ name: 'GoodsError', code: 'too-many-pending' });
+    await expect(stage.client.catalog()).rejects.toThrow('maxPending is 2');
+    stage.socket.welcome();
+    expect(stage.socket.requests.map(({ op }) => op)).toEqual(['supply', 'catalog']);
+    await expect(stage.client.catalog()).rejects.toThrow('maxPending is 2');
+    // A reply, a refusal and a signal each make room for one more.
+    stage.socket.ok({ offset: 1 }, 1);
+    expect(await first).toBe(1);
+    const third = stage.client.supply('a', 3);
+    stage.socket.refuse('bad-item');
+    await expect(third).rejects.toMatchObject({ code: 'bad-item' });
+    controller.abort();
+    await expect(second).rejects.toThrow('aborted');
+    stage.socket.ok({ catalog: [] }, 2);
+    const more = [stage.client.supply('a', 4), stage.client.supply('a', 5)];
+    await expect(stage.client.catalog()).rejects.toThrow('maxPending is 2');
+    // As does the end of the connection.
+    stage.socket.end(1006);
+    for (const one of more) await expect(one).rejects.toBeInstanceOf(ConnectionError);
+    const last = [stage.client.supply('a', 6), stage.client.supply('a', 7)];
+    void stage.client.close();
+    for (const one of last) await expect(one).rejects.toBeInstanceOf(ClosedError);
+    expect(() => meet({ maxPending: 0 })).toThrow('maxPending is an integer ≥ 1; got 0');
+  });
+
   test('is refused once it is closed, and what waits then rejects', async () => {
     const { client, socket } = meet();
     socket.welcome();
@@ -410,6 +584,20 @@ describe('a client that offers goods', () => {
     expect(stage.socket.last).toMatchObject({ op: 'unshelve', reason: 'tired' });
     stage.socket.ok();
     await unshelving;
+  });
+
+  test('takes them off again where it was given up after it had been sent', async () => {
+    const { client, socket, errors } = meet();
+    socket.welcome();
+    const controller = new AbortController();
+    const shelving = client.shelve('s', {}, { signal: controller.signal });
+    controller.abort(new Error('enough'));
+    await expect(shelving).rejects.toThrow('enough');
+    socket.ok();
+    expect(socket.last).toMatchObject({ op: 'unshelve', goods: 's' });
+    socket.refuse('not-provider');
+    await settle();
+    expect(errors).toEqual([]);
   });
 
   test('supplies items, together or as octets', async () => {

@@ -1,4 +1,4 @@
-import { GoodsClient, type GoodsClientOptions } from '../../src/goods/client.ts';
+import { GoodsClient, type GoodsClientOptions, type PerConnection } from '../../src/goods/client.ts';
 import type { Clock } from '../../src/goods/clock.ts';
 
 /** A clock that goes on when it is told to. */
@@ -107,16 +107,18 @@ export class FakeSocket {
 }
 
 /** A client whose connections are {@link FakeSocket}s. */
-export function meet(options: GoodsClientOptions = {}) {
+export function meet(options: GoodsClientOptions = {}, address: PerConnection<string | URL> = 'ws://market') {
   const sockets: FakeSocket[] = [];
+  const made: unknown[][] = [];
   class Socket extends FakeSocket {
-    constructor() {
+    constructor(...settings: unknown[]) {
       super();
       sockets.push(this);
+      made.push(settings);
     }
   }
   const clock = new FakeClock();
-  const client = new GoodsClient('ws://market', {
+  const client = new GoodsClient(address, {
     WebSocket: Socket,
     clock,
     random: () => 0.5,
@@ -129,6 +131,8 @@ export function meet(options: GoodsClientOptions = {}) {
     client,
     clock,
     sockets,
+    /** What each was made with. */
+    made,
     errors,
     get socket() {
       return sockets.at(-1)!;

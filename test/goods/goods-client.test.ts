@@ -60,6 +60,52 @@ test('wherever the connection is cut, each item arrives once and in order', asyn
   );
 });
 
+test('a client whose token is good for one connection gets another for the next, and misses nothing', async () => {
+  const tokens = new Set<string>();
+  const market = new Market<string>();
+  const orchard = market.provider('orchard');
+  orchard.shelve(apple);
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+  market.serve(server, {
+    identify: ({ headers }) => {
+      const token = headers.authorization ?? '';
+      if (!tokens.delete(token)) throw new Error(`${token} is not good`);
+      return token;
+    },
+  });
+  await once(server, 'listening');
+  let asked = 0;
+  const client = new GoodsClient(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, {
+    WebSocket,
+    backoff: { base: 1 },
+    webSocketOptions: async () => {
+      const token = `token ${++asked}`;
+      // The second one is not good, which the market says with 4401.
+      if (asked !== 2) tokens.add(token);
+      return { headers: { authorization: token } };
+    },
+  });
+  endings.push(() => {
+    void client.close();
+    for (const websocket of server.clients) websocket.terminate();
+    server.close();
+  });
+  const codes: unknown[] = [];
+  client.on('error', (error) => codes.push((error as { closeCode?: unknown }).closeCode));
+  const apples = await client.subscribe(apple);
+  await orchard.supply(apple, 1);
+  const got: number[] = [];
+  for await (const { item, gap } of apples) {
+    expect(gap).toBe(null);
+    got.push(item);
+    if (item === 3) break;
+    for (const websocket of server.clients) websocket.terminate();
+    await orchard.supply(apple, item + 1);
+  }
+  expect([got, codes.filter((code) => code === 4401)]).toEqual([[1, 2, 3], [4401]]);
+  expect(asked).toBeGreaterThanOrEqual(4);
+});
+
 test('an abort ends a subscription, and the market hears of it', async () => {
   const { market, client } = await open();
   const controller = new AbortController();

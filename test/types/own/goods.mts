@@ -1,5 +1,6 @@
 // Types flow from the definition of goods to whoever supplies, and to whoever tailors them.
 import { defineGoods, type Goods, Market, type StandardSchema, type Subscriber } from 'goodwire/goods';
+import { GoodsClient, type Subscription } from 'goodwire/goods/client';
 
 interface Apple {
   variety: string;
@@ -49,6 +50,24 @@ defineGoods<Apple, { currency: 'CNY' | 'EUR' }>('n', {
 });
 // @ts-expect-error the schema gives something else
 defineGoods<Apple, { currency: number }>('n', { params: schema });
+
+declare const client: GoodsClient;
+(await client.subscribe(apple, { currency: 'EUR' })) satisfies Subscription<Apple>;
+(await client.subscribe(log)) satisfies Subscription<string>;
+await client.subscribe(log, undefined, { last: 5, onItem: ({ item }) => item.length });
+(await client.subscribe('fruit/*', { currency: 'EUR' })) satisfies Subscription;
+await client.subscribe('log');
+// @ts-expect-error these goods need params
+await client.subscribe(apple);
+// @ts-expect-error of another kind
+await client.subscribe(apple, { currency: 5 });
+await client.supply(apple, { variety: 'fuji', price: 3 }, { signal: AbortSignal.timeout(1000) });
+// @ts-expect-error the price is missing
+await client.supply(apple, { variety: 'fuji' });
+new GoodsClient('ws://market', { webSocketOptions: { headers: {} }, maxPending: 5 });
+new GoodsClient(async () => new URL('ws://market'), { webSocketOptions: () => ({ headers: {} }) });
+// @ts-expect-error a port is no address
+new GoodsClient(() => 80);
 
 for (const { user } of market.subscribers) user.name satisfies string;
 market.revoke({ subscriber: ({ user }) => user.name === 'x' }, 'reason') satisfies number;
