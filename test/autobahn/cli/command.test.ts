@@ -148,6 +148,18 @@ describe('a server under test', () => {
     expect(out).toMatch(/all +1 +1\n$/);
   });
 
+  test('may be behind TLS, with a certificate that nobody vouches for by --insecure only', async () => {
+    const { url, close } = await startEchoServer('ws', { isSecure: true });
+    const args = ['conformance', url.href, '--no-report', '--cases', '1.1.1,1.2.8,6.2.1,7.1.1,9.1.3,12.1.1'];
+    const refused = await run(args);
+    const taken = await run([...args, '--insecure']);
+    await close();
+    expect([refused.code, refused.out]).toEqual([2, '']);
+    expect(refused.error).toContain(`cannot connect to ${url.host}: self-signed certificate`);
+    expect([taken.code, taken.error]).toEqual([0, expect.not.stringContaining('✗')]);
+    expect(taken.out).toMatch(/all +6\n$/);
+  });
+
   test('gives JSON alone on stdout with --json', async () => {
     const { url, close } = await startEchoServer('goodwire');
     const { code, out } = await run(['conformance', url.href, '--cases', '1.1.1', '--no-report', '--json']);

@@ -1,4 +1,7 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { CaseDefinition } from '../../../autobahn/cases/case-definition.ts';
 import type { CaseResult } from '../../../autobahn/report/case-result.ts';
@@ -8,18 +11,31 @@ import { implementations } from '../../support/peers.ts';
 
 export type Name = keyof typeof implementations;
 
-/** An echo server with permessage-deflate, else with the defaults. */
-export async function startEchoServer(name: Name): Promise<{ url: URL; close: () => Promise<void> }> {
-  const server = new implementations[name].WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: true });
+const fixture = (name: string) => readFileSync(new URL(`../../fixtures/${name}`, import.meta.url));
+
+/** An echo server with permessage-deflate, else with the defaults; over TLS its certificate is one that nobody vouches for. */
+export async function startEchoServer(
+  name: Name,
+  { isSecure = false } = {},
+): Promise<{ url: URL; close: () => Promise<void> }> {
+  const http = isSecure
+    ? createTlsServer({ cert: fixture('localhost-cert.pem'), key: fixture('localhost-key.pem') })
+    : createServer();
+  const server = new implementations[name].WebSocketServer({ server: http, perMessageDeflate: true });
   server.on('connection', (socket) => {
     socket.on('error', () => {});
     socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
   });
-  if (server.address() === null) await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  const { port } = http.address() as AddressInfo;
   return {
-    url: new URL(`ws://127.0.0.1:${port}`),
-    close: () => new Promise((resolve) => server.close(() => resolve())),
+    url: new URL(`${isSecure ? 'wss' : 'ws'}://127.0.0.1:${port}`),
+    close: () =>
+      new Promise((resolve) => {
+        server.close();
+        http.close(() => resolve());
+      }),
   };
 }
 
