@@ -19,8 +19,8 @@ import {
   subprotocol,
 } from './wire.ts';
 
-/** Makes a WebSocket, as the platform's class does. */
-export type WebSocketConstructor = new (url: string, protocols: string, options?: never) => WebSocketLike;
+/** The platform's class, or another that is used as it is. */
+type WebSocketConstructor = new (url: string, protocols: string, options?: object) => WebSocketLike;
 
 /**
  * What may differ from one connection to the next, as a token does: a value, or a function that is asked for it before each connection.
@@ -262,8 +262,8 @@ export class GoodsClient {
     // At once with the reply: word of demand may be right behind it.
     const onSettle = () => {
       if (signal?.aborted !== true) this.#shelf.set(name, { events, isDemanded: false });
-      // It had been sent before it was given up. If this fails the connection is lost, and the goods are off as well.
-      else this.unshelve(name).catch(() => {});
+      // It had been sent before it was given up.
+      else void this.#tell((id) => formatRequest({ op: 'unshelve', id, goods: name, reason: '' }));
     };
     await this.#ask((id) => formatRequest({ op: 'shelve', id, goods: name }), { onSettle, signal });
   }
@@ -300,12 +300,10 @@ export class GoodsClient {
     else this.#open(address, webSocketOptions);
   }
 
-  #demandWebSocket(): new (...settings: unknown[]) => WebSocketLike {
+  #demandWebSocket(): WebSocketConstructor {
     const { WebSocket = (globalThis as { WebSocket?: unknown }).WebSocket } = this.#options;
     if (typeof WebSocket !== 'function') throw new TypeError('There is no WebSocket here; give one as an option');
-    return WebSocket as new (
-      ...settings: unknown[]
-    ) => WebSocketLike;
+    return WebSocket as WebSocketConstructor;
   }
 
   /** Asks the program where to. */
@@ -674,17 +672,16 @@ export class GoodsClient {
   /** Tells the market that nobody wants it any more. Whoever wants it later asks behind that. */
   #unbook({ goods, params }: Subscription): Promise<void> {
     this.#booked.delete(keyOf(goods, params));
+    return this.#tell((id) => formatRequest({ op: 'unsubscribe', id, goods, params }));
+  }
+
+  /** Asks for what is so anyway once this connection is lost. @returns When there is a reply, whatever it is, or none to come. */
+  #tell(write: Inquiry['write']): Promise<void> {
     const connection = this.#connection;
     if (connection === null) return Promise.resolve();
     return new Promise((resolve) => {
       const done = () => resolve();
-      connection.ask({
-        isDropped: false,
-        write: (id) => formatRequest({ op: 'unsubscribe', id, goods, params }),
-        settle: done,
-        refuse: done,
-        lose: done,
-      });
+      connection.ask({ isDropped: false, write, settle: done, refuse: done, lose: done });
     });
   }
 
