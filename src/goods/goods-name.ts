@@ -50,8 +50,14 @@ export function hasStars(pattern: string): boolean {
 /** Whether a pattern matches a name. Both must be valid. Its time is bounded by the product of their numbers of segments. */
 export function matches(pattern: string, name: string): boolean {
   if (!hasStars(pattern)) return pattern === name;
-  const wanted = pattern.split('/');
-  const segments = name.split('/');
+  return matchesSegments(pattern.split('/'), name.split('/'));
+}
+
+/** As {@link matches}, of both the segments. */
+export function matchesSegments(wanted: readonly string[], segments: readonly string[]): boolean {
+  if (!wanted.includes('**')) {
+    return wanted.length === segments.length && wanted.every((want, at) => want === '*' || want === segments[at]);
+  }
   // Which positions of the name can have been reached: a set, not a search that goes back, which `**/**/**` would make exponential.
   let reached = new Uint8Array(segments.length + 1);
   reached[0] = 1;

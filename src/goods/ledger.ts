@@ -19,6 +19,10 @@ const struck = -1;
 /** The lines of one pattern. */
 type Page<Subscriber, Entry> = WrittenLine<Subscriber, Entry> | WrittenLine<Subscriber, Entry>[];
 
+function patternOf<S, E>(page: Page<S, E>): string {
+  return (Array.isArray(page) ? page[0]! : page).pattern;
+}
+
 /** The lines of one subscriber. */
 type Account<Subscriber, Entry> =
   | WrittenLine<Subscriber, Entry>
@@ -110,14 +114,16 @@ function remove<S, E>(account: Account<S, E>, line: WrittenLine<S, E>): Account<
  * one segment of a name, and `**` for any number of them, also none.
  *
  * To book and to strike take the same time however many lines there are, but for the segments of a pattern with stars. A line takes
- * about 100 octets, and what is booked once is not kept in a set of its own.
+ * 100 to 170 octets, and what is booked once is not kept in a set of its own.
  */
 export class Ledger<Subscriber extends object, Entry> {
+  /** Of names, and of those patterns with stars that have more than one line: for the others this would take more memory than they do in the tree. */
   readonly #pages = new Map<string, Page<Subscriber, Entry>>();
   readonly #accounts = new Map<Subscriber, Account<Subscriber, Entry>>();
-  /** The patterns with stars: all others are found by the name itself. */
-  readonly #tree = new PatternTree();
+  /** The pages of the patterns with stars. */
+  readonly #tree = new PatternTree<Page<Subscriber, Entry>>({ patternOf });
   #size = 0;
+  #patterns = 0;
 
   /** The number of lines. */
   get size(): number {
@@ -131,25 +137,24 @@ export class Ledger<Subscriber extends object, Entry> {
 
   /** The number of different patterns that are booked. */
   get patterns(): number {
-    return this.#pages.size;
+    return this.#patterns;
   }
 
   /** @returns false if it was booked already. */
   book(subscriber: Subscriber, pattern: string, entry: Entry): boolean {
     const account = this.#accounts.get(subscriber);
     if (findLine(account, pattern, entry) !== undefined) return false;
-    const page = this.#pages.get(pattern);
+    const page = this.#page(pattern);
     const line = { subscriber, pattern, entry, at: 0 };
     if (page === undefined) {
-      this.#pages.set(pattern, line);
-      if (hasStars(pattern)) this.#tree.add(pattern);
+      this.#setPage(line);
+      this.#patterns++;
     } else {
       // A text of the page, not another of the same content for each of its lines.
-      const [first] = Array.isArray(page) ? page : [page];
-      line.pattern = first!.pattern;
+      line.pattern = patternOf(page);
       line.at = Array.isArray(page) ? page.length : 1;
       const longer = appended(page, line);
-      if (longer !== page) this.#pages.set(line.pattern, longer);
+      if (longer !== page) this.#setPage(longer);
     }
     const now = enter(account, line);
     if (now !== account) this.#accounts.set(subscriber, now);
@@ -182,7 +187,7 @@ export class Ledger<Subscriber extends object, Entry> {
 
   #strikeFromPage(line: WrittenLine<Subscriber, Entry>): void {
     const { pattern } = line;
-    const page = this.#pages.get(pattern);
+    const page = this.#page(pattern);
     this.#size--;
     if (Array.isArray(page) && page.length > 1) {
       // The last takes its place.
@@ -194,8 +199,20 @@ export class Ledger<Subscriber extends object, Entry> {
     } else {
       this.#pages.delete(pattern);
       if (hasStars(pattern)) this.#tree.delete(pattern);
+      this.#patterns--;
     }
     line.at = struck;
+  }
+
+  #page(pattern: string): Page<Subscriber, Entry> | undefined {
+    return this.#pages.get(pattern) ?? (hasStars(pattern) ? this.#tree.get(pattern) : undefined);
+  }
+
+  #setPage(page: Page<Subscriber, Entry>): void {
+    const pattern = patternOf(page);
+    const isForMany = hasStars(pattern);
+    if (isForMany) this.#tree.set(page);
+    if (!isForMany || Array.isArray(page)) this.#pages.set(pattern, page);
   }
 
   /** What a subscriber has booked. */
@@ -205,7 +222,7 @@ export class Ledger<Subscriber extends object, Entry> {
 
   /** What is booked with exactly this pattern. */
   ofPattern(pattern: string): Line<Subscriber, Entry>[] {
-    return this.#linesOn(this.#pages.get(pattern));
+    return this.#linesOn(this.#page(pattern));
   }
 
   /** What is booked with any pattern that matches a name. */
@@ -229,8 +246,8 @@ export class Ledger<Subscriber extends object, Entry> {
   #matching(name: string): WrittenLine<Subscriber, Entry>[] {
     // With stars it would be a pattern, and those are in the tree.
     let found = this.#linesOn(hasStars(name) ? undefined : this.#pages.get(name));
-    this.#tree.forEachMatch(name, (pattern) => {
-      const lines = this.#linesOn(this.#pages.get(pattern));
+    this.#tree.forEachMatch(name, (page) => {
+      const lines = this.#linesOn(page);
       if (found.length === 0) found = lines;
       else for (const line of lines) found.push(line);
     });

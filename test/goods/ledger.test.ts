@@ -35,11 +35,11 @@ function visited(ledger: Ledger<Subscriber, unknown>, goods: string): Line<Subsc
 }
 
 /** Runs a program, and gives the trees of patterns that ledgers took something out of meanwhile. */
-function treesOf(program: () => void): Set<PatternTree> {
+function treesOf(program: () => void): Set<PatternTree<object>> {
   const spy = vi.spyOn(PatternTree.prototype, 'delete');
   try {
     program();
-    return new Set(spy.mock.contexts as PatternTree[]);
+    return new Set(spy.mock.contexts as PatternTree<object>[]);
   } finally {
     spy.mockRestore();
   }
@@ -269,7 +269,7 @@ describe('compared with a naive ledger', () => {
           }
         });
         expect(real).toMatchObject({ size: 0, subscribers: 0, patterns: 0 });
-        expect([...trees].map(({ nodes }) => nodes)).toEqual(hadStars ? [0] : []);
+        expect([...trees].map(({ size, nodes }) => [size, nodes])).toEqual(hadStars ? [[0, 0]] : []);
       }),
       { numRuns: 150 },
     );
@@ -297,7 +297,7 @@ describe('compared with a naive ledger', () => {
           }
         });
         expect(real).toMatchObject({ size: 0, subscribers: 0, patterns: 0 });
-        expect([...trees].map(({ nodes }) => nodes)).toEqual([0]);
+        expect([...trees].map(({ size, nodes }) => [size, nodes])).toEqual([[0, 0]]);
       }),
       { numRuns: 10 },
     );
@@ -376,15 +376,30 @@ describe('while it visits', () => {
 });
 
 describe('a tree of patterns', () => {
-  const found = (tree: PatternTree, goods: string): string[] => {
+  interface Value {
+    readonly pattern: string;
+  }
+  const found = (tree: PatternTree<Value>, goods: string): string[] => {
     const patterns: string[] = [];
-    tree.forEachMatch(goods, (pattern) => patterns.push(pattern));
+    tree.forEachMatch(goods, ({ pattern }) => patterns.push(pattern));
     return patterns.sort();
   };
-  const treeOf = (patterns: Iterable<string>): PatternTree => {
-    const tree = new PatternTree();
-    for (const pattern of patterns) tree.add(pattern);
+  const treeOf = (patterns: Iterable<string>): PatternTree<Value> => {
+    const tree = new PatternTree<Value>({ patternOf: ({ pattern }) => pattern });
+    for (const pattern of patterns) tree.set({ pattern });
     return tree;
+  };
+  /** How many beginnings more than one pattern has. */
+  const shared = (patterns: Iterable<string>): number => {
+    const counts = new Map<string, number>();
+    for (const pattern of patterns) {
+      let beginning = '';
+      for (const segment of pattern.split('/')) {
+        beginning += `/${segment}`;
+        counts.set(beginning, (counts.get(beginning) ?? 0) + 1);
+      }
+    }
+    return [...counts.values()].filter((count) => count > 1).length;
   };
   const repeated = (part: string, times: number) => new Array(times).fill(part).join('/');
 
@@ -415,18 +430,22 @@ describe('a tree of patterns', () => {
         fc.array(name),
         (all, gone, names) => {
           const tree = treeOf([...all, ...all]);
+          expect([tree.size, tree.nodes]).toEqual([all.length, shared(all)]);
           const left = new Set(all);
           for (const which of gone) {
             const pattern = all[which % all.length];
             if (pattern === undefined) continue;
             tree.delete(pattern);
             left.delete(pattern);
+            expect([tree.size, tree.nodes]).toEqual([left.size, shared(left)]);
+            expect(tree.get(pattern)).toBe(undefined);
           }
+          for (const pattern of left) expect(tree.get(pattern)).toEqual({ pattern });
           for (const goods of names) {
             expect(found(tree, goods)).toEqual([...left].filter((pattern) => matches(pattern, goods)).sort());
           }
           for (const pattern of left) tree.delete(pattern);
-          expect(tree.nodes).toBe(0);
+          expect([tree.size, tree.nodes]).toEqual([0, 0]);
           expect(tree.forEachMatch('a', () => {})).toBe(0);
         },
       ),
@@ -436,13 +455,49 @@ describe('a tree of patterns', () => {
   test('a pattern that is not there is not deleted, nor one that it begins with or that begins with it', () => {
     const tree = treeOf(['a/*/b', '*']);
     for (const pattern of ['a', 'a/*', 'a/*/b/c', 'b', 'b/*', '**']) tree.delete(pattern);
-    expect(tree.nodes).toBe(4);
+    expect([tree.size, tree.nodes]).toEqual([2, 0]);
     expect(found(tree, 'a/c/b')).toEqual(['a/*/b']);
     expect(found(tree, 'a')).toEqual(['*']);
+    tree.set({ pattern: 'a/*/b/c' });
+    for (const pattern of ['a', 'a/*', 'a/*/b/d', 'a/*/b/c/d']) tree.delete(pattern);
+    expect(found(tree, 'a/c/b')).toEqual(['a/*/b']);
+    expect(found(tree, 'a/c/b/c')).toEqual(['a/*/b/c']);
   });
 
-  test('patterns that begin alike share what they begin with', () => {
-    expect(treeOf(['a/b/*', 'a/b/**', 'a/b/*/c']).nodes).toBe(5);
+  test.each([
+    ['one alone has no nodes, however long', ['a/b/c/d/*'], 0],
+    ['two part where they differ', ['a/b/c/*', 'a/b/d/*'], 2],
+    ['one may end on the way of others', ['a/*', 'a/*/b', 'a/*/b/c'], 3],
+    ['those that begin alike share what they begin with', ['a/b/*', 'a/b/**', 'a/b/*/c'], 3],
+    ['those that differ at once share nothing', ['a/*', 'b/*', '*/a', '**/a'], 0],
+  ])('of patterns, %s, in whatever order they come and go', (_title, patterns, nodes) => {
+    fc.assert(
+      fc.property(
+        fc.shuffledSubarray(patterns, { minLength: patterns.length }),
+        fc.shuffledSubarray(patterns, { minLength: patterns.length }),
+        (come, go) => {
+          const tree = treeOf(come);
+          expect(tree.nodes).toBe(nodes);
+          for (const [i, pattern] of go.entries()) {
+            tree.delete(pattern);
+            const left = go.slice(i + 1);
+            expect([tree.size, tree.nodes]).toEqual([left.length, shared(left)]);
+            for (const one of left) expect(found(tree, one.replaceAll('*', 'x'))).toContain(one);
+          }
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+
+  test('the value of a pattern may be replaced, be it alone or not', () => {
+    const tree = treeOf(['a/*', 'a/*/b', 'c/*']);
+    for (const pattern of ['a/*', 'a/*/b', 'c/*']) {
+      const value = { pattern };
+      tree.set(value);
+      expect(tree.get(pattern)).toBe(value);
+    }
+    expect([tree.size, tree.nodes]).toEqual([3, 2]);
   });
 
   test.each([
@@ -455,16 +510,21 @@ describe('a tree of patterns', () => {
     const length = 128;
     const goods = repeated('a', length);
     // With an end that never comes, a search that goes back would try all ways to share out the segments.
-    const tree = treeOf([`${repeated(part, times)}/z`]);
+    const tree = treeOf(['y', 'z'].map((end) => `${repeated(part, times)}/${end}`));
+    expect(tree.nodes).toBe(part.split('/').length * times);
     expect(tree.forEachMatch(goods, () => {})).toBeLessThanOrEqual((tree.nodes + 1) * length);
     expect(found(tree, `${goods}/z`)).toHaveLength(1);
+    // One alone is compared, once.
+    const alone = treeOf([`${repeated(part, times)}/z`]);
+    expect(alone.forEachMatch(goods, () => {})).toBeLessThanOrEqual(length + 1);
+    expect(found(alone, `${goods}/z`)).toHaveLength(1);
   });
 
   test('patterns that a name does not lead to cost nothing', () => {
     const few = treeOf(['fruit/*', 'fruit/**', '*/apple/**', '**/price']);
     const steps = few.forEachMatch('fruit/apple/price', () => {});
-    for (let i = 0; i < 10_000; i++) few.add(`fruit/kind ${i}/*`);
-    for (let i = 0; i < 10_000; i++) few.add(`${i}/**/price`);
+    for (let i = 0; i < 10_000; i++) few.set({ pattern: `fruit/kind ${i}/*` });
+    for (let i = 0; i < 10_000; i++) few.set({ pattern: `${i}/**/price` });
     expect(few.forEachMatch('fruit/apple/price', () => {})).toBe(steps);
     expect(steps).toBeLessThanOrEqual(16);
   });
