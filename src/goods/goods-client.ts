@@ -99,7 +99,6 @@ const mostPages = 100_000;
 /** The close code of a market that does not know who this is: docs/goods-protocol.md §9. */
 const notIdentified = 4401;
 const defaultOpenTimeout = 10_000;
-const defaultMaxPending = 100_000;
 /** Octets of a request that positions may take: half of what a market takes by default. */
 const mostSince = 32_768;
 
@@ -124,6 +123,7 @@ export class GoodsClient {
   readonly #clock: Clock;
   readonly #backoff: Backoff;
   readonly #pauses: BackoffOptions;
+  readonly #maxPending: number;
   readonly #owner: SubscriptionOwner;
   readonly #bookings = new Map<string, Set<Subscription>>();
   /** Subscriptions that nobody has confirmed yet, and who waits for that. */
@@ -152,13 +152,14 @@ export class GoodsClient {
    * @throws TypeError where there is no WebSocket; whatever the WebSocket throws for the address; RangeError for options out of range.
    */
   constructor(address: PerConnection<string | URL>, options: GoodsClientOptions = {}) {
-    const { clock = systemClock, random = Math.random, backoff = {}, maxPending = defaultMaxPending } = options;
+    const { clock = systemClock, random = Math.random, backoff = {}, maxPending = 100_000 } = options;
     if (!Number.isSafeInteger(maxPending) || maxPending < 1) {
       throw new RangeError(`maxPending is an integer ≥ 1; got ${maxPending}`);
     }
     this.#address = address instanceof URL ? String(address) : address;
     this.#options = options;
     this.#clock = clock;
+    this.#maxPending = maxPending;
     this.#pauses = { base: backoff.base ?? 1000, longest: backoff.longest ?? 30_000, random };
     this.#backoff = new Backoff(this.#pauses);
     this.#owner = { leave: (subscription) => this.#leave(subscription), report: (error) => this.#report(error) };
@@ -510,9 +511,9 @@ export class GoodsClient {
   }
 
   #demandRoom(): void {
-    const { maxPending = defaultMaxPending } = this.#options;
-    if (this.#pending < maxPending) return;
-    throw new GoodsError('too-many-pending', `maxPending is ${maxPending}, and as many requests have no reply yet`);
+    const most = this.#maxPending;
+    if (this.#pending < most) return;
+    throw new GoodsError('too-many-pending', `maxPending is ${most}, and as many requests have no reply yet`);
   }
 
   async #pages<Name extends 'catalog' | 'subscriptions'>(

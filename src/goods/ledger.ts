@@ -187,7 +187,8 @@ export class Ledger<Subscriber extends object, Entry> {
 
   #strikeFromPage(line: WrittenLine<Subscriber, Entry>): void {
     const { pattern } = line;
-    const page = this.#page(pattern);
+    // A line that is alone on its page need not be looked for.
+    const page = this.#pages.get(pattern);
     this.#size--;
     if (Array.isArray(page) && page.length > 1) {
       // The last takes its place.

@@ -131,22 +131,18 @@ export class PatternTree<Value extends object> {
   delete(pattern: string): void {
     const segments = pattern.split('/');
     const way = [this.#root];
-    let node = this.#root;
-    let isOut = false;
+    let branch: Branch<Value> | undefined;
     for (const segment of segments) {
-      const branch = node.get(segment);
-      if (!(branch instanceof Node)) {
-        if (!this.#isAt(branch, pattern)) return;
-        node.delete(segment);
-        isOut = true;
-        break;
-      }
-      node = branch;
-      way.push(node);
+      branch = way.at(-1)!.get(segment);
+      if (!(branch instanceof Node)) break;
+      way.push(branch);
     }
-    if (!isOut) {
-      if (node.value === null) return;
-      node.value = null;
+    if (branch instanceof Node) {
+      if (branch.value === null) return;
+      branch.value = null;
+    } else {
+      if (!this.#isAt(branch, pattern)) return;
+      way.at(-1)!.delete(segments[way.length - 1]!);
     }
     this.#size--;
     for (let depth = way.length - 1; depth > 0; depth--) {

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import http, { IncomingMessage } from 'node:http';
 import https from 'node:https';
 import type net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { describe, expect, test, vi } from 'vitest';
 import type { ClientInfo, ServerOptions, VerifyClientAsync } from '../../src/server/server-options.ts';
+import { certificate } from '../client/raw-server.ts';
 import {
   accept,
   closing,
@@ -422,8 +422,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
     });
 
     test('is told that the request came over TLS, on a server that speaks it', async () => {
-      const fixture = (name: string) => readFileSync(new URL(`../fixtures/${name}`, import.meta.url));
-      const httpServer = https.createServer({ key: fixture('localhost-key.pem'), cert: fixture('localhost-cert.pem') });
+      const httpServer = https.createServer(certificate);
       await using given = await serveHttp(httpServer as unknown as http.Server);
       const secure: boolean[] = [];
       const server = new by.WebSocketServer({

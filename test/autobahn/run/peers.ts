@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -7,20 +6,17 @@ import type { CaseDefinition } from '../../../autobahn/cases/case-definition.ts'
 import type { CaseResult } from '../../../autobahn/report/case-result.ts';
 import { runFuzzingClient } from '../../../autobahn/run/fuzzing-client.ts';
 import { FuzzingServer } from '../../../autobahn/run/fuzzing-server.ts';
+import { certificate } from '../../client/raw-server.ts';
 import { implementations } from '../../support/peers.ts';
 
 export type Name = keyof typeof implementations;
-
-const fixture = (name: string) => readFileSync(new URL(`../../fixtures/${name}`, import.meta.url));
 
 /** An echo server with permessage-deflate, else with the defaults; over TLS its certificate is one that nobody vouches for. */
 export async function startEchoServer(
   name: Name,
   { isSecure = false } = {},
 ): Promise<{ url: URL; close: () => Promise<void> }> {
-  const http = isSecure
-    ? createTlsServer({ cert: fixture('localhost-cert.pem'), key: fixture('localhost-key.pem') })
-    : createServer();
+  const http = isSecure ? createTlsServer(certificate) : createServer();
   const server = new implementations[name].WebSocketServer({ server: http, perMessageDeflate: true });
   server.on('connection', (socket) => {
     socket.on('error', () => {});
