@@ -157,8 +157,8 @@ export function readFrames(octets: Buffer, rules: Rules): Reading {
       const octet = octets[i];
       if (octet === undefined) return stop(null);
       length = length * 256n + BigInt(octet);
-      // Its upper half says so before the lower has come.
-      if (i === at + 5 && lengthOctets === 8 && length >= 2n ** 21n)
+      // What its upper half says counts as soon as it does, before the rest has come.
+      if (i <= at + 5 && lengthOctets === 8 && length >= 2n ** 21n)
         return stop('WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH');
     }
     if (!isControl) {
