@@ -152,9 +152,9 @@ export class MessageInflater {
    */
   inflate(octets: Uint8Array, maxLength: number): Buffer {
     const message = this.inflateUpTo(octets, maxLength);
-    if (message === null)
-      throw new ProtocolError('WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', `${maxLength + 1} or more`, maxLength);
-    return message;
+    if (message !== null) return message;
+    this.close();
+    throw new ProtocolError('WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', `${maxLength + 1} or more`, maxLength);
   }
 
   /**

@@ -357,6 +357,15 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
       inflater.close();
     });
 
+    it('ends the window with the message that is over it', () => {
+      const inflater = new MessageInflater(kind);
+      inflater.inflate(hex('f2 48 cd c9 c9 07 00'), 5);
+      expect(() => inflater.inflate(deflated(Buffer.alloc(100)), 5)).toThrow('Max payload size exceeded');
+      expect(() => inflater.inflate(hex('f2 00 11 00 00'), 5)).toThrow('invalid distance too far back');
+      expect(inflater.inflate(hex('f2 48 cd c9 c9 07 00'), 5).toString()).toBe('Hello');
+      inflater.close();
+    });
+
     it('holds for what is made of the tail when it is read as data', () => {
       const cut = hex('00 07 00 f8 ff 48 65 6c 6c 6f');
       const error = thrownBy(() => inflate(cut, 5));
