@@ -35,14 +35,19 @@ await display.shelve(kitchen).catch(({ code }) => console.log(`the display may n
 
 let celsius = 20;
 let timer;
+let supplied;
 await sensor.shelve(kitchen, {
   onDemand() {
     console.log('sensor: somebody wants to know');
-    timer = setInterval(() => void sensor.supply(kitchen, { celsius: ++celsius }), 5);
+    timer = setInterval(() => {
+      supplied = sensor.supply(kitchen, { celsius: ++celsius });
+    }, 5);
   },
-  onIdle() {
+  async onIdle() {
     console.log('sensor: nobody wants to know');
     clearInterval(timer);
+    // Answers come in order: with the last one everything is on the shelf, and closing interrupts nothing.
+    await supplied;
     sensor.close();
   },
 });
