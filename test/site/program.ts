@@ -26,8 +26,8 @@ export function start(script: string, env: Record<string, string> = {}, args: re
     cwd: root,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    // A program that a failing test forgets must not outlive the tests.
-    timeout: 60_000,
+    // Otherwise a program that a failing test forgets would outlive the tests.
+    timeout: 600_000,
     killSignal: 'SIGKILL',
   });
   let stdout = '';
