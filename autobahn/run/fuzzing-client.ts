@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { CaseDefinition } from '../cases/case-definition.ts';
 import { catalogue } from '../cases/catalogue.ts';
+import { Patience } from '../patience.ts';
 import type { CaseResult } from '../report/case-result.ts';
 import type { Recorder } from '../session/recorder.ts';
 import { checkAgreement, offerDeflate } from '../wire/deflate-agreement.ts';
@@ -41,15 +42,15 @@ function connectTo(url: URL, insecure: boolean): Promise<Socket> {
     const socket = isSecure
       ? connectTls({ host, port, servername: /^[\d.]+$|:/.test(host) ? '' : host, rejectUnauthorized: !insecure })
       : connect({ host, port });
-    const timer = setTimeout(() => socket.destroy(new Error('no answer')), connectLimit);
+    const patience = new Patience(connectLimit, () => socket.destroy(new Error('no answer')));
     const onError = (cause: NodeJS.ErrnoException) => {
-      clearTimeout(timer);
+      patience.stop();
       const why = cause.code === 'ECONNREFUSED' ? 'nobody listens there' : cause.message || (cause.code ?? 'no reason');
       reject(new OpeningError(`cannot connect to ${url.host}: ${why}`, 'connect', { cause }));
     };
     socket.once('error', onError);
     socket.once(isSecure ? 'secureConnect' : 'connect', () => {
-      clearTimeout(timer);
+      patience.stop();
       socket.off('error', onError);
       resolve(socket);
     });

@@ -33,7 +33,7 @@ const maxConnections = 1000;
 const maxAgents = 100;
 
 /** Milliseconds that a client has to take its refusal. */
-const refusalLimit = 1000;
+const refusalLimit = 10_000;
 
 /** Answers in HTTP, and ends the connection. */
 function refuse(socket: Socket, status: string, why: string): void {

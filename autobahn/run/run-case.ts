@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { type Assessment, assess, type Expected, failed, informational, unimplemented } from '../assess.ts';
 import { type CaseDefinition, type CasePlan, concludeCase, groupOf } from '../cases/case-definition.ts';
 import { caseNumber } from '../cases/catalogue.ts';
+import { Patience } from '../patience.ts';
 import type { Behavior, CaseResult, ReportedEvent } from '../report/case-result.ts';
 import { type ReceivedEvent, reportEvent } from '../session/received-event.ts';
 import { Recorder } from '../session/recorder.ts';
@@ -85,12 +86,12 @@ export async function runCase(
     const maxMessage = maxMessageOf(plan);
     session = new Session(socket, { role: options.role, deflate, maxMessage, patience, recorder });
     const limit = Math.min(definition.timeLimit ?? defaultTimeLimit, options.timeLimit ?? Number.POSITIVE_INFINITY);
-    const deadline = setTimeout(() => session?.abandon(`the case took more than ${limit / 1000} s`), limit);
+    const deadline = new Patience(limit, () => session?.abandon(`the case took more than ${limit / 1000} s`));
     try {
       session.start(rest);
       assessment = await conduct(definition, plan, session);
     } finally {
-      clearTimeout(deadline);
+      deadline.stop();
       socket.destroy();
     }
   } catch (error) {

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
+import { Patience } from '../patience.ts';
 import { type Chop, chop } from '../wire/chops.ts';
 import { type CloseStatus, checkClose, encodeClose, readClose } from '../wire/close-payload.ts';
 import { Deflater, Inflater } from '../wire/deflate.ts';
@@ -18,7 +19,7 @@ export interface SessionOptions {
   readonly deflate: DeflateAgreement | null;
   /** Octets of payload that a message of the peer may have. */
   readonly maxMessage: number;
-  /** Milliseconds that the peer has for an answer. */
+  /** Milliseconds that the peer has for an answer; more on a busy machine ({@link Patience}). */
   readonly patience: number;
   readonly recorder: Recorder;
 }
@@ -50,12 +51,6 @@ const writeSize = 256 * 1024;
 /** Milliseconds without any octet after which a transfer that was going on has stopped. */
 const stalledAfter = 10_000;
 
-/**
- * A wait is over after so many timers, one after the other, and not with one: when this process was held up, what came meanwhile is
- * read before the next of them.
- */
-const waitSlices = 8;
-
 /** In which a piece that is written gets into a packet of its own, and what came meanwhile is read. */
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
@@ -79,8 +74,8 @@ export class Session {
   #masks = Buffer.alloc(0);
   #masksUsed = 0;
   readonly #watchers = new Set<() => void>();
-  /** Goes up whenever octets come, or are taken. */
-  #activity = 0;
+  /** Waits that begin anew whenever octets come, or are taken. */
+  readonly #waits = new Set<Patience>();
 
   #localClose: CloseStatus | null = null;
   #remoteClose: CloseStatus | null = null;
@@ -238,31 +233,30 @@ export class Session {
   }
 
   /**
-   * Waits until the condition holds, at most so many milliseconds: from now on, or, with `sinceActivity`, since octets came or went.
-   * Returns whether it holds. Conditions are looked at whenever something has come or changed.
+   * Waits until the condition holds, at most so many milliseconds ({@link Patience}): from now on, or, with `sinceActivity`, since octets
+   * came or went. Returns whether the condition holds. Conditions are looked at whenever something has come or changed.
    */
   until(condition: () => boolean, milliseconds: number, { sinceActivity = false } = {}): Promise<boolean> {
     if (condition()) return Promise.resolve(true);
     return new Promise((resolve) => {
-      let left = waitSlices;
-      let activity = this.#activity;
       const finish = (holds: boolean) => {
-        clearInterval(timer);
+        patience.stop();
         this.#watchers.delete(watcher);
+        this.#waits.delete(patience);
         resolve(holds);
       };
       const watcher = () => {
         if (condition()) finish(true);
       };
-      const tick = () => {
-        const isActive = sinceActivity && this.#activity !== activity;
-        activity = this.#activity;
-        left = isActive ? waitSlices : left - 1;
-        if (left === 0) finish(condition());
-      };
-      const timer = setInterval(tick, milliseconds / waitSlices);
+      const patience = new Patience(milliseconds, () => finish(condition()));
+      if (sinceActivity) this.#waits.add(patience);
       this.#watchers.add(watcher);
     });
+  }
+
+  /** Octets have come, or were taken. */
+  #isActive(): void {
+    for (const patience of this.#waits) patience.restart();
   }
 
   /** Waits until so many events are there, while what comes is the beginning of one of the lists. Returns whether they are. */
@@ -369,7 +363,7 @@ export class Session {
         this.abandon('the peer stopped reading');
         return false;
       }
-      this.#activity++;
+      this.#isActive();
     }
     return true;
   }
@@ -379,7 +373,7 @@ export class Session {
   }
 
   #read(octets: Buffer): void {
-    this.#activity++;
+    this.#isActive();
     if (this.#violation !== null || this.#abandoned !== null) return;
     this.#recorder.received(octets);
     try {

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { Patience } from '../patience.ts';
 import { headLength, OpeningError } from './http-head.ts';
 
 /** A head of HTTP, and the octets that came behind it. */
@@ -16,7 +17,7 @@ export function readHead(socket: Socket, milliseconds: number): Promise<ReadHead
   return new Promise((resolve, reject) => {
     let octets = Buffer.alloc(0);
     const stop = () => {
-      clearTimeout(timer);
+      patience.stop();
       socket.pause();
       socket.off('data', onData).off('end', onEnd).off('error', onError).off('close', onEnd);
     };
@@ -24,9 +25,8 @@ export function readHead(socket: Socket, milliseconds: number): Promise<ReadHead
       stop();
       reject(error);
     };
-    const timer = setTimeout(
-      () => fail(new OpeningError(`the peer did not finish its handshake in ${milliseconds / 1000} s`, 'late')),
-      milliseconds,
+    const patience = new Patience(milliseconds, () =>
+      fail(new OpeningError(`the peer did not finish its handshake in ${milliseconds / 1000} s`, 'late')),
     );
     const onEnd = () => {
       const came = octets.length === 0 ? 'nothing came' : `${octets.length} octets came`;
