@@ -8,6 +8,7 @@ export default defineConfig({
     // Only a test that hangs reaches these limits, also on a machine that is busy with other things.
     testTimeout: 300_000,
     hookTimeout: 300_000,
+    expect: { poll: { interval: 10, timeout: 240_000 } },
     coverage: {
       provider: 'v8',
       include: ['src/**/*.ts'],

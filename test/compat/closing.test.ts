@@ -2,12 +2,13 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import * as net from 'node:net';
 import { setImmediate as immediate } from 'node:timers/promises';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { WebSocket } from '../../src/index.ts';
 import { acceptFor, rawServer, switching } from '../client/raw-server.ts';
 import { fromClient, fromServer } from '../support/from-client.ts';
 import { closed, record } from '../support/life.ts';
 import { connectPair, hex, type Implementation, implementations, listen, rawClient } from '../support/peers.ts';
+import { until } from '../support/until.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: what programs pass, whatever its type
 type Anything = any;
@@ -307,7 +308,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
       const log = record(socket);
       socket.pause();
       raw.write(Buffer.concat([fromClient(1, 'a'), end === 'close' ? fromClient(8, hex('03 e8')) : Buffer.alloc(0)]));
-      await vi.waitUntil(() => stream().readableLength >= 7, { interval: 1 });
+      await until(() => stream().readableLength >= 7);
       if (end === 'close') socket.close(1001);
       else raw.resetAndDestroy();
       await closed(socket);

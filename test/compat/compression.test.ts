@@ -3,13 +3,14 @@ import { type IncomingMessage, request } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { deflateRawSync, inflateRawSync, constants as zlib } from 'node:zlib';
 import fc from 'fast-check';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { InflateError, type WebSocket } from '../../src/index.ts';
 import { server as rawServer, switching } from '../client/raw-server.ts';
 import { areTurnsFree, compressed, deflated, deflatedFrame } from '../support/deflating.ts';
 import { fromClient } from '../support/from-client.ts';
 import { closed } from '../support/life.ts';
 import { connectPair, hex, type Implementation, implementations, listen, type Peers } from '../support/peers.ts';
+import { eventually } from '../support/until.ts';
 
 const { goodwire, ws } = implementations;
 const both = Object.entries(implementations).map(([name, by]) => ({ name, by }));
@@ -107,8 +108,8 @@ async function sent(by: Implementation, perMessageDeflate: object, send: (served
   const { socket, served, octets } = await raw(peers);
   send(served);
   served.close();
-  await vi.waitFor(() => expect(framesIn(octets()).length).toBeGreaterThan(1));
-  await vi.waitFor(() => expect(framesIn(octets()).at(-1)!.payload.length).toBe(0));
+  await eventually(() => expect(framesIn(octets()).length).toBeGreaterThan(1));
+  await eventually(() => expect(framesIn(octets()).at(-1)!.payload.length).toBe(0));
   socket.destroy();
   return framesIn(octets()).slice(0, -1);
 }
@@ -220,10 +221,7 @@ describe('between the two', () => {
         const expected = messages.map(({ length, seed, binary }) => [Buffer.from(text(length, seed)), binary] as const);
         for (const [i, [data, binary]] of expected.entries())
           send(client, data, binary, messages[i]!.compress, messages[i]!.fragments);
-        await vi.waitFor(() => expect([failure, received.length]).toEqual([undefined, messages.length]), {
-          timeout: 10_000,
-          interval: 2,
-        });
+        await eventually(() => expect([failure, received.length]).toEqual([undefined, messages.length]));
         expect(received.every(([data, binary], i) => binary === expected[i]![1] && data.equals(expected[i]![0]))).toBe(
           true,
         );
@@ -372,7 +370,7 @@ describe.each(both)('$name', ({ by }) => {
     const errors: (Error | undefined)[] = [];
     client.send('x'.repeat(1_000_000), (error) => errors.push(error));
     client.terminate();
-    await vi.waitFor(() => expect(errors.length).toBe(1));
+    await eventually(() => expect(errors.length).toBe(1));
     expect(errors[0]?.message).toBe('The socket was closed while data was being compressed');
   });
 });
@@ -528,10 +526,10 @@ describe('where they differ:', () => {
         served.pause();
       });
       socket.write(compressed('x'.repeat(300_000)));
-      await vi.waitFor(() => expect(isPaused).toBe(true));
+      await eventually(() => expect(isPaused).toBe(true));
       // Long enough for the one, and no matter for the other.
       if (by === goodwire) {
-        await vi.waitFor(() => expect(areTurnsFree()).toBe(true));
+        await eventually(() => expect(areTurnsFree()).toBe(true));
         isPaused = false;
         served.resume();
       }

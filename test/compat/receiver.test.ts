@@ -9,6 +9,7 @@ import { rawServer, switching } from '../client/raw-server.ts';
 import { memoryInUse } from '../frame/allocations.ts';
 import { hex, implementations, listen, rawClient } from '../support/peers.ts';
 import { captureUncaught } from '../support/uncaught.ts';
+import { until } from '../support/until.ts';
 
 type Options = NonNullable<ConstructorParameters<typeof Receiver>[0]>;
 
@@ -659,7 +660,7 @@ describe.each(Object.entries(implementations))('the limits on parts, of a WebSoc
     for (const chunk of chunks) {
       const read = served._socket.bytesRead;
       raw.write(hex(chunk));
-      await vi.waitUntil(() => served._socket.bytesRead > read || error.mock.calls.length > 0, { interval: 1 });
+      await until(() => served._socket.bytesRead > read || error.mock.calls.length > 0);
     }
     expect((await answer)[0]).toEqual(hex('88 02 03 f0'));
     raw.end();
@@ -685,7 +686,7 @@ describe.each(Object.entries(implementations))('the limits on parts, of a WebSoc
     for (const chunk of chunks) {
       const read = _socket.bytesRead;
       socket.write(hex(chunk));
-      await vi.waitUntil(() => _socket.bytesRead > read || error.mock.calls.length > 0, { interval: 1 });
+      await until(() => _socket.bytesRead > read || error.mock.calls.length > 0);
     }
     const [frame] = await answer;
     expect(frame.subarray(0, 2)).toEqual(hex('88 82'));
@@ -708,9 +709,9 @@ describe.each(Object.entries(implementations))('the limits on parts, of a WebSoc
     for (const chunk of ['81 03', '61', '62', '63 81 03 64', '65', '66']) {
       const read = _socket.bytesRead;
       socket.write(hex(chunk));
-      await vi.waitUntil(() => _socket.bytesRead > read, { interval: 1 });
+      await until(() => _socket.bytesRead > read);
     }
-    await vi.waitUntil(() => seen.length === 2, { interval: 1 });
+    await until(() => seen.length === 2);
     expect(seen).toEqual(['abc', 'def']);
     client.terminate();
     await once(client, 'close');

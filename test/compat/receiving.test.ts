@@ -3,6 +3,7 @@ import { describe, expect, test, vi } from 'vitest';
 import type { WebSocket } from '../../src/index.ts';
 import { fromClient } from '../support/from-client.ts';
 import { connectPair, hex, implementations, listen, rawClient } from '../support/peers.ts';
+import { until } from '../support/until.ts';
 
 /** What came as which type, readable. */
 async function described(data: unknown): Promise<string> {
@@ -51,9 +52,9 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     );
     const large = fromClient(2, 'x'.repeat(5000));
     raw.write(large.subarray(0, 100));
-    await vi.waitUntil(() => emitted.length === 6, { interval: 1 });
+    await until(() => emitted.length === 6);
     raw.write(large.subarray(100));
-    await vi.waitUntil(() => emitted.length === 7, { interval: 1 });
+    await until(() => emitted.length === 7);
     const texts = { at1: 'string text text', at5: 'string text ab' };
     expect(await Promise.all(emitted.map(described))).toEqual([
       expected[0],

@@ -6,6 +6,7 @@ import { describe, expect, test, vi } from 'vitest';
 import * as ws from 'ws';
 import type * as goodwire from '../../src/index.ts';
 import { PerMessageDeflate, Receiver, Sender } from '../../src/index.ts';
+import { until } from '../support/until.ts';
 
 // The types of ws do not have these classes.
 const { Sender: WsSender } = ws as unknown as typeof goodwire;
@@ -161,7 +162,7 @@ test('both Senders write the same octets for the same calls, and answer them in 
                 answers.push(`threw ${i} ${(error as Error).message}`);
               }
             }
-            await vi.waitUntil(() => answers.length === calls.length, { interval: 1 });
+            await until(() => answers.length === calls.length);
             return { octets: socket.octets, answers, bufferedBytes: sender._bufferedBytes };
           }),
         );
@@ -199,7 +200,7 @@ describe.each(both)('a Sender of %s', (_name, By) => {
     sender.ping(Buffer.from('p'), false);
     sender.pong('q', true);
     sender.close(1000, 'x', true, sent);
-    await vi.waitUntil(() => sent.mock.calls.length === 2, { interval: 1 });
+    await until(() => sent.mock.calls.length === 2);
     const frames = ['818201020304696b', '020161', '800162', '890170', '8a810102030470', '88830102030402ea7b'];
     expect(socket.octets).toBe(frames.join(''));
     expect(sender._socket).toBe(socket);
@@ -241,7 +242,7 @@ describe.each(both)('a Sender of %s', (_name, By) => {
     sender.pong('z', false, sent);
     expect(sender._bufferedBytes).toBe(4 + 5 + 4 + 1);
     sender.close(1000, '', false, sent);
-    await vi.waitUntil(() => sent.mock.calls.length === 3, { interval: 1 });
+    await until(() => sent.mock.calls.length === 3);
     const frames = ['before', 'blob', 'after', 'ping'].map((one) => Buffer.from(one).toString('hex'));
     expect(socket.octets).toBe(`8106${frames[0]}8204${frames[1]}8105${frames[2]}8904${frames[3]}8a017a880203e8`);
     expect(sender._bufferedBytes).toBe(0);
@@ -254,7 +255,7 @@ describe.each(both)('a Sender of %s', (_name, By) => {
     const blob = Object.assign(new Blob(['x']), { arrayBuffer: () => Promise.reject(new Error('unreadable')) });
     const failed = vi.fn();
     sender.send(blob, binary, failed);
-    await vi.waitUntil(() => onerror.mock.calls.length === 1 && failed.mock.calls.length === 1, { interval: 1 });
+    await until(() => onerror.mock.calls.length === 1 && failed.mock.calls.length === 1);
     expect([failed, onerror].map((mock) => mock.mock.calls[0]?.[0]?.message)).toEqual(['unreadable', 'unreadable']);
   });
 
@@ -265,7 +266,7 @@ describe.each(both)('a Sender of %s', (_name, By) => {
     sender.send(new Blob(['x']), binary, failed);
     sender.send('behind', text, failed);
     socket.destroy();
-    await vi.waitUntil(() => failed.mock.calls.length === 2, { interval: 1 });
+    await until(() => failed.mock.calls.length === 2);
     for (const [error] of failed.mock.calls)
       expect(error.message).toBe('The socket was closed while the blob was being read');
     expect(socket.octets).toBe('');
@@ -277,7 +278,7 @@ describe.each(both)('a Sender of %s', (_name, By) => {
     const sent = vi.fn();
     sender.sendFrame([Buffer.from('aa'), Buffer.from('bb')], sent);
     sender.sendFrame([Buffer.from('cc')], sent);
-    await vi.waitUntil(() => sent.mock.calls.length === 2, { interval: 1 });
+    await until(() => sent.mock.calls.length === 2);
     expect(socket.octets).toBe(Buffer.from('aabbcc').toString('hex'));
   });
 
@@ -306,7 +307,7 @@ describe.each(both)('a Sender of %s', (_name, By) => {
       sender.send(new Blob(['b']), { ...compressed, binary: true });
       sender.ping('p', false, sent);
       expect(socket.octets).toBe('');
-      await vi.waitUntil(() => sent.mock.calls.length === 2, { interval: 1 });
+      await until(() => sent.mock.calls.length === 2);
       const written = Buffer.from(socket.octets, 'hex').toString('latin1');
       expect(written).toBe('\xc1\x05<one>\x81\x05plain\x41\x03<tw\x80\x03<o>\xc2\x03<b>\x89\x01p');
       expect(sender._bufferedBytes).toBe(0);
@@ -319,7 +320,7 @@ describe.each(both)('a Sender of %s', (_name, By) => {
       const sent = vi.fn();
       sender.send('1234', compressed, sent);
       sender.send('12345', compressed, sent);
-      await vi.waitUntil(() => sent.mock.calls.length === 2, { interval: 1 });
+      await until(() => sent.mock.calls.length === 2);
       expect(Buffer.from(socket.octets, 'hex').toString('latin1')).toBe('\x81\x041234\xc1\x07<12345>');
     });
 
@@ -330,7 +331,7 @@ describe.each(both)('a Sender of %s', (_name, By) => {
       sender.send('one', compressed, failed);
       sender.send('two', compressed, failed);
       socket.destroy();
-      await vi.waitUntil(() => failed.mock.calls.length === 2, { interval: 1 });
+      await until(() => failed.mock.calls.length === 2);
       for (const [error] of failed.mock.calls) {
         expect(error.message).toBe('The socket was closed while data was being compressed');
       }
@@ -344,7 +345,7 @@ describe('a Sender of goodwire', () => {
     const sender = new Sender(socket);
     sender.send(new Blob(['b']), binary);
     for (let i = 0; i < 20_000; i++) sender.ping();
-    await vi.waitUntil(() => sender._state === 0, { interval: 1 });
+    await until(() => sender._state === 0);
     await immediate();
     expect(socket.octets).toHaveLength(2 * (3 + 40_000));
   });
@@ -359,7 +360,7 @@ describe('a Sender of goodwire', () => {
     const failed = vi.fn();
     sender.send('a', { ...text, compress: true }, failed);
     sender.send('b', text);
-    await vi.waitUntil(() => failed.mock.calls.length === 1, { interval: 1 });
+    await until(() => failed.mock.calls.length === 1);
     expect(failed.mock.calls[0]?.[0]?.message).toBe('no memory');
     expect(socket.octets).toBe('810162');
   });
@@ -374,7 +375,7 @@ describe('a Sender of goodwire', () => {
     const sender = new Sender(new Sink());
     sender.sendFrame([]);
     sender.sendFrame([], sent);
-    await vi.waitUntil(() => sent.mock.calls.length === 1, { interval: 1 });
+    await until(() => sent.mock.calls.length === 1);
     expect(sent.mock.calls).toEqual([[]]);
   });
 
@@ -393,7 +394,7 @@ describe('a Sender of goodwire', () => {
     sender.send(third, binary);
     second.fill('x');
     third.fill('x');
-    await vi.waitUntil(() => sender._state === 0, { interval: 1 });
+    await until(() => sender._state === 0);
     expect(String(first)).toBe('aaaa');
     expect(socket.octets).toBe('c2840102030460636265c20462626262820463636363');
   });
@@ -413,7 +414,7 @@ describe('a Sender of goodwire', () => {
     const told = vi.fn();
     sender.onerror = (error) => told('onerror', error.message);
     sender.send(data as string, { ...text, compress: true, mask: true }, (error) => told('callback', error?.message));
-    await vi.waitUntil(() => told.mock.calls.length === 2, { interval: 1 });
+    await until(() => told.mock.calls.length === 2);
     expect(told.mock.calls).toEqual([
       ['callback', 'out of order'],
       ['onerror', 'out of order'],
@@ -435,7 +436,7 @@ describe('a Sender of goodwire', () => {
     const told = vi.fn();
     sender.onerror = told;
     sender.send('a', { ...text, compress: true }, told);
-    await vi.waitUntil(() => told.mock.calls.length > 0, { interval: 1 });
+    await until(() => told.mock.calls.length > 0);
     await immediate();
     expect(told.mock.calls.map(([error]) => error ?? null)).toEqual([null]);
     expect([socket.octets, sender._state, sender._bufferedBytes]).toEqual(['c10131', 0, 0]);
@@ -446,7 +447,7 @@ describe('a Sender of goodwire', () => {
     const sender = new Sender(socket, failing(fails));
     sender.send(new Blob(['a']), { ...binary, compress: true });
     sender.send('b', text);
-    await vi.waitUntil(() => sender._state === 0, { interval: 1 });
+    await until(() => sender._state === 0);
     expect([socket.octets, sender._bufferedBytes]).toEqual(['', 0]);
   });
 
@@ -472,13 +473,13 @@ describe('a Sender of goodwire', () => {
     const sent = vi.fn();
     const sender = new Sender(socket, { 'permessage-deflate': twice });
     sender.send('a', { ...text, compress: true }, sent);
-    await vi.waitUntil(() => sent.mock.calls.length === 1, { interval: 1 });
+    await until(() => sent.mock.calls.length === 1);
     await immediate();
     expect([socket.octets, sender._bufferedBytes, sent.mock.calls.length]).toEqual(['c10131', 0, 1]);
     const never = { compress: (_data: unknown, _fin: boolean, callback: (error: null) => void) => callback(null) };
     const failed = vi.fn();
     new Sender(socket, { 'permessage-deflate': never }).send('a', { ...text, compress: true }, failed);
-    await vi.waitUntil(() => failed.mock.calls.length === 1, { interval: 1 });
+    await until(() => failed.mock.calls.length === 1);
     expect(failed.mock.calls[0]?.[0]?.message).toBe('The extension compressed a message to nothing');
   });
 

@@ -5,6 +5,7 @@ import type { WebSocket } from '../../src/index.ts';
 import { fromClient, fromServer } from '../support/from-client.ts';
 import { connectPair, hex, implementations, listen, rawClient } from '../support/peers.ts';
 import { captureUncaught } from '../support/uncaught.ts';
+import { until } from '../support/until.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: what programs pass, whatever its type
 type Anything = any;
@@ -138,7 +139,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, impl
     const last = new Promise((resolve) => send(Buffer.from('i'), resolve));
     expect((await last) ?? undefined).toBeUndefined();
     const expected = hex('81 01 61  81 01 62  81 01 63  81 01 64  82 01 65  81 01 66  01 01 67  00 01 68  80 01 69');
-    await vi.waitUntil(() => Buffer.concat(octets).length >= expected.length, { interval: 1 });
+    await until(() => Buffer.concat(octets).length >= expected.length);
     expect(Buffer.concat(octets)).toEqual(expected);
   });
 

@@ -21,6 +21,7 @@ import {
 } from '../server/support.ts';
 import { implementations } from '../support/peers.ts';
 import { captureUncaught } from '../support/uncaught.ts';
+import { eventually } from '../support/until.ts';
 
 describe.each(Object.entries(implementations))('a server of %s', (_name, by) => {
   test('tells of a connection in one order, on the server and in the class of the socket', async () => {
@@ -266,7 +267,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
       socket.removeAllListeners();
       client.close();
       await once(client, 'close');
-      await vi.waitFor(() => expect(socket.readyState).toBe(3), { interval: 1 });
+      await eventually(() => expect(socket.readyState).toBe(3));
       expect([...served.server.clients]).toEqual([socket]);
     });
 
@@ -346,7 +347,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
       using uncaught = captureUncaught();
       await using taken = await serve(by);
       const server = new by.WebSocketServer({ port: taken.port, host: '127.0.0.1' });
-      await vi.waitFor(() => expect(uncaught.exceptions).toHaveLength(1), { interval: 1 });
+      await eventually(() => expect(uncaught.exceptions).toHaveLength(1));
       expect(uncaught.exceptions[0]).toMatchObject({ code: 'EADDRINUSE' });
       server.close();
     });

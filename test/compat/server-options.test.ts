@@ -17,9 +17,9 @@ import {
   textFrame,
 } from '../server/support.ts';
 import { implementations } from '../support/peers.ts';
+import { eventually } from '../support/until.ts';
 
 const noHead = Buffer.alloc(0);
-const soon = { timeout: 2000, interval: 1 };
 
 /** What a socket that a server accepted on a stream in memory tells. */
 function tell(websocket: WebSocket): unknown[] {
@@ -223,7 +223,7 @@ describe.each(Object.entries(implementations))('the options of a server of %s', 
       using accepted = accept({ maxPayload });
       const told = tell(accepted.websocket);
       accepted.stream.push(Buffer.from(textFrame('two'), 'latin1'));
-      await vi.waitFor(() => expect(told).toEqual([isStopped ? 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' : 'two']), soon);
+      await eventually(() => expect(told).toEqual([isStopped ? 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' : 'two']));
     });
 
     test('tells the client 1009', async () => {
@@ -244,7 +244,7 @@ describe.each(Object.entries(implementations))('the options of a server of %s', 
     const told = tell(accepted.websocket);
     const head = accepted.stream.octets().length;
     accepted.stream.push(Buffer.from([0x89, 0x80, 0, 0, 0, 0]));
-    await vi.waitFor(() => expect(told).toEqual(['ping']), soon);
+    await eventually(() => expect(told).toEqual(['ping']));
     await new Promise(setImmediate);
     expect(accepted.stream.octets().subarray(head)).toEqual(Buffer.from(answer.replace(' ', ''), 'hex'));
   });
@@ -260,7 +260,7 @@ describe.each(Object.entries(implementations))('the options of a server of %s', 
       process.nextTick(() => order.push(`tick ${data}`));
     });
     accepted.stream.push(Buffer.from(textFrame('one') + textFrame('two'), 'latin1'));
-    await vi.waitFor(() => expect(order).toEqual(expected), soon);
+    await eventually(() => expect(order).toEqual(expected));
   });
 
   test.each<[boolean, unknown]>([
@@ -270,7 +270,7 @@ describe.each(Object.entries(implementations))('the options of a server of %s', 
     using accepted = accept({ skipUTF8Validation });
     const told = tell(accepted.websocket);
     accepted.stream.push(Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0xff]));
-    await vi.waitFor(() => expect(told).toEqual([expected]), soon);
+    await eventually(() => expect(told).toEqual([expected]));
   });
 
   test('closeTimeout cuts off a peer that does not answer a close frame', async () => {

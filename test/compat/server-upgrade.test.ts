@@ -25,6 +25,7 @@ import {
 } from '../server/support.ts';
 import { implementations } from '../support/peers.ts';
 import { captureUncaught } from '../support/uncaught.ts';
+import { eventually } from '../support/until.ts';
 
 const noHead = Buffer.alloc(0);
 const switching = [
@@ -462,7 +463,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
         client.write(requestText());
         const { socket } = await request;
         leave(client);
-        await vi.waitFor(() => expect(socket.readable && !socket.destroyed).toBe(false), { interval: 1 });
+        await eventually(() => expect(socket.readable && !socket.destroyed).toBe(false));
         answer(isAllowed);
         if (!socket.closed) await once(socket, 'close');
         client.destroy();
@@ -495,7 +496,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       client.write(requestText() + textFrame('with the request'), 'latin1');
       const socket = await socketOf;
       client.write(textFrame('meanwhile'), 'latin1');
-      await vi.waitFor(() => expect(socket.readableLength).toBeGreaterThan(0), { interval: 1 });
+      await eventually(() => expect(socket.readableLength).toBeGreaterThan(0));
       answer(true);
       client.write(textFrame('afterwards'), 'latin1');
       await last;
@@ -566,7 +567,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       const closed = new Promise((resolve) => {
         given.httpServer.on('upgrade', async (request, stream, head) => {
           expect(head.length).toBe(textFrame('with the request').length);
-          await vi.waitFor(() => expect(stream.readableLength).toBe(textFrame('meanwhile').length), { interval: 1 });
+          await eventually(() => expect(stream.readableLength).toBe(textFrame('meanwhile').length));
           server.handleUpgrade(request, stream, head, (websocket) => {
             websocket.on('message', (data) => messages.push(String(data)));
             websocket.on('close', resolve);
@@ -598,7 +599,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       const [request, stream, head] = await upgraded;
       stream.on('error', () => {});
       leave(client);
-      await vi.waitFor(() => expect(stream.readable).toBe(false), { interval: 1 });
+      await eventually(() => expect(stream.readable).toBe(false));
       server.handleUpgrade(request, stream, head, callback);
       expect(stream.destroyed).toBe(true);
       await settle();

@@ -11,6 +11,7 @@ import type { WebSocket } from '../../src/index.ts';
 import { createWebSocketStream } from '../../src/websocket/create-websocket-stream.ts';
 import { fromClient } from '../support/from-client.ts';
 import { connectPair, type Implementation, implementations, listen, rawClient } from '../support/peers.ts';
+import { until } from '../support/until.ts';
 
 interface Streams {
   readonly of: Implementation;
@@ -85,8 +86,6 @@ const messagesOf = (socket: WebSocket): [string, boolean][] => {
   socket.on('message', (data, isBinary) => messages.push([(data as Buffer).toString('latin1'), isBinary]));
   return messages;
 };
-
-const until = (condition: () => boolean) => vi.waitUntil(condition, { interval: 1, timeout: 20_000 });
 
 /** All that comes until the end. */
 async function collect(stream: Readable): Promise<Buffer> {

@@ -1,6 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { type Browser, chromium } from 'playwright-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
 
 const names = ['chromium', 'chromium-browser', 'google-chrome'];
 
@@ -19,10 +19,21 @@ function isExecutable(path: string): boolean {
   }
 }
 
+/** Milliseconds. Less than a test may take, so that a hang is reported with what was waited for. */
+const limit = 240_000;
+
+/** Opens a page that waits as long as a test may take. */
+export async function openPage(browser: Browser): Promise<Page> {
+  const page = await browser.newPage();
+  page.setDefaultTimeout(limit);
+  return page;
+}
+
 /** Starts a Chromium without a window that makes no connection of its own. */
 export function launchChromium(executablePath: string): Promise<Browser> {
   return chromium.launch({
     executablePath,
+    timeout: limit,
     args: [
       '--headless',
       '--no-sandbox',

@@ -1,7 +1,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { freePort } from '../support/free-port.ts';
-import { findChromium, launchChromium } from './chromium.ts';
+import { findChromium, launchChromium, openPage } from './chromium.ts';
 import { type Program, start } from './program.ts';
 
 const executablePath = findChromium();
@@ -42,7 +42,7 @@ describe.skipIf(!executablePath)('the market of npm start, in Chromium', () => {
 
   /** A window of its own. */
   async function open(): Promise<Page> {
-    const page = await browser.newPage();
+    const page = await openPage(browser);
     pages.push(page);
     page.on('pageerror', (error) => complaints.push(String(error)));
     page.on('console', (message) => {
@@ -87,9 +87,7 @@ describe.skipIf(!executablePath)('the market of npm start, in Chromium', () => {
     const page = await open();
     await subscribe(page, 'prices/pear', 'EUR');
     const chart = card(page, 'prices/pear', 'EUR').locator('polyline');
-    await expect
-      .poll(async () => (await chart.getAttribute('points'))?.split(' ').length ?? 0, { timeout: 15_000 })
-      .toBeGreaterThan(4);
+    await expect.poll(async () => (await chart.getAttribute('points'))?.split(' ').length ?? 0).toBeGreaterThan(4);
     await page.getByRole('button', { name: 'Ask the market' }).click();
     await page.getByText(/^The market has: prices\/pear in EUR \(prices\/pear at \d+\)\.$/).waitFor();
     await page.getByRole('button', { name: 'Unsubscribe from prices/pear in EUR' }).click();
@@ -115,12 +113,10 @@ describe.skipIf(!executablePath)('the market of npm start, in Chromium', () => {
     await program.exit;
     await page.locator('#link[data-state=waiting], #link[data-state=connecting]').waitFor();
     await serve();
-    await page.locator('#link[data-state=open]').waitFor({ timeout: 25_000 });
+    await page.locator('#link[data-state=open]').waitFor();
     await page.locator('#reconnects', { hasText: '1' }).waitFor();
     const before = Number(await page.locator('#items').textContent());
-    await expect
-      .poll(async () => Number(await page.locator('#items').textContent()), { timeout: 15_000 })
-      .toBeGreaterThan(before);
+    await expect.poll(async () => Number(await page.locator('#items').textContent())).toBeGreaterThan(before);
     await value.waitFor();
     // The new server cannot know what the old one had: that is told, and not passed over.
     await page.locator('#log li.event', { hasText: 'items are missing (not-recovered)' }).waitFor();

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { findChromium, launchChromium } from './chromium.ts';
+import { findChromium, launchChromium, openPage } from './chromium.ts';
 import { type Site, startSite } from './program.ts';
 
 const MIB = 1024 * 1024;
@@ -35,15 +35,15 @@ describe.skipIf(!executablePath)('the page, in Chromium', () => {
   });
 
   beforeEach(async () => {
-    page = await openPage(site);
+    page = await visit(site);
   });
 
   afterEach(async () => {
     await page.close();
   });
 
-  async function openPage({ page: address }: Site): Promise<Page> {
-    const opened = await browser.newPage();
+  async function visit({ page: address }: Site): Promise<Page> {
+    const opened = await openPage(browser);
     complaints = [];
     opened.on('pageerror', (error) => complaints.push(String(error)));
     opened.on('console', (message) => {

@@ -26,10 +26,11 @@ export function start(script: string, env: Record<string, string> = {}, args: re
     cwd: root,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    // Otherwise a program that a failing test forgets would outlive the tests.
-    timeout: 600_000,
-    killSignal: 'SIGKILL',
   });
+  // Otherwise a program that a failing test forgets would outlive the tests.
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
+  child.once('exit', () => process.off('exit', kill));
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -1,8 +1,9 @@
 import { Duplex } from 'node:stream';
 import { setImmediate as immediate } from 'node:timers/promises';
-import { expect, vi } from 'vitest';
+import { expect } from 'vitest';
 import { WebSocket } from '../../src/index.ts';
 import { areTurnsFree, noTakeover, takeover } from './deflating.ts';
+import { eventually } from './until.ts';
 
 /** Goes to zlib's threads, to be compressed and to be inflated. */
 export const large = 'The quick brown fox. '.repeat(20_000);
@@ -58,8 +59,5 @@ export async function turns(count = 20): Promise<void> {
   for (let i = 0; i < count; i++) await immediate();
 }
 
-/** Until something holds. */
-export const until = (check: () => void) => vi.waitFor(check, { timeout: 20_000, interval: 5 });
-
-/** Until nothing uses zlib's threads any more. */
-export const idle = () => until(() => expect(areTurnsFree()).toBe(true));
+/** Resolves once nothing uses zlib's threads any more. */
+export const idle = () => eventually(() => expect(areTurnsFree()).toBe(true));

@@ -7,6 +7,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { WebSocket } from '../../src/index.ts';
 import { fromClient, fromServer } from '../support/from-client.ts';
 import { connectPair, hex, implementations, listen, type Peers, rawClient, type Wire } from '../support/peers.ts';
+import { until } from '../support/until.ts';
 
 const { goodwire } = implementations;
 const megabyte = 1_000_000;
@@ -94,7 +95,7 @@ describe.each(['tcp', 'tls', 'memory'] as const)('a reader that stalls, over %s'
     const last = fromServer(1, 'last');
     const received = await read(raw, octets + last.length);
     expect(received.equals(Buffer.concat([...expected, last]))).toBe(true);
-    await vi.waitUntil(() => callback.mock.calls.length > 0, { interval: 1 });
+    await until(() => callback.mock.calls.length > 0);
     expect(callback).toHaveBeenCalledExactlyOnceWith();
     expect(served.bufferedAmount).toBe(0);
   });
@@ -116,7 +117,7 @@ describe('a flood of pings from a peer that does not read', () => {
     const flood = Buffer.concat(Array.from({ length: 1000 }, (_, i) => fromClient(9, `${i}`.padStart(100, '.'))));
     for (let i = 0; i < count / 1000; i++) if (!raw.write(flood)) await once(raw, 'drain');
     raw.write(fromClient(9, 'latest'));
-    await vi.waitUntil(() => pings === count + 1, { interval: 5, timeout: 20_000 });
+    await until(() => pings === count + 1);
     // One chunk may be under way when the congestion is noticed; 20 MB of pongs would be owed.
     expect(served.bufferedAmount - before).toBeLessThan(200_000);
     const latest = fromServer(10, 'latest');
@@ -233,7 +234,7 @@ describe('pause()', () => {
     }
     for (const end of ends) expect(end.bufferedAmount).toBeGreaterThan(megabyte);
     for (const end of ends) end.resume();
-    await vi.waitUntil(() => sizes.every((size) => size === 20 * megabyte), { interval: 5, timeout: 10_000 });
+    await until(() => sizes.every((size) => size === 20 * megabyte));
     for (const end of ends) expect(end.bufferedAmount).toBe(0);
   });
 

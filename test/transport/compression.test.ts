@@ -3,22 +3,13 @@ import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { PreparedMessage, WebSocket } from '../../src/index.ts';
 import { TransportSettings } from '../../src/transport/transport.ts';
-import {
-  agreements,
-  idle,
-  type Loose,
-  large,
-  largeInBrief,
-  record,
-  serve,
-  turns,
-  until,
-} from '../support/compressing.ts';
+import { agreements, idle, type Loose, large, largeInBrief, record, serve, turns } from '../support/compressing.ts';
 import { compressed, holdTurn, noTakeover, takeover } from '../support/deflating.ts';
 import { fromClient } from '../support/from-client.ts';
 import { closed } from '../support/life.ts';
 import { connectPair, hex, implementations, listen, memoryPair, rawClient } from '../support/peers.ts';
 import { captureUncaught } from '../support/uncaught.ts';
+import { eventually } from '../support/until.ts';
 
 const { goodwire } = implementations;
 const nothing = Buffer.alloc(0);
@@ -84,7 +75,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
     {
       using _ = holdTurn();
       client.send('a'.repeat(16_384));
-      await until(() => expect(log).toEqual(['message aaaaaaaaa (16384)']));
+      await eventually(() => expect(log).toEqual(['message aaaaaaaaa (16384)']));
       client.send('a'.repeat(16_385));
       client.send('not compressed', { compress: false });
       client.ping('ping');
@@ -92,7 +83,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
       expect(log.length).toBe(1);
       expect(client.bufferedAmount).toBe(16_385 + 14 + 4);
     }
-    await until(() =>
+    await eventually(() =>
       expect(log.slice(1)).toEqual(['message aaaaaaaaa (16385)', 'message not compressed', 'ping ping']),
     );
     client.terminate();
@@ -103,13 +94,13 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
     {
       using _ = holdTurn();
       stream.push(compressed('a'.repeat(262_144)));
-      await until(() => expect(log).toEqual(['message aaaaaaaaa (262144)']));
+      await eventually(() => expect(log).toEqual(['message aaaaaaaaa (262144)']));
       stream.push(compressed('a'.repeat(262_145)));
       stream.push(fromClient(1, 'behind'));
       await turns();
       expect(log.length).toBe(1);
     }
-    await until(() => expect(log.slice(1)).toEqual(['message aaaaaaaaa (262145)', 'message behind']));
+    await eventually(() => expect(log.slice(1)).toEqual(['message aaaaaaaaa (262145)', 'message behind']));
     socket.terminate();
   });
 
@@ -126,7 +117,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
       client.send('small again'),
     ]);
     expect(String(first[0]) === `${large}small${large}${large}`).toBe(true);
-    await until(() => expect(log.length).toBe(2));
+    await eventually(() => expect(log.length).toBe(2));
     expect(log[1]).toBe('message small again');
     client.terminate();
   });
@@ -147,7 +138,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
       'small',
     ];
     for (const message of messages) client.send(message);
-    await until(() => expect(received.length).toBe(messages.length));
+    await eventually(() => expect(received.length).toBe(messages.length));
     expect(received.every((message, i) => message === messages[i])).toBe(true);
     client.terminate();
   });
@@ -167,7 +158,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
     for (const socket of [client, served]) socket.on('error', (error) => received.push(error.message));
     served.on('message', (data) => received.push(String(data)));
     client.send(dictionary.toString());
-    await until(() => expect(received).toEqual([dictionary.toString()]));
+    await eventually(() => expect(received).toEqual([dictionary.toString()]));
     expect(octets).toBeLessThan(dictionary.length);
 
     const messages = [
@@ -178,7 +169,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
       '{"kind":"latitude"}',
     ];
     for (const message of messages) client.send(message);
-    await until(() => expect(received.length).toBe(1 + messages.length));
+    await eventually(() => expect(received.length).toBe(1 + messages.length));
     expect(received.slice(1).every((message, i) => message === messages[i])).toBe(true);
     client.terminate();
   });
@@ -192,7 +183,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
     const { client, served } = memoryPair({ client: options, server: options });
     const log = record(served);
     for (const message of [large, '{"kind":"position","latitude":1}', large]) client.send(message);
-    await until(() => expect(log.length).toBe(3));
+    await eventually(() => expect(log.length).toBe(3));
     expect(log).toEqual([
       `message ${largeInBrief}`,
       'message {"kind":"position","latitude":1}',
@@ -219,7 +210,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
         await turns();
         expect(log).toEqual([]);
       }
-      await until(() => expect(log).toEqual(told));
+      await eventually(() => expect(log).toEqual(told));
       socket.terminate();
     });
 
@@ -235,7 +226,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
       await turns();
       expect(log).toEqual([]);
       socket.resume();
-      await until(() => expect(log).toEqual(told));
+      await eventually(() => expect(log).toEqual(told));
       socket.terminate();
     });
 
@@ -243,11 +234,11 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
       const { stream, socket, log } = serve(both);
       socket.once('message', () => socket.pause());
       stream.push(conversation());
-      await until(() => expect(log).toEqual(told.slice(0, 1)));
+      await eventually(() => expect(log).toEqual(told.slice(0, 1)));
       await turns();
       expect(log.length).toBe(1);
       socket.resume();
-      await until(() => expect(log).toEqual(told));
+      await eventually(() => expect(log).toEqual(told));
       socket.terminate();
     });
 
@@ -382,7 +373,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
         throw new Error('of the listener');
       });
       stream.push(conversation());
-      await until(() => expect(log).toEqual(told));
+      await eventually(() => expect(log).toEqual(told));
       expect(uncaught.exceptions.map(({ message }) => message)).toEqual(['of the listener']);
       socket.terminate();
     });
@@ -400,7 +391,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
       stream.push(
         Buffer.concat([fromClient(1, 'first'), compressed('a'.repeat(2000)), conversation(), conversation()]),
       );
-      await until(() => expect(log).toEqual(['message first', 'message aaaaaaaaa (2000)', ...told, ...told]));
+      await eventually(() => expect(log).toEqual(['message first', 'message aaaaaaaaa (2000)', ...told, ...told]));
       expect(most).toBe(1);
       socket.terminate();
     });
@@ -415,7 +406,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
       client.send(large);
       client.send(large);
       const told = [`message ${largeInBrief}`, 'message answered'];
-      await until(() => expect(log).toEqual([...told, ...told]));
+      await eventually(() => expect(log).toEqual([...told, ...told]));
       client.terminate();
     });
   });
@@ -480,7 +471,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
       }
       await closed(served);
       expect(log).toEqual([`message ${largeInBrief}`, 'message small', 'message blob', 'close 4000 all']);
-      await until(() => expect(calls).toEqual(['large sent', 'small sent', 'blob sent']));
+      await eventually(() => expect(calls).toEqual(['large sent', 'small sent', 'blob sent']));
     });
 
     test("the peer's close frame is answered behind it", async () => {
@@ -496,7 +487,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
       }
       await closed(served);
       expect(log).toEqual([`message ${largeInBrief}`, 'message small', 'message blob', 'close 4000']);
-      await until(() => expect(calls).toEqual(['large sent', 'small sent', 'blob sent']));
+      await eventually(() => expect(calls).toEqual(['large sent', 'small sent', 'blob sent']));
     });
 
     test.each(['terminate', 'reset', 'end'])('%s of the connection fails what waits, each once', async (how) => {
@@ -511,7 +502,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
         else if (how === 'reset') clientStream.destroy(Object.assign(new Error('reset'), { code: 'ECONNRESET' }));
         else clientStream.destroy();
         await closed(client);
-        await until(() => expect(calls.length).toBe(3));
+        await eventually(() => expect(calls.length).toBe(3));
       }
       await idle();
       await turns();
@@ -527,7 +518,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
       client.send(octets);
       client.send(octets.subarray(0, 20));
       octets.fill('-');
-      await until(() => expect(log).toEqual([`message ${largeInBrief}`, `message ${large.slice(0, 20)}`]));
+      await eventually(() => expect(log).toEqual([`message ${largeInBrief}`, `message ${large.slice(0, 20)}`]));
       client.terminate();
     });
   });
@@ -553,7 +544,7 @@ describe('a message that zlib fails to compress', () => {
     send(socket, (error) => errors.push(error));
     socket.send('behind it', (error) => errors.push(error));
     await closed(socket);
-    await until(() => expect(errors.length).toBe(2));
+    await eventually(() => expect(errors.length).toBe(2));
     expect(errors[0]).toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
     expect(errors[1]).toMatchObject({ code: 'ERR_STREAM_DESTROYED' });
     expect(log).toEqual(['error ERR_OUT_OF_RANGE', 'close 1006']);
@@ -583,7 +574,7 @@ test.each([
   socket.send(first, { compress: typeof first === 'string' }, (error) => errors.push(error?.message));
   socket.send('behind it', (error) => errors.push(error?.message));
   socket.terminate();
-  await until(() => expect(errors).toEqual(Array(2).fill(`The socket was closed while ${meanwhile}`)));
+  await eventually(() => expect(errors).toEqual(Array(2).fill(`The socket was closed while ${meanwhile}`)));
 });
 
 test('a prepared message never becomes a fragment of another one, also where it waits', async () => {
@@ -599,7 +590,7 @@ test('a prepared message never becomes a fragment of another one, also where it 
     from.send(new Blob(['first ']), { fin: false }, note('first'));
     from.send(new PreparedMessage('prepared'), note('prepared'));
     from.send('last', { fin: true }, note('last'));
-    await until(() => expect(log).toEqual(['message first last']));
+    await eventually(() => expect(log).toEqual(['message first last']));
     expect(outcomes).toEqual(expect.arrayContaining(['first sent', 'prepared failed', 'last sent']));
   }
   client.terminate();

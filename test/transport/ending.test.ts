@@ -8,6 +8,7 @@ import { rawServer, switching } from '../client/raw-server.ts';
 import { memoryInUse } from '../frame/allocations.ts';
 import { fromClient, fromServer } from '../support/from-client.ts';
 import { connectPair, drain, hex, implementations, listen, memoryPair, rawClient } from '../support/peers.ts';
+import { until } from '../support/until.ts';
 
 const { goodwire } = implementations;
 
@@ -205,8 +206,8 @@ describe('what is left over', () => {
       while (next < total) await once1(next++);
     };
     await Promise.all(Array.from({ length: 50 }, worker));
-    await vi.waitUntil(() => open === 0 && peers.server.clients.size === 0, { interval: 5 });
-    await vi.waitUntil(() => inUse() <= before, { interval: 5 });
+    await until(() => open === 0 && peers.server.clients.size === 0);
+    await until(() => inUse() <= before);
     for (const stream of streams) {
       // Node's own sockets listen to their end.
       expect(['data', 'drain', 'end'].map((event) => stream.listenerCount(event))).toEqual([0, 0, 1]);
@@ -290,7 +291,7 @@ describe('a peer that dies after any octet', () => {
         await closed;
       }
     }
-    await vi.waitUntil(() => closes === connections && peers.server.clients.size === 0, { interval: 2 });
+    await until(() => closes === connections && peers.server.clients.size === 0);
     expect(connections).toBeGreaterThan(40);
     expect(log).toEqual([]);
   });

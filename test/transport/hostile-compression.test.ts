@@ -6,12 +6,13 @@ import { runInNewContext } from 'node:vm';
 import { deflateRawSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import type { WebSocket } from '../../src/index.ts';
-import { agreements, idle, large, largeInBrief, serve, turns, until } from '../support/compressing.ts';
+import { agreements, idle, large, largeInBrief, serve, turns } from '../support/compressing.ts';
 import { compressed, deflated, deflatedFrame, holdTurn, noTakeover, takeover } from '../support/deflating.ts';
 import { fromClient } from '../support/from-client.ts';
 import { closed } from '../support/life.ts';
 import { connectPair, hex, implementations, listen, memoryPair, rawClient } from '../support/peers.ts';
 import { captureUncaught } from '../support/uncaught.ts';
+import { eventually } from '../support/until.ts';
 
 const { goodwire } = implementations;
 
@@ -57,7 +58,7 @@ describe('one connection does not keep others waiting', () => {
     for (const how of ['pause', 'terminate', 'close', 'reset'] as const) {
       const { stream, socket, log } = serve();
       stream.push(chain());
-      await until(() => expect(log.length).toBeGreaterThan(0));
+      await eventually(() => expect(log.length).toBeGreaterThan(0));
       const before = log.length;
       expect(before).toBeLessThan(40);
       if (how === 'pause') {
@@ -65,7 +66,7 @@ describe('one connection does not keep others waiting', () => {
         await turns();
         expect(log.length).toBe(before);
         socket.resume();
-        await until(() => expect(log.length).toBe(40));
+        await eventually(() => expect(log.length).toBe(40));
         socket.terminate();
         continue;
       }
@@ -88,7 +89,7 @@ describe('one connection does not keep others waiting', () => {
     const { client, served } = await connectPair(peers, goodwire, { perMessageDeflate: true });
     served.on('message', (data) => served.send(data));
     hostile.write(Buffer.concat(Array.from({ length: 600 }, () => compressed(quarter))));
-    await until(() => expect(exploded).toBeGreaterThan(0));
+    await eventually(() => expect(exploded).toBeGreaterThan(0));
     for (let i = 0; i < 10; i++) {
       client.send('x'.repeat(2000));
       await once(client, 'message');
@@ -137,7 +138,7 @@ describe('one connection does not keep others waiting', () => {
         expect(order).toEqual([]);
       }
       // With one turn held there is one for all of them: they are served one by one.
-      await until(() => expect(order.length).toBe(30));
+      await eventually(() => expect(order.length).toBe(30));
     }
     expect(order).toEqual(Array.from({ length: 30 }, (_, i) => i));
     for (const { socket } of sockets) socket.terminate();
@@ -251,9 +252,9 @@ describe.each(agreements)('what a hostile peer compresses, $name', ({ deflate })
       failure = error;
     });
     stream.push(Buffer.concat([frames(), fromClient(1, 'behind it')]));
-    await until(() => expect(failure).toBeDefined());
+    await eventually(() => expect(failure).toBeDefined());
     expect(failure).toMatchObject({ closeCode: code });
-    await until(() => expect(stream.writableFinished).toBe(true));
+    await eventually(() => expect(stream.writableFinished).toBe(true));
     expect(Buffer.concat(stream.written)).toEqual(
       Buffer.concat([hex('88 02'), hex(code.toString(16).padStart(4, '0'))]),
     );
@@ -275,7 +276,7 @@ describe.each(agreements)('what a hostile peer compresses, $name', ({ deflate })
     stream.push(whole(Buffer.concat([final(Buffer.from('final')), hex('00')]), 1));
     stream.push(whole(Buffer.concat(parts.map((part) => final(Buffer.from(part)))), 1));
     stream.push(compressed(`${large}${large}`));
-    await until(() => expect(log.length).toBe(5));
+    await eventually(() => expect(log.length).toBe(5));
     expect(log).toEqual([
       'message one two three',
       'message final',
@@ -290,7 +291,7 @@ describe.each(agreements)('what a hostile peer compresses, $name', ({ deflate })
     const { stream, socket, log } = serve(limited(600));
     // 100 empty blocks, 500 octets, and then 5 more octets of text.
     stream.push(whole(Buffer.concat([...Array(100).fill(hex('00 00 00 ff ff')), deflated('hello')]), 1));
-    await until(() => expect(log).toEqual(['message hello']));
+    await eventually(() => expect(log).toEqual(['message hello']));
     socket.terminate();
   });
 
@@ -298,7 +299,7 @@ describe.each(agreements)('what a hostile peer compresses, $name', ({ deflate })
     const { stream, socket, log } = serve({ deflate });
     const frames = Buffer.concat([inFragments(deflated(large), 1, 1), compressed('x'.repeat(3000))]);
     for (let at = 0; at < frames.length; at++) stream.push(frames.subarray(at, at + 1));
-    await until(() => expect(log).toEqual([`message ${largeInBrief}`, 'message xxxxxxxxx (3000)']));
+    await eventually(() => expect(log).toEqual([`message ${largeInBrief}`, 'message xxxxxxxxx (3000)']));
     socket.terminate();
   });
 
@@ -312,7 +313,7 @@ describe.each(agreements)('what a hostile peer compresses, $name', ({ deflate })
       most = Math.max(most, process.memoryUsage().arrayBuffers - before);
     }, 1);
     stream.push(bomb);
-    await until(() => expect(stream.writableFinished).toBe(true));
+    await eventually(() => expect(stream.writableFinished).toBe(true));
     clearInterval(timer);
     // Four of the limit: what has come out, what zlib is making, and what nobody has collected yet. The bomb has 67 of it.
     expect(most).toBeLessThan(16_000_000);
@@ -347,7 +348,7 @@ describe('what a connection holds', () => {
       client.on('message', () => answered++);
       client.send('{"kind":"position"} '.repeat(100));
     }
-    await until(() => expect(answered).toBe(connections));
+    await eventually(() => expect(answered).toBe(connections));
     for (const { client, served } of pairs) {
       client.terminate();
       served.terminate();
@@ -421,7 +422,7 @@ test('10 000 connections that close with work pending leave nothing behind', asy
     }
   }
   await idle();
-  await until(() => expect(called).toBe(rounds * perRound * 2));
+  await eventually(() => expect(called).toBe(rounds * perRound * 2));
   expect({ closes, late }).toEqual({ closes: rounds * perRound, late: 0 });
   expect(failed).toBeGreaterThan(rounds);
   expect(uncaught).toMatchObject({ exceptions: [], rejections: [] });

@@ -8,6 +8,7 @@ import { createWebSocketStream } from '../../src/websocket/create-websocket-stre
 import { fromClient } from '../support/from-client.ts';
 import { connectPair, implementations, listen, memoryPair, type Peers, rawClient } from '../support/peers.ts';
 import { captureUncaught } from '../support/uncaught.ts';
+import { until } from '../support/until.ts';
 
 // What ws promises too is held in test/compat/stream.test.ts.
 
@@ -39,8 +40,6 @@ function record(stream: Duplex): string[] {
   stream.on('error', (error) => log.push(`error ${error.message}`));
   return log;
 }
-
-const until = (condition: () => boolean) => vi.waitUntil(condition, { interval: 1, timeout: 20_000 });
 
 describe('a stream over a socket that is closed already', () => {
   test('has an end, which it could wait for in vain', async () => {

@@ -6,6 +6,7 @@ import type { WebSocket } from '../../src/index.ts';
 import { fromClient } from '../support/from-client.ts';
 import { connectPair, drain, hex, implementations, listen, memoryPair, rawClient } from '../support/peers.ts';
 import { captureUncaught } from '../support/uncaught.ts';
+import { eventually } from '../support/until.ts';
 
 const { goodwire } = implementations;
 
@@ -274,11 +275,11 @@ describe('a listener that throws', () => {
       });
     });
     raw.write(Buffer.concat([fromClient(1, '1'), fromClient(1, '2')]));
-    await vi.waitFor(() => expect(messages).toHaveLength(2));
+    await eventually(() => expect(messages).toHaveLength(2));
     raw.write(fromClient(1, '3'));
     await third;
     expect(messages).toEqual(['1', '2', '3']);
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(uncaught.exceptions.map(String)).toEqual(['Error: no 1', 'Error: no 2', 'Error: no 3']),
     );
   });

@@ -5,6 +5,7 @@ import { WebSocket, WebSocketServer } from '../../src/index.ts';
 import { fromClient } from '../support/from-client.ts';
 import { connectPair, hex, implementations, listen, memoryPair, rawClient } from '../support/peers.ts';
 import { captureUncaught } from '../support/uncaught.ts';
+import { until } from '../support/until.ts';
 
 const { goodwire } = implementations;
 
@@ -110,7 +111,7 @@ describe('what ws does not promise', () => {
     const sizes: number[] = [];
     served.on('message', (data) => sizes.push((data as ArrayBuffer).byteLength));
     for (const size of [0, 1, 100, 5000, 70_000]) client.send(Buffer.alloc(size));
-    await vi.waitUntil(() => sizes.length === 5, { interval: 1 });
+    await until(() => sizes.length === 5);
     expect(sizes).toEqual([0, 1, 100, 5000, 70_000]);
     client.terminate();
   });

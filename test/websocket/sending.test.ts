@@ -3,6 +3,7 @@ import { setImmediate as immediate } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 import { hex, memoryPair } from '../support/peers.ts';
 import { captureUncaught } from '../support/uncaught.ts';
+import { until } from '../support/until.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: what programs pass, whatever its type
 type Anything = any;
@@ -63,7 +64,7 @@ describe('what ws leaves to chance', () => {
     client.terminate();
     await once(client, 'close');
     fail();
-    await vi.waitUntil(() => callbacks.mock.calls.length === 2, { interval: 1 });
+    await until(() => callbacks.mock.calls.length === 2);
     expect(errors).not.toHaveBeenCalled();
     expect(client.readyState).toBe(3);
     expect(callbacks.mock.calls.map(([error]) => error.message)).toEqual([
@@ -93,7 +94,7 @@ describe('what ws leaves to chance', () => {
     client.send(new Blob(['b']));
     const messages: string[] = [];
     served.on('message', (data) => messages.push(String(data)));
-    await vi.waitUntil(() => messages.length === 2, { interval: 1 });
+    await until(() => messages.length === 2);
     const closed = new Promise((resolve) => client.on('close', resolve));
     client.send(Object.assign(new Blob(['x']), { arrayBuffer: () => Promise.reject(new Error('unreadable')) }), () => {
       throw new Error('in another callback');

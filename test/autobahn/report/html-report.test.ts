@@ -6,7 +6,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { CaseResult } from '../../../autobahn/report/case-result.ts';
 import { formatHtmlReport, writeHtmlReport } from '../../../autobahn/report/html-report.ts';
-import { findChromium, launchChromium } from '../../site/chromium.ts';
+import { findChromium, launchChromium, openPage } from '../../site/chromium.ts';
 import { caseResult, frame } from './results.ts';
 
 const hostile = `</script><script>window.isOwned = true</script><img src=x onerror="window.isOwned = true">'"&\u202e<!--`;
@@ -97,7 +97,7 @@ describe.skipIf(!executablePath)('the page, opened as a file in Chromium', () =>
 
   async function open(results: readonly CaseResult[], hash = ''): Promise<void> {
     writeHtmlReport(folder, results);
-    page = await browser.newPage();
+    page = await openPage(browser);
     complaints = [];
     page.on('pageerror', (error) => complaints.push(String(error)));
     page.on('console', (message) => complaints.push(message.text()));
