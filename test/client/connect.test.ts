@@ -351,6 +351,7 @@ describe('handshakeTimeout', () => {
     const first = begin(`ws://127.0.0.1:${raw.port}/`, { agent });
     const { error } = await run(`ws://127.0.0.1:${raw.port}/`, { agent, handshakeTimeout: 50 });
     expect(error).toMatchObject(timedOut);
+    while (raw.requests.length === 0) await settle();
     expect(raw.requests).toHaveLength(1);
     first.attempt.abort(new Error('done'));
     await first.recording.outcome;

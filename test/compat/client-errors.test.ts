@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { type Answer, agree, agreeing, rawServer, redirection, server, switching } from '../client/raw-server.ts';
 import { client, settle, watch, watchUntilOpen } from '../client/watch.ts';
 import { implementations } from '../support/peers.ts';
+import { withTimeLimit } from '../support/time-limit.ts';
 
 type Options = NonNullable<Parameters<typeof client>[2]>;
 
@@ -298,21 +299,24 @@ describe.each(Object.entries(implementations))('the handshakeTimeout of a client
   });
 
   test('begins anew with each redirect', async () => {
-    const raw = await server(({ number, accept, socket }) => {
-      setTimeout(() => socket.write(number < 3 ? redirection('/x') : switching(accept)), 200);
-      return undefined;
+    await withTimeLimit(100, async (handshakeTimeout) => {
+      const raw = await server(({ number, accept, socket }) => {
+        setTimeout(() => socket.write(number < 3 ? redirection('/x') : switching(accept)), handshakeTimeout / 2);
+        return undefined;
+      });
+      const { closed } = watchUntilOpen(client(by, url(raw), { handshakeTimeout, followRedirects: true }));
+      const redirected = `redirect ${url(raw)}x [0]`;
+      expect(await closed).toEqual([redirected, redirected, ...opened]);
     });
-    const { closed } = watchUntilOpen(client(by, url(raw), { handshakeTimeout: 400, followRedirects: true }));
-    const redirected = `redirect ${url(raw)}x [0]`;
-    expect(await closed).toEqual([redirected, redirected, ...opened]);
   });
 
   test('is over when the connection is open', async () => {
-    const raw = await server(agree);
-    const socket = client(by, url(raw), { handshakeTimeout: 50 });
-    const { log } = watch(socket);
-    await new Promise((resolve) => setTimeout(resolve, 150));
-    expect(log).toEqual(['upgrade 101 [0]', 'open [1]']);
+    await withTimeLimit(50, async (handshakeTimeout) => {
+      const raw = await server(agree);
+      const { log } = watch(client(by, url(raw), { handshakeTimeout }));
+      await new Promise((resolve) => setTimeout(resolve, 3 * handshakeTimeout));
+      expect(log).toEqual(['upgrade 101 [0]', 'open [1]']);
+    });
   });
 
   test.each([0, undefined])('of %j is none', async (handshakeTimeout) => {

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { agree, server, switching } from '../client/raw-server.ts';
 import { client, described, settle, watch } from '../client/watch.ts';
 import { implementations } from '../support/peers.ts';
+import { withTimeLimit } from '../support/time-limit.ts';
 import { captureUncaught } from '../support/uncaught.ts';
 
 const lost = 'close 1006 "" [3]';
@@ -132,7 +133,7 @@ describe.each(Object.entries(implementations))('a client of %s that is refused',
           resolve();
         });
       });
-      await taken;
+      await Promise.race([taken, closed]);
       return { raw, socket, log, closed };
     }
 
@@ -178,13 +179,15 @@ describe.each(Object.entries(implementations))('a client of %s that is refused',
     });
 
     test('which takes longer than handshakeTimeout', async () => {
-      const { raw, closed } = await refused(
-        (_request, response) => response.on('error', () => {}).resume(),
-        refusal('a'),
-        { handshakeTimeout: 50 },
-      );
-      expect(await closed).toEqual([offered, 'error Error: Opening handshake has timed out [2]', lost]);
-      await raw.allClosed();
+      await withTimeLimit(50, async (handshakeTimeout) => {
+        const { raw, closed } = await refused(
+          (_request, response) => response.on('error', () => {}).resume(),
+          refusal('a'),
+          { handshakeTimeout },
+        );
+        expect(await closed).toEqual([offered, 'error Error: Opening handshake has timed out [2]', lost]);
+        await raw.allClosed();
+      });
     });
   });
 });

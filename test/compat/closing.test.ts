@@ -8,6 +8,7 @@ import { acceptFor, rawServer, switching } from '../client/raw-server.ts';
 import { fromClient, fromServer } from '../support/from-client.ts';
 import { closed, record } from '../support/life.ts';
 import { connectPair, hex, type Implementation, implementations, listen, rawClient } from '../support/peers.ts';
+import { withTimeLimit } from '../support/time-limit.ts';
 import { until } from '../support/until.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: what programs pass, whatever its type
@@ -302,8 +303,8 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
   });
 
   test('delivers what had arrived while it was paused before it reports the end', async () => {
-    for (const end of ['close', 'reset'] as const) {
-      await using peer = await served(by, { closeTimeout: 100 });
+    const run = async (end: 'close' | 'reset', closeTimeout: number) => {
+      await using peer = await served(by, { closeTimeout });
       const { raw, socket, stream } = peer;
       const log = record(socket);
       socket.pause();
@@ -314,7 +315,8 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
       await closed(socket);
       expect(log).toEqual(['message a [2]', end === 'close' ? 'close 1000  [3]' : 'close 1006  [3]']);
       if (end === 'close') expect(socket.isPaused).toBe(true);
-    }
+    };
+    for (const end of ['close', 'reset'] as const) await withTimeLimit(100, (limit) => run(end, limit));
   });
 
   test('pause() and resume() count only between open and closed', async () => {
@@ -359,13 +361,15 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
   });
 
   test('a peer that goes on sending while we close is heard until the timeout', async () => {
-    await using peer = await served(by, { closeTimeout: 100 });
-    const { raw, socket, wire } = peer;
-    const log = record(socket);
-    socket.close(1001, 'bye');
-    raw.write(Buffer.concat([fromClient(1, 'a'), fromClient(9, 'p'), fromClient(1, 'b')]));
-    await closed(socket);
-    expect(log).toEqual(['message a [2]', 'ping p [2]', 'message b [2]', 'close 1006  [3]']);
-    expect(wire()).toEqual(fromServer(8, Buffer.concat([hex('03 e9'), Buffer.from('bye')])));
+    await withTimeLimit(100, async (closeTimeout) => {
+      await using peer = await served(by, { closeTimeout });
+      const { raw, socket, wire } = peer;
+      const log = record(socket);
+      socket.close(1001, 'bye');
+      raw.write(Buffer.concat([fromClient(1, 'a'), fromClient(9, 'p'), fromClient(1, 'b')]));
+      await closed(socket);
+      expect(log).toEqual(['message a [2]', 'ping p [2]', 'message b [2]', 'close 1006  [3]']);
+      expect(wire()).toEqual(fromServer(8, Buffer.concat([hex('03 e9'), Buffer.from('bye')])));
+    });
   });
 });

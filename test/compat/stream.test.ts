@@ -7,6 +7,7 @@ import { setTimeout as delay, setImmediate as immediate } from 'node:timers/prom
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { createWebSocketStream as createWsStream } from 'ws';
+import { Patience } from '../../autobahn/patience.ts';
 import type { WebSocket } from '../../src/index.ts';
 import { createWebSocketStream } from '../../src/websocket/create-websocket-stream.ts';
 import { fromClient } from '../support/from-client.ts';
@@ -94,6 +95,10 @@ async function collect(stream: Readable): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
+/** Resolves with false after so many milliseconds in which this process was not held up. */
+const lull = (milliseconds: number): Promise<false> =>
+  new Promise((resolve) => void new Patience(milliseconds, () => resolve(false)));
+
 /** Writes until the stream says that it is enough, and goes on to say so; returns how many octets it took. */
 async function fill(stream: Writable, chunk: Buffer): Promise<number> {
   let octets = 0;
@@ -104,7 +109,7 @@ async function fill(stream: Writable, chunk: Buffer): Promise<number> {
       octets += chunk.length;
     } while (stream.write(chunk));
     const drained = once(stream, 'drain').then(() => true);
-    isMoving = await Promise.race([drained, delay(200, false)]);
+    isMoving = await Promise.race([drained, lull(200)]);
   }
   return octets;
 }

@@ -6,6 +6,7 @@ import { decodeBytesItem, encodeBytesSupply, type Frame, parseFrame } from '../.
 import { defineGoods, Market, type MarketOptions, type ServeOptions, subprotocol } from '../../src/goods.ts';
 import { type ServerOptions, WebSocketServer } from '../../src/index.ts';
 import { insideOf } from '../../src/websocket/websocket.ts';
+import { withTimeLimit } from '../support/time-limit.ts';
 import { Notes } from './counter.ts';
 
 const endings: (() => void | Promise<void>)[] = [];
@@ -222,11 +223,14 @@ describe('a market over WebSocket', () => {
   });
 
   test('ends a connection that answers no ping, and keeps one that does', async () => {
-    const { market, connect } = await open({ market: { heartbeat: 20 } });
-    const [silent, alive] = [await connect(undefined, { autoPong: false }), await connect()];
-    expect((await silent.closed())[0]).toBe(1006);
-    expect(await alive.ask('ping')).toMatchObject({ op: 'ok' });
-    expect(market.statistics().sessions).toBe(1);
+    await withTimeLimit(20, async (heartbeat) => {
+      const { market, connect } = await open({ market: { heartbeat } });
+      const [silent, alive] = [await connect(undefined, { autoPong: false }), await connect()];
+      expect((await silent.closed())[0]).toBe(1006);
+      expect(alive.ws.readyState).toBe(1);
+      expect(await alive.ask('ping')).toMatchObject({ op: 'ok' });
+      expect(market.statistics().sessions).toBe(1);
+    });
   });
 
   test('shuts down: hints when to come back, closes with 1012, and is done when all are gone', async () => {

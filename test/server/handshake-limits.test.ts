@@ -41,6 +41,16 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise(setImmediate);
 }
 
+/**
+ * A server on an HTTP server that was given, until the end of the test: for tests of the time that the application has. On a server of its
+ * own the client has no longer for its request, which a busy machine would exceed.
+ */
+async function serveGiven(options: ServerOptions): Promise<WebSocketServer> {
+  const served = await serveHttp();
+  cleanups.push(() => served[Symbol.asyncDispose]());
+  return new WebSocketServer({ ...options, server: served.httpServer });
+}
+
 const never = () => new Promise<never>(() => {});
 
 describe('handshakeTimeout of a server', () => {
@@ -48,19 +58,19 @@ describe('handshakeTimeout of a server', () => {
     ['a callback of verifyClient', { verifyClient: (_info, _callback) => {} }],
     ['a promise of verifyClient', { verifyClient: ((_info: unknown) => never()) as never }],
   ])('answers 503 when %s does not come', async (_title, options) => {
-    const server = await serve({ ...options, handshakeTimeout: 20 });
+    const server = await serveGiven({ ...options, handshakeTimeout: 20 });
     expect(await exchange(portOf(server), requestText())).toMatch(/^HTTP\/1\.1 503 Service Unavailable\r\n/);
   });
 
   it('answers 503 when a promise of shouldHandle does not come', async () => {
-    const server = await serve({ handshakeTimeout: 20 });
+    const server = await serveGiven({ handshakeTimeout: 20 });
     server.shouldHandle = never;
     expect(await exchange(portOf(server), requestText())).toMatch(/^HTTP\/1\.1 503 /);
   });
 
   it('is one for all that the application is asked', async () => {
     let asked = 0;
-    const server = await serve({
+    const server = await serveGiven({
       handshakeTimeout: 20,
       verifyClient: (_info, _callback) => {
         asked++;
@@ -106,7 +116,7 @@ describe('handshakeTimeout of a server', () => {
 
   it('makes answers that come later do nothing', async () => {
     const { answers, verifyClient } = thoughtful();
-    const server = await serve({ verifyClient, handshakeTimeout: 20 });
+    const server = await serveGiven({ verifyClient, handshakeTimeout: 20 });
     let connections = 0;
     server.on('connection', () => connections++);
     const refused: string[] = [];
@@ -126,7 +136,7 @@ describe('handshakeTimeout of a server', () => {
       reject = rejectIt;
     });
     let failures = 0;
-    const server = await serve({ handshakeTimeout: 20, verifyClient: ((_info: unknown) => thinking) as never });
+    const server = await serveGiven({ handshakeTimeout: 20, verifyClient: ((_info: unknown) => thinking) as never });
     const { port } = server.address() as { port: number };
     expect(await exchange(port, requestText())).toMatch(/^HTTP\/1\.1 503 /);
     server.on('wsClientError', () => failures++);
