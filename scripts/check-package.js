@@ -24,7 +24,7 @@ function run(command, args, cwd = root) {
   const { status, signal, stdout, stderr, error } = spawnSync(command, args, {
     cwd,
     encoding: 'utf8',
-    timeout: 120_000,
+    timeout: 600_000,
   });
   if (error !== undefined) throw error;
   if (status !== 0) {

@@ -25,7 +25,7 @@ class StepFailed extends Error {}
  * @param {readonly string[]} args
  * @param {{ cwd?: string, minutes?: number, quiet?: boolean }} [options]
  */
-function run(command, args, { cwd = project, minutes = 5, quiet = false } = {}) {
+function run(command, args, { cwd = project, minutes = 15, quiet = false } = {}) {
   const { status, signal, stdout, stderr, error } = spawnSync(command, args, {
     cwd,
     encoding: 'utf8',
@@ -79,7 +79,7 @@ try {
   for (const name of ['vitest', '@types/node']) link(name);
   run(process.execPath, [join(modules, 'typescript', 'bin', 'tsc'), '-p', project]);
   const vitest = join(modules, 'vitest', 'vitest.mjs');
-  run(process.execPath, [vitest, 'run', '--root', project, ...forVitest], { minutes: 10 });
+  run(process.execPath, [vitest, 'run', '--root', project, ...forVitest], { minutes: 20 });
 } catch (error) {
   if (!(error instanceof StepFailed)) throw error;
   console.error(error.message);

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import nodeAdapter from 'crossws/adapters/node';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { type PerMessageDeflateOptions, WebSocketServer } from 'ws';
 import { closed, connect, crash, listen, next, nextMessage } from './loopback.ts';
+import { eventually } from './until.ts';
 
 async function serve(port = 0) {
   const webSocketServer = new WebSocketServer({ noServer: true, perMessageDeflate: true });
@@ -58,7 +59,7 @@ test('peers send and receive text and octets, and publish to those who have subs
   expect(await heard).toEqual(['news', 'news']);
   one!.close(4_000, 'enough');
   expect(await closed(one!)).toEqual([4_000, 'enough']);
-  await vi.waitFor(() => expect(closes).toEqual([{ code: 4_000, reason: 'enough' }]));
+  await eventually(() => expect(closes).toEqual([{ code: 4_000, reason: 'enough' }]));
 });
 
 test('a hook settles compression for its connection alone', async () => {
@@ -91,7 +92,7 @@ test('a peer learns when what it has sent is on its way', async () => {
   expect(drains).toEqual([]);
   socket.send('flood');
   expect(await nextMessage(socket)).toHaveLength(16_777_216);
-  await vi.waitFor(() => expect(drains.length).toBeGreaterThan(0));
+  await eventually(() => expect(drains.length).toBeGreaterThan(0));
 });
 
 test('the server closes, one peer or all; after a restart new ones come', async () => {

@@ -1,8 +1,9 @@
 import { createServer } from 'node:http';
 import { WebSocketProvider } from 'ethers';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { closed, crash, listen } from './loopback.ts';
+import { eventually } from './until.ts';
 
 /** A node of a chain that knows what the test needs. */
 async function serve(port = 0) {
@@ -55,7 +56,7 @@ test('several clients hear what the server has to say', async () => {
   const providers = await Promise.all([open(url), open(url)]);
   const numbers: number[][] = [[], []];
   await Promise.all(providers.map((provider, i) => provider.on('block', (number) => void numbers[i]!.push(number))));
-  await vi.waitFor(() => {
+  await eventually(() => {
     notify({ number: '0x11' });
     expect(numbers.map((list) => list.at(-1))).toEqual([17, 17]);
   });

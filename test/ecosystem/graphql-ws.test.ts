@@ -6,6 +6,7 @@ import { type Extra, useServer } from 'graphql-ws/use/ws';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
 import { closed, connect, crash, listen, next, nextMessage } from './loopback.ts';
+import { eventually } from './until.ts';
 
 const schema = buildSchema(`
   type Query { hello(name: String!): String! }
@@ -89,11 +90,11 @@ test('queries, mutations and subscriptions of several clients travel both ways',
     Array.from({ length: 500 }, (_, i) => ({ count: i + 1 })),
   );
   const heard = hearers.map((hearer) => results(hearer, 'subscription { said }', 2));
-  await vi.waitFor(() => expect(speech.listenerCount('said')).toBe(2));
+  await eventually(() => expect(speech.listenerCount('said')).toBe(2));
   await results(speaker, 'mutation { say(text: "one") }');
   await results(speaker, 'mutation { say(text: "two") }');
   expect(await Promise.all(heard)).toEqual(Array(2).fill([{ said: 'one' }, { said: 'two' }]));
-  await vi.waitFor(() => expect(speech.listenerCount('said')).toBe(0));
+  await eventually(() => expect(speech.listenerCount('said')).toBe(0));
 });
 
 test('a server that denies a connection closes it with 4403', async () => {
@@ -140,16 +141,16 @@ test('a subscription goes on at a server that was restarted', async () => {
     { query: 'subscription { said }' },
     { next: ({ data }) => received.push(data), error: onError, complete: () => {} },
   );
-  await vi.waitFor(() => expect(first.speech.listenerCount('said')).toBe(1));
+  await eventually(() => expect(first.speech.listenerCount('said')).toBe(1));
   first.speech.emit('said', 'before');
-  await vi.waitFor(() => expect(received).toHaveLength(1));
+  await eventually(() => expect(received).toHaveLength(1));
   const lost = event(subscriber, 'closed');
   await crash(first.httpServer);
   expect(await lost).toMatchObject({ code: 1006, wasClean: false });
   const second = await serve({}, { port: first.port });
-  await vi.waitFor(() => expect(second.speech.listenerCount('said')).toBe(1), { timeout: 5_000 });
+  await eventually(() => expect(second.speech.listenerCount('said')).toBe(1));
   second.speech.emit('said', 'after');
-  await vi.waitFor(() => expect(received).toEqual([{ said: 'before' }, { said: 'after' }]));
+  await eventually(() => expect(received).toEqual([{ said: 'before' }, { said: 'after' }]));
   expect(onError).not.toHaveBeenCalled();
 });
 

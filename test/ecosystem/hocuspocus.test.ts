@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { HocuspocusProvider, HocuspocusProviderWebsocket } from '@hocuspocus/provider';
 import { Server, type ServerConfiguration } from '@hocuspocus/server';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import WebSocket from 'ws';
 import * as Y from 'yjs';
+import { eventually, until } from './until.ts';
 
 async function serve(configuration: Partial<ServerConfiguration> = {}, port = 0) {
   const server = new Server({ quiet: true, stopOnSignals: false, address: '127.0.0.1', debounce: 0, ...configuration });
@@ -34,7 +35,7 @@ function join(url: string, { token = 'secret', name = 'document' } = {}) {
 const event = <T>(emitter: { on(name: string, listener: (value: T) => void): unknown }, name: string): Promise<T> =>
   new Promise((resolve) => void emitter.on(name, resolve));
 
-const synced = ({ provider }: ReturnType<typeof join>) => vi.waitUntil(() => provider.isSynced, 5_000);
+const synced = ({ provider }: ReturnType<typeof join>) => until(() => provider.isSynced);
 
 test('documents of several clients grow together, and stateless messages go both ways', async () => {
   const heard: string[] = [];
@@ -49,7 +50,7 @@ test('documents of several clients grow together, and stateless messages go both
   clients.forEach(({ text }, i) => {
     text.insert(0, `${i}世界`);
   });
-  await vi.waitFor(() => {
+  await eventually(() => {
     const [first, ...others] = clients.map(({ text }) => text.toString());
     expect(first).toHaveLength(9);
     expect(others).toEqual([first, first]);
@@ -78,14 +79,14 @@ test('clients come back to a server that was restarted and bring what they wrote
   const [one, other] = [join(first.url), join(first.url)];
   await Promise.all([one, other].map(synced));
   one.text.insert(0, 'before');
-  await vi.waitFor(() => expect(other.text.toString()).toBe('before'));
+  await eventually(() => expect(other.text.toString()).toBe('before'));
   const lost = [one, other].map(({ provider }) => event(provider, 'disconnect'));
   for (const client of first.server.webSocketServer.clients) client.terminate();
   await first.server.destroy();
   await Promise.all(lost);
   one.text.insert(0, 'meanwhile ');
   await serve({}, first.port);
-  await vi.waitFor(() => expect(other.text.toString()).toBe('meanwhile before'), 5_000);
+  await eventually(() => expect(other.text.toString()).toBe('meanwhile before'));
 });
 
 test('the server sees that a client leaves, with its code', async () => {
@@ -96,5 +97,5 @@ test('the server sees that a client leaves, with its code', async () => {
   const closed = once(socket!, 'close');
   leaving.websocketProvider.destroy();
   expect((await closed)[0]).toBe(1005);
-  await vi.waitFor(() => expect(server.hocuspocus.getConnectionsCount()).toBe(0));
+  await eventually(() => expect(server.hocuspocus.getConnectionsCount()).toBe(0));
 });

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
 import { CookieJar, JSDOM } from 'jsdom';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { crash, listen } from './loopback.ts';
+import { eventually } from './until.ts';
 
 async function serve(port = 0) {
   const httpServer = createServer();
@@ -66,7 +67,7 @@ test('a message changes the page', async () => {
     document.querySelector('p').textContent = data;
   }`);
   webSocketServer.on('connection', (socket) => socket.send('news'));
-  await vi.waitFor(() => expect(window.document.querySelector('p').textContent).toBe('news'));
+  await eventually(() => expect(window.document.querySelector('p').textContent).toBe('news'));
 });
 
 test('either side closes, and both learn the code and the reason', async () => {
@@ -80,7 +81,7 @@ test('either side closes, and both learn the code and the reason', async () => {
     })`);
   expect(await open("socket.close(4000, 'enough')")).toEqual([4_000, 'enough', true]);
   expect(await open("socket.send('close me')")).toEqual([4_001, 'as you wish', true]);
-  await vi.waitFor(() => expect(closes).toHaveLength(2));
+  await eventually(() => expect(closes).toHaveLength(2));
   expect(closes).toEqual([
     [4_000, 'enough'],
     [4_001, 'as you wish'],
@@ -92,7 +93,7 @@ test('a page whose window is closed leaves its server', async () => {
   const window = openPage();
   await window.eval(`new Promise((resolve) => { new WebSocket(${JSON.stringify(url)}).onopen = resolve; })`);
   window.close();
-  await vi.waitFor(() => expect(closes).toEqual([[1001, '']]));
+  await eventually(() => expect(closes).toEqual([[1001, '']]));
   expect(webSocketServer.clients.size).toBe(0);
 });
 
@@ -109,11 +110,11 @@ test('a page notices that its server is gone, fails to reach it, and goes on whe
       socket.onclose = ({ code }) => { log.push(code); setTimeout(connect, 20); };
     })();
   `);
-  await vi.waitFor(() => expect(window.log).toContain('hello'));
+  await eventually(() => expect(window.log).toContain('hello'));
   await crash(first.httpServer);
-  await vi.waitFor(() => expect(window.log).toContain('error'));
+  await eventually(() => expect(window.log).toContain('error'));
   expect([...window.log].slice(0, 5)).toEqual(['open', 'hello', 1006, 'error', 1006]);
   window.log.length = 0;
   await serve(first.port);
-  await vi.waitFor(() => expect(window.log).toContain('hello'));
+  await eventually(() => expect(window.log).toContain('hello'));
 });

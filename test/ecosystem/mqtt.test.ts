@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { Aedes } from 'aedes';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { createWebSocketStream, WebSocketServer } from 'ws';
 import { crash, listen, next } from './loopback.ts';
+import { eventually } from './until.ts';
 
 type AedesOptions = NonNullable<Parameters<typeof Aedes.createBroker>[0]>;
 
@@ -77,7 +78,7 @@ test('a burst arrives whole and in order while it is held back by the stream', a
     return payload;
   });
   await Promise.all(payloads.map((payload) => publisher.publishAsync('burst', payload, { qos: 1 })));
-  await vi.waitFor(() => expect(received).toHaveLength(200), { timeout: 10_000 });
+  await eventually(() => expect(received).toHaveLength(200));
   expect(received).toEqual(Array.from({ length: 200 }, (_, i) => i));
   expect(octets).toBe(200 * 65_536);
 });
@@ -93,7 +94,7 @@ test('several subscribers get what they asked for; a late one gets what was reta
   some.on('message', (topic) => heardBySome.push(topic));
   await publisher.publishAsync('attic/temperature', '31', { qos: 1 });
   await publisher.publishAsync('cellar/temperature', '12', { qos: 1, retain: true });
-  await vi.waitFor(() => expect([heardByAll.length, heardBySome.length]).toEqual([2, 1]));
+  await eventually(() => expect([heardByAll.length, heardBySome.length]).toEqual([2, 1]));
   expect(heardByAll).toEqual(['attic/temperature', 'cellar/temperature']);
   expect(heardBySome).toEqual(['cellar/temperature']);
   const late = await client(url);
@@ -121,7 +122,7 @@ test('a client comes back to a broker that was restarted, subscribed as before, 
   await Promise.all(lost);
   const received = nextPublish(subscriber);
   const second = await serve({}, first.port);
-  await vi.waitFor(() => expect(second.subscriptions).toEqual(['news']), 5_000);
+  await eventually(() => expect(second.subscriptions).toEqual(['news']));
   await publisher.publishAsync('news', 'we are back', { qos: 1 });
   expect(await received).toEqual(['news', Buffer.from('we are back'), false]);
 });
@@ -155,7 +156,7 @@ test('the will of a client is carried out when its connection is cut, and not wh
   await carriedOut;
   expect(heard).toEqual(['wills/cut']);
   // DISCONNECT ends the stream, which closes the WebSocket; a stream that is destroyed terminates it.
-  await vi.waitFor(() => expect(closes).toEqual([1005, 1006]));
+  await eventually(() => expect(closes).toEqual([1005, 1006]));
 });
 
 test('a broker that cuts a client ends its WebSocket', async () => {

@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import IsomorphicWebSocket from 'isomorphic-ws';
 import ReconnectingWebSocketModule from 'reconnecting-websocket';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
 import { closed, crash, listen } from './loopback.ts';
+import { eventually } from './until.ts';
 
 // What TypeScript takes for a default import is, in Node, the module of CommonJS.
 const ReconnectingWebSocket = ReconnectingWebSocketModule as unknown as typeof ReconnectingWebSocketModule.default;
@@ -44,7 +45,7 @@ test('text and octets travel both ways through the events of a browser', async (
   // Sent before it is open: kept until then.
   socket.send('grüße, 世界 🚀');
   socket.send(octets.buffer);
-  await vi.waitFor(() => expect(received).toHaveLength(2));
+  await eventually(() => expect(received).toHaveLength(2));
   expect(received).toEqual(['grüße, 世界 🚀', octets.buffer]);
 });
 
@@ -55,13 +56,13 @@ test('it comes back to a server that was restarted, and sends what was kept', as
   socket.addEventListener('open', () => void log.push('open'));
   socket.addEventListener('close', ({ code }) => void log.push(code));
   socket.addEventListener('message', ({ data }) => void log.push(data));
-  await vi.waitFor(() => expect(log).toEqual(['open']));
+  await eventually(() => expect(log).toEqual(['open']));
   await crash(first.httpServer);
-  await vi.waitFor(() => expect(log.slice(0, 2)).toEqual(['open', 1006]));
-  await vi.waitFor(() => expect(socket.retryCount).toBeGreaterThan(1));
+  await eventually(() => expect(log.slice(0, 2)).toEqual(['open', 1006]));
+  await eventually(() => expect(socket.retryCount).toBeGreaterThan(1));
   socket.send('kept');
   await serve(first.port);
-  await vi.waitFor(() => expect(log.slice(-2)).toEqual(['open', 'kept']));
+  await eventually(() => expect(log.slice(-2)).toEqual(['open', 'kept']));
 });
 
 test('a code of the server is passed on, and close() is the end', async () => {
@@ -69,10 +70,10 @@ test('a code of the server is passed on, and close() is the end', async () => {
   const socket = reconnecting(url);
   const codes: [number, string][] = [];
   socket.addEventListener('close', ({ code, reason }) => void codes.push([code, reason]));
-  await vi.waitFor(() => expect(webSocketServer.clients.size).toBe(1));
+  await eventually(() => expect(webSocketServer.clients.size).toBe(1));
   for (const client of webSocketServer.clients) client.close(4_001, 'again, please');
-  await vi.waitFor(() => expect(codes).toEqual([[4_001, 'again, please']]));
-  await vi.waitFor(() => expect(socket.readyState).toBe(WebSocket.OPEN));
+  await eventually(() => expect(codes).toEqual([[4_001, 'again, please']]));
+  await eventually(() => expect(socket.readyState).toBe(WebSocket.OPEN));
   const [served] = webSocketServer.clients;
   const ended = closed(served!);
   socket.close(4_000, 'enough');

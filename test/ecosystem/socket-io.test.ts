@@ -8,6 +8,7 @@ import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket
 import { expect, onTestFinished, test, vi } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
 import { crash, listen, next } from './loopback.ts';
+import { eventually } from './until.ts';
 
 async function serve(options: Partial<ServerOptions> = {}, port = 0) {
   const httpServer = createServer();
@@ -69,7 +70,7 @@ test('a connection that began with polling is upgraded to a WebSocket and loses 
   socket.on('number', (value: number) => received.push(value));
   expect(socket.io.engine.transport.name).toBe('polling');
   await next(socket.io.engine, 'upgrade');
-  await vi.waitFor(() => expect(received).toHaveLength(100));
+  await eventually(() => expect(received).toHaveLength(100));
   expect(received).toEqual(Array.from({ length: 100 }, (_, i) => i));
   expect(socket.io.engine.transport.name).toBe('websocket');
 });
@@ -92,7 +93,7 @@ test('what is sent to a room reaches those in it, and nobody else, in frames tha
   server.to('room').emit('news', long);
   expect(frame).toHaveBeenCalledTimes(3);
   server.emit('news', 'everybody');
-  await vi.waitFor(() => expect(received.map((list) => list.at(-1))).toEqual(Array(3).fill('everybody')));
+  await eventually(() => expect(received.map((list) => list.at(-1))).toEqual(Array(3).fill('everybody')));
   expect(received).toEqual([
     ['short', 'ü'.repeat(200), long, 'everybody'],
     ['short', 'ü'.repeat(200), long, 'everybody'],

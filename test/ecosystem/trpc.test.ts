@@ -3,9 +3,10 @@ import { createServer } from 'node:http';
 import { createTRPCClient, createWSClient, wsLink } from '@trpc/client';
 import { initTRPC, TRPCError } from '@trpc/server';
 import { applyWSSHandler } from '@trpc/server/adapters/ws';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
 import { closed, connect, crash, listen, next } from './loopback.ts';
+import { eventually } from './until.ts';
 
 const speech = new EventEmitter();
 const t = initTRPC.context<{ token: string | undefined }>().create();
@@ -68,12 +69,12 @@ test('queries, mutations and subscriptions of several clients travel both ways',
   const [speaker, ...hearers] = [client(url), client(url), client(url)] as const;
   expect(await speaker.remote.hello.query('世界 🚀')).toBe('hello 世界 🚀');
   const subscriptions = hearers.map(subscribe);
-  await vi.waitFor(() => expect(speech.listenerCount('said')).toBe(2));
+  await eventually(() => expect(speech.listenerCount('said')).toBe(2));
   await speaker.remote.say.mutate('one');
   await speaker.remote.say.mutate('two');
-  await vi.waitFor(() => expect(subscriptions.map(({ heard }) => heard)).toEqual(Array(2).fill(['one', 'two'])));
+  await eventually(() => expect(subscriptions.map(({ heard }) => heard)).toEqual(Array(2).fill(['one', 'two'])));
   for (const { subscription } of subscriptions) subscription.unsubscribe();
-  await vi.waitFor(() => expect(speech.listenerCount('said')).toBe(0));
+  await eventually(() => expect(speech.listenerCount('said')).toBe(0));
 });
 
 test('errors come back as errors, with what the client was connected with', async () => {
@@ -86,16 +87,16 @@ test('subscriptions go on at a server that was restarted', async () => {
   const first = await serve();
   const hearer = client(first.url);
   const { heard } = subscribe(hearer);
-  await vi.waitFor(() => expect(speech.listenerCount('said')).toBe(1));
+  await eventually(() => expect(speech.listenerCount('said')).toBe(1));
   speech.emit('said', 'before');
-  await vi.waitFor(() => expect(heard).toEqual(['before']));
+  await eventually(() => expect(heard).toEqual(['before']));
   await crash(first.httpServer);
-  await vi.waitFor(() => expect(hearer.events).toContain('close 1006'));
-  await vi.waitFor(() => expect(speech.listenerCount('said')).toBe(0));
+  await eventually(() => expect(hearer.events).toContain('close 1006'));
+  await eventually(() => expect(speech.listenerCount('said')).toBe(0));
   await serve(first.port);
-  await vi.waitFor(() => expect(speech.listenerCount('said')).toBe(1), 5_000);
+  await eventually(() => expect(speech.listenerCount('said')).toBe(1));
   speech.emit('said', 'after');
-  await vi.waitFor(() => expect(heard).toEqual(['before', 'after']));
+  await eventually(() => expect(heard).toEqual(['before', 'after']));
 });
 
 test('a client that does not answer pings is cut', async () => {
@@ -104,7 +105,7 @@ test('a client that does not answer pings is cut', async () => {
   await next(dead, 'open');
   // It answers "PING", the keep-alive of tRPC, as little as anything else.
   expect((await closed(dead))[0]).toBe(1006);
-  await vi.waitFor(() => expect(webSocketServer.clients.size).toBe(0));
+  await eventually(() => expect(webSocketServer.clients.size).toBe(0));
 });
 
 test('the server asks its clients to reconnect, and either side closes', async () => {
@@ -113,7 +114,7 @@ test('the server asks its clients to reconnect, and either side closes', async (
   expect(await caller.remote.hello.query('a')).toBe('hello a');
   const before = new Set(webSocketServer.clients);
   handler.broadcastReconnectNotification();
-  await vi.waitFor(() => expect([...webSocketServer.clients].some((socket) => !before.has(socket))).toBe(true));
+  await eventually(() => expect([...webSocketServer.clients].some((socket) => !before.has(socket))).toBe(true));
   expect(await caller.remote.hello.query('b')).toBe('hello b');
   const served = [...webSocketServer.clients].at(-1)!;
   const ended = closed(served);

@@ -3,10 +3,11 @@ import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
 import { WebsocketProvider } from 'y-websocket';
 import * as Y from 'yjs';
+import { eventually, until } from './until.ts';
 
 const program = createRequire(import.meta.url)
   .resolve('y-websocket-server/package.json')
@@ -54,7 +55,7 @@ function join(port: number, room = 'room') {
   return { document, provider, text: document.getText('text') };
 }
 
-const synced = ({ provider }: { provider: WebsocketProvider }) => vi.waitUntil(() => provider.synced, 5_000);
+const synced = ({ provider }: { provider: WebsocketProvider }) => until(() => provider.synced);
 
 test('documents of several clients grow together, octets included; another room is another document', async () => {
   const port = await freePort();
@@ -63,13 +64,13 @@ test('documents of several clients grow together, octets included; another room 
   const elsewhere = join(port, 'elsewhere');
   await Promise.all([...clients, elsewhere].map(synced));
   clients[0].text.insert(0, 'grüße, 世界 🚀');
-  await vi.waitFor(() => expect(clients[2].text.toString()).toBe('grüße, 世界 🚀'));
+  await eventually(() => expect(clients[2].text.toString()).toBe('grüße, 世界 🚀'));
   clients.forEach(({ text }, i) => {
     text.insert(0, `${i} `);
   });
   const octets = Uint8Array.from({ length: 70_000 }, (_, i) => i);
   clients[1].document.getMap('map').set('octets', octets);
-  await vi.waitFor(() => {
+  await eventually(() => {
     const [first, ...others] = clients.map(({ text }) => text.toString());
     expect(first).toHaveLength(6 + 'grüße, 世界 🚀'.length);
     expect(others).toEqual([first, first]);
@@ -85,9 +86,9 @@ test('clients see who else is there, and who has left', async () => {
   await Promise.all([one, other].map(synced));
   other.provider.awareness.setLocalStateField('name', 'gustav');
   const seen = () => one.provider.awareness.getStates().get(other.document.clientID);
-  await vi.waitFor(() => expect(seen()).toEqual({ name: 'gustav' }));
+  await eventually(() => expect(seen()).toEqual({ name: 'gustav' }));
   other.provider.disconnect();
-  await vi.waitFor(() => expect(seen()).toBeUndefined());
+  await eventually(() => expect(seen()).toBeUndefined());
 });
 
 test('clients come back to a server that was restarted and bring what they wrote meanwhile', async () => {
@@ -96,14 +97,14 @@ test('clients come back to a server that was restarted and bring what they wrote
   const [one, other] = [join(port), join(port)];
   await Promise.all([one, other].map(synced));
   one.text.insert(0, 'before');
-  await vi.waitFor(() => expect(other.text.toString()).toBe('before'));
+  await eventually(() => expect(other.text.toString()).toBe('before'));
   const lost = [one, other].map(({ provider }) => new Promise((resolve) => provider.once('connection-close', resolve)));
   await stop(first);
   await Promise.all(lost);
   one.text.insert(0, 'meanwhile ');
   await new Promise((resolve) => one.provider.once('connection-error', resolve));
   await serve(port);
-  await vi.waitFor(() => expect(other.text.toString()).toBe('meanwhile before'), 5_000);
+  await eventually(() => expect(other.text.toString()).toBe('meanwhile before'));
 });
 
 test('a code that says so keeps a client from coming back', async () => {

@@ -1,0 +1,26 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+
+const folder = join(import.meta.dirname, '..');
+const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  .map((path) => path.replaceAll('\\', '/'))
+  .filter((path) => path.endsWith('.ts') && !path.includes('node_modules') && !path.endsWith('/until.ts'));
+
+/** Lines of test files that match, with their files. */
+const linesWith = (pattern: RegExp): string[] =>
+  files.flatMap((path) => {
+    const lines = readFileSync(join(folder, path), 'utf8').split('\n');
+    return lines.filter((line) => pattern.test(line)).map((line) => `${path}: ${line.trim()}`);
+  });
+
+test('no test waits with a helper that gives up after a second unless it is told otherwise', () => {
+  expect(linesWith(/\bvi\.wait(?:For|Until)\(/)).toEqual([]);
+});
+
+test('every page of a browser is opened with the patience of a test', () => {
+  const others = linesWith(/\.newPage\(/).filter(
+    (line) => !/^(?:site\/chromium|ecosystem\/puppeteer\.test)\.ts/.test(line),
+  );
+  expect(others).toEqual([]);
+});
