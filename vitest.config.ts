@@ -5,6 +5,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // They need an installation of their own: npm run test:ecosystem.
     exclude: ['test/ecosystem/**', '**/node_modules/**'],
+    // The default leaves one processor idle: of two, half.
+    maxWorkers: '100%',
     // Only a test that hangs reaches these limits, also on a machine that is busy with other things.
     testTimeout: 300_000,
     hookTimeout: 300_000,

@@ -60,7 +60,7 @@ export async function startVictim(program: 'server' | 'client'): Promise<Victim>
     report,
     async settled() {
       let last = await report();
-      for (let i = 0; i < 100 && (last.clients > 0 || (last.resources.TCPSocketWrap ?? 0) > 0); i++) {
+      for (let i = 0; i < 1200 && (last.clients > 0 || (last.resources.TCPSocketWrap ?? 0) > 0); i++) {
         await after(50);
         last = await report();
       }

@@ -27,7 +27,7 @@ describe('over TCP', () => {
     });
     expect(found, `seed ${seed}: ${rounds.join('; ')}`).toEqual([]);
     expect(rounds).toHaveLength(2);
-  }, 120_000);
+  });
 });
 
 describe('leftovers()', () => {

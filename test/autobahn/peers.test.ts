@@ -34,13 +34,34 @@ const knownFlaws: Readonly<Record<string, Readonly<Record<Role, Flaws>>>> = {
   },
 };
 
+/** Many cases of group 6 differ only in their text. */
+const texts =
+  process.env.GOODWIRE_ALL_CASES === '1'
+    ? ['6.*']
+    : ['6.1.*', '6.2.*', '6.3.*', '6.4.*', '6.6.*', '6.9.*', '6.12.*', '6.22.1-4'];
+
 /** Everything that takes no time; the whole is run by npm run conformance:peers. */
 const patterns = [
-  ...['1.*', '2.*', '3.*', '4.*', '5.*', '6.*', '7.*', '9.1.1', '9.1.4', '9.2.3', '9.3.1', '9.3.9', '9.4.5', '9.6.6'],
+  ...[
+    '1.*',
+    '2.*',
+    '3.*',
+    '4.*',
+    '5.*',
+    ...texts,
+    '7.*',
+    '9.1.1',
+    '9.1.4',
+    '9.2.3',
+    '9.3.1',
+    '9.3.9',
+    '9.4.5',
+    '9.6.6',
+  ],
   ...['9.7.1', '10.*', '12.1.1', '12.2.2', '13.2.1', '13.3.1', '13.7.2'],
 ];
 const cases = catalogue.filter(({ id }) => isSelected(id, patterns));
-const options = { cases, parallel: 8, patience: 10_000 };
+const options = { cases, parallel: 4, patience: 15_000 };
 
 async function testServer(name: string): Promise<CaseResult[]> {
   const program = start('autobahn/peers/echo-server.js', { PORT: '0' }, [name]);
@@ -54,7 +75,7 @@ async function testServer(name: string): Promise<CaseResult[]> {
 async function testClient(name: string): Promise<CaseResult[]> {
   const server = new FuzzingServer({ ...options, port: 0 });
   const port = await server.listen();
-  const { exit } = start('autobahn/peers/echo-client.js', { PARALLEL: '8' }, [`ws://127.0.0.1:${port}`, name]);
+  const { exit } = start('autobahn/peers/echo-client.js', { PARALLEL: '4' }, [`ws://127.0.0.1:${port}`, name]);
   expect(await exit).toMatchObject({ code: 0, stderr: '' });
   const results = await server.results(name);
   await server.close();
@@ -70,7 +91,7 @@ describe.each(Object.keys(knownFlaws))('%s', (name) => {
   test.each([
     ['server', testServer],
     ['client', testClient],
-  ] as const)('as a %s is as good as it is known to be', { timeout: 120_000 }, async (role, run) => {
+  ] as const)('as a %s is as good as it is known to be', async (role, run) => {
     const results = await run(name);
     const verdicts = results.toSorted((left, right) => left.case - right.case);
     expect(verdicts.map((result) => `${result.id}: ${statusOf(result)}`)).toEqual(

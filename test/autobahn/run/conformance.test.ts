@@ -2,15 +2,21 @@ import { describe, expect, test } from 'vitest';
 import { selectCases } from '../../../autobahn/cases/select-cases.ts';
 import { type Direction, notOk, runCases } from './peers.ts';
 
-/** The machine may be slow, and cases have limits of their own. */
-const enough = 300_000;
+/** Every case of group 9 is run before a release, and by .ci/run: it has long messages, or the same ones in many pieces. */
+const isEverything = process.env.GOODWIRE_ALL_CASES === '1';
+const others = isEverything ? '12.*,13.*' : '9.*,12.*,13.*';
+const long = ['9.1.1', '9.1.6', '9.2.6', '9.3.1', '9.3.9', '9.4.4', '9.5.6', '9.6.4', '9.7.1', '9.7.6', '9.8.3'];
+
+/** Cases have limits of their own. */
+const enough = 1_200_000;
 
 /** What the RFC leaves open. */
 const informational = ['7.1.6', '7.13.1', '7.13.2'].map((id) => `${id} INFORMATIONAL/INFORMATIONAL`);
 
 describe.each<Direction>(['server', 'client'])('as a %s', (direction) => {
-  test('goodwire passes every case of the groups 1 to 10', { timeout: enough }, async () => {
-    const cases = selectCases('*', '12.*,13.*');
+  test('goodwire passes the cases of the groups 1 to 10', { timeout: enough }, async () => {
+    const chosen = new Set([...selectCases('*', others), ...selectCases(long.join())]);
+    const cases = selectCases('*').filter((definition) => chosen.has(definition));
     const results = await runCases('goodwire', direction, cases);
     expect(results.map(({ id }) => id)).toEqual(cases.map(({ id }) => id));
     expect(notOk(results)).toEqual(informational);

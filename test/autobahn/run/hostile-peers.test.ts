@@ -8,8 +8,8 @@ import { FuzzingServer } from '../../../autobahn/run/fuzzing-server.ts';
 import { acceptFor } from '../../../autobahn/wire/http-head.ts';
 
 /** Milliseconds that a hostile peer gets. */
-const patience = 200;
-const timeLimit = 1000;
+const patience = 150;
+const timeLimit = 600;
 
 /** Sends until the other side takes no more of it, for ever. */
 function flood(socket: Socket, octets: Buffer): void {
@@ -122,7 +122,7 @@ describe.each(behaviors)('a peer that %s', (title, act) => {
   // A case of a connection that fails is passed by a peer that ends TCP at once, and may be.
   const isGoodAtFailing = /^(ends|resets) TCP/.test(title);
 
-  test('is not good as a server, and harms nobody', { timeout: 120_000 }, async () => {
+  test('is not good as a server, and harms nobody', async () => {
     const { url, stop } = await serve((socket) => {
       socket.once('data', (request) => {
         socket.write(upgrade(String(request)));
@@ -139,7 +139,7 @@ describe.each(behaviors)('a peer that %s', (title, act) => {
     stop();
   });
 
-  test('is not good as a client, and harms nobody', { timeout: 120_000 }, async () => {
+  test('is not good as a client, and harms nobody', async () => {
     const ended = new EventEmitter();
     const onResult = ({ id }: CaseResult) => ended.emit(id);
     const server = new FuzzingServer({ port: 0, cases, patience, timeLimit, onResult });
@@ -179,7 +179,7 @@ describe('a server whose handshake', () => {
     ['ends before it began', (socket) => socket.end(), /nothing came before/],
     ['is reset', (socket) => socket.resetAndDestroy(), /broke inside the handshake|ended the TCP connection/],
     ['has the accept of another key', (socket) => socket.end(upgrade('')), /Sec-WebSocket-Accept is/],
-  ])('%s fails the case and not us', { timeout: 60_000 }, async (_title, act, why) => {
+  ])('%s fails the case and not us', async (_title, act, why) => {
     const { url, stop } = await serve((socket) => socket.once('data', () => act(socket)));
     const [definition] = selectCases('1.1.1');
     const attempt = runFuzzingClient({ url, agent: 'hostile', cases: [definition as never], patience });
