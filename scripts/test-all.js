@@ -1,0 +1,12 @@
+// Runs every test with all of its cases, also those of which `npm test` runs some. Arguments go to vitest. Needs a build.
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
+const { status } = spawnSync(process.execPath, [vitest, 'run', ...process.argv.slice(2)], {
+  cwd: root,
+  env: { ...process.env, GOODWIRE_ALL_CASES: '1' },
+  stdio: 'inherit',
+});
+process.exitCode = status ?? 1;
