@@ -1,4 +1,5 @@
 import { Writable } from 'node:stream';
+import { setImmediate } from 'node:timers';
 import { parseClosePayload } from '../connection/close-payload.ts';
 import type { FrameHeader } from '../frame/frame.ts';
 import { FrameDecoder, type FrameSink } from '../frame/frame-decoder.ts';
@@ -38,6 +39,8 @@ export interface ReceiverOptions {
 type Callback = (error?: Error | null) => void;
 
 const noOctets = Buffer.alloc(0);
+// In Jest with jsdom there is no global setImmediate.
+const nextTurn = setImmediate;
 /** The bits of {@link FrameSink.data} for octets of which nothing is known. */
 const maybeNotAscii = -1;
 
@@ -293,7 +296,7 @@ export class Receiver extends Writable {
       return !this.destroyed;
     }
     this.#isHeld = true;
-    setImmediate(() => {
+    nextTurn(() => {
       if (!this.destroyed) this.#proceed(() => this.#emit(event, ...args));
     });
     return false;

@@ -1,4 +1,5 @@
 import { channel } from 'node:diagnostics_channel';
+import { stackOf } from './goods-error.ts';
 
 /** What of the application's has failed: one of the functions of goods, of the market, of a provider, or its backplane. */
 export type FailurePlace =
@@ -74,7 +75,7 @@ export function channelObserver(): Observer {
       process.emitWarning(`A function given to a market of goods failed: ${what}`, {
         type: 'GoodwireWarning',
         code: 'GOODWIRE_GOODS_FAILURE',
-        detail: error instanceof Error ? (error.stack ?? error.message) : String(error),
+        detail: stackOf(error),
       });
     },
     subscription: (message) => void (subscriptions.hasSubscribers && subscriptions.publish(message)),

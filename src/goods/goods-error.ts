@@ -48,3 +48,21 @@ export class WireError extends Error {
     this.closeCode = closeCode;
   }
 }
+
+/** Returns the message of what was thrown. Throws nothing: a thrown object may have no text, or a getter that throws. */
+export function messageOf(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? thrown.message : String(thrown);
+  } catch {
+    return 'a value that cannot be shown';
+  }
+}
+
+/** Returns the stack of what was thrown, or its message if there is no stack. Throws nothing. */
+export function stackOf(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+  } catch {
+    return 'a value that cannot be shown';
+  }
+}

@@ -1,7 +1,7 @@
 import { type Backplane, MemoryBackplane, type Published } from './backplane.ts';
 import { channelObserver, type GoodsFailureMessage, type Observer } from './diagnostics.ts';
 import type { Action, Goods, Subscriber, Wish } from './goods.ts';
-import { GoodsError } from './goods-error.ts';
+import { GoodsError, messageOf } from './goods-error.ts';
 import { defaultNameLength, hasStars, matches, utf8Length } from './goods-name.ts';
 import { Lanes } from './lanes.ts';
 import { Ledger } from './ledger.ts';
@@ -33,7 +33,10 @@ export interface MarketOptions<User = unknown> {
   readonly observer?: Observer | undefined;
   /** The clock, in milliseconds. Default `Date.now`. */
   readonly now?: (() => number) | undefined;
-  /** When what was supplied leaves. Default `setImmediate`: together with all that comes in from sockets that are readable just now. */
+  /**
+   * Schedules the flush that sends supplied items. Default `setImmediate`: everything supplied while the currently readable sockets are
+   * read is sent as one batch. Default where there is no `setImmediate`: `setTimeout`.
+   */
   readonly schedule?: ((flush: () => void) => void) | undefined;
   /** From 0 to 1. Default `Math.random`. */
   readonly random?: (() => number) | undefined;
@@ -175,8 +178,11 @@ export class Market<User = unknown> {
   #isClosing = false;
   #onEmpty: (() => void) | null = null;
 
-  /** @throws RangeError for a limit that is none. */
-  constructor(options: MarketOptions<User> = {}) {
+  /**
+   * @param schedule Default of the option of that name.
+   * @throws RangeError for a limit that is none.
+   */
+  constructor(options: MarketOptions<User> = {}, schedule: (flush: () => void) => void = defaultSchedule()) {
     const { heartbeat = defaultHeartbeat, highWaterMark = defaultHighWaterMark } = options;
     this.limits = { ...defaultLimits, ...options.limits };
     for (const [name, value] of Object.entries(this.limits)) {
@@ -196,7 +202,7 @@ export class Market<User = unknown> {
     this.observer = options.observer ?? channelObserver();
     this.#now = options.now ?? Date.now;
     this.#backplane = options.backplane ?? new MemoryBackplane({ now: this.#now });
-    this.#outbox = new Outbox(options.schedule ?? setImmediate);
+    this.#outbox = new Outbox(options.schedule ?? schedule);
     this.#backplane.onGap((goods) => this.#reopen(goods));
     const isClosing = () => this.#isClosing;
     const shelf = this.#shelf;
@@ -341,9 +347,20 @@ export class Market<User = unknown> {
     const session = new Session<User>(++this.#lastSession, user, link, this.#desk);
     this.#sessions.add(session as Session);
     this.#connected.add(session as Session);
-    session.tell({ op: 'welcome', protocol: subprotocol, heartbeat: this.heartbeat, limits: this.limits });
-    if (this.#isClosing) this.#sendAway(session as Session, {});
+    try {
+      session.tell({ op: 'welcome', protocol: subprotocol, heartbeat: this.heartbeat, limits: this.limits });
+      if (this.#isClosing) this.#sendAway(session as Session, {});
+    } catch (error) {
+      // Otherwise shutdown() would wait for a session that nobody has.
+      session.end();
+      throw error;
+    }
     return session;
+  }
+
+  /** True while there are connections, including those that are being closed. @internal */
+  protected get hasConnections(): boolean {
+    return this.#connected.size > 0;
   }
 
   /** Pings all connections, and ends those that are gone. To be called every {@link heartbeat} milliseconds; `serve` does. */
@@ -1023,6 +1040,7 @@ function canRecover({ epoch, offset, log }: Ware, since: Since): boolean {
   return since.offset === offset || log.at(since.offset + 1) !== undefined;
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** In Jest with jsdom, and in browsers, there is no `setImmediate`. */
+function defaultSchedule(): (flush: () => void) => void {
+  return typeof setImmediate === 'function' ? setImmediate : (flush) => void setTimeout(flush, 0);
 }

@@ -4,11 +4,13 @@ import { CloseCode } from '../frame/close-code.ts';
 import { defaultMaxPayload } from '../frame/frame-decoder.ts';
 import { PreparedMessage } from '../message/prepared-message.ts';
 import type { WebSocketServer } from '../server/websocket-server.ts';
-import type { Transport } from '../transport/transport.ts';
+import { afterPoll } from '../transport/flush.ts';
+import { type TimerHandle, unref } from '../transport/timer.ts';
+import { longestDelay, type Transport } from '../transport/transport.ts';
 import { insideOf, WebSocket } from '../websocket/websocket.ts';
 import type { Observer } from './diagnostics.ts';
 import { type Coding, type Encoded, plainCoding } from './encoded.ts';
-import { Market as PureMarket, type ShutdownOptions } from './market.ts';
+import { type MarketOptions, Market as PureMarket, type ShutdownOptions } from './market.ts';
 import type { Link, Session } from './session.ts';
 import { isPromise } from './validate.ts';
 import { subprotocol } from './wire.ts';
@@ -30,7 +32,12 @@ interface GoodsSocket extends WebSocket {
 
 /** A market that people come to over WebSocket. @see {@link PureMarket} */
 export class Market<User = unknown> extends PureMarket<User> {
-  #beats: NodeJS.Timeout | null = null;
+  #beats: TimerHandle;
+
+  /** @throws RangeError if a limit is invalid. */
+  constructor(options: MarketOptions<User> = {}) {
+    super(options, afterPoll);
+  }
 
   /**
    * Lets in who connects to a server and has agreed on `goods.v1`; others are closed with 1008. A server that does not choose between subprotocols
@@ -53,24 +60,31 @@ export class Market<User = unknown> extends PureMarket<User> {
       return;
     }
     const refuse = (error: unknown) => {
-      this.observer.failure({ place: 'identify', goods: undefined, variant: undefined, error });
       websocket.close(4401, 'not identified');
+      // Last, because an observer of the application may throw, and the connection would stay open.
+      this.observer.failure({ place: 'identify', goods: undefined, variant: undefined, error });
     };
     let user: User | Promise<User>;
+    let isLater: boolean;
     try {
       user = identify === undefined ? (undefined as User) : identify(request, websocket);
+      isLater = isPromise(user);
     } catch (error) {
       refuse(error);
       return;
     }
-    if (!isPromise(user)) {
-      this.#admit(websocket, user);
+    if (!isLater) {
+      this.#admit(websocket, user as User);
       return;
     }
     websocket.pause();
     // Pinged it is only once it is let in, and what is never answered must not hold it for ever.
-    const patience = this.heartbeat === 0 ? undefined : setTimeout(() => websocket.terminate(), 2 * this.heartbeat);
-    void user
+    const patience =
+      this.heartbeat === 0
+        ? undefined
+        : setTimeout(() => websocket.terminate(), Math.min(2 * this.heartbeat, longestDelay));
+    // A promise of another library may throw from its then(), or have no finally().
+    void new Promise<User>((resolve) => resolve(user))
       .then((known) => {
         if (websocket.readyState === WebSocket.OPEN) this.#admit(websocket, known);
       }, refuse)
@@ -83,26 +97,43 @@ export class Market<User = unknown> extends PureMarket<User> {
   #admit(websocket: GoodsSocket, user: User): void {
     const { transport } = insideOf(websocket);
     if (transport === null) return;
-    this.#beat();
-    websocket.binaryType = 'nodebuffer';
-    websocket.on('message', onMessage);
-    websocket.on('ping', onSign);
-    websocket.on('pong', onSign);
-    websocket.on('close', onClose);
-    const session = this.connect(new SocketLink(websocket, transport, this.observer), user);
-    websocket[kSession] = session as unknown as Session;
+    try {
+      this.#startBeats();
+      websocket.binaryType = 'nodebuffer';
+      websocket.on('message', onMessage);
+      websocket.on('ping', onSign);
+      websocket.on('pong', onSign);
+      websocket.on('close', onClose);
+      const session = this.connect(new SocketLink(websocket, transport, this.observer), user);
+      websocket[kSession] = session as unknown as Session;
+    } catch (error) {
+      // Otherwise a failure of the application's `schedule`, for instance, would end the process with the first client that connects.
+      websocket.terminate();
+      this.observer.failure({ place: 'market', goods: undefined, variant: undefined, error });
+    }
   }
 
-  #beat(): void {
-    if (this.#beats !== null || this.heartbeat === 0) return;
-    this.#beats = setInterval(() => this.beat(), this.heartbeat);
-    this.#beats.unref();
+  /**
+   * Starts the heartbeat, if it is not running. The timer does not keep the process alive. Where the platform's timers are numbers it does,
+   * until the first heartbeat at which there is no connection.
+   */
+  #startBeats(): void {
+    if (this.#beats !== undefined || this.heartbeat === 0) return;
+    this.#beats = setInterval(() => {
+      this.beat();
+      if (!this.hasConnections) this.#stopBeats();
+    }, this.heartbeat);
+    unref(this.#beats);
+  }
+
+  #stopBeats(): void {
+    clearInterval(this.#beats);
+    this.#beats = undefined;
   }
 
   override async shutdown(options?: ShutdownOptions): Promise<void> {
     await super.shutdown(options);
-    if (this.#beats !== null) clearInterval(this.#beats);
-    this.#beats = null;
+    this.#stopBeats();
   }
 }
 
@@ -158,7 +189,7 @@ class SocketLink implements Link {
     // What has not been written to it yet will never be drained.
     this.#transport.flush();
     if (stream.writableNeedDrain) stream.once('drain', callback);
-    else setImmediate(callback);
+    else afterPoll(callback);
   }
 
   ping(): void {

@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers';
+
 /** Something that holds octets back for a moment, to write them together. */
 export interface Flushable {
   flush(): void;
@@ -19,7 +21,7 @@ let isExiting = false;
 // Kept, because a test of the application that fakes timers would stop all connections of the process: the fake ones may never come.
 /** `process.nextTick`, as it was when this was loaded. */
 export const afterTick = process.nextTick;
-/** `setImmediate`, as it was when this was loaded. */
+/** `setImmediate` of `node:timers`, as it was when this module was loaded. In Jest with jsdom there is no global `setImmediate`. */
 export const afterPoll = setImmediate;
 
 /** Flushes at the end of this tick: all sends of a tick leave in one write. */

@@ -20,6 +20,7 @@ import {
   setCurrent,
   watchExit,
 } from './flush.ts';
+import type { TimerHandle } from './timer.ts';
 import {
   onClosed,
   onEnding,
@@ -157,7 +158,7 @@ export class Transport implements ConnectionEvents, Flushable {
   }
 
   /** The timer that will end the connection by force, while it is being closed. */
-  get closeTimer(): NodeJS.Timeout | null {
+  get closeTimer(): TimerHandle | null {
     return this.ending?.timer ?? null;
   }
 
@@ -1010,7 +1011,7 @@ function rethrow(thrown: unknown): never {
 
 /** How a connection is being ended. */
 interface Ending {
-  timer: NodeJS.Timeout | null;
+  timer: TimerHandle | null;
   /** Whether our side of the stream was ended, or will be by the timer. */
   hasEnded: boolean;
   /** Whether the server has been left the time to end the connection first (§7.1.1). */

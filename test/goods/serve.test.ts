@@ -1,18 +1,25 @@
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { WebSocket as Ws } from 'ws';
 import { decodeBytesItem, encodeBytesSupply, type Frame, parseFrame } from '../../src/goods/wire.ts';
 import { defineGoods, Market, type MarketOptions, type ServeOptions, subprotocol } from '../../src/goods.ts';
 import { type ServerOptions, WebSocketServer } from '../../src/index.ts';
 import { insideOf } from '../../src/websocket/websocket.ts';
 import { withTimeLimit } from '../support/time-limit.ts';
+import { captureUncaught } from '../support/uncaught.ts';
 import { Notes } from './counter.ts';
 
 const endings: (() => void | Promise<void>)[] = [];
 afterEach(async () => {
   for (const end of endings.splice(0).reverse()) await end();
 });
+
+const thrown = (): never => {
+  throw new Error('mine');
+};
+/** Computed, because the linter takes an object that has the property for a mistake. */
+const then = 'then';
 
 /** A client, ws's, that collects what it gets. */
 class Client {
@@ -178,6 +185,72 @@ describe('a market over WebSocket', () => {
     const client = new Client(port).watch();
     expect((await client.closed())[0]).toBe(1006);
     expect(market.statistics().sessions).toBe(0);
+  });
+
+  test.each<[string, () => unknown]>([
+    [
+      'throws what has no text',
+      () => {
+        throw Object.create(null);
+      },
+    ],
+    ['rejects with what has no text', () => Promise.reject(Object.create(null))],
+    ['returns an object whose property throws', () => Object.defineProperty({}, 'then', { get: thrown })],
+    ['returns a promise that throws', () => Object.assign(Promise.resolve(), { [then]: thrown })],
+  ])('closes a connection where identify %s, and the process goes on', async (_title, identify) => {
+    using uncaught = captureUncaught();
+    const emitWarning = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    endings.push(() => emitWarning.mockRestore());
+    const { port } = await open({ market: { observer: undefined }, serve: { identify } });
+    expect(await new Client(port).watch().closed()).toEqual([4401, 'not identified']);
+    expect(emitWarning).toHaveBeenCalledOnce();
+    expect([uncaught.exceptions, uncaught.rejections]).toEqual([[], []]);
+  });
+
+  test('takes the promise of another library, which has then() alone', async () => {
+    const identify = () => Object.fromEntries([[then, (resolve: (user: string) => void) => resolve('somebody')]]);
+    const { connect, market } = await open({ serve: { identify } });
+    await connect();
+    expect(market.statistics().sessions).toBe(1);
+  });
+
+  test('closes a connection although the observer throws, whose own exception that is', async () => {
+    using uncaught = captureUncaught();
+    const observer = Object.assign(new Notes(), { failure: thrown });
+    const { port } = await open({ market: { observer }, serve: { identify: thrown } });
+    expect(await new Client(port).watch().closed()).toEqual([4401, 'not identified']);
+    expect(uncaught.exceptions).toEqual([new Error('mine')]);
+  });
+
+  test.each([false, true])('ends a connection where schedule throws, and reports it: %j', async (isLater) => {
+    using uncaught = captureUncaught();
+    const { port, notes } = await open({
+      market: { schedule: thrown },
+      serve: { identify: () => (isLater ? Promise.resolve() : undefined) },
+    });
+    expect((await new Client(port).watch().closed())[0]).toBe(1006);
+    expect(notes.failures).toMatchObject([{ place: 'market', error: new Error('mine') }]);
+    expect([uncaught.exceptions, uncaught.rejections]).toEqual([[], []]);
+  });
+
+  test('waits for identify also with the longest heartbeat, whose double no timer can count', async () => {
+    let identified!: () => void;
+    const identify = () =>
+      new Promise<void>((resolve) => {
+        identified = resolve;
+      });
+    const { port, server } = await open({ market: { heartbeat: 2 ** 31 - 1 }, serve: { identify } });
+    const warned = vi.fn();
+    process.on('warning', warned);
+    endings.push(() => void process.off('warning', warned));
+    const accepted = once(server, 'connection');
+    const client = new Client(port).watch();
+    await accepted;
+    // Node warns of a delay that is too long on the next tick.
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    identified();
+    await client.until(({ op }) => op === 'welcome');
+    expect(warned).not.toHaveBeenCalled();
   });
 
   test('closes a connection whose messages are too large or none, and stays', async () => {
