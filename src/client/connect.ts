@@ -17,6 +17,8 @@ import {
   unexpectedResponse,
 } from '../handshake/client-handshake.ts';
 import { HandshakeError } from '../handshake/handshake-error.ts';
+import { destroyStream } from '../transport/destroy-stream.ts';
+import type { TimerHandle } from '../transport/timer.ts';
 import { longestDelay } from '../transport/transport.ts';
 import type { ClientOptions } from './client-options.ts';
 import { keepsCredentials, withoutCredentials } from './redirect.ts';
@@ -81,7 +83,7 @@ class Attempt implements ConnectAttempt {
   #key = '';
   /** The socket, once the server has switched protocols: Node 26 takes it away from the request before it tells. */
   #socket: Duplex | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: TimerHandle;
   #redirects = 0;
   #hasStarted = false;
   #isTakenOver = false;
@@ -177,7 +179,7 @@ class Attempt implements ConnectAttempt {
     const isCurrent = () => request === this.request && !this.#isOver;
     request.on('upgrade', (response, socket, head) => {
       if (isCurrent()) this.#onUpgrade(response, socket, head);
-      else socket.destroy();
+      else destroyStream(socket);
     });
     request.on('response', (response) => {
       if (isCurrent()) this.#onResponse(response);
@@ -237,7 +239,7 @@ class Attempt implements ConnectAttempt {
   }
 
   #redirect(response: http.IncomingMessage, location: string): void {
-    this.request.destroy();
+    destroyRequest(this.request);
     if (++this.#redirects > (this.#options.maxRedirects ?? 10)) {
       this.#fail(responseError(received(response), 'GOODWIRE_TOO_MANY_REDIRECTS', 'Maximum redirects exceeded'));
       return;
@@ -303,15 +305,26 @@ class Attempt implements ConnectAttempt {
     this.#signal?.removeEventListener('abort', this.#onAbort);
   }
 
+  /** Throws nothing: `createConnection` and the agent may have given a stream whose `destroy()` throws. */
   #destroy(): void {
-    this.request.destroy();
-    this.#socket?.destroy();
+    destroyRequest(this.request);
+    if (this.#socket !== undefined) destroyStream(this.#socket);
     this.#destroySocket();
   }
 
   /** When the response has ended, HTTP takes its connection for reusable; without an agent there is nobody else to close it. */
   #destroySocket(): void {
-    if (!this.#options.agent) this.request.socket?.destroy();
+    if (!this.#options.agent && this.request.socket) destroyStream(this.request.socket);
+  }
+}
+
+/** Destroys a request. Throws nothing: `node:http` calls the `destroy()` of the request's stream, which may throw. */
+function destroyRequest(request: http.ClientRequest): void {
+  try {
+    request.destroy();
+  } catch {
+    // The request counts as destroyed, and its stream has been destroyed by force if that is possible.
+    if (request.socket) destroyStream(request.socket);
   }
 }
 

@@ -9,6 +9,7 @@ import { CloseCode } from '../frame/close-code.ts';
 import type { MessageData } from '../message/message-decoder.ts';
 import { PreparedMessage } from '../message/prepared-message.ts';
 import { isBlob, octetLength, type SendData, toOctets } from '../message/send-data.ts';
+import { destroyStream } from '../transport/destroy-stream.ts';
 import { Transport, type TransportOptions, type TransportSettings } from '../transport/transport.ts';
 import {
   onClosed,
@@ -273,7 +274,16 @@ export class WebSocket extends EventEmitter implements TransportEvents {
         },
         onOpen: (socket, head, { protocol, deflate }) => {
           this[own.attempt] = null;
-          this.setSocket(socket, head, { ...chosen, protocol, deflate: deflate ?? undefined });
+          try {
+            this.setSocket(socket, head, { ...chosen, protocol, deflate: deflate ?? undefined });
+          } catch (error) {
+            // What a listener of `open` throws is an exception of the application.
+            if (this[own.readyState] === 1) throw error;
+            // Otherwise the end of the stream would emit a second `close`.
+            this[own.transport] = null;
+            destroyStream(socket);
+            this[own.failToOpen](error as Error);
+          }
         },
         onUnexpectedResponse: (request, response) => this.emit('unexpected-response', request, response),
         onRedirect: (url, request) => {
@@ -388,6 +398,7 @@ export class WebSocket extends EventEmitter implements TransportEvents {
   /**
    * Gives the socket its connection: a stream on which the opening handshake is done. It becomes open.
    * @param head What came behind the handshake.
+   * @throws what a method of the stream or a listener of `open` throws. The caller has to destroy the stream then.
    */
   setSocket(stream: Duplex, head: Buffer, options: SocketOptions = {}): void {
     if (options.protocol) this[own.protocol] = options.protocol;
@@ -397,11 +408,15 @@ export class WebSocket extends EventEmitter implements TransportEvents {
     this[own.options] = null;
     const changes = changedBefore.get(this);
     const transport = new Transport(stream, head, changes === undefined ? settings : settings.changed(changes), this);
+    // A stream that emits 'close' while the transport adds its listeners: this socket is closed, and must not become open again.
+    if (this[own.readyState] === 3) return;
     this[own.transport] = transport;
     if (this[own.binaryType] === 'fragments') transport.connection.keepsFragments = true;
     const { setTimeout, setNoDelay } = stream as Partial<Record<'setTimeout' | 'setNoDelay', (value?: number) => void>>;
     setTimeout?.call(stream, 0);
     setNoDelay?.call(stream);
+    // A stream that has emitted 'end', 'error' or 'close' meanwhile.
+    if (this[own.readyState] !== 0) return;
     this[own.readyState] = 1;
     this.emit('open');
   }
@@ -559,17 +574,20 @@ export class WebSocket extends EventEmitter implements TransportEvents {
 
   /** @internal */
   [onEnding](): void {
-    this[own.readyState] = 2;
+    if (this[own.readyState] !== 3) this[own.readyState] = 2;
   }
 
   /** @internal */
   [onClosed](wasClean: boolean, lostOctets: number): void {
+    const transport = this[own.transport];
     const ending = this[own.end]();
+    // Without a transport the stream failed or closed while the transport was made. If the failure was told, `close` has been emitted.
+    if (transport === null && this[own.readyState] === 3) return;
     ending.wasClean = wasClean;
     ending.lostOctets += lostOctets;
-    ending.isPaused = this[own.transport]!.isPaused;
-    ending.hasSentClose = this[own.transport]!.hasSentClose;
-    ending.stream = this[own.transport]!.stream;
+    ending.isPaused = transport?.isPaused ?? false;
+    ending.hasSentClose = transport?.hasSentClose ?? false;
+    ending.stream = transport?.stream ?? null;
     // Applications may keep closed sockets, and must not keep all that was behind them.
     this[own.transport] = null;
     this[own.finish]();
