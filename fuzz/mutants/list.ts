@@ -349,11 +349,8 @@ export const mutants: readonly Mutant[] = [
         'if (isAllowed) verifyClient(attempt);',
       ],
       ['one handshake more than allowed waits', 'host.pending.size >= most', 'host.pending.size > most'],
-      [
-        'an answer that comes too late opens the connection',
-        '    if (!isCalling && isWaiting(attempt)) judge(verdict);',
-        '    if (!isCalling) judge(verdict);',
-      ],
+      ['the application is asked on behalf of a client that was refused before', '  if (attempt.isOver) return;\n', ''],
+      ['a request is refused a second time', '  if (attempt.isOver) return false;\n', ''],
       [
         'an error of a socket in its handshake ends the process',
         "if (former === undefined) socket.on('error', onSocketError);",

@@ -13,13 +13,14 @@ import {
   readOffer,
   requireLines,
 } from '../handshake/server-handshake.ts';
+import { forceDestroy } from '../transport/destroy-stream.ts';
 import { defaultCloseTimeout } from '../transport/transport.ts';
 import { agreedSettings, type SharedSettings, sharedSettings } from '../websocket/socket-settings.ts';
 import { WebSocket } from '../websocket/websocket.ts';
-import { socketErrorChannel, upgradeRefusedChannel } from './diagnostics.ts';
+import { reportSocketError, upgradeRefusedChannel } from './diagnostics.ts';
 import { defaultHandshakeTimeout, defaultMaxPendingHandshakes, requireFewFields } from './handshake-limits.ts';
 import type { PendingHandshakes } from './pending-handshakes.ts';
-import { applicationFailure, policyRefusal, refuseUpgrade } from './refuse-upgrade.ts';
+import { applicationFailure, endSocket, policyRefusal, refusalText } from './refuse-upgrade.ts';
 import type {
   ClientInfo,
   ResponseHeaders,
@@ -73,6 +74,8 @@ interface Attempt {
   readonly head: Buffer;
   readonly callback: AcceptedCallback;
   readonly offer: Offer;
+  /** True once the attempt was accepted or refused. Nothing that happens later leads to another result. */
+  isOver: boolean;
 }
 
 const kClaim = Symbol('goodwire.claim');
@@ -101,8 +104,10 @@ export function requireResponseHeaders(headers: ResponseHeaders | undefined): vo
 
 /**
  * The server's half of the opening handshake (RFC 6455 §4.2) on a socket: answers 101 and hands a WebSocket to `callback`, or
- * answers the refusal. From here on an error of the socket brings nothing down.
- * @throws Error when the socket has been upgraded before, or is about to be. Nothing else, but what the callback throws.
+ * answers the refusal. From here on an error of the socket brings nothing down. However the stream behaves, the attempt is accepted or
+ * refused exactly once, and the socket of a refused attempt is ended.
+ * @throws Error when the socket has been upgraded before, or is about to be. Nothing else, but what the callback, a listener of
+ * `wsClientError` or an `open` listener of the WebSocket throws.
  */
 export function acceptUpgrade(
   host: UpgradeHost,
@@ -111,33 +116,64 @@ export function acceptUpgrade(
   head: Buffer,
   callback: AcceptedCallback,
 ): void {
-  if (!claim(socket)) {
-    leave({ host, request, socket });
+  const unread: Refused = { host, request, socket, isOver: false };
+  let isClaimed: boolean;
+  try {
+    isClaimed = claim(socket);
+  } catch (thrown) {
+    reportSocketError(socket, thrown);
+    abandon(unread);
+    return;
+  }
+  if (!isClaimed) {
+    leave(unread);
     return;
   }
   let offer: Offer;
   try {
     offer = readRequest(host, request);
   } catch (error) {
-    fail({ host, request, socket }, error as HandshakeError);
+    fail(unread, asRefusal(error));
     return;
   }
 
-  const attempt: Attempt = { host, request, socket, head, callback, offer };
-  const most = host.options.maxPendingHandshakes ?? defaultMaxPendingHandshakes;
-  // Before the application is asked, which would have to begin something that nobody waits for.
-  if (most > 0 && host.pending.size >= most) {
-    refuse(attempt, policyRefusal(503, 'GOODWIRE_TOO_MANY_HANDSHAKES'));
-    return;
+  const attempt: Attempt = { host, request, socket, head, callback, offer, isOver: false };
+  proceed(attempt, () => {
+    const most = host.options.maxPendingHandshakes ?? defaultMaxPendingHandshakes;
+    // Before the application is asked, which would have to begin something that nobody waits for.
+    if (most > 0 && host.pending.size >= most) {
+      refuse(attempt, policyRefusal(503, 'GOODWIRE_TOO_MANY_HANDSHAKES'));
+      return;
+    }
+    ask(
+      attempt,
+      () => host.shouldHandle(request),
+      (isHandled) => {
+        if (isHandled) checkOrigin(attempt);
+        else refuse(attempt, notHandled());
+      },
+    );
+  });
+}
+
+/**
+ * Takes a step of an attempt, unless the attempt has its result: then an answer of the application comes too late. An exception before the
+ * attempt has its result is a failure of the application, and answered with 500. A later exception is thrown: it comes from the callback
+ * or from a listener, and is the application's own uncaught exception.
+ */
+function proceed(attempt: Attempt, step: () => void): void {
+  if (attempt.isOver) return;
+  try {
+    step();
+  } catch (thrown) {
+    if (attempt.isOver) throw thrown;
+    fail(attempt, applicationFailure(thrown));
   }
-  ask(
-    attempt,
-    () => host.shouldHandle(request),
-    (isHandled) => {
-      if (isHandled) checkOrigin(attempt);
-      else refuse(attempt, notHandled());
-    },
-  );
+}
+
+/** Returns an error that was thrown while a request was read, as a refusal. */
+function asRefusal(thrown: unknown): HandshakeError {
+  return thrown instanceof HandshakeError ? thrown : applicationFailure(thrown);
 }
 
 /** Takes a socket for the one who is going to answer on it; false if somebody has it already. */
@@ -162,7 +198,7 @@ function leave({ host, request, socket }: Refused): void {
   try {
     readRequest(host, request);
   } catch (error) {
-    host.refused(error as HandshakeError);
+    host.refused(asRefusal(error));
     return;
   }
   if (!wants(host, request)) {
@@ -182,47 +218,32 @@ function readRequest({ options }: UpgradeHost, request: IncomingMessage): Offer 
 
 /** Published, because the application has no listener on this socket, and would be ended by the error. */
 function onSocketError(this: Duplex, error: Error): void {
-  if (socketErrorChannel.hasSubscribers) socketErrorChannel.publish({ error, socket: this });
-  this.destroy();
+  reportSocketError(this, error);
+  forceDestroy(this);
 }
 
-/**
- * Asks the application and goes on with its answer, at once unless it is a promise. What it throws is not the peer's to bring the
- * process down with. `next` is called outside of the try: what it throws is the application's own uncaught exception.
- */
+/** Asks the application and continues with its answer: at once, or later if the answer is a promise. Called within {@link proceed}. */
 function ask<T>(attempt: Attempt, question: () => T | PromiseLike<T>, next: (answer: T) => void): void {
-  let answer: T | PromiseLike<T>;
-  try {
-    answer = question();
-  } catch (cause) {
-    fail(attempt, applicationFailure(cause));
-    return;
-  }
+  const answer = question();
   if (!isPromise(answer)) {
     next(answer);
     return;
   }
-  wait(attempt);
-  answer.then(
-    (given) => {
-      if (isWaiting(attempt)) next(given);
-    },
-    (cause) => {
-      if (isWaiting(attempt)) fail(attempt, applicationFailure(cause));
-    },
+  // A promise of another library may throw from its then(), or call back twice.
+  Promise.resolve(answer).then(
+    (given) => proceed(attempt, () => next(given)),
+    (cause) => fail(attempt, applicationFailure(cause)),
   );
+  // Last, because it throws if the stream misbehaves, and a rejection of the promise would be unhandled then.
+  wait(attempt);
 }
 
 /** The application takes its time to answer: so much of it as it has, and as long as the client waits. */
 function wait(attempt: Attempt): void {
   const { host, socket } = attempt;
-  if (isWaiting(attempt)) return;
+  if (host.pending.has(attempt)) return;
   const timeout = host.options.handshakeTimeout ?? defaultHandshakeTimeout;
   host.pending.add(attempt, socket, timeout, () => refuse(attempt, policyRefusal(503, 'GOODWIRE_HANDSHAKE_TIMEOUT')));
-}
-
-function isWaiting(attempt: Attempt): boolean {
-  return attempt.host.pending.has(attempt);
 }
 
 /** Any promise, by whatever library: taken for a mere value it would be a yes. */
@@ -296,30 +317,20 @@ function askByCallback(
 ): void {
   let verdict: Verdict | undefined;
   let isCalling = true;
-  let hasFailed = false;
   const answer: Answer = (isAllowed, code, message, headers) => {
-    if (verdict !== undefined || hasFailed) return;
-    verdict = { isAllowed, code, message, headers };
-    if (!isCalling && isWaiting(attempt)) judge(verdict);
+    if (verdict !== undefined) return;
+    const given = { isAllowed, code, message, headers };
+    verdict = given;
+    if (!isCalling) proceed(attempt, () => judge(given));
   };
-  const failed = (cause: unknown) => {
-    if (!isCalling && !isWaiting(attempt)) return;
-    hasFailed = true;
-    fail(attempt, applicationFailure(cause));
-  };
-
-  let returned: unknown;
-  try {
-    returned = question(answer);
-  } catch (cause) {
-    failed(cause);
-    return;
-  }
+  const returned = question(answer);
   isCalling = false;
-  if (verdict === undefined) wait(attempt);
   // An async function that rejects would otherwise end the process as an unhandled rejection.
-  if (isPromise(returned)) returned.then(undefined, failed);
-  if (verdict !== undefined) judge(verdict);
+  if (isPromise(returned)) {
+    Promise.resolve(returned).then(undefined, (cause) => fail(attempt, applicationFailure(cause)));
+  }
+  if (verdict === undefined) wait(attempt);
+  else judge(verdict);
 }
 
 function verdictRefusal({ code = 401, message, headers = {} }: Verdict): HandshakeError {
@@ -349,25 +360,44 @@ function complete(attempt: Attempt): void {
     refuse(attempt, policyRefusal(503, 'GOODWIRE_SERVER_CLOSING'));
     return;
   }
-  let response: Response;
-  let websocket: WebSocket;
-  try {
-    // A class of the application's may throw, too.
-    websocket = new (host.options.WebSocket ?? WebSocket)(null, undefined, host.options);
-    response = compose(attempt);
-  } catch (cause) {
-    fail(attempt, applicationFailure(cause));
-    return;
-  }
-
-  socket.write(response.head);
+  // A class of the application's may throw, and so may its callbacks and the options that it has put in the place of others.
+  const websocket = new (host.options.WebSocket ?? WebSocket)(null, undefined, host.options);
+  const response = compose(attempt);
   const { protocol, deflate } = response;
   host.shared = sharedSettings(optionsBehind(host.options, response), host.shared);
   const settings = agreedSettings(host.shared, deflate);
-  websocket.setSocket(socket, head, { protocol, deflate: deflate ?? undefined, settings });
-  socket.removeListener('error', onSocketError);
+
+  conclude(attempt);
+  try {
+    socket.write(response.head);
+    if (isAlive(socket)) websocket.setSocket(socket, head, { protocol, deflate: deflate ?? undefined, settings });
+  } catch (thrown) {
+    // What an `open` listener of the application's class throws is an exception of the application.
+    if (websocket.readyState === WebSocket.OPEN) {
+      forceDestroy(socket);
+      throw thrown;
+    }
+    reportSocketError(socket, thrown);
+    end(attempt);
+    return;
+  }
+  // The stream closed meanwhile, and its events are over: a list of clients would keep the WebSocket for ever.
+  if (websocket.readyState === WebSocket.CONNECTING || websocket.readyState === WebSocket.CLOSED) {
+    end(attempt);
+    return;
+  }
+  stopWatching(socket);
   host.accepted(websocket);
   callback(websocket, request);
+}
+
+/** Leaves errors of the socket to its WebSocket. */
+function stopWatching(socket: Duplex): void {
+  try {
+    socket.removeListener('error', onSocketError);
+  } catch {
+    // The listener that stays destroys a socket that has failed, as the WebSocket does.
+  }
 }
 
 /** The response that opens the connection, and what it agrees to. */
@@ -415,49 +445,116 @@ function chooseProtocol(options: UpgradeOptions, { subprotocols }: Offer, reques
 }
 
 function isAlive(socket: Duplex): boolean {
-  return !socket.destroyed && socket.readable && socket.writable;
+  try {
+    return !socket.destroyed && socket.readable && socket.writable;
+  } catch {
+    return false;
+  }
 }
 
-type Refused = Pick<Attempt, 'host' | 'request' | 'socket'>;
+type Refused = Pick<Attempt, 'host' | 'request' | 'socket' | 'isOver'>;
 
-/** Refuses what breaks a rule, or what a callback failed on: a listener may want to answer itself. */
-function fail(attempt: Refused, error: HandshakeError): void {
+/** Notes that an attempt has its result. Returns false if it had one before: then there must be no second answer. */
+function conclude(attempt: Refused): boolean {
+  if (attempt.isOver) return false;
+  attempt.isOver = true;
   attempt.host.pending.delete(attempt);
-  if (!isAlive(attempt.socket)) {
-    abandon(attempt, error);
+  return true;
+}
+
+/** Refuses a request that breaks a rule, or on which a callback failed. A listener of `wsClientError` may answer instead. */
+function fail(attempt: Refused, error: HandshakeError): void {
+  if (conclude(attempt)) answerFailure(attempt, error);
+}
+
+/** Refuses a request by a decision of the server's, with 500 if the application gave a status or headers that cannot be sent. */
+function refuse(attempt: Refused, error: HandshakeError): void {
+  if (!conclude(attempt)) return;
+  let response: string;
+  try {
+    response = refusalText(error);
+  } catch (cause) {
+    answerFailure(attempt, applicationFailure(cause));
     return;
   }
-  attempt.socket[kClaim] = 'released';
-  if (attempt.host.takesOver(error, attempt.socket, attempt.request)) {
+  answer(attempt, error, response);
+}
+
+/** Ends an attempt that cannot be answered. */
+function abandon(attempt: Refused): void {
+  if (conclude(attempt)) end(attempt);
+}
+
+// From here on: attempts that have their result. None of these functions leads to another result.
+
+/**
+ * Answers a failure, or leaves that to a listener of `wsClientError`.
+ * @throws what the listener throws, once the socket has been ended.
+ */
+function answerFailure(attempt: Refused, error: HandshakeError): void {
+  const { host, request, socket } = attempt;
+  if (!isAlive(socket)) {
+    end(attempt, error);
+    return;
+  }
+  socket[kClaim] = 'released';
+  let isTakenOver: boolean;
+  try {
+    isTakenOver = host.takesOver(error, socket, request);
+  } catch (thrown) {
+    // Otherwise the socket would stay open, unless the listener has given it to another server before.
+    if (socket[kClaim] === 'released') {
+      mark(socket, 'refused');
+      endSocket(socket, closeTimeoutOf(host));
+    }
+    announce(attempt, error);
+    throw thrown;
+  }
+  if (isTakenOver) {
     announce(attempt, error);
     return;
   }
-  refuse(attempt, error);
-}
-
-/** Refuses, with 500 if the refusal itself is something that cannot be sent. */
-function refuse(attempt: Refused, error: HandshakeError): void {
-  const { host, socket } = attempt;
-  host.pending.delete(attempt);
-  socket[kClaim] = 'refused';
-  if (!isAlive(socket)) {
-    abandon(attempt, error);
-    return;
-  }
+  let response: string;
   try {
-    refuseUpgrade(socket, error, host.options.closeTimeout ?? defaultCloseTimeout);
-  } catch (cause) {
-    fail(attempt, applicationFailure(cause));
+    response = refusalText(error);
+  } catch {
+    // The application has changed the table of status texts of node:http so that no response can be written.
+    end(attempt, error);
     return;
   }
+  answer(attempt, error, response);
+}
+
+/** Writes the response, ends the socket, and announces the refusal. */
+function answer(attempt: Refused, error: HandshakeError, response: string): void {
+  const { host, socket } = attempt;
+  if (!isAlive(socket)) {
+    end(attempt, error);
+    return;
+  }
+  mark(socket, 'refused');
+  endSocket(socket, closeTimeoutOf(host), response);
   announce(attempt, error);
 }
 
-/** There is nobody left to answer. */
-function abandon(attempt: Refused, error = socketClosed()): void {
-  attempt.socket[kClaim] = 'refused';
-  attempt.socket.destroy();
+/** Ends a socket that nobody is left on to be answered, and announces the refusal. */
+function end(attempt: Refused, error = socketClosed()): void {
+  const { socket } = attempt;
+  mark(socket, 'refused');
+  forceDestroy(socket);
   announce(attempt, error);
+}
+
+function mark(socket: UpgradedStream, claim: Claim): void {
+  try {
+    socket[kClaim] = claim;
+  } catch {
+    // A frozen stream takes no claim. It has no listener of ours either, and is about to be destroyed.
+  }
+}
+
+function closeTimeoutOf({ options }: UpgradeHost): number {
+  return options.closeTimeout ?? defaultCloseTimeout;
 }
 
 function notHandled(): HandshakeError {

@@ -1,9 +1,10 @@
 import type { Duplex } from 'node:stream';
+import { type TimerHandle, unref } from '../transport/timer.ts';
 import { longestDelay } from '../transport/transport.ts';
 
 interface Waiting {
   readonly socket: Duplex;
-  readonly timer: NodeJS.Timeout | undefined;
+  timer: TimerHandle;
   /** The client has gone. */
   readonly onClose: () => void;
   isGone: boolean;
@@ -24,7 +25,11 @@ export class PendingHandshakes {
     return this.#waiting.has(handshake);
   }
 
-  /** A handshake begins to wait, for so many milliseconds at most, and is `expired` then; 0 is any time. */
+  /**
+   * Adds a handshake. Calls `expired` after `timeout` milliseconds; 0 disables the timeout. The timer does not keep the process alive,
+   * unless the platform's timers are numbers.
+   * @throws what the socket or the platform throws. The handshake has not been added then.
+   */
   add(handshake: object, socket: Duplex, timeout: number, expired: () => void): void {
     const onTimeout = () => {
       this.delete(handshake);
@@ -32,26 +37,39 @@ export class PendingHandshakes {
     };
     const waiting: Waiting = {
       socket,
-      timer: timeout > 0 ? setTimeout(onTimeout, Math.min(timeout, longestDelay)) : undefined,
+      timer: undefined,
       onClose: () => {
+        if (waiting.isGone) return;
         waiting.isGone = true;
         this.#size--;
       },
       isGone: false,
     };
-    waiting.timer?.unref();
-    socket.once('close', waiting.onClose);
     this.#waiting.set(handshake, waiting);
     this.#size++;
+    try {
+      waiting.timer = timeout > 0 ? setTimeout(onTimeout, Math.min(timeout, longestDelay)) : undefined;
+      unref(waiting.timer);
+      // Not once(), which would throw into the event of a stream whose removeListener() throws.
+      socket.on('close', waiting.onClose);
+    } catch (error) {
+      this.delete(handshake);
+      throw error;
+    }
   }
 
-  /** It waits no more, if it did. */
+  /** Removes a handshake, if it is there. Throws nothing. */
   delete(handshake: object): void {
     const waiting = this.#waiting.get(handshake);
     if (waiting === undefined) return;
     this.#waiting.delete(handshake);
     if (!waiting.isGone) this.#size--;
+    waiting.isGone = true;
     clearTimeout(waiting.timer);
-    waiting.socket.removeListener('close', waiting.onClose);
+    try {
+      waiting.socket.removeListener('close', waiting.onClose);
+    } catch {
+      // The listener has no effect any more. Otherwise the exception would take the place of the answer that is about to be given.
+    }
   }
 }

@@ -2,27 +2,47 @@ import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { HandshakeError, type HandshakeErrorCode, type HeaderFields } from '../handshake/handshake-error.ts';
 import { formatRefusal } from '../handshake/server-handshake.ts';
+import { destroyStream, forceDestroy, isDestroyed } from '../transport/destroy-stream.ts';
+import { type TimerHandle, unref } from '../transport/timer.ts';
+import { longestDelay } from '../transport/transport.ts';
+import { reportSocketError } from './diagnostics.ts';
 
 /**
- * Answers a request for an upgrade with an HTTP response instead of a WebSocket, and ends the connection: once the response is with
- * the kernel, or after `timeout` milliseconds for a peer that does not read. What the peer sends meanwhile is thrown away.
- * @throws RangeError or TypeError if the error's status or its headers cannot be sent; then nothing was written.
+ * Returns the HTTP response that refuses a request for an upgrade.
+ * @throws RangeError or TypeError if the status or the headers of the error cannot be sent.
  */
-export function refuseUpgrade(socket: Duplex, error: HandshakeError, timeout: number): void {
-  const { status, message, headers } = error;
-  const response = formatRefusal({ status, statusText: STATUS_CODES[status] ?? '', body: message, headers });
-
-  const timer = setTimeout(destroy, timeout, socket);
-  timer.unref();
-  socket.once('close', () => clearTimeout(timer));
-  socket.once('finish', socket.destroy);
-  // Octets that nobody has read when a TCP socket is destroyed make it a reset, which can take the response with it.
-  socket.resume();
-  socket.end(response);
+export function refusalText({ status, message, headers }: HandshakeError): string {
+  return formatRefusal({ status, statusText: STATUS_CODES[status] ?? '', body: message, headers });
 }
 
-function destroy(socket: Duplex): void {
-  socket.destroy();
+/**
+ * Ends a socket. The socket is destroyed when everything has been passed to the kernel, or after `timeout` milliseconds if the peer does
+ * not read. It is destroyed at once if one of its methods throws; the exception is published on `goodwire:socket-error`. What the peer
+ * sends meanwhile is discarded. Throws nothing. The timer does not keep the process alive, unless the platform's timers are numbers.
+ * @param response Written before the end. Default: nothing.
+ */
+export function endSocket(socket: Duplex, timeout: number, response?: string): void {
+  let timer: TimerHandle;
+  // A stream that emits 'finish' or 'close' and is not destroyed by this call is destroyed when the time is over.
+  const destroy = () => {
+    destroyStream(socket);
+    if (isDestroyed(socket)) clearTimeout(timer);
+  };
+  try {
+    timer = setTimeout(forceDestroy, Math.min(timeout, longestDelay), socket);
+    unref(timer);
+    // Not once(), which would throw into the event of a stream whose removeListener() throws.
+    socket.on('close', destroy);
+    socket.on('finish', destroy);
+    // Octets that nobody has read when a TCP socket is destroyed make it a reset, which can take the response with it.
+    socket.resume();
+    if (response === undefined) socket.end();
+    else socket.end(response);
+  } catch (thrown) {
+    reportSocketError(socket, thrown);
+    forceDestroy(socket);
+    clearTimeout(timer);
+  }
 }
 
 /** A refusal that the application or the server's state decides, with the status's name as its message if there is none. */

@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { forceDestroy } from '../transport/destroy-stream.ts';
 
 /**
  * The connections of an HTTP server on which nobody has asked for a WebSocket yet. Where they become too many, the one that has waited
@@ -22,7 +23,7 @@ export class UnaskedConnections {
       if (limit === 0 || sockets.size <= limit) return;
       const [oldest] = sockets;
       sockets.delete(oldest!);
-      oldest!.destroy();
+      forceDestroy(oldest!);
     });
   }
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { HandshakeError } from '../handshake/handshake-error.ts';
+import { destroyStream } from '../transport/destroy-stream.ts';
+import { afterPoll } from '../transport/flush.ts';
 import type { WebSocket } from '../websocket/websocket.ts';
 import { acceptUpgrade, originPolicy, type UpgradeHost } from './accept-upgrade.ts';
 import { requireHandshakeLimits } from './handshake-limits.ts';
@@ -29,7 +30,7 @@ export function upgrade<Socket extends typeof WebSocket = typeof WebSocket>(
   head: Buffer,
   options: UpgradeOptions<Socket> = {},
 ): Promise<InstanceType<Socket>> {
-  return new Promise((resolve, reject: (error: HandshakeError) => void) => {
+  return new Promise((resolve, reject: (error: unknown) => void) => {
     const general = options as unknown as UpgradeOptions;
     requireHandshakeLimits(general);
     const host: UpgradeHost = {
@@ -44,7 +45,14 @@ export function upgrade<Socket extends typeof WebSocket = typeof WebSocket>(
       refused: reject,
     };
     acceptUpgrade(host, request, socket, head, (websocket) => {
-      holdEvents(socket, websocket);
+      try {
+        holdEvents(socket, websocket);
+      } catch (error) {
+        // Otherwise a stream whose pause() throws would stay open as a WebSocket that nobody has.
+        destroyStream(socket);
+        reject(error);
+        return;
+      }
       resolve(websocket as InstanceType<Socket>);
     });
   });
@@ -53,7 +61,13 @@ export function upgrade<Socket extends typeof WebSocket = typeof WebSocket>(
 /** What came with the handshake would be delivered on the next tick, and promises are later than ticks. */
 function holdEvents(socket: Duplex, websocket: WebSocket): void {
   socket.pause();
-  setImmediate(() => {
-    if (!websocket.isPaused) socket.resume();
+  afterPoll(() => {
+    if (websocket.isPaused) return;
+    try {
+      socket.resume();
+    } catch {
+      // Otherwise the exception would end the process, because it has no caller.
+      destroyStream(socket);
+    }
   });
 }

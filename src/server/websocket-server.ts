@@ -390,6 +390,8 @@ function createHttpServer(options: ServerOptions<Class, never>): HttpServer {
 
 /** An HTTP server of ours speaks nothing but WebSocket. A 426 names the protocol to upgrade to (RFC 9110 §15.5.22). */
 function answerPlainRequest(_request: IncomingMessage, response: ServerResponse): void {
+  // Otherwise the second answer would end the process, where a listener of the application has answered before.
+  if (response.headersSent) return;
   const body = STATUS_CODES[426]!;
   response.writeHead(426, {
     Connection: response.shouldKeepAlive ? 'Upgrade' : 'close, Upgrade',
