@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { WebSocket } from '../../src/websocket/websocket.ts';
+import { insideOf, WebSocket } from '../../src/websocket/websocket.ts';
 import { captureUncaught } from '../support/uncaught.ts';
 import { acceptFor } from './raw-server.ts';
 import { settle } from './watch.ts';
@@ -71,7 +71,7 @@ async function events(connection: Connection): Promise<string[]> {
   await connection.whenDestroyed;
   await settle();
   expect([uncaught.exceptions, uncaught.rejections]).toEqual([[], []]);
-  expect(client.readyState).toBe(WebSocket.CLOSED);
+  expect([client.readyState, insideOf(client).transport]).toEqual([WebSocket.CLOSED, null]);
   return seen;
 }
 
@@ -103,9 +103,27 @@ describe('a client whose stream fails while it becomes a WebSocket', () => {
     expect(await events(connection)).toEqual(['error', 'close 1006']);
   });
 
-  it('closes once, and was never open, if the stream closes meanwhile', async () => {
+  it.each<[string, (connection: Connection) => void]>([
+    [
+      'setNoDelay()',
+      (connection) => Object.assign(connection, { setNoDelay: () => connection.destroy().emit('close') }),
+    ],
+    [
+      'a method that adds a listener',
+      (connection) => {
+        const { on } = connection;
+        Object.assign(connection, {
+          on(event: string, listener: () => void) {
+            on.call(this, event, listener);
+            if (event === 'error' && listener.name === 'onError') connection.destroy().emit('close');
+            return this;
+          },
+        });
+      },
+    ],
+  ])('closes once, is never open, and keeps nothing, if the stream closes in %s', async (_title, misbehave) => {
     const connection = new Connection(switching);
-    Object.assign(connection, { setNoDelay: () => connection.destroy().emit('close') });
+    misbehave(connection);
     expect(await events(connection)).toEqual(['close 1006']);
   });
 });

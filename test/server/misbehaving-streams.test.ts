@@ -193,24 +193,33 @@ describe.each(Object.entries(misbehaviours))('a stream that %s', (_stream, misbe
   });
 });
 
+const failing = ['has a _write() that fails', 'has a _final() that throws'];
+const fragile = ['has a destroy() that throws', 'takes no listener for "error"'];
+
 describe('a refusal', () => {
   it('is written once to streams that misbehave in several ways', async () => {
-    const ways = fc.subarray(
-      Object.values(misbehaviours).filter((way) => way !== misbehaviours['is frozen']),
-      { minLength: 2, maxLength: 5 },
-    );
+    const ways = fc
+      .subarray(
+        Object.keys(misbehaviours).filter((way) => way !== 'is frozen'),
+        { minLength: 2, maxLength: 5 },
+      )
+      // Where a stream fails by itself Node.js calls destroy() and emits 'error': nobody can catch what that throws.
+      .filter(
+        (several) => !several.some((way) => fragile.includes(way)) || !several.some((way) => failing.includes(way)),
+      );
     const refusal = fc.constantFrom(...Object.keys(refusals));
     await fc.assert(
       fc.asyncProperty(ways, refusal, fc.boolean(), async (several, name, objectMode) => {
         const stream = new MisbehavingStream({ objectMode });
         // A way that uses a method of the stream may find that one replaced.
-        for (const misbehave of several) {
+        for (const way of several) {
           try {
-            misbehave(stream);
+            misbehaviours[way]!(stream);
           } catch {}
         }
         await demandRefusal(stream, refusals[name]!);
       }),
+      { numRuns: 300 },
     );
   });
 
@@ -319,7 +328,7 @@ describe('what a listener of the application throws', () => {
     expect([stream.written, published.length, refused.mock.calls.length]).toEqual([written, 1, 1]);
   });
 
-  it('on wsClientError does not touch a socket that it has given to another server', () => {
+  it('on wsClientError does not touch a socket that it has given to another server', async () => {
     const stream = new MisbehavingStream();
     const other = new WebSocketServer({ noServer: true });
     const { server, start } = attempt(stream, { options: { verifyClient: thrown } });
@@ -328,7 +337,8 @@ describe('what a listener of the application throws', () => {
       thrown();
     });
     expect(start).toThrow('mine');
-    expect([stream.destroyed, other.clients.size]).toEqual([false, 1]);
+    await settle();
+    expect([stream.destroyed, stream.writableEnded, other.clients.size]).toEqual([false, false, 1]);
     stream.destroy();
   });
 
