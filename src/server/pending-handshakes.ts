@@ -28,7 +28,7 @@ export class PendingHandshakes {
   /**
    * Adds a handshake. Calls `expired` after `timeout` milliseconds; 0 disables the timeout. The timer does not keep the process alive,
    * unless the platform's timers are numbers.
-   * @throws what the socket or the platform throws. The handshake has not been added then.
+   * @throws what the socket or the platform throws. The handshake has to be removed by `delete` then, too.
    */
   add(handshake: object, socket: Duplex, timeout: number, expired: () => void): void {
     const onTimeout = () => {
@@ -47,15 +47,10 @@ export class PendingHandshakes {
     };
     this.#waiting.set(handshake, waiting);
     this.#size++;
-    try {
-      waiting.timer = timeout > 0 ? setTimeout(onTimeout, Math.min(timeout, longestDelay)) : undefined;
-      unref(waiting.timer);
-      // Not once(), which would throw into the event of a stream whose removeListener() throws.
-      socket.on('close', waiting.onClose);
-    } catch (error) {
-      this.delete(handshake);
-      throw error;
-    }
+    waiting.timer = timeout > 0 ? setTimeout(onTimeout, Math.min(timeout, longestDelay)) : undefined;
+    unref(waiting.timer);
+    // Not once(), which would throw into the event of a stream whose removeListener() throws.
+    socket.on('close', waiting.onClose);
   }
 
   /** Removes a handshake, if it is there. Throws nothing. */
