@@ -1,6 +1,7 @@
 /** Who is measured against whom. */
 import { access, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 /**
@@ -9,6 +10,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
  * @property {string | undefined} library what the programs import; undefined: the floor, without a library
  * @property {Readonly<Record<string, string>>} env
  * @property {boolean} native whether the process must have loaded bufferutil, which is checked
+ * @property {boolean} hasMarket true for a build of goodwire with goods.js beside its entry file
  * @property {string} version for the header
  */
 
@@ -20,6 +22,9 @@ export const ROOMS = 'Socket.IO';
 export const FLOOR = 'raw net';
 
 const require = createRequire(import.meta.url);
+
+/** Settings of a contestant that uses ws without the native addon. */
+const withoutAddon = { env: { WS_NO_BUFFER_UTIL: '1' }, native: false, hasMarket: false };
 
 /** @param {string} name */
 async function versionOf(name) {
@@ -36,7 +41,11 @@ async function build(name, entry) {
   await access(entry).catch(() => {
     throw new Error(`${entry} is not there: npm run build`);
   });
-  return { name, library: pathToFileURL(entry).href, env: {}, native: false, version: entry };
+  const hasMarket = await access(join(dirname(entry), 'goods.js')).then(
+    () => true,
+    () => false,
+  );
+  return { name, library: pathToFileURL(entry).href, env: {}, native: false, hasMarket, version: entry };
 }
 
 /**
@@ -52,22 +61,23 @@ export async function contestants({ subject, others = [] } = {}) {
   const entry = subject ?? fileURLToPath(new URL('../dist/index.js', import.meta.url));
   const goodwire =
     subject === 'ws'
-      ? { name: SUBJECT, library: 'ws', env: { WS_NO_BUFFER_UTIL: '1' }, native: false, version: `${ws} in its place` }
+      ? { ...withoutAddon, name: SUBJECT, library: 'ws', version: `${ws} in its place` }
       : { ...(await build(SUBJECT, entry)), version: subject ?? own };
   return [
     goodwire,
     ...(await Promise.all(
       others.map((other) => build(other.slice(0, other.indexOf('=')), other.slice(other.indexOf('=') + 1))),
     )),
-    { name: 'ws', library: 'ws', env: { WS_NO_BUFFER_UTIL: '1' }, native: false, version: ws },
-    { name: 'ws+bufferutil', library: 'ws', env: {}, native: true, version: bufferutil },
+    { ...withoutAddon, name: 'ws', library: 'ws', version: ws },
+    { name: 'ws+bufferutil', library: 'ws', env: {}, native: true, hasMarket: false, version: bufferutil },
+    { ...withoutAddon, name: ROOMS, library: 'socket.io', version: await versionOf('socket.io') },
     {
-      name: ROOMS,
-      library: 'socket.io',
-      env: { WS_NO_BUFFER_UTIL: '1' },
+      name: FLOOR,
+      library: undefined,
+      env: {},
       native: false,
-      version: await versionOf('socket.io'),
+      hasMarket: false,
+      version: `node:net of ${process.version}`,
     },
-    { name: FLOOR, library: undefined, env: {}, native: false, version: `node:net of ${process.version}` },
   ];
 }

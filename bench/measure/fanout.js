@@ -1,6 +1,6 @@
 /** Rows about messages that go to many: what publishers send, each subscriber gets. */
 
-import { ROOMS, SUBJECT } from '../contestants.js';
+import { ROOMS } from '../contestants.js';
 import { start } from '../control.js';
 import { checkAddon } from './contest.js';
 
@@ -15,10 +15,10 @@ import { checkAddon } from './contest.js';
  */
 
 /** @param {import('./contest.js').Contestant} contestant */
-function program({ name, library }) {
+function program({ name, library, hasMarket }) {
   if (library === undefined) return 'servers/fanout-raw.js';
   if (name === ROOMS) return 'servers/fanout-socket-io.js';
-  return name === SUBJECT && library !== 'ws' ? 'servers/market.js' : 'servers/fanout.js';
+  return hasMarket ? 'servers/market.js' : 'servers/fanout.js';
 }
 
 /**
