@@ -50,9 +50,10 @@ async function build(name, entry) {
 
 /**
  * The field: goodwire, ws as `npm install ws` gives it, ws with the native addon beside it, and the floor.
- * @param {{ subject?: string | undefined, others?: readonly string[] }} [options] `subject`: another entry file in
- * goodwire's place; `others`: further builds as `name=entry`
+ * @param {{ subject?: string | undefined, others?: readonly { name: string, entry: string, version?: string }[] }} [options]
+ * `subject`: another entry file in goodwire's place; `others`: further builds
  * @returns {Promise<Contestant[]>}
+ * @throws {RangeError} if two contestants have the same name
  */
 export async function contestants({ subject, others = [] } = {}) {
   const ws = await versionOf('ws');
@@ -63,10 +64,10 @@ export async function contestants({ subject, others = [] } = {}) {
     subject === 'ws'
       ? { ...withoutAddon, name: SUBJECT, library: 'ws', version: `${ws} in its place` }
       : { ...(await build(SUBJECT, entry)), version: subject ?? own };
-  return [
+  const field = [
     goodwire,
     ...(await Promise.all(
-      others.map((other) => build(other.slice(0, other.indexOf('=')), other.slice(other.indexOf('=') + 1))),
+      others.map(async ({ name, entry, version }) => ({ ...(await build(name, entry)), version: version ?? entry })),
     )),
     { ...withoutAddon, name: 'ws', library: 'ws', version: ws },
     { name: 'ws+bufferutil', library: 'ws', env: {}, native: true, hasMarket: false, version: bufferutil },
@@ -80,4 +81,8 @@ export async function contestants({ subject, others = [] } = {}) {
       version: `node:net of ${process.version}`,
     },
   ];
+  const names = field.map(({ name }) => name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new RangeError(`expected a name of its own for each contestant, got ${twice} twice`);
+  return field;
 }

@@ -332,3 +332,24 @@ export const rows = [
     batch: 4,
   },
 ];
+
+/** Rows that `--against REF` measures by default: one for each path through the code that most programs use. */
+export const evenRows = [
+  'echo-125',
+  'echo-16',
+  'echo-1k',
+  'text-125',
+  'string-125',
+  'single-125',
+  'binary-16k',
+  'text-64k',
+  'string-64k',
+  'binary-1m',
+  'connect',
+  'idle',
+  'deflate-1k',
+  'deflate-1k-takeover',
+  'fanout-16',
+  'client-receive-125',
+  'client-send-125',
+];

@@ -101,12 +101,27 @@ export function table(results, names) {
     'busy %',
     'load busy %',
   ];
-  const body = results.flatMap((result) => linesOf(result, names));
+  return grid(
+    head,
+    results.flatMap((result) => linesOf(result, names)),
+    ['row'],
+  );
+}
+
+/**
+ * Formats cells as a Markdown table with aligned columns.
+ * @param {readonly string[]} head
+ * @param {readonly (readonly string[])[]} body lines, each with as many cells as `head`
+ * @param {readonly string[]} words columns that are aligned to the left; all others are numbers
+ * @returns {string}
+ */
+export function grid(head, body, words) {
   const widths = head.map((cell, column) => Math.max(cell.length, ...body.map((line) => line[column].length)));
+  const isLeft = head.map((cell) => words.includes(cell));
   /** @param {readonly string[]} cells */
   const line = (cells) =>
-    `| ${cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join(' | ')} |`;
-  const rule = widths.map((width, i) => (i === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`));
+    `| ${cells.map((cell, i) => (isLeft[i] ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join(' | ')} |`;
+  const rule = widths.map((width, i) => (isLeft[i] ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`));
   return [line(head), `|${rule.join('|')}|`, ...body.map(line)].join('\n');
 }
 
