@@ -1,8 +1,9 @@
 import { firstOctet, headerLength, maxHeaderLength, writeHeader } from './frame-encoder.ts';
+import { joinChunks } from './join-chunks.ts';
 import { maskInPlace, maskInto } from './mask.ts';
 import { nextMaskingKey } from './masking-key.ts';
 import type { Opcode } from './opcode.ts';
-import { largeSlabSize, releaseSlab, smallSlabSize, takeSlab } from './slab-pool.ts';
+import { isInSlab, largeSlabSize, releaseSlab, smallSlabSize, takeSlab } from './slab-pool.ts';
 
 /** Payloads up to this length are copied into the slab; longer ones are handed on by reference (docs/performance.md). */
 export const copyUpTo = 8192;
@@ -24,6 +25,8 @@ export class FrameWriter {
   private slab: Buffer | null = null;
   private from = 0;
   private to = 0;
+  /** Number of octets at the slab's beginning that were taken, and that somebody may still read there. */
+  private taken = 0;
   private chunks: Uint8Array[] | null = null;
 
   /** @param nextKey Where masking keys come from; {@link nextMaskingKey}, but in tests. */
@@ -105,6 +108,7 @@ export class FrameWriter {
     if (this.to > this.from) chunks.push(this.slab!.subarray(this.from, this.to));
     this.chunks = null;
     this.from = this.to;
+    this.taken = this.to;
     this.byteLength = 0;
     return chunks;
   }
@@ -114,8 +118,41 @@ export class FrameWriter {
     if (this.chunks !== null || this.slab === null || this.to === this.from) return null;
     const chunk = this.slab.subarray(this.from, this.to);
     this.from = this.to;
+    this.taken = this.to;
     this.byteLength = 0;
     return chunk;
+  }
+
+  /** Takes all that was written as one copy, for a reader that may keep it: it shares no memory with a slab or with what was given. */
+  takeCopy(): Buffer {
+    const { taken } = this;
+    const copy = joinChunks(this.take());
+    if (taken > 0) this.slab = null;
+    this.#rewind(0);
+    return copy;
+  }
+
+  /**
+   * Takes all that was written, as chunks in order of which none lies in a slab: octets in slabs are copied, payloads by reference are not.
+   * For a reader that others may read along with later.
+   */
+  takeUnpooled(): Uint8Array[] {
+    const { taken } = this;
+    const chunks = this.take();
+    const copy = joinChunks(chunks.filter(isInSlab));
+    let at = 0;
+    for (const [index, chunk] of chunks.entries()) {
+      if (!isInSlab(chunk)) continue;
+      chunks[index] = copy.subarray(at, at + chunk.length);
+      at += chunk.length;
+    }
+    this.#rewind(taken);
+    return chunks;
+  }
+
+  /** True if somebody may still read chunks that were taken from the slab: it must not be released. */
+  get isRead(): boolean {
+    return this.taken > 0;
   }
 
   /** The chunks that were taken are in the kernel (or copied): their slab may be used again. */
@@ -124,15 +161,22 @@ export class FrameWriter {
     if (this.slab === null || this.from !== this.to || this.chunks !== null) return;
     releaseSlab(this.slab);
     this.slab = null;
+    this.taken = 0;
   }
 
   /** Forgets what was written and not taken. The slab is left to the garbage collector: somebody may still read it. */
   discard(): void {
     this.slab = null;
     this.chunks = null;
-    this.from = 0;
-    this.to = 0;
+    this.#rewind(0);
     this.byteLength = 0;
+  }
+
+  /** Frees the slab's octets from `taken` on, which were copied. */
+  #rewind(taken: number): void {
+    this.from = taken;
+    this.to = taken;
+    this.taken = taken;
   }
 
   /** A payload that is ours: masked where it is. */
@@ -171,7 +215,7 @@ export class FrameWriter {
       slab.set(old.subarray(this.from, this.to));
       if (this.from === 0 && this.chunks === null) releaseSlab(old);
       this.slab = slab;
-      this.from = 0;
+      this.#rewind(0);
       this.to = written;
       return;
     }
@@ -180,7 +224,6 @@ export class FrameWriter {
       this.chunks.push(old!.subarray(this.from, this.to));
     }
     this.slab = takeSlab(this.isBusy || octets > smallSlabSize ? largeSlabSize : smallSlabSize);
-    this.from = 0;
-    this.to = 0;
+    this.#rewind(0);
   }
 }

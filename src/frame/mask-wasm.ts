@@ -50,7 +50,8 @@ export function xorInWasm(
   for (let from = start, to = targetStart; from < end; from += scratchSize, to += scratchSize) {
     // A part is a multiple of four octets long, all but the last: the key is in phase at each.
     const length = Math.min(end - from, scratchSize);
-    scratch.set(source.subarray(from, from + length));
+    // Throws if the source is shorter than it says: the scratch memory holds octets of other connections there. `subarray` would not.
+    scratch.set(new Uint8Array(source.buffer, source.byteOffset + from, length));
     seen |= xor(length, key);
     target.set(length === scratchSize ? scratch : scratch.subarray(0, length), to);
   }

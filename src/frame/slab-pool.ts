@@ -6,11 +6,23 @@ export const smallSlabSize = 2048;
 const mostKept = 64;
 const large: Buffer[] = [];
 const small: Buffer[] = [];
+/** Memory of all slabs that were ever made. */
+const memory = new WeakSet<ArrayBufferLike>();
 
 /** A slab from the free-list, or a new one. What it held before is still in it. */
 export function takeSlab(size: typeof largeSlabSize | typeof smallSlabSize): Buffer {
-  if (size === largeSlabSize) return large.pop() ?? Buffer.allocUnsafeSlow(largeSlabSize);
-  return small.pop() ?? Buffer.allocUnsafeSlow(smallSlabSize);
+  return (size === largeSlabSize ? large : small).pop() ?? createSlab(size);
+}
+
+function createSlab(size: number): Buffer {
+  const slab = Buffer.allocUnsafeSlow(size);
+  memory.add(slab.buffer);
+  return slab;
+}
+
+/** Returns true if the octets lie in a slab. */
+export function isInSlab(octets: Uint8Array): boolean {
+  return memory.has(octets.buffer);
 }
 
 /** Gives a slab back. Nobody may read it any more: the kernel has the octets, or they were copied. */

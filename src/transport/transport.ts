@@ -8,6 +8,7 @@ import type { MessageInflater } from '../extension/deflate-messages.ts';
 import { defaultConcurrencyLimit } from '../extension/zlib-turns.ts';
 import { defaultMaxPayload } from '../frame/frame-decoder.ts';
 import { copyUpTo } from '../frame/frame-writer.ts';
+import { joinChunks } from '../frame/join-chunks.ts';
 import type { MessageData } from '../message/message-decoder.ts';
 import type { PreparedMessage } from '../message/prepared-message.ts';
 import {
@@ -20,6 +21,7 @@ import {
   setCurrent,
   watchExit,
 } from './flush.ts';
+import { isNodeSocket } from './node-socket.ts';
 import type { TimerHandle } from './timer.ts';
 import {
   onClosed,
@@ -90,6 +92,8 @@ const hasSentClose: Readonly<Record<ConnectionState, boolean>> = {
 const deflatedAtOnce = 16_384;
 // Where so much waits for the peer to read, pings are no more answered one by one.
 const congestedFrom = 65_536;
+
+type WriteCallback = (error?: Error | null) => void;
 
 /** The memory of the large message that is being delivered. */
 let delivered: ArrayBufferLike | null = null;
@@ -280,8 +284,8 @@ export class Transport implements ConnectionEvents, Flushable {
   }
 
   /**
-   * Sends whole frames that many connections share, octets and all: they are handed to the stream at once and by reference, behind what
-   * was sent before, and are never to be changed.
+   * Sends whole frames that many connections share, octets and all: they are handed to the stream at once, behind what was sent before,
+   * and are never to be changed. Node's own sockets get them by reference, other streams a copy.
    * @throws Error while a fragmented message is being sent, or nothing can be sent.
    */
   sendShared(frames: readonly Uint8Array[]): void {
@@ -294,9 +298,13 @@ export class Transport implements ConnectionEvents, Flushable {
     this.flush();
     if (!stream.writable) return;
     try {
-      if (frames.length > 1) stream.cork();
-      for (const frame of frames) stream.write(frame);
-      if (frames.length > 1) stream.uncork();
+      if (!isNodeSocket(stream)) {
+        stream.write(joinChunks(frames));
+      } else {
+        if (frames.length > 1) stream.cork();
+        for (const frame of frames) stream.write(frame);
+        if (frames.length > 1) stream.uncork();
+      }
     } catch (error) {
       // As in flush(): others that are sent the same must not suffer.
       stream.destroy(error as Error);
@@ -387,18 +395,18 @@ export class Transport implements ConnectionEvents, Flushable {
             callAll(callbacks, error ?? undefined);
             this.onWritten?.();
           };
+    let isForKernel = false;
     try {
-      const only = writer.takeOne();
-      if (only !== null) {
-        if (done === undefined) stream.write(only);
-        else stream.write(only, done);
+      const isNodes = isNodeSocket(stream);
+      // Node passes a chunk on later where others wait before it. A function that was put in its way meanwhile would get a slab.
+      isForKernel = isNodes && stream.writableLength === 0 && stream.writableCorked === 0;
+      if (isForKernel) {
+        writeAll(stream, writer.takeOne() ?? writer.take(), done);
       } else {
-        const chunks = writer.take();
-        const last = chunks.length - 1;
-        stream.cork();
-        for (let i = 0; i < last; i++) stream.write(chunks[i]!);
-        stream.write(chunks[last]!, done);
-        stream.uncork();
+        const chunks = isNodes ? writer.takeUnpooled() : writer.takeCopy();
+        // Before the write, inside which a stream in memory may deliver the answer, and this connection write again.
+        if (!writer.isRead) connection.releaseWriter();
+        writeAll(stream, chunks, done);
       }
     } catch (error) {
       // A stream that is not a socket may throw from its write(). The others that are flushed in this tick must not suffer.
@@ -406,16 +414,15 @@ export class Transport implements ConnectionEvents, Flushable {
       stream.destroy(error as Error);
       return;
     }
-    // Nothing left behind in a socket: the kernel has the octets, and the slab can be used again. A stream in memory may have
-    // passed the very slab on.
+    // Nothing left behind in a socket: the kernel has the octets, and the slab can be used again.
     const waiting = stream.writableLength;
-    if (waiting === 0 && stream instanceof Socket) connection.releaseWriter();
+    if (waiting === 0 && isForKernel) connection.releaseWriter();
     else if (waiting > congestedFrom && stream.writableNeedDrain) connection.isCongested = true;
   }
 
   #releaseWritten(): void {
     const { stream } = this;
-    if (stream.writableLength === 0 && !stream.destroyed && stream instanceof Socket) this.connection.releaseWriter();
+    if (stream.writableLength === 0 && !stream.destroyed && isNodeSocket(stream)) this.connection.releaseWriter();
   }
 
   // From here on: what the connection tells.
@@ -979,6 +986,20 @@ function pendingSend(callback: SendCallback | undefined): PendingSend | undefine
 
 function asBuffer(octets: Uint8Array): Buffer {
   return Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength);
+}
+
+/** Writes chunks to a stream at once: with Node's own sockets, in one call of the kernel. */
+function writeAll(stream: Duplex, chunks: Uint8Array | readonly Uint8Array[], done: WriteCallback | undefined): void {
+  if (chunks instanceof Uint8Array) {
+    if (done === undefined) stream.write(chunks);
+    else stream.write(chunks, done);
+    return;
+  }
+  const last = chunks.length - 1;
+  stream.cork();
+  for (let i = 0; i < last; i++) stream.write(chunks[i]!);
+  stream.write(chunks[last]!, done);
+  stream.uncork();
 }
 
 function demandControlLength(length: number): void {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { copyUpTo, FrameWriter } from '../../src/frame/frame-writer.ts';
 import { nextMaskingKey } from '../../src/frame/masking-key.ts';
 import type { Opcode } from '../../src/frame/opcode.ts';
-import { largeSlabSize, smallSlabSize } from '../../src/frame/slab-pool.ts';
+import { isInSlab, largeSlabSize, smallSlabSize } from '../../src/frame/slab-pool.ts';
 import { decodeFrames, vectors } from './frames.ts';
 import { exampleKey, hex, naiveFrame, octets, sampleOctets } from './octets.ts';
 
@@ -163,7 +163,7 @@ describe.each([
   it('encodes any mixture of frames, in order, in chunks that keep their octets until they are released', () => {
     type Step = (at: number) => {
       write?: (writer: FrameWriter, key: () => number | null) => Buffer;
-      act?: 'take' | 'takeOne' | 'release' | 'discard' | 'busy';
+      act?: 'take' | 'takeOne' | 'takeCopy' | 'takeUnpooled' | 'release' | 'discard' | 'busy';
     };
     const lengths = fc.oneof(
       { weight: 6, arbitrary: fc.nat(200) },
@@ -219,6 +219,8 @@ describe.each([
         [
           ['take', 3],
           ['takeOne', 2],
+          ['takeCopy', 1],
+          ['takeUnpooled', 2],
           ['release', 3],
           ['discard', 1],
           ['busy', 1],
@@ -233,6 +235,7 @@ describe.each([
       pending: Buffer[] = [];
       /** Chunks that somebody still reads, and copies made when they were taken. */
       held: { chunk: Uint8Array; copy: Buffer }[] = [];
+      readonly kept: { chunk: Uint8Array; copy: Buffer }[] = [];
 
       step(step: Step, at: number): void {
         const { write, act } = step(at);
@@ -241,7 +244,9 @@ describe.each([
         else if (act === 'takeOne') {
           const one = this.writer.takeOne();
           if (one !== null) this.#took([one]);
-        } else if (act === 'release') {
+        } else if (act === 'takeCopy') this.#tookForGood([this.writer.takeCopy()]);
+        else if (act === 'takeUnpooled') this.#tookForGood(this.writer.takeUnpooled());
+        else if (act === 'release') {
           // What was taken before is read no more.
           this.held = [];
           this.writer.release();
@@ -259,11 +264,18 @@ describe.each([
         for (const chunk of chunks) this.held.push({ chunk, copy: Buffer.from(chunk) });
       }
 
+      /** These are read for ever, whatever is released. */
+      #tookForGood(chunks: Uint8Array[]): void {
+        if (chunks.some(isInSlab)) throw new Error('a chunk for good lies in a slab');
+        this.#took(chunks);
+        for (const chunk of chunks) this.kept.push({ chunk, copy: Buffer.from(chunk) });
+      }
+
       check(): void {
         const written = this.pending.reduce((sum, { length }) => sum + length, 0);
         if (this.writer.byteLength !== written)
           throw new Error(`byteLength is ${this.writer.byteLength}, not ${written}`);
-        for (const { chunk, copy } of this.held) {
+        for (const { chunk, copy } of [...this.held, ...this.kept]) {
           if (!copy.equals(chunk)) throw new Error('a chunk that somebody reads was altered');
         }
       }

@@ -47,6 +47,14 @@ describe('xorInWasm', () => {
     expect(faults(xorInWasm)).toEqual([]);
   });
 
+  it('throws for a source that is shorter than it says, and shows nothing of what it masked before', () => {
+    const secret = Buffer.alloc(4096, 'S');
+    xorInWasm(secret, 0, secret.length, Buffer.alloc(4096), 0, exampleKey);
+    const target = Buffer.alloc(4096);
+    expect(() => xorInWasm(new Uint8Array(10), 0, 4096, target, 0, 0)).toThrow(RangeError);
+    expect(target.equals(Buffer.alloc(4096))).toBe(true);
+  });
+
   it('misses no octet that is not ASCII, wherever it stands', () => {
     const missed: object[] = [];
     for (const length of [1, 15, 16, 17, 63, 64, 65, 80, 81, 150, 65_537, 65_600]) {
