@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/support/fixed-seed.ts'],
     // They need an installation of their own: npm run test:ecosystem.
     exclude: ['test/ecosystem/**', '**/node_modules/**'],
     // The default leaves one processor idle: of two, half.

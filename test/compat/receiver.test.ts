@@ -358,6 +358,9 @@ test('both Receivers tell the same of any frames, however they are cut, whatever
     },
     { requiredKeys: [] },
   );
+  // A fragment too many is refused here at its header, and by ws once its payload is whole: until then ws may count a chunk too many.
+  const withoutReason = (line: string) =>
+    line.replace(/Too many (buffered chunks|message fragments)/, 'Too many parts');
   let errors = 0;
   await fc.assert(
     fc.asyncProperty(
@@ -369,7 +372,9 @@ test('both Receivers tell the same of any frames, however they are cut, whatever
         const chunks: Buffer[] = [];
         for (let at = 0, i = 0; at < octets.length; at += cuts[i++] ?? 50)
           chunks.push(octets.subarray(at, at + (cuts[i] ?? 50)));
-        const [ours, theirs] = await Promise.all([told(Receiver, given, chunks), told(receivers.ws, given, chunks)]);
+        const [ours, theirs] = (
+          await Promise.all([told(Receiver, given, chunks), told(receivers.ws, given, chunks)])
+        ).map((lines) => lines.map(withoutReason)) as [string[], string[]];
         if (ours.some((line) => line.startsWith('error'))) errors++;
         // With both limits the chunks of a fragment may be too many for ws before the fragment is, which ws counts behind its payload.
         const isEither = Boolean(given.maxFragments && given.maxBufferedChunks);
@@ -378,7 +383,16 @@ test('both Receivers tell the same of any frames, however they are cut, whatever
         expect(ours.map(alike)).toEqual(theirs.map(alike));
       },
     ),
-    { numRuns: 400 },
+    {
+      numRuns: 400,
+      examples: [
+        [
+          ['02 00', '00 02 20 20'].map((octets) => Buffer.from(hex(octets))),
+          [2, 2, 1],
+          { maxFragments: 1, maxBufferedChunks: 1 },
+        ],
+      ],
+    },
   );
   expect(errors).toBeGreaterThan(20);
 });
