@@ -3,6 +3,7 @@ import { InflateError } from '../extension/inflate-error.ts';
 import { CloseCode } from '../frame/close-code.ts';
 import type { FrameHeader } from '../frame/frame.ts';
 import { defaultMaxPayload, type FrameSink } from '../frame/frame-decoder.ts';
+import { requireTrueLength } from '../frame/frame-encoder.ts';
 import type { FrameWriter } from '../frame/frame-writer.ts';
 import { Opcode } from '../frame/opcode.ts';
 import { ProtocolError } from '../frame/protocol-error.ts';
@@ -237,6 +238,7 @@ export class Connection implements FrameSink, MessageSink {
     const whole = typeof data === 'string' || data instanceof Uint8Array ? data : Buffer.concat(data);
     if (this.settings.deflate !== null && this.compresses(whole, compresses)) {
       const octets = typeof whole === 'string' ? Buffer.from(whole) : whole;
+      requireTrueLength(octets);
       this.sendDeflated(this.#deflater().deflateFragment(octets, fin), octets, isBinary, fin, masked);
       return;
     }

@@ -66,11 +66,22 @@ export interface EncodeFrameOptions {
 }
 
 /**
+ * Refuses a payload of a class whose `length` is not that of its octets. Otherwise what the memory of the frame held before would be sent
+ * in the place of those that are missing.
+ * @throws RangeError if the two differ.
+ */
+export function requireTrueLength({ length, byteLength }: Uint8Array): void {
+  if (length !== byteLength)
+    throw new RangeError(`A payload has as many octets as its length says; it says ${length}, and has ${byteLength}`);
+}
+
+/**
  * One frame as octets, free-standing (§5.2): for a broadcast that encodes once, and for tests. `payload` is copied.
- * @throws RangeError if a control frame is fragmented or longer than 125 octets (§5.5).
+ * @throws RangeError if a control frame is fragmented or longer than 125 octets (§5.5), and as {@link requireTrueLength}.
  */
 export function encodeFrame(opcode: Opcode, payload: Uint8Array, options: EncodeFrameOptions = {}): Buffer {
   const { fin = true, rsv1 = false, key = null } = options;
+  requireTrueLength(payload);
   if (opcode >= Opcode.close) {
     if (!fin) throw new RangeError('A control frame must not be fragmented (RFC 6455 §5.5)');
     if (payload.length > 125) {

@@ -1,4 +1,4 @@
-import { firstOctet, headerLength, maxHeaderLength, writeHeader } from './frame-encoder.ts';
+import { firstOctet, headerLength, maxHeaderLength, requireTrueLength, writeHeader } from './frame-encoder.ts';
 import { joinChunks } from './join-chunks.ts';
 import { maskInPlace, maskInto } from './mask.ts';
 import { nextMaskingKey } from './masking-key.ts';
@@ -35,8 +35,12 @@ export class FrameWriter {
     this.#nextKey = nextKey;
   }
 
-  /** Writes a frame. A payload longer than {@link copyUpTo} is not copied: leave it as it is until it is sent. */
+  /**
+   * Writes a frame. A payload longer than {@link copyUpTo} is not copied: leave it as it is until it is sent.
+   * @throws RangeError as {@link requireTrueLength}.
+   */
   write(opcode: Opcode, payload: Uint8Array, fin = true, rsv1 = false, masked = this.masked): void {
+    requireTrueLength(payload);
     const length = payload.length;
     const key = masked ? this.#nextKey() : null;
     const first = firstOctet(opcode, fin, rsv1);

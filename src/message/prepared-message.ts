@@ -1,6 +1,6 @@
 import { MessageDeflater } from '../extension/deflate-messages.ts';
 import type { EndpointDeflate } from '../extension/endpoint-deflate.ts';
-import { encodeFrame } from '../frame/frame-encoder.ts';
+import { encodeFrame, requireTrueLength } from '../frame/frame-encoder.ts';
 import { Opcode } from '../frame/opcode.ts';
 
 /** How a {@link PreparedMessage} is sent. */
@@ -26,6 +26,7 @@ export class PreparedMessage {
   constructor(data: string | Uint8Array, { binary, compress = true }: PreparedMessageOptions = {}) {
     if (typeof data !== 'string' && !(data instanceof Uint8Array))
       throw new TypeError(`A message is prepared of a string or a Uint8Array, not of ${typeof data}`);
+    if (typeof data !== 'string') requireTrueLength(data);
     this.octets = Buffer.from(data as string);
     this.isBinary = binary ?? typeof data !== 'string';
     this.compresses = compress;

@@ -34,16 +34,10 @@ export function isBlob(data: unknown): data is Blob {
  * @throws TypeError if it is nothing that `Buffer.from` takes.
  */
 export function toOctets(data: SendData): Uint8Array {
-  if (data instanceof Uint8Array && isPlain(data)) return data;
+  if (data instanceof Uint8Array) return data;
   if (data instanceof PreparedMessage) return data.octets;
   if (ArrayBuffer.isView(data)) return Buffer.from(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
   return Buffer.from((data || '') as string);
-}
-
-/** False for an instance of a subclass, whose `length` need not be true: a slab's old octets would fill the rest of the frame. */
-function isPlain(octets: Uint8Array): boolean {
-  const prototype = Object.getPrototypeOf(octets);
-  return prototype === Buffer.prototype || prototype === Uint8Array.prototype;
 }
 
 /** How many octets it would be on the wire, without headers. */

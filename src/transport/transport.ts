@@ -7,6 +7,7 @@ import type { ConnectionState } from '../connection/connection-state.ts';
 import type { MessageInflater } from '../extension/deflate-messages.ts';
 import { defaultConcurrencyLimit } from '../extension/zlib-turns.ts';
 import { defaultMaxPayload } from '../frame/frame-decoder.ts';
+import { requireTrueLength } from '../frame/frame-encoder.ts';
 import { copyUpTo } from '../frame/frame-writer.ts';
 import { joinChunks } from '../frame/join-chunks.ts';
 import type { MessageData } from '../message/message-decoder.ts';
@@ -187,6 +188,7 @@ export class Transport implements ConnectionEvents, Flushable {
   ): void {
     const { connection } = this;
     if (this.queue !== null || (connection.settings.deflate !== null && this.#deflatesApart(data, compresses))) {
+      if (typeof data !== 'string') requireTrueLength(data);
       // A copy: nobody can say how long it will wait.
       const own = typeof data === 'string' ? data : Buffer.from(data);
       const pending = pendingSend(callback);

@@ -3,12 +3,16 @@ import { describe, expect, it } from 'vitest';
 import { encodeFrame, firstOctet, headerLength, maxHeaderLength, writeHeader } from '../../src/frame/frame-encoder.ts';
 import type { Opcode } from '../../src/frame/opcode.ts';
 import { decodeFrames, frameSequences, sentOctets, vectors } from './frames.ts';
-import { cuts, exampleKey, hex, naiveFrame, octets, sampleOctets } from './octets.ts';
+import { boaster, cuts, exampleKey, hex, naiveFrame, octets, sampleOctets } from './octets.ts';
 
 /** The payload lengths round which the header changes its form. */
 const borders = [0, 1, 124, 125, 126, 127, 255, 256, 65_534, 65_535, 65_536, 65_537, 100_000];
 
 describe('encodeFrame', () => {
+  it.each([null, exampleKey])('refuses a payload whose length is not that of its octets, with the key %s', (key) => {
+    expect(() => encodeFrame(2, boaster(3), { key })).toThrow('it says 1000, and has 3');
+  });
+
   it.each(vectors.map((vector) => [vector.title, vector] as const))('encodes %s', (_title, { key, octets, frames }) => {
     const encoded = frames.map(({ opcode, fin, payload }) => encodeFrame(opcode, payload, { fin, key }));
     expect(Buffer.concat(encoded).equals(octets)).toBe(true);

@@ -5,7 +5,7 @@ import { nextMaskingKey } from '../../src/frame/masking-key.ts';
 import type { Opcode } from '../../src/frame/opcode.ts';
 import { isInSlab, largeSlabSize, smallSlabSize } from '../../src/frame/slab-pool.ts';
 import { decodeFrames, vectors } from './frames.ts';
-import { exampleKey, hex, naiveFrame, octets, sampleOctets } from './octets.ts';
+import { boaster, exampleKey, hex, naiveFrame, octets, sampleOctets } from './octets.ts';
 
 /** Keys 1, 2, 3, … and the last one given. */
 function countedKeys(): { next: () => number; last: number } {
@@ -130,6 +130,14 @@ describe.each([
       expect(taken(writer).equals(naiveFrame(0x81, Buffer.from(text), masked ? null : keys.last))).toBe(true);
     }
     expect(writer.masked).toBe(masked);
+  });
+
+  it('refuses a payload whose length is not that of its octets, and goes on', () => {
+    const writer = new FrameWriter(masked, () => exampleKey);
+    for (const payload of [boaster(3), boaster(20_000)])
+      expect(() => writer.write(2, payload)).toThrow(/^A payload has as many octets as its length says; it says 1000/);
+    writer.write(2, octets('61'));
+    expect(taken(writer).equals(naiveFrame(0x82, octets('61'), masked ? exampleKey : null))).toBe(true);
   });
 
   it('never alters what the application gave', () => {

@@ -93,3 +93,13 @@ export function sampleOctets(length: number, seed = 1): Buffer {
   }
   return result;
 }
+
+/** Octets whose `length` is always 1000, as a subclass of Uint8Array may say. */
+export function boaster(octets: number): Uint8Array {
+  class Boaster extends Uint8Array {
+    override get length(): number {
+      return 1000;
+    }
+  }
+  return new Boaster(octets);
+}

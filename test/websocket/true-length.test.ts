@@ -1,0 +1,31 @@
+import { expect, test } from 'vitest';
+import { PreparedMessage } from '../../src/index.ts';
+import { boaster } from '../frame/octets.ts';
+import { connectPair, implementations, listen } from '../support/peers.ts';
+
+const { goodwire } = implementations;
+
+// What was in memory before would be sent in the place of the octets that are missing, be it another connection's.
+test('data whose length is not that of its octets is refused: sent, compressed, large, queued, in a ping, for many', async () => {
+  const deflate = { perMessageDeflate: { threshold: 0 } };
+  await using peers = await listen(goodwire, 'tcp', deflate);
+  const { client, served } = await connectPair(peers, goodwire, deflate);
+  const words = /^A payload has as many octets as its length says; it says 1000, and has \d+$/;
+  for (const socket of [client, served]) {
+    for (const length of [3, 500, 50_000]) {
+      expect(() => socket.send(boaster(length))).toThrow(words);
+      expect(() => socket.send(boaster(length), { compress: false })).toThrow(words);
+      expect(() => socket.ping(boaster(length))).toThrow();
+    }
+    socket.send(new Blob(['before']));
+    expect(() => socket.send(boaster(3))).toThrow(words);
+  }
+  expect(() => new PreparedMessage(boaster(3))).toThrow(words);
+  const received: string[] = [];
+  client.on('message', (data) => received.push(String(data)));
+  const closed = new Promise((resolve) => client.on('close', resolve));
+  served.send('after');
+  served.close();
+  await closed;
+  expect(received).toEqual(['before', 'after']);
+});
