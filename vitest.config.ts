@@ -9,8 +9,8 @@ export default defineConfig({
     // The default leaves one processor idle: of two, half.
     maxWorkers: '100%',
     // Only a test that hangs reaches these limits, also on a machine that is busy with other things.
-    testTimeout: 300_000,
-    hookTimeout: 300_000,
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
     expect: { poll: { interval: 10, timeout: 240_000 } },
     coverage: {
       provider: 'v8',
