@@ -1,4 +1,4 @@
-// Runs every test with the cases of which `npm test` runs some. Leaves out only the heavy cases with broken peers, which
+// Runs every test with the cases of which `npm test` runs some, and properties with new examples (test/support/fixed-seed.ts). Leaves out only the heavy cases with broken peers, which
 // `npm run conformance:peers` runs. Arguments go to vitest. Needs a build.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ const root = join(import.meta.dirname, '..');
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
 const { status } = spawnSync(process.execPath, [vitest, 'run', ...process.argv.slice(2)], {
   cwd: root,
-  env: { ...process.env, GOODWIRE_ALL_CASES: 'light' },
+  env: { GOODWIRE_SEED: 'random', ...process.env, GOODWIRE_ALL_CASES: 'light' },
   stdio: 'inherit',
 });
 process.exitCode = status ?? 1;
