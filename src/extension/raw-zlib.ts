@@ -296,12 +296,13 @@ class HandleInflater implements RawInflater {
 
   /** `read` says whether the output was not too long. */
   #run(maxLength: number, read: (zlib: SyncZlib, most: number) => boolean): Buffer | null {
+    // First, because an async hook of the application runs in it. Otherwise a message that is inflated there would show in this one.
+    this.#zlib ??= new SyncZlib(this.#create());
     // One octet too many is enough to know.
     const most = Math.min(maxLength, kMaxLength - 1) + 1;
     this.#output = takeScratch();
     this.#room = Math.min(scratchSize, most);
     this.#filled = 0;
-    this.#zlib ??= new SyncZlib(this.#create());
     try {
       return read(this.#zlib, most) ? this.#collect() : null;
     } catch (error) {

@@ -1,3 +1,4 @@
+import { createHook } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import zlib from 'node:zlib';
 import { afterEach, describe, expect, it, test, vi } from 'vitest';
@@ -256,6 +257,30 @@ describe.each(rungs)('zlib by the rung "%s"', (_name, rung) => {
 });
 
 describe('the handle', () => {
+  it.each(['inflate', 'peek'] as const)('keeps apart what an async hook inflates while %s() makes a stream', (name) => {
+    const deflater = handleRung.createDeflater({ windowBits: 15 });
+    const [ours, theirs] = ['a', 'b'].map((letter) => {
+      const octets = deflater.deflate(Buffer.from(letter.repeat(3000)));
+      deflater.reset();
+      return octets;
+    }) as [Buffer, Buffer];
+    deflater.close();
+    const inflater = handleRung.createInflater({ windowBits: 15 });
+    let isInside = false;
+    let hook = '';
+    const hooks = createHook({
+      init(_id, type) {
+        if (type !== 'ZLIB' || isInside) return;
+        isInside = true;
+        hook = String(inflater.inflate(theirs, 0, 10_000));
+      },
+    }).enable();
+    const inflated = name === 'peek' ? inflater.peek(ours, 10_000) : inflater.inflate(ours, 0, 10_000);
+    hooks.disable();
+    inflater.close();
+    expect([String(inflated), hook]).toEqual(['a'.repeat(3000), 'b'.repeat(3000)]);
+  });
+
   it('is made anew after an error of the deflater', () => {
     let made = 0;
     const rung = handleRungOver({
