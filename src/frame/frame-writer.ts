@@ -74,9 +74,10 @@ export class FrameWriter {
       else this.write(opcode, payload, fin, false, false);
       return;
     }
+    // Before any room is reserved. Otherwise a function for keys that sends something itself would use the same room.
+    const key = masked ? this.#nextKey() : null;
     this.#reserve(atMost + maxHeaderLength);
     const slab = this.slab!;
-    const key = masked ? this.#nextKey() : null;
     // The header's length depends on the payload's, which is known only once the text is encoded. For ASCII the guess is right.
     const guess = headerLength(text.length, masked);
     const length = slab.write(text, this.to + guess, atMost, 'utf8');
@@ -91,16 +92,18 @@ export class FrameWriter {
     this.byteLength += header + length;
   }
 
-  /** Adds octets that are frames already, by reference: what was encoded once for many. */
+  /** Adds octets that are frames already, by reference: what was encoded once for many. @throws RangeError as {@link requireTrueLength}. */
   writeEncoded(frames: Uint8Array): void {
-    if (frames.length <= copyUpTo) {
-      this.#reserve(frames.length);
+    requireTrueLength(frames);
+    const { length } = frames;
+    if (length <= copyUpTo) {
+      this.#reserve(length);
       this.slab!.set(frames, this.to);
-      this.to += frames.length;
+      this.to += length;
     } else {
       this.#append(frames);
     }
-    this.byteLength += frames.length;
+    this.byteLength += length;
   }
 
   /**

@@ -338,6 +338,39 @@ describe('FrameWriter', () => {
     expect(writer.byteLength).toBe(12 + 10_004 + 12 + 30_004);
   });
 
+  // The application may have something called while a key is drawn: a function for keys, or an async hook.
+  it.each([20, 300, 900])('writes each frame whole where the function for keys writes %i frames itself', (count) => {
+    let isInside = false;
+    const writer = new FrameWriter(true, () => {
+      if (!isInside) {
+        isInside = true;
+        for (let i = 0; i < count; i++) writer.write(2, Buffer.alloc(100, 0x62));
+        isInside = false;
+      }
+      return exampleKey;
+    });
+    const text = 'a'.repeat(700);
+    writer.writeText(1, text);
+    writer.write(2, Buffer.from(text));
+    const length = writer.byteLength;
+    const stream = taken(writer);
+    expect(stream.length).toBe(length);
+    const { frames } = decodeFrames(stream, 'whole', { role: 'server' });
+    const payloads = frames.map(({ payload }) => Buffer.from(payload.replaceAll(' ', ''), 'hex').toString());
+    const inner = Array(count).fill('b'.repeat(100));
+    expect(payloads).toEqual([...inner, text, ...inner, text]);
+  });
+
+  it.each([true, false])('refuses octets with a length that is not theirs (masked: %s)', (masked) => {
+    const writer = new FrameWriter(masked);
+    for (const size of [20, 20_000]) {
+      const boasting = Object.defineProperty(Buffer.alloc(size), 'length', { value: size * 2 });
+      expect(() => writer.write(2, boasting)).toThrow(RangeError);
+      expect(() => writer.writeEncoded(boasting)).toThrow(RangeError);
+    }
+    expect([writer.byteLength, writer.take()]).toEqual([0, []]);
+  });
+
   it(`hands on a payload of more than ${copyUpTo} octets by reference if it is not masked`, () => {
     const writer = new FrameWriter(false);
     const payload = sampleOctets(copyUpTo + 1);
