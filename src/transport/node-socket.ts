@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 // its own `_write`, a handle of its own, a patched `Socket.prototype`. Such a function may keep a chunk, or pass it on later. It must never
 // get memory that will be used again, because it would then hold, or send, the octets of another connection.
 
-/** Socket as far as this file looks at it. `_write`, `_writev`, `_writeGeneric` and `_handle` are not documented. */
+/** Socket as far as this file looks at it. Names that begin with `_` are not documented. */
 interface WriteFunctions {
   readonly write: unknown;
   readonly _write: unknown;
@@ -14,6 +14,8 @@ interface WriteFunctions {
 }
 
 interface SocketWithHandle extends WriteFunctions {
+  readonly connecting?: unknown;
+  readonly _writableState?: { readonly writing?: unknown };
   readonly _handle?: {
     readonly writeBuffer?: unknown;
     readonly writev?: unknown;
@@ -23,6 +25,9 @@ interface SocketWithHandle extends WriteFunctions {
 
 /** Functions of `Socket.prototype`, once a trace has shown that all of them are Node's; null if one is not, undefined before the trace. */
 let ownFunctions: WriteFunctions | null | undefined;
+
+/** Modules of Node that a write passes through on its way to the handle. Others, such as those of `performance.timerify()`, show it to others. */
+const modulesOfWrite = new Set(['node:net', 'node:internal/stream_base_commons', 'node:internal/streams/writable']);
 
 /** Native methods of the handle that was looked at last. */
 let lastWriteBuffer: unknown;
@@ -50,6 +55,15 @@ export function isNodeSocket(stream: Duplex): boolean {
   );
 }
 
+/**
+ * Returns true if Node passes the next write of such a stream to the handle before it returns. Otherwise Node keeps the chunk, and a
+ * function that is put in the way meanwhile gets it: while the socket is corked or connects, or behind a write, even one of no octets.
+ */
+export function writesAtOnce(stream: Duplex): boolean {
+  const { connecting, _writableState: state } = stream as unknown as SocketWithHandle;
+  return stream.writableLength === 0 && stream.writableCorked === 0 && connecting === false && state?.writing === false;
+}
+
 function hasNativeHandle({ _handle: handle }: SocketWithHandle): boolean {
   if (handle === null || handle === undefined) return false;
   const { writeBuffer, writev } = handle;
@@ -71,6 +85,11 @@ function isNative(method: unknown, name: string): boolean {
   return typeof method === 'function' && sourceOf.call(method) === `function ${name}() { [native code] }`;
 }
 
+/** False for a bound function, a Proxy and a function of an addon. None of them stands in a trace, and a Proxy may get a trap later. */
+function isJavaScript(written: unknown): boolean {
+  return typeof written === 'function' && !sourceOf.call(written).endsWith('{ [native code] }');
+}
+
 /**
  * Writes to a socket whose handle takes a stack trace. A function that was put in the way, be it before goodwire was loaded, stands in that
  * trace, or the handle is not reached in time.
@@ -79,6 +98,7 @@ function findOwnFunctions(): WriteFunctions | null {
   const { write, _write, _writev, _writeGeneric } = Socket.prototype as unknown as WriteFunctions;
   try {
     const isOwn =
+      [write, _write, _writev, _writeGeneric].every(isJavaScript) &&
       reachesHandle((socket) => socket.write(Buffer.of(0))) &&
       reachesHandle((socket) => {
         socket.cork();
@@ -92,7 +112,7 @@ function findOwnFunctions(): WriteFunctions | null {
   }
 }
 
-/** Returns true if the handle is called inside `write`, and by functions of Node's own modules only. */
+/** Returns true if the handle is called inside `write`, and by functions of {@link modulesOfWrite} only. */
 function reachesHandle(write: (socket: Socket) => void): boolean {
   let sites: readonly NodeJS.CallSite[] = [];
   const reached = (): number => {
@@ -113,7 +133,7 @@ function reachesHandle(write: (socket: Socket) => void): boolean {
   socket.destroy();
   // Above this function's frame lie, from the top: callSites, the handle's function, those that called it, and `write`.
   const between = sites.slice(2, sites.length - depth);
-  return between.length > 0 && between.every((site) => site.getFileName()?.startsWith('node:'));
+  return between.length > 0 && between.every((site) => modulesOfWrite.has(site.getFileName() ?? ''));
 }
 
 function callSites(): readonly NodeJS.CallSite[] {

@@ -22,7 +22,7 @@ import {
   setCurrent,
   watchExit,
 } from './flush.ts';
-import { isNodeSocket } from './node-socket.ts';
+import { isNodeSocket, writesAtOnce } from './node-socket.ts';
 import type { TimerHandle } from './timer.ts';
 import {
   onClosed,
@@ -401,7 +401,7 @@ export class Transport implements ConnectionEvents, Flushable {
     try {
       const isNodes = isNodeSocket(stream);
       // Node passes a chunk on later where others wait before it. A function that was put in its way meanwhile would get a slab.
-      isForKernel = isNodes && stream.writableLength === 0 && stream.writableCorked === 0;
+      isForKernel = isNodes && writesAtOnce(stream);
       if (isForKernel) {
         writeAll(stream, writer.takeOne() ?? writer.take(), done);
       } else {

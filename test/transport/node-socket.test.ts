@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { Socket } from 'node:net';
+import { connect, Socket } from 'node:net';
 import { Duplex, duplexPair, PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { isInSlab } from '../../src/frame/slab-pool.ts';
 import type { WebSocket } from '../../src/index.ts';
-import { isNodeSocket } from '../../src/transport/node-socket.ts';
+import { isNodeSocket, writesAtOnce } from '../../src/transport/node-socket.ts';
 import { connectPair, implementations, listen, type Wire } from '../support/peers.ts';
 
 const { goodwire } = implementations;
@@ -148,6 +148,62 @@ describe('a socket of Node', () => {
   });
 });
 
+describe('a write that Node keeps for later', () => {
+  /** Sends a message in this state of the stream, and gives what a function gets that is put in behind the send. */
+  async function keptOf(socket: WebSocket, name: '_write' | '_writeGeneric'): Promise<[string, boolean][]> {
+    const stream = streamOf(socket);
+    socket.send('later');
+    await new Promise<void>((resolve) => process.nextTick(resolve));
+    const inside = insideOf(stream);
+    const nodes = inside[name];
+    const seen: Buffer[] = [];
+    const called = new Promise<void>((resolve) => {
+      inside[name] = (...given) => {
+        seen.push(given.find((one) => one instanceof Uint8Array) as Buffer);
+        resolve();
+        return nodes.apply(inside, given);
+      };
+    });
+    stream.uncork();
+    await called;
+    return seen.map((chunk) => [chunk.toString('latin1', 2), isInSlab(chunk)]);
+  }
+
+  test('is none for a slab: behind a write of nothing, which adds nothing to writableLength', async () => {
+    await using peers = await listen(goodwire, 'tls');
+    const { served } = await connectPair(peers, goodwire);
+    const stream = streamOf(served);
+    expect(writesAtOnce(stream)).toBe(true);
+    stream.write('');
+    expect([stream.writableLength, writesAtOnce(stream)]).toEqual([0, false]);
+    expect(await keptOf(served, '_write')).toEqual([['later', false]]);
+  });
+
+  test.each(['tcp', 'tls', 'unix'] as const)(
+    'is none for a slab: while the application has corked it, %s',
+    async (wire) => {
+      await using peers = await listen(goodwire, wire);
+      const { served } = await connectPair(peers, goodwire);
+      const stream = streamOf(served);
+      expect(writesAtOnce(stream)).toBe(true);
+      stream.cork();
+      expect(writesAtOnce(stream)).toBe(false);
+      expect(await keptOf(served, '_write')).toEqual([['later', false]]);
+    },
+  );
+
+  test('is none for a slab: while the socket connects', async () => {
+    await using peers = await listen(goodwire);
+    const stream = connect(Number(new URL(peers.url).port), '127.0.0.1').on('error', () => {});
+    const socket = new goodwire.WebSocket(null as never, undefined, { isServer: true } as never);
+    socket.on('error', () => {});
+    (socket as unknown as { setSocket(...given: unknown[]): void }).setSocket(stream, Buffer.alloc(0), {});
+    expect([stream.connecting, isNodeSocket(stream), writesAtOnce(stream)]).toEqual([true, true, false]);
+    expect(await keptOf(socket, '_writeGeneric')).toEqual([['later', false]]);
+    stream.destroy();
+  });
+});
+
 // What a tracer puts in before goodwire is loaded is there when the functions of Node are looked for.
 describe('functions that were put into Node before goodwire was loaded', () => {
   const program = (patch: string) => `
@@ -193,7 +249,18 @@ describe('functions that were put into Node before goodwire was loaded', () => {
     ['Socket.prototype._writeGeneric', wrap('Socket', '_writeGeneric'), 'false'],
     ['Socket.prototype.write, which delays', delay('Socket', 'write'), 'false'],
     ['Socket.prototype._writeGeneric, which delays', delay('Socket', '_writeGeneric'), 'false'],
-    ['a Proxy of Socket.prototype._write', 'Socket.prototype._write = new Proxy(Socket.prototype._write, {});', 'true'],
+    // A Proxy may get a trap later.
+    [
+      'a Proxy of Socket.prototype._write',
+      'Socket.prototype._write = new Proxy(Socket.prototype._write, {});',
+      'false',
+    ],
+    // Its observers get what the function was called with, and no function but Node's stands in the trace.
+    [
+      'performance.timerify() of Socket.prototype._write',
+      'Socket.prototype._write = performance.timerify(Socket.prototype._write);',
+      'false',
+    ],
     [
       'a Proxy of Socket.prototype._write that looks',
       'Socket.prototype._write = new Proxy(Socket.prototype._write, { apply: (...given) => Reflect.apply(...given) });',
