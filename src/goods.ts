@@ -40,11 +40,11 @@ export {
   type Revocation,
   type ShutdownOptions,
 } from './goods/market.ts';
-export { Provider } from './goods/provider.ts';
+export { type DemandEvents, Provider } from './goods/provider.ts';
 export { Market, type ServeOptions } from './goods/serve.ts';
 export type { Link, Session } from './goods/session.ts';
 export type { StandardResult, StandardSchema, Validator } from './goods/validate.ts';
-export type { DemandEvents, WareStatistics } from './goods/ware.ts';
+export type { WareStatistics } from './goods/ware.ts';
 export {
   type CatalogEntry,
   type Kind,

@@ -30,15 +30,15 @@ declare module './websocket/websocket.js' {
     type CertMeta = string | string[] | Buffer | Buffer[];
     /** The options of a client. */
     type ClientOptions = OptionsOfClient;
-    type CloseEvent = events.CloseEvent;
+    type CloseEvent = events.CloseEvent<WebSocket>;
     /** What a `MessageEvent` holds. */
     type Data = string | Buffer | ArrayBuffer | Buffer[];
-    type ErrorEvent = events.ErrorEvent;
-    type Event = events.Event;
+    type ErrorEvent = events.ErrorEvent<WebSocket>;
+    type Event = events.Event<WebSocket>;
     /** The options of `addEventListener`. */
     type EventListenerOptions = { once?: boolean | undefined };
     type FinishRequestCallback = NonNullable<OptionsOfClient['finishRequest']>;
-    type MessageEvent = events.MessageEvent;
+    type MessageEvent = events.MessageEvent<WebSocket>;
     type PerMessageDeflateOptions = DeflateOptions;
     /** The message of a `message` event. */
     type RawData = RawDataOf;
@@ -48,7 +48,7 @@ declare module './websocket/websocket.js' {
     >;
     type VerifyClientCallbackAsync<Request extends IncomingMessage = IncomingMessage> = VerifyClientAsync<Request>;
     type VerifyClientCallbackSync<Request extends IncomingMessage = IncomingMessage> = VerifyClientSync<Request>;
-    type WebSocketEventMap = events.WebSocketListenerEvents;
+    type WebSocketEventMap = events.WebSocketListenerEvents<WebSocket>;
 
     /** {@link createWebSocketStream} */
     let createWebSocketStream: StreamFunction;

@@ -93,6 +93,41 @@ test('nothing in src has a name that CommonJS gives to every module: compiled as
   expect(compiled.filter((path) => taken.test(readFileSync(join(source, path), 'utf8')))).toEqual([]);
 });
 
+/**
+ * Returns the circles of imports: for each, the files that all reach each other.
+ * @param graph For each file the files that it imports, types included.
+ */
+function circles(graph: ReadonlyMap<string, readonly string[]>): string[][] {
+  const reached = new Map([...graph.keys()].map((file) => [file, reachable(graph, file)]));
+  const found = new Map<string, string[]>();
+  for (const [file, others] of reached) {
+    if (!others.has(file)) continue;
+    const members = [...others].filter((other) => reached.get(other)?.has(file)).sort();
+    found.set(members.join(), members);
+  }
+  return [...found.values()];
+}
+
+/** Returns the files that a file imports at any depth. The file itself is among them only if it lies on a circle. */
+function reachable(graph: ReadonlyMap<string, readonly string[]>, file: string): ReadonlySet<string> {
+  const found = new Set(graph.get(file));
+  // Files that are added meanwhile are visited too.
+  for (const one of found) for (const next of graph.get(one) ?? []) found.add(next);
+  return found;
+}
+
+test('no file of src imports itself in a circle, of types neither, also inside of a folder', () => {
+  const graph = new Map(
+    files.map((path) => {
+      const imports = importsOf(readFileSync(join(source, path), 'utf8'));
+      const local = imports.filter((specifier) => specifier.startsWith('.'));
+      return [path, local.map((specifier) => posix.join(posix.dirname(path), specifier))];
+    }),
+  );
+  expect([...graph.values()].flat().length).toBeGreaterThan(files.length);
+  expect(circles(graph)).toEqual([]);
+});
+
 test('no layer of the table imports itself in a circle', () => {
   const visit = (name: string, path: readonly string[]): void => {
     expect(path).not.toContain(name);
@@ -111,6 +146,22 @@ test('docs/architecture.md has the same table', () => {
 });
 
 describe('the check itself', () => {
+  test.each([
+    ['no circle', { a: ['b', 'c'], b: ['c'], c: [] }, []],
+    ['a file that imports itself', { a: ['a'], b: ['a'] }, [['a']]],
+    ['two files', { a: ['b'], b: ['a'], c: ['a'] }, [['a', 'b']]],
+    [
+      'two circles, with a way from one to the other',
+      { a: ['b'], b: ['a', 'c'], c: ['d'], d: ['c'] },
+      [
+        ['a', 'b'],
+        ['c', 'd'],
+      ],
+    ],
+  ])('finds %s', (_name, graph, expected) => {
+    expect(circles(new Map(Object.entries(graph)))).toEqual(expected);
+  });
+
   test.each([
     ['an import upwards', 'frame/opcode.ts', "import { Connection } from '../connection/connection.ts';"],
     ['a type imported upwards', 'message/a.ts', "import type {\n  Connection,\n} from '../connection/connection.ts';"],

@@ -6,10 +6,10 @@ import { defaultNameLength, hasStars, matches, utf8Length } from './goods-name.t
 import { Lanes } from './lanes.ts';
 import { Ledger } from './ledger.ts';
 import { Outbox } from './outbox.ts';
-import { type Counter, Provider } from './provider.ts';
-import { type Booking, bookingMatches, type Link, Session } from './session.ts';
+import { type Counter, type DemandEvents, Provider } from './provider.ts';
+import { type Booking, bookingMatches, type Desk, type Link, type Order, Session } from './session.ts';
 import { after, isPromise, validate } from './validate.ts';
-import { type DemandEvents, type Lane, packed, Ware, type WareStatistics } from './ware.ts';
+import { type Lane, packed, Ware, type WareStatistics } from './ware.ts';
 import { type CatalogEntry, type Position, type Since, type Stream, subprotocol, type WireLimits } from './wire.ts';
 
 /** How a {@link Market} is run. */
@@ -101,36 +101,6 @@ export interface ShutdownOptions {
   readonly retryAfter?: number | undefined;
   /** Milliseconds after which those who are still there are cut off. Default 10 000. */
   readonly deadline?: number | undefined;
-}
-
-/** What a {@link Session} asks of its market. @internal */
-export interface Desk {
-  readonly limits: WireLimits;
-  readonly highWaterMark: number;
-  readonly observer: Observer;
-  readonly outbox: Outbox<Lane>;
-  readonly isClosing: boolean;
-  /** How many are on the shelf. */
-  readonly goods: number;
-  now(): number;
-  subscribe(session: Session, order: Order): void | Promise<void>;
-  unsubscribe(session: Session, key: string): boolean;
-  supplyRemote(session: Session, id: number, name: string, items: readonly unknown[]): void | Promise<void>;
-  shelveRemote(session: Session, id: number, name: string): void | Promise<void>;
-  unshelveRemote(session: Session, name: string, reason: string): void;
-  catalog(pattern: string): CatalogEntry[];
-  left(session: Session): void;
-  gone(session: Session): void;
-}
-
-/** A subscribe request, read. @internal */
-export interface Order {
-  readonly id: number;
-  readonly pattern: string;
-  readonly params: unknown;
-  readonly key: string;
-  readonly last: number;
-  readonly since: ReadonlyMap<string, Since> | null;
 }
 
 /** Goods whose name is a pattern, on the shelf. */

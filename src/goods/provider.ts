@@ -1,6 +1,13 @@
 import type { Goods } from './goods.ts';
-import type { DemandEvents } from './ware.ts';
 import type { Position } from './wire.ts';
+
+/** Callbacks of a provider about the subscribers of its goods. What a callback throws is reported, and has no other effect. */
+export interface DemandEvents {
+  /** Called when the first subscriber has come. */
+  onDemand?(goods: string): void;
+  /** Called when the last subscriber has left. */
+  onIdle?(goods: string): void;
+}
 
 /** What a {@link Provider} does at its market. @internal */
 export interface Counter {

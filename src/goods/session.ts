@@ -1,16 +1,17 @@
+import type { Observer } from './diagnostics.ts';
 import { type Coding, Encoded } from './encoded.ts';
 import type { Subscriber } from './goods.ts';
 import { GoodsError, WireError } from './goods-error.ts';
 import { hasStars, isGoodsName, isPattern } from './goods-name.ts';
 import type { Lanes } from './lanes.ts';
-import type { Desk } from './market.ts';
-import { type Bundle, join, type Outlet } from './outbox.ts';
+import { type Bundle, join, type Outbox, type Outlet } from './outbox.ts';
 import type { Provider } from './provider.ts';
 import { TokenBucket } from './token-bucket.ts';
 import { isPromise } from './validate.ts';
 import type { Lane } from './ware.ts';
 import {
   type BytesSupplyRequest,
+  type CatalogEntry,
   decodeBytesSupply,
   type Frame,
   formatFrame,
@@ -19,6 +20,7 @@ import {
   type RawRequest,
   type Since,
   type SubscriptionEntry,
+  type WireLimits,
 } from './wire.ts';
 
 /** The connection below a {@link Session}: frames out, and how many of their octets wait. None of these throws. */
@@ -49,6 +51,36 @@ export interface Booking {
   readonly lanes: Lanes;
   /** Patterns of goods that were revoked from it. */
   revoked: string[] | null;
+}
+
+/** Calls that a {@link Session} makes to its market. @internal */
+export interface Desk {
+  readonly limits: WireLimits;
+  readonly highWaterMark: number;
+  readonly observer: Observer;
+  readonly outbox: Outbox<Lane>;
+  readonly isClosing: boolean;
+  /** Number of goods on the shelf. */
+  readonly goods: number;
+  now(): number;
+  subscribe(session: Session, order: Order): void | Promise<void>;
+  unsubscribe(session: Session, key: string): boolean;
+  supplyRemote(session: Session, id: number, name: string, items: readonly unknown[]): void | Promise<void>;
+  shelveRemote(session: Session, id: number, name: string): void | Promise<void>;
+  unshelveRemote(session: Session, name: string, reason: string): void;
+  catalog(pattern: string): CatalogEntry[];
+  left(session: Session): void;
+  gone(session: Session): void;
+}
+
+/** Subscribe request whose fields have been checked. @internal */
+export interface Order {
+  readonly id: number;
+  readonly pattern: string;
+  readonly params: unknown;
+  readonly key: string;
+  readonly last: number;
+  readonly since: ReadonlyMap<string, Since> | null;
 }
 
 /** How far behind a session is on a lane. */

@@ -3,18 +3,10 @@ import type { Observer } from './diagnostics.ts';
 import { Encoded } from './encoded.ts';
 import type { Goods, HistoryOptions, Overflow } from './goods.ts';
 import { type Entry, GoodsLog } from './goods-log.ts';
-import type { Provider } from './provider.ts';
-import type { Session } from './session.ts';
+import type { Outlet } from './outbox.ts';
+import type { DemandEvents, Provider } from './provider.ts';
 import { isPromise } from './validate.ts';
 import { encodeBytesItem, formatFrame, type SkipFrame, type SkipReason, type Stream } from './wire.ts';
-
-/** What a provider wants to know of its goods. What these throw is reported, and no more. */
-export interface DemandEvents {
-  /** The first subscriber has come. */
-  onDemand?(goods: string): void;
-  /** The last one has left. */
-  onIdle?(goods: string): void;
-}
 
 /** What has happened to some goods since they were put on the shelf. */
 export interface WareStatistics {
@@ -117,7 +109,7 @@ export class Lane {
   /** How many bookings lead here; with the last one the lane goes. */
   bookings = 0;
   /** Those who get it. Never altered: a new one is made when somebody comes or goes. */
-  audience: readonly Session[] = [];
+  audience: readonly Outlet<Lane>[] = [];
   /** Why {@link cut} has nothing. */
   reason: SkipReason = 'filtered';
   /** The latest frame that says so, which may grow while it has not left. */

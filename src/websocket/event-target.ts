@@ -7,7 +7,6 @@ import {
   MessageEvent,
   type WebSocketListenerEvents,
 } from './events.ts';
-import type { WebSocket } from './websocket.ts';
 
 // The WHATWG face stands on the EventEmitter face: a listener is wrapped into one for `on`, so that both kinds are called in the
 // order in which they were added, and an attribute such as `onmessage` is one of them.
@@ -15,16 +14,21 @@ import type { WebSocket } from './websocket.ts';
 const kListener = Symbol('goodwire.listener');
 const kIsAttribute = Symbol('goodwire.isAttribute');
 
-type AnyListener = EventListenerOf<never>;
+/** Emitter behind the WHATWG face: a WebSocket. */
+export interface ListenerHost extends EventEmitter {
+  readonly wasClean: boolean;
+}
+
+type AnyListener = EventListenerOf<never, never>;
 
 interface Wrapper {
-  (this: WebSocket, ...args: unknown[]): void;
+  (this: ListenerHost, ...args: unknown[]): void;
   [kListener]?: AnyListener;
   [kIsAttribute]?: boolean;
 }
 
-function call(socket: WebSocket, listener: AnyListener, event: Event): void {
-  if (typeof listener === 'function') (listener as (this: WebSocket, event: Event) => void).call(socket, event);
+function call(socket: ListenerHost, listener: AnyListener, event: Event): void {
+  if (typeof listener === 'function') (listener as (this: ListenerHost, event: Event) => void).call(socket, event);
   else (listener as { handleEvent(event: Event): void }).handleEvent(event);
 }
 
@@ -60,7 +64,7 @@ function findWrapper(socket: EventEmitter, type: string, listener: unknown, isAt
 }
 
 /** Adds a listener of the WHATWG kind; one that is there already, or of an unknown event, is not added. */
-export function addListener(socket: WebSocket, type: string, listener: unknown, isOnce: boolean): void {
+export function addListener(socket: ListenerHost, type: string, listener: unknown, isOnce: boolean): void {
   if (!isEventType(type) || listener === null || listener === undefined) return;
   if (findWrapper(socket, type, listener, false) !== undefined) return;
   const wrapper = wrappers[type](listener as AnyListener);
@@ -70,7 +74,7 @@ export function addListener(socket: WebSocket, type: string, listener: unknown, 
 }
 
 /** Removes what {@link addListener} added. */
-export function removeListener(socket: WebSocket, type: string, listener: unknown): void {
+export function removeListener(socket: ListenerHost, type: string, listener: unknown): void {
   const wrapper = findWrapper(socket, type, listener, false);
   if (wrapper !== undefined) socket.removeListener(type, wrapper);
 }
@@ -82,7 +86,7 @@ export function getAttribute(socket: EventEmitter, type: string): AnyListener | 
 }
 
 /** Sets an attribute such as `onmessage`; what is not a function takes it away. */
-export function setAttribute(socket: WebSocket, type: keyof WebSocketListenerEvents, listener: unknown): void {
+export function setAttribute(socket: ListenerHost, type: keyof WebSocketListenerEvents, listener: unknown): void {
   for (const one of socket.listeners(type) as Wrapper[]) {
     if (one[kIsAttribute]) {
       socket.removeListener(type, one);

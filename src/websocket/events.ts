@@ -1,31 +1,29 @@
-import type { WebSocket } from './websocket.ts';
-
-/** What a listener added by `addEventListener` or an `on…` attribute is given (WHATWG WebSockets, DOM). */
-export class Event {
+/** Argument of a listener that was added by `addEventListener` or an `on…` attribute (WHATWG WebSockets, DOM). */
+export class Event<Target extends object = object> {
   /** `open`, `message`, `close` or `error`. */
   readonly type: string;
-  /** The socket on which it happened. */
-  readonly target: WebSocket;
+  /** The socket that emitted the event. */
+  readonly target: Target;
 
-  constructor(type: string, target: WebSocket) {
+  constructor(type: string, target: Target) {
     this.type = type;
     this.target = target;
   }
 }
 
 /** A `message` event. */
-export class MessageEvent extends Event {
+export class MessageEvent<Target extends object = object> extends Event<Target> {
   /** A string for text; for binary data what `binaryType` says. */
   readonly data: string | Buffer | ArrayBuffer | Buffer[];
 
-  constructor(type: string, target: WebSocket, data: MessageEvent['data']) {
+  constructor(type: string, target: Target, data: MessageEvent['data']) {
     super(type, target);
     this.data = data;
   }
 }
 
 /** A `close` event. */
-export class CloseEvent extends Event {
+export class CloseEvent<Target extends object = object> extends Event<Target> {
   /** The code of the peer's close frame; 1005 if it had none, 1006 if there was no close frame (RFC 6455 §7.1.5). */
   readonly code: number;
   /** The reason in the peer's close frame, or the empty string (§7.1.6). */
@@ -33,7 +31,7 @@ export class CloseEvent extends Event {
   /** Whether both close frames were exchanged (§7.1.4). */
   readonly wasClean: boolean;
 
-  constructor(type: string, target: WebSocket, code: number, reason: string, wasClean: boolean) {
+  constructor(type: string, target: Target, code: number, reason: string, wasClean: boolean) {
     super(type, target);
     this.code = code;
     this.reason = reason;
@@ -42,14 +40,14 @@ export class CloseEvent extends Event {
 }
 
 /** An `error` event. */
-export class ErrorEvent extends Event {
+export class ErrorEvent<Target extends object = object> extends Event<Target> {
   /** What went wrong. */
   // biome-ignore lint/suspicious/noExplicitAny: typed so for programs written for `ws`, which read `error.code`
   readonly error: any;
   /** The message of {@link error}. */
   readonly message: string;
 
-  constructor(type: string, target: WebSocket, error: Error) {
+  constructor(type: string, target: Target, error: Error) {
     super(type, target);
     this.error = error;
     this.message = error.message;
@@ -57,12 +55,14 @@ export class ErrorEvent extends Event {
 }
 
 /** The events that `addEventListener` knows, by name. */
-export interface WebSocketListenerEvents {
-  open: Event;
-  message: MessageEvent;
-  close: CloseEvent;
-  error: ErrorEvent;
+export interface WebSocketListenerEvents<Target extends object = object> {
+  open: Event<Target>;
+  message: MessageEvent<Target>;
+  close: CloseEvent<Target>;
+  error: ErrorEvent<Target>;
 }
 
 /** A function, or an object with a method `handleEvent`. */
-export type EventListenerOf<E extends Event> = ((this: WebSocket, event: E) => void) | { handleEvent(event: E): void };
+export type EventListenerOf<Target extends object, E extends Event<Target>> =
+  | ((this: Target, event: E) => void)
+  | { handleEvent(event: E): void };

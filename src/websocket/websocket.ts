@@ -344,53 +344,53 @@ export class WebSocket extends EventEmitter implements TransportEvents {
 
   /** Called when the connection opens. */
   get onopen(): AnyAttribute {
-    return getAttribute(this, 'open') as ((event: Event) => void) | null;
+    return getAttribute(this, 'open') as ((event: Event<WebSocket>) => void) | null;
   }
 
-  set onopen(listener: ((event: Event) => void) | null) {
+  set onopen(listener: ((event: Event<WebSocket>) => void) | null) {
     setAttribute(this, 'open', listener);
   }
 
   /** Called with each message. */
   get onmessage(): AnyAttribute {
-    return getAttribute(this, 'message') as ((event: MessageEvent) => void) | null;
+    return getAttribute(this, 'message') as ((event: MessageEvent<WebSocket>) => void) | null;
   }
 
-  set onmessage(listener: ((event: MessageEvent) => void) | null) {
+  set onmessage(listener: ((event: MessageEvent<WebSocket>) => void) | null) {
     setAttribute(this, 'message', listener);
   }
 
   /** Called once, when the connection is closed. */
   get onclose(): AnyAttribute {
-    return getAttribute(this, 'close') as ((event: CloseEvent) => void) | null;
+    return getAttribute(this, 'close') as ((event: CloseEvent<WebSocket>) => void) | null;
   }
 
-  set onclose(listener: ((event: CloseEvent) => void) | null) {
+  set onclose(listener: ((event: CloseEvent<WebSocket>) => void) | null) {
     setAttribute(this, 'close', listener);
   }
 
   /** Called when the peer broke the protocol or the connection could not be opened. */
   get onerror(): AnyAttribute {
-    return getAttribute(this, 'error') as ((event: ErrorEvent) => void) | null;
+    return getAttribute(this, 'error') as ((event: ErrorEvent<WebSocket>) => void) | null;
   }
 
-  set onerror(listener: ((event: ErrorEvent) => void) | null) {
+  set onerror(listener: ((event: ErrorEvent<WebSocket>) => void) | null) {
     setAttribute(this, 'error', listener);
   }
 
   /** Adds a listener of the WHATWG kind for `open`, `message`, `close` or `error`; with `once` it is called once. */
-  addEventListener<E extends keyof WebSocketListenerEvents>(
+  addEventListener<E extends keyof WebSocketListenerEvents<WebSocket>>(
     type: E,
-    listener: EventListenerOf<WebSocketListenerEvents[E]>,
+    listener: EventListenerOf<WebSocket, WebSocketListenerEvents<WebSocket>[E]>,
     options: { once?: boolean | undefined } = {},
   ): void {
     addListener(this, type, listener, options.once === true);
   }
 
   /** Removes a listener that {@link addEventListener} added. */
-  removeEventListener<E extends keyof WebSocketListenerEvents>(
+  removeEventListener<E extends keyof WebSocketListenerEvents<WebSocket>>(
     type: E,
-    listener: EventListenerOf<WebSocketListenerEvents[E]>,
+    listener: EventListenerOf<WebSocket, WebSocketListenerEvents<WebSocket>[E]>,
   ): void {
     removeListener(this, type, listener);
   }
