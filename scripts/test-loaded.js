@@ -88,7 +88,7 @@ function readOptions() {
 /** Removes the colors of a terminal. @param {string} text */
 const plain = (text) => text.replaceAll(new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, 'g'), '');
 
-/** What failed in a run, a text for each. @param {Report} report */
+/** Returns a text for each failure of a run. @param {Report} report */
 function failuresOf({ testResults }) {
   return testResults.flatMap(({ name, status, message, assertionResults }) => {
     const file = name.slice(root.length + 1);

@@ -372,7 +372,7 @@ function complete(attempt: Attempt): void {
     socket.write(response.head);
     if (isAlive(socket)) websocket.setSocket(socket, head, { protocol, deflate: deflate ?? undefined, settings });
   } catch (thrown) {
-    // What an `open` listener of the application's class throws is an exception of the application.
+    // The application's own exception: an `open` listener of its class threw.
     if (websocket.readyState === WebSocket.OPEN) {
       forceDestroy(socket);
       throw thrown;

@@ -277,7 +277,7 @@ export class WebSocket extends EventEmitter implements TransportEvents {
           try {
             this.setSocket(socket, head, { ...chosen, protocol, deflate: deflate ?? undefined });
           } catch (error) {
-            // What a listener of `open` throws is an exception of the application.
+            // The application's own exception: a listener of `open` threw.
             if (this[own.readyState] === 1) throw error;
             // Otherwise the end of the stream would emit a second `close`.
             this[own.transport] = null;

@@ -204,7 +204,7 @@ describe('a write that Node keeps for later', () => {
   });
 });
 
-// What a tracer puts in before goodwire is loaded is there when the functions of Node are looked for.
+// A tracer may patch Node before goodwire is loaded. The search for Node's own functions then meets the patch.
 describe('functions that were put into Node before goodwire was loaded', () => {
   const program = (patch: string) => `
     const { Socket } = require('node:net'), { Duplex } = require('node:stream');

@@ -15,13 +15,13 @@ import { certificate } from '../client/raw-server.ts';
 // what they are given, and pass it on when they like. Each connection here sends nothing but its own canary, one octet over and over:
 // no other connection, and no recorder of another connection, may ever see eight of them in a row.
 
-/** Eight octets of a canary: what no header, masking key or compressed message has in it but by a chance of one in 2⁶⁴. */
+/** Eight octets of a canary. A masking key or a compressed message contains them with a probability of one in 2⁶⁴. */
 const run = (canary: number): Buffer => Buffer.alloc(8, canary);
 const firstCanary = 0x41;
-/** Canary of what is sent to all. */
+/** Canary of the message that all connections get. */
 const shared = 0x2a;
 
-/** Chunks that a wrapper was given, and what was in them then. */
+/** Keeps the chunks that a wrapper was given, and a copy of each. */
 class Recorder {
   readonly #kept: { chunk: Buffer; copy: Buffer }[] = [];
 
@@ -33,7 +33,7 @@ class Recorder {
     return this.#kept.length;
   }
 
-  /** What went wrong with the chunks that were kept, for the connection with this canary; [] if nothing did. */
+  /** Returns the faults of the chunks that were kept, for the connection with the canary `own`. */
   faults(own: number, canaries: readonly number[]): string[] {
     const found: string[] = [];
     for (const { chunk, copy } of this.#kept) {
@@ -84,7 +84,7 @@ class Queue {
   }
 }
 
-/** Puts something into a stream, which gives `queue` what it delays. Never loses anything on the way, unless it throws. */
+/** Wraps a function of a stream. A wrapper that delays uses `queue`. No wrapper loses a chunk, unless it throws. */
 type Wrapper = (stream: Inside, recorder: Recorder, queue: Queue) => void;
 
 const keepAll = (recorder: Recorder, data: unknown): void => {
@@ -218,7 +218,7 @@ const wrappers: Readonly<Record<string, Wrapper>> = {
   nothing: () => {},
 };
 
-/** Undoes what a wrapper has put into the stream itself. */
+/** Removes the functions that a wrapper has put into the stream itself. */
 function unwrap(stream: Inside): void {
   for (const name of ['write', '_write', '_writev', '_writeGeneric'] as const) Reflect.deleteProperty(stream, name);
   for (const name of ['writeBuffer', 'writev']) if (stream._handle) Reflect.deleteProperty(stream._handle, name);
@@ -281,12 +281,12 @@ interface Plan {
   readonly wire: 'tcp' | 'tls' | 'unix' | 'memory' | 'slow memory';
   readonly wrapper: string;
   readonly side: 'client' | 'server';
-  /** The wrapper is put in before the message of this number, -1: before the opening handshake, and taken out before that of the other. */
+  /** Numbers of the messages before which the wrapper is put in and taken out; -1 is before the opening handshake. */
   readonly from: number;
   readonly to: number;
   readonly compresses: boolean;
   readonly messages: readonly { readonly size: number; readonly kind: 'text' | 'binary' | 'fragments' | 'ping' }[];
-  /** How many are on the way at once. */
+  /** Maximum number of messages without an answer. */
   readonly depth: number;
 }
 
@@ -315,7 +315,7 @@ class Party {
   readonly recorders: readonly [Recorder, Recorder] = [new Recorder(), new Recorder()];
   readonly canary: number;
   readonly plan: Plan;
-  /** Octets that are not this connection's. */
+  /** Octets that were received and are not the canary of this connection. */
   readonly foreign = new Set<number>();
   received = 0;
   readonly #queue = new Queue();
@@ -329,7 +329,7 @@ class Party {
     for (const octet of octets) if (octet !== this.canary && octet !== shared) this.foreign.add(octet);
   }
 
-  /** Puts the wrapper in, or takes it out, where it is time for it. */
+  /** Puts the wrapper in, or takes it out, if the plan says so for this message. */
   turn(stream: Duplex | null, side: Plan['side'], message: number): void {
     if (stream === null || side !== this.plan.side) return;
     const inside = stream as unknown as Inside;
@@ -348,7 +348,7 @@ let urls: Record<'tcp' | 'tls' | 'unix', string>;
 
 const partyOf = (request: IncomingMessage): Party => parties[Number(request.url?.split('/').pop())]!;
 
-/** The server's end: answers each message with the same octets, and each third with something that all get. */
+/** Plays the server's end: answers each message with the same octets, and each third also with the message for all. */
 function serve(socket: WebSocket, party: Party, stream: Duplex): void {
   let count = 0;
   const news = new PreparedMessage(Buffer.alloc(300, shared));

@@ -5,7 +5,7 @@ import { connectPair, implementations, listen } from '../support/peers.ts';
 
 const { goodwire } = implementations;
 
-// What was in memory before would be sent in the place of the octets that are missing, be it another connection's.
+// Otherwise old octets of the memory, perhaps of another connection, would be sent in the place of the missing ones.
 test('data whose length is not that of its octets is refused: sent, compressed, large, queued, in a ping, for many', async () => {
   const deflate = { perMessageDeflate: { threshold: 0 } };
   await using peers = await listen(goodwire, 'tcp', deflate);
