@@ -6,8 +6,12 @@ export const smallSlabSize = 2048;
 const mostKept = 64;
 const large: Buffer[] = [];
 const small: Buffer[] = [];
-/** Memory of all slabs that were ever made. */
-const memory = new WeakSet<ArrayBufferLike>();
+/** Marks the memory of slabs. A WeakSet would have to be gone through at each garbage collection, and made a new slab cost three times as much. */
+const kSlab = Symbol('goodwire.slab');
+
+interface Memory {
+  [kSlab]?: true;
+}
 
 /** A slab from the free-list, or a new one. What it held before is still in it. */
 export function takeSlab(size: typeof largeSlabSize | typeof smallSlabSize): Buffer {
@@ -16,13 +20,13 @@ export function takeSlab(size: typeof largeSlabSize | typeof smallSlabSize): Buf
 
 function createSlab(size: number): Buffer {
   const slab = Buffer.allocUnsafeSlow(size);
-  memory.add(slab.buffer);
+  (slab.buffer as Memory)[kSlab] = true;
   return slab;
 }
 
 /** Returns true if the octets lie in a slab. */
 export function isInSlab(octets: Uint8Array): boolean {
-  return memory.has(octets.buffer);
+  return (octets.buffer as Memory)[kSlab] === true;
 }
 
 /** Gives a slab back. Nobody may read it any more: the kernel has the octets, or they were copied. */
