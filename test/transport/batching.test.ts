@@ -382,6 +382,24 @@ describe('frames that many share', () => {
     expect(Buffer.concat(stream.writes.slice(2))).toEqual(Buffer.concat([frame, frame]));
   });
 
+  test('reach a stream that is none of Node as a copy: it may change or keep what it gets', () => {
+    const { stream, socket } = serve();
+    const given: Uint8Array[] = [];
+    const { write } = stream;
+    stream.write = ((chunk: Uint8Array, ...rest: never[]) => {
+      given.push(chunk);
+      return Reflect.apply(write, stream, [chunk, ...rest]);
+    }) as typeof write;
+    for (const length of [10, 10_000]) {
+      const frame = fromServer(1, 'a'.repeat(length));
+      transportOf(socket).sendShared([frame]);
+      transportOf(socket).sendShared([frame, frame]);
+      expect(Buffer.concat(given)).toEqual(Buffer.concat([frame, frame, frame]));
+      expect(given.filter(({ buffer }) => buffer === frame.buffer)).toEqual([]);
+      given.length = 0;
+    }
+  });
+
   test('are refused inside of a fragmented message, and once the connection closes', () => {
     const { socket } = serve();
     const transport = transportOf(socket);
