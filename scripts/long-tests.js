@@ -1,11 +1,10 @@
 // Test files that take long. `npm run test:quick` leaves them out; CONTRIBUTING.md says how long each takes.
 export const longTests = [
   'test/abuse/sockets.test.ts',
-  'test/abuse/time.test.ts',
   'test/autobahn/broken/faults.test.ts',
+  'test/autobahn/cli/command.test.ts',
   'test/autobahn/docker/run.test.ts',
   'test/autobahn/peers.test.ts',
-  'test/autobahn/programs.test.ts',
   'test/autobahn/report/html-report.test.ts',
   'test/autobahn/run/conformance.test.ts',
   'test/autobahn/run/hostile-peers.test.ts',
@@ -21,5 +20,4 @@ export const longTests = [
   'test/transport/backpressure.test.ts',
   'test/transport/ending.test.ts',
   'test/transport/hostile-compression.test.ts',
-  'test/types/types.test.ts',
 ];
