@@ -992,7 +992,8 @@ function asBuffer(octets: Uint8Array): Buffer {
 
 /** Writes chunks to a stream at once: with Node's own sockets, in one call of the kernel. */
 function writeAll(stream: Duplex, chunks: Uint8Array | readonly Uint8Array[], done: WriteCallback | undefined): void {
-  if (chunks instanceof Uint8Array) {
+  // Not instanceof: in Jest with jsdom a Buffer is no instance of the global Uint8Array.
+  if (ArrayBuffer.isView(chunks)) {
     if (done === undefined) stream.write(chunks);
     else stream.write(chunks, done);
     return;

@@ -229,7 +229,10 @@ describe('functions that were put into Node before goodwire was loaded', () => {
           if (++times < 20) client.send(String(times));
           else client.close();
         });
-        client.on('close', () => --left === 0 && process.exit());
+        client.on('close', () => {
+          if (times < 20) throw new Error(name + ' got ' + times + ' messages of 20');
+          if (--left === 0) process.exit();
+        });
       }
     });`;
   const wrap = (object: string, name: string) =>
@@ -266,6 +269,8 @@ describe('functions that were put into Node before goodwire was loaded', () => {
       'Socket.prototype._write = new Proxy(Socket.prototype._write, { apply: (...given) => Reflect.apply(...given) });',
       'false',
     ],
+    // As in Jest with jsdom, where a Buffer is no instance of the global Uint8Array.
+    ['a Uint8Array of another realm', 'globalThis.Uint8Array = class extends Uint8Array {};', 'true'],
     ['an own Error.prepareStackTrace', 'Error.prepareStackTrace = () => "nothing"; Error.stackTraceLimit = 0;', 'true'],
   ])('are found, and messages arrive: %s', (_name, patch, isNodes) => {
     const { stdout, stderr, status } = spawnSync(process.execPath, ['-e', program(patch)], { encoding: 'utf8' });
