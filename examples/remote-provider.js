@@ -17,7 +17,7 @@ const sensors = defineGoods('sensors/*', {
 const market = new Market({
   authorize: ({ user }, { action }) => action !== 'shelve' || user === 'Bearer sensor',
 });
-market.consign(sensors);
+market.allowClientGoods(sensors);
 const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
 market.serve(server, { identify: ({ headers }) => headers.authorization });
 await once(server, 'listening');

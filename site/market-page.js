@@ -183,7 +183,7 @@ function shape(name, attributes) {
 
 for (const currency of currencies) byId('currency').append(element('option', '', currency));
 
-const client = new GoodsClient(address, { WebSocket: NotedWebSocket, backoff: { base: 500, longest: 5000 } });
+const client = new GoodsClient(address, { WebSocket: NotedWebSocket, backoff: { base: 500, max: 5000 } });
 
 const words = { connecting: 'Connecting', open: 'Open', waiting: 'Lost; it comes back', closed: 'Closed' };
 let wasOpen = false;

@@ -20,6 +20,7 @@ export type {
 } from './goods/diagnostics.ts';
 export { type Coding, type Encoded, plainCoding } from './goods/encoded.ts';
 export {
+  type AccessRequest,
   type Action,
   defineGoods,
   Goods,
@@ -27,7 +28,6 @@ export {
   type HistoryOptions,
   type Overflow,
   type Subscriber,
-  type Wish,
 } from './goods/goods.ts';
 export { GoodsError, type GoodsErrorCode, goodsErrors, WireError } from './goods/goods-error.ts';
 export { isGoodsName, isPattern, matches } from './goods/goods-name.ts';
@@ -43,8 +43,8 @@ export {
 export { type DemandEvents, Provider } from './goods/provider.ts';
 export { Market, type ServeOptions } from './goods/serve.ts';
 export type { Link, Session } from './goods/session.ts';
+export type { ShelvedGoodsStatistics } from './goods/shelved-goods.ts';
 export type { StandardResult, StandardSchema, Validator } from './goods/validate.ts';
-export type { WareStatistics } from './goods/ware.ts';
 export {
   type CatalogEntry,
   type Kind,

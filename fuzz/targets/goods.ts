@@ -9,7 +9,7 @@ import {
   parseFrame,
   parseRequest,
 } from '../../src/goods/wire.ts';
-import { Counter } from '../../test/goods/counter.ts';
+import { TestMarket } from '../../test/support/test-market.ts';
 import { choose, demand, type Target } from '../case.ts';
 import { mutateJsonLines } from '../mutations/json.ts';
 
@@ -79,19 +79,19 @@ export const goods: Target = {
       { requestBurst: 4, requestsPerSecond: 1 },
       { nameLength: 8 },
     ]);
-    const counter = new Counter({ limits });
-    const provider = counter.market.provider('p');
+    const testMarket = new TestMarket({ limits });
+    const provider = testMarket.market.provider('p');
     for (const one of [any, apple, made]) provider.shelve(one);
     provider.shelve(camera);
-    const shelf = counter.market.statistics().goods.length;
-    const witness = counter.connect();
+    const shelf = testMarket.market.statistics().goods.length;
+    const witness = testMarket.connect();
     witness.subscribe('any');
-    const customer = counter.connect();
+    const client = testMarket.connect();
     const codes = new Set<string>();
 
     const asked: number[] = [];
     for (const line of octets.toString('latin1').split('\n')) {
-      if (customer.closed !== null || customer.isTerminated) break;
+      if (client.closed !== null || client.isTerminated) break;
       if (line.startsWith('\u0000')) {
         const message = Buffer.from(line.slice(1), 'latin1');
         const supply = outcome(() => decodeBytesSupply(message));
@@ -105,40 +105,38 @@ export const goods: Target = {
           const again = encodeBytesItem(item.goods, item.variant ?? '', item.offset, item.item);
           demand(message.equals(again), 'an item is encoded as it came', message);
         }
-        customer.session.receiveBytes(message);
+        client.session.receiveBytes(message);
       } else {
         const request = outcome(() => parseRequest(line));
         if (request !== null) asked.push(request.id);
         const frame = outcome(() => parseFrame(line));
         if (frame !== null)
           demand(parseFrame(formatFrame(frame)) !== null, 'a frame that is read can be written, and read');
-        customer.session.receive(line);
+        client.session.receive(line);
       }
-      counter.flush();
+      testMarket.flush();
     }
 
-    const isGone = customer.closed !== null || customer.isTerminated;
+    const isGone = client.closed !== null || client.isTerminated;
     if (!isGone) {
       for (const id of asked) {
-        const replies = customer.frames.filter(
-          (frame) => (frame.op === 'ok' || frame.op === 'error') && frame.id === id,
-        );
+        const replies = client.frames.filter((frame) => (frame.op === 'ok' || frame.op === 'error') && frame.id === id);
         demand(replies.length === 1, 'each request has one reply', [id, replies]);
       }
     }
-    for (const frame of customer.frames) if (frame.op === 'error') codes.add(frame.code);
-    demand(counter.notes.failures.length === 0, 'nothing fails on our side', counter.notes.failures.map(String));
+    for (const frame of client.frames) if (frame.op === 'error') codes.add(frame.code);
+    demand(testMarket.notes.failures.length === 0, 'nothing fails on our side', testMarket.notes.failures.map(String));
 
     witness.take();
     provider.supply(any, 'still here');
-    counter.flush();
+    testMarket.flush();
     demand(
       witness.take().some((line) => line.endsWith('"still here"')),
       'others get what is supplied',
     );
-    customer.session.end();
+    client.session.end();
     witness.session.end();
-    const { sessions, subscriptions, goods: left } = counter.market.statistics();
+    const { sessions, subscriptions, goods: left } = testMarket.market.statistics();
     demand(sessions === 0 && subscriptions === 0, 'a connection that ends leaves nothing behind', [
       sessions,
       subscriptions,
@@ -148,6 +146,6 @@ export const goods: Target = {
       'nobody is counted who has gone',
     );
     demand(({} as { polluted?: unknown }).polluted === undefined, 'names are only names');
-    return `${customer.closed?.code} ${[...codes].sort()} ${Math.min(5, left.length - shelf)}`;
+    return `${client.closed?.code} ${[...codes].sort()} ${Math.min(5, left.length - shelf)}`;
   },
 };

@@ -1,9 +1,9 @@
 /** How long pauses are. */
 export interface BackoffOptions {
-  /** Milliseconds: the longest that the first pause can be; each next one can be twice as long. */
+  /** Milliseconds: the max that the first pause can be; each next one can be twice as long. */
   readonly base: number;
   /** Milliseconds that no pause is longer than. */
-  readonly longest: number;
+  readonly max: number;
   /** From 0 to 1. */
   readonly random: () => number;
 }
@@ -21,11 +21,11 @@ export class Backoff {
     this.#options = options;
   }
 
-  /** The longest that the next pause can be. */
+  /** The max that the next pause can be. */
   get ceiling(): number {
-    const { base, longest } = this.#options;
-    // Above 2^1023 there is Infinity, of which the least with `longest` is right too.
-    return Math.min(longest, base * 2 ** this.attempts);
+    const { base, max } = this.#options;
+    // Above 2^1023 there is Infinity, of which the least with `max` is right too.
+    return Math.min(max, base * 2 ** this.attempts);
   }
 
   /** The milliseconds of the next pause. */

@@ -29,7 +29,7 @@ export interface WebSocketLike {
 }
 
 /** A request on its way. Its methods throw nothing. */
-export interface Inquiry {
+export interface PendingRequest {
   /** Nobody waits for it any more: if it has not been sent, it is not to be. */
   readonly isDropped: boolean;
   /** The message. @throws TypeError if JSON cannot hold it. */
@@ -42,7 +42,7 @@ export interface Inquiry {
 }
 
 /** How a connection ended. */
-export interface Loss {
+export interface Disconnection {
   readonly error: Error;
   /** Whether the same would happen again. */
   readonly isFinal: boolean;
@@ -56,7 +56,7 @@ export interface ConnectionSink {
   /** Everything but welcome and replies. @throws WireError for what must not come. */
   receive(frame: Frame | BytesFrame): void;
   /** Called once. */
-  lost(loss: Loss): void;
+  lost(disconnection: Disconnection): void;
 }
 
 /** Milliseconds. */
@@ -83,12 +83,12 @@ export class ClientConnection {
   readonly #times: ConnectionTimes;
   readonly #sink: ConnectionSink;
   /** Requests that were not sent yet, in order. */
-  readonly #queue = new Set<Inquiry>();
+  readonly #queue = new Set<PendingRequest>();
   /** Requests that were sent, by their id. */
-  readonly #sent = new Map<number, Inquiry>();
+  readonly #sent = new Map<number, PendingRequest>();
   #lastId = 0;
   #isWelcome = false;
-  #isOver = false;
+  #isEnded = false;
   #isClosed = false;
   #onClosed: (() => void) | null = null;
   #requests: TokenBucket | null = null;
@@ -124,8 +124,8 @@ export class ClientConnection {
   }
 
   /** Sends a request as soon as the market's limits let it. */
-  ask(inquiry: Inquiry): void {
-    this.#queue.add(inquiry);
+  ask(request: PendingRequest): void {
+    this.#queue.add(request);
     this.#pump();
   }
 
@@ -150,12 +150,12 @@ export class ClientConnection {
   }
 
   #opened(): void {
-    if (this.#isOver || this.#socket.protocol === subprotocol) return;
+    if (this.#isEnded || this.#socket.protocol === subprotocol) return;
     this.#fail(new WireError(1007, `the market does not speak ${subprotocol}`));
   }
 
   #message(data: unknown): void {
-    if (this.#isOver) return;
+    if (this.#isEnded) return;
     this.#hasHeard = true;
     try {
       const frame = read(data);
@@ -193,11 +193,11 @@ export class ClientConnection {
   }
 
   #reply(frame: OkFrame | ErrorFrame): void {
-    const inquiry = this.#sent.get(frame.id);
-    if (inquiry === undefined) throw new WireError(1007, `there is no request ${frame.id} to reply to`);
+    const request = this.#sent.get(frame.id);
+    if (request === undefined) throw new WireError(1007, `there is no request ${frame.id} to reply to`);
     this.#sent.delete(frame.id);
-    if (frame.op === 'ok') inquiry.settle(frame);
-    else inquiry.refuse(refusalOf(frame));
+    if (frame.op === 'ok') request.settle(frame);
+    else request.refuse(refusalOf(frame));
   }
 
   #closing(retryAfter: number): void {
@@ -210,9 +210,9 @@ export class ClientConnection {
   }
 
   #pump(): void {
-    if (!this.#isWelcome || this.#isOver || this.#pace !== null) return;
-    for (const inquiry of this.#queue) {
-      if (!inquiry.isDropped) {
+    if (!this.#isWelcome || this.#isEnded || this.#pace !== null) return;
+    for (const request of this.#queue) {
+      if (!request.isDropped) {
         const wait = this.#requests?.take(this.#clock.now()) ?? 0;
         if (wait > 0) {
           this.#pace = this.#clock.setTimeout(() => {
@@ -222,27 +222,27 @@ export class ClientConnection {
           return;
         }
       }
-      this.#queue.delete(inquiry);
-      if (!inquiry.isDropped) this.#send(inquiry);
+      this.#queue.delete(request);
+      if (!request.isDropped) this.#send(request);
       // Whoever was told may have ended it.
-      if (this.#isOver) return;
+      if (this.#isEnded) return;
     }
   }
 
-  #send(inquiry: Inquiry): void {
+  #send(request: PendingRequest): void {
     const id = ++this.#lastId;
     let message: string | Uint8Array<ArrayBuffer>;
     try {
-      message = inquiry.write(id);
+      message = request.write(id);
       const size = typeof message === 'string' ? utf8Length(message) : message.length;
       if (size > this.#messageSize) {
         throw new RangeError(`The market takes messages of up to ${this.#messageSize} octets; this one has ${size}`);
       }
     } catch (error) {
-      inquiry.refuse(error as Error);
+      request.refuse(error as Error);
       return;
     }
-    this.#sent.set(id, inquiry);
+    this.#sent.set(id, request);
     try {
       this.#socket.send(message);
     } catch (error) {
@@ -264,7 +264,7 @@ export class ClientConnection {
         this.#isAsked = true;
         this.#askForLife();
       }
-      if (!this.#isOver) this.#beat();
+      if (!this.#isEnded) this.#beat();
     }, heartbeat);
   }
 
@@ -300,19 +300,19 @@ export class ClientConnection {
     this.#lose({ error, isFinal: finalCodes.has(closeCode), retryAfter: this.#retryAfter });
   }
 
-  #lose(loss: Loss): void {
-    if (this.#isOver) return;
+  #lose(disconnection: Disconnection): void {
+    if (this.#isEnded) return;
     this.#end();
-    this.#sink.lost(loss);
+    this.#sink.lost(disconnection);
   }
 
   #end(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
+    if (this.#isEnded) return;
+    this.#isEnded = true;
     this.#clock.clearTimeout(this.#deadline);
     if (this.#pace !== null) this.#clock.clearTimeout(this.#pace);
-    for (const inquiry of this.#sent.values()) inquiry.lose(true);
-    for (const inquiry of this.#queue) inquiry.lose(false);
+    for (const request of this.#sent.values()) request.lose(true);
+    for (const request of this.#queue) request.lose(false);
     this.#sent.clear();
     this.#queue.clear();
   }

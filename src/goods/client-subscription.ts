@@ -2,7 +2,7 @@ import { Backlog, type BacklogOptions } from './backlog.ts';
 import { BacklogError } from './client-errors.ts';
 import { type Delivery, type Gap, type GapReason, gapReasons, joinGaps } from './delivery.ts';
 import { WireError } from './goods-error.ts';
-import { Tap, type TapSink } from './tap.ts';
+import { StreamCursor, type StreamListener } from './stream-cursor.ts';
 import type { Since, Stream } from './wire.ts';
 
 /** How a subscription is made. */
@@ -26,9 +26,9 @@ export interface SubscriptionOwner {
 }
 
 /** Twice what a market makes by default: one that tells of more means no good. */
-const mostGoods = 200_000;
+const maxStreams = 200_000;
 /** Goods that have gone and may come back, whose positions are kept. */
-const mostGone = 1000;
+const maxRetired = 1000;
 
 interface Waiter<Item> {
   resolve(result: IteratorResult<Delivery<Item>, undefined>): void;
@@ -39,13 +39,13 @@ interface Waiter<Item> {
  * What a client gets of goods, or of all goods that match a pattern: an async iterator of deliveries, each offset once and in order. Leaving a
  * `for await` loop unsubscribes.
  */
-export class Subscription<Item = unknown> implements AsyncIterableIterator<Delivery<Item>, undefined>, TapSink {
+export class Subscription<Item = unknown> implements AsyncIterableIterator<Delivery<Item>, undefined>, StreamListener {
   readonly goods: string;
   readonly params: unknown;
   /** @internal */
   readonly last: number;
   /** By the name of the goods. @internal */
-  readonly taps = new Map<string, Tap>();
+  readonly cursors = new Map<string, StreamCursor>();
   readonly #owner: SubscriptionOwner;
   readonly #options: SubscribeOptions<Item>;
   readonly #backlog: Backlog<Item>;
@@ -80,7 +80,7 @@ export class Subscription<Item = unknown> implements AsyncIterableIterator<Deliv
 
   /** Where it stands: what a subscribe that resumes needs. */
   get positions(): Since[] {
-    return [...this.taps].map(([goods, { epoch, position }]) => ({ goods, epoch, offset: position }));
+    return [...this.cursors].map(([goods, { epoch, position }]) => ({ goods, epoch, offset: position }));
   }
 
   /** The next delivery. Rejects with what ended the subscription, if something did that this program has not asked for. */
@@ -111,7 +111,7 @@ export class Subscription<Item = unknown> implements AsyncIterableIterator<Deliv
   }
 
   /** Ends it when the signal aborts, as long as it lasts. @internal */
-  heed(signal: AbortSignal, abort: () => void): void {
+  endOnAbort(signal: AbortSignal, abort: () => void): void {
     signal.addEventListener('abort', abort, { once: true });
     // A signal may outlive many subscriptions.
     this.#onEnd = () => signal.removeEventListener('abort', abort);
@@ -121,7 +121,7 @@ export class Subscription<Item = unknown> implements AsyncIterableIterator<Deliv
   end(error?: unknown): void {
     if (this.#end !== null) return;
     this.#onEnd();
-    for (const tap of this.taps.values()) tap.isOver = true;
+    for (const cursor of this.cursors.values()) cursor.isEnded = true;
     this.#end = { error };
     const [first, ...others] = this.#waiters.splice(0);
     if (first === undefined) return;
@@ -140,61 +140,61 @@ export class Subscription<Item = unknown> implements AsyncIterableIterator<Deliv
     const isResumed = this.#hasBegun && isFirst;
     this.#hasBegun = true;
     if (!isResumed) return;
-    for (const tap of [...this.taps.values()]) {
-      if (tap.isOver || names.has(tap.goods)) continue;
+    for (const cursor of [...this.cursors.values()]) {
+      if (cursor.isEnded || names.has(cursor.goods)) continue;
       // They went while nobody was listening, and nobody knows what came before that.
-      this.retire(tap);
-      this.miss(tap, 'not-recovered', tap.position + 1, null);
+      this.retire(cursor);
+      this.miss(cursor, 'not-recovered', cursor.position + 1, null);
     }
   }
 
   /** Goods have gone off the shelf. Until where they were had is kept, for the case that they come back. @internal */
-  retire(tap: Tap): void {
-    tap.isOver = true;
-    this.#gone.add(tap.goods);
-    if (this.#gone.size <= mostGone) return;
+  retire(cursor: StreamCursor): void {
+    cursor.isEnded = true;
+    this.#gone.add(cursor.goods);
+    if (this.#gone.size <= maxRetired) return;
     // Goods of a pattern may come and go under ever new names.
     const [longest] = this.#gone as unknown as [string];
     this.#gone.delete(longest);
-    this.taps.delete(longest);
+    this.cursors.delete(longest);
     this.#gaps.delete(longest);
   }
 
   /**
    * Takes a stream that the market has told of.
    * @param isLate Whether items of goods that are new here may have been missed, because there was no connection.
-   * @returns The tap to lead its items to.
+   * @returns The cursor to lead its items to.
    * @throws WireError for more goods than any market has.
    * @internal
    */
-  open(stream: Stream, isLate: boolean): Tap {
-    const before = this.taps.get(stream.goods);
-    if (before === undefined && this.taps.size >= mostGoods) {
-      throw new WireError(1007, `a subscription has more than ${mostGoods} goods`);
+  open(stream: Stream, isLate: boolean): StreamCursor {
+    const before = this.cursors.get(stream.goods);
+    if (before === undefined && this.cursors.size >= maxStreams) {
+      throw new WireError(1007, `a subscription has more than ${maxStreams} goods`);
     }
-    const tap = new Tap(stream, this.last, this);
-    this.taps.set(stream.goods, tap);
+    const cursor = new StreamCursor(stream, this.last, this);
+    this.cursors.set(stream.goods, cursor);
     this.#gone.delete(stream.goods);
     if (before === undefined) {
-      if (!isLate) return tap;
-      if (stream.offset > this.last) this.miss(tap, 'not-recovered', null, null);
-      else tap.expectFrom(1);
-      return tap;
+      if (!isLate) return cursor;
+      if (stream.offset > this.last) this.miss(cursor, 'not-recovered', null, null);
+      else cursor.expectFrom(1);
+      return cursor;
     }
-    before.isOver = true;
+    before.isEnded = true;
     const isSame = before.epoch === stream.epoch && before.position <= stream.offset;
     if (isSame && (stream.recovered === true || before.position === stream.offset)) {
-      tap.expectFrom(before.position + 1);
-      return tap;
+      cursor.expectFrom(before.position + 1);
+      return cursor;
     }
-    if (before.epoch === stream.epoch) tap.position = Math.max(tap.position, before.position);
+    if (before.epoch === stream.epoch) cursor.position = Math.max(cursor.position, before.position);
     // Goods that begin anew have lost nothing.
-    if (stream.offset > 0 || stream.recovered !== undefined) this.miss(tap, 'not-recovered', null, null);
-    return tap;
+    if (stream.offset > 0 || stream.recovered !== undefined) this.miss(cursor, 'not-recovered', null, null);
+    return cursor;
   }
 
   /** @internal */
-  deliver({ goods, variant, epoch }: Tap, offset: number, item: unknown): void {
+  deliver({ goods, variant, epoch }: StreamCursor, offset: number, item: unknown): void {
     if (this.#end !== null) return;
     const gap = this.#gaps.get(goods) ?? null;
     this.#gaps.delete(goods);
@@ -217,7 +217,7 @@ export class Subscription<Item = unknown> implements AsyncIterableIterator<Deliv
   }
 
   /** @internal */
-  miss({ goods }: Tap, reason: string, from: number | null, to: number | null): void {
+  miss({ goods }: StreamCursor, reason: string, from: number | null, to: number | null): void {
     // A reason of a later version.
     const known = (gapReasons as readonly string[]).includes(reason) ? (reason as GapReason) : 'dropped';
     const gap: Gap = { goods, reason: known, from, to };

@@ -1,11 +1,11 @@
 import { Backoff, type BackoffOptions } from './backoff.ts';
-import { ClientConnection, type Inquiry, type Loss, type WebSocketLike } from './client-connection.ts';
+import { ClientConnection, type Disconnection, type PendingRequest, type WebSocketLike } from './client-connection.ts';
 import { ClosedError, ConnectionError, RevokedError } from './client-errors.ts';
 import { type SubscribeOptions, Subscription, type SubscriptionOwner } from './client-subscription.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Goods } from './goods.ts';
 import { GoodsError, type GoodsErrorCode, WireError } from './goods-error.ts';
-import { demandKind, type Tap } from './tap.ts';
+import { assertKind, type StreamCursor } from './stream-cursor.ts';
 import {
   type BytesFrame,
   type CatalogEntry,
@@ -37,7 +37,7 @@ export interface GoodsClientOptions {
   /** Whether it connects again when the connection is lost. Default true. */
   readonly reconnect?: boolean | undefined;
   /** Milliseconds: the longest first pause before it connects again (1000), and the longest of all (30 000). */
-  readonly backoff?: { readonly base?: number | undefined; readonly longest?: number | undefined } | undefined;
+  readonly backoff?: { readonly base?: number | undefined; readonly max?: number | undefined } | undefined;
   /** Milliseconds that a connection may take until the market's welcome, and a function before it to say where to. Default 10 000. */
   readonly openTimeout?: number | undefined;
   /** Milliseconds of silence until it asks for a sign of life, and again until it gives the connection up. Default 30 000; 0: never. */
@@ -92,15 +92,15 @@ interface AskOptions extends RequestOptions {
 /** Not every browser has the symbol yet. */
 const asyncDispose: typeof Symbol.asyncDispose = Symbol.asyncDispose ?? Symbol('Symbol.asyncDispose');
 const closeTimeout = 5000;
-const longestHint = 600_000;
+const maxRetryAfter = 600_000;
 /** Milliseconds that a connection must have lasted for the next pause to be a short one again. */
 const stableAfter = 5000;
-const mostPages = 100_000;
+const maxPages = 100_000;
 /** The close code of a market that does not know who this is: docs/goods-protocol.md §9. */
 const notIdentified = 4401;
 const defaultOpenTimeout = 10_000;
 /** Octets of a request that positions may take: half of what a market takes by default. */
-const mostSince = 32_768;
+const maxSinceLength = 32_768;
 
 /** Refusals that may be none in a moment; and those that may be none when the market, or a provider, has come up again. */
 const passing: readonly GoodsErrorCode[] = ['rate-limited', 'too-many-pending', 'closing'];
@@ -125,19 +125,19 @@ export class GoodsClient {
   readonly #pauses: BackoffOptions;
   readonly #maxPending: number;
   readonly #owner: SubscriptionOwner;
-  readonly #bookings = new Map<string, Set<Subscription>>();
+  readonly #subscriptions = new Map<string, Set<Subscription>>();
   /** Subscriptions that nobody has confirmed yet, and who waits for that. */
   readonly #unconfirmed = new Map<Subscription, { resolve(): void; reject(error: unknown): void }>();
   /** Of these, what this connection's market has confirmed. */
   readonly #attached = new Set<Subscription>();
   /** The keys of what it has booked. */
-  readonly #booked = new Set<string>();
+  readonly #confirmedKeys = new Set<string>();
   readonly #shelf = new Map<string, { readonly events: RemoteDemandEvents; isDemanded: boolean }>();
   /** Timers of what was refused for now. */
   readonly #retries = new Set<unknown>();
-  readonly #waiting = new Set<Inquiry>();
+  readonly #waiting = new Set<PendingRequest>();
   readonly #listeners = new Map<keyof ClientEvents, Set<(value: never) => void>>();
-  #routes = new Map<string, Set<Tap>>();
+  #routes = new Map<string, Set<StreamCursor>>();
   #connection: ClientConnection | null = null;
   #state: ClientState = 'connecting';
   #openedAt = 0;
@@ -160,7 +160,7 @@ export class GoodsClient {
     this.#options = options;
     this.#clock = clock;
     this.#maxPending = maxPending;
-    this.#pauses = { base: backoff.base ?? 1000, longest: backoff.longest ?? 30_000, random };
+    this.#pauses = { base: backoff.base ?? 1000, max: backoff.max ?? 30_000, random };
     this.#backoff = new Backoff(this.#pauses);
     this.#owner = { leave: (subscription) => this.#leave(subscription), report: (error) => this.#report(error) };
     this.#connect();
@@ -193,20 +193,20 @@ export class GoodsClient {
     const [params, options = {}] = settings as [params?: Params, options?: SubscribeOptions<Item>];
     const { signal } = options;
     signal?.throwIfAborted();
-    this.#demandOpen();
+    this.#assertOpen();
     // As the market reads it.
     const text = params === undefined ? undefined : JSON.stringify(params);
     const read: unknown = text === undefined ? undefined : JSON.parse(text);
     const subscription = new Subscription<Item>(nameOf(goods), read, options, this.#owner);
     const plain = subscription as unknown as Subscription;
     const key = keyOf(subscription.goods, read);
-    const subscriptions = this.#bookings.get(key) ?? new Set();
-    this.#bookings.set(key, subscriptions.add(plain));
+    const subscriptions = this.#subscriptions.get(key) ?? new Set();
+    this.#subscriptions.set(key, subscriptions.add(plain));
     const abort = () => {
       subscription.end(signal!.reason);
       void this.#leave(plain, signal!.reason);
     };
-    if (signal !== undefined) subscription.heed(signal, abort);
+    if (signal !== undefined) subscription.endOnAbort(signal, abort);
     await new Promise<void>((resolve, reject) => {
       this.#unconfirmed.set(plain, { resolve, reject });
       if (this.#connection !== null) this.#connection.ask(this.#subscribing(plain));
@@ -278,8 +278,8 @@ export class GoodsClient {
     try {
       await this.#ask((id) => formatRequest({ op: 'unshelve', id, goods: name, reason }));
     } catch (error) {
-      const isOff = error instanceof GoodsError && error.code === 'not-provider';
-      if (!(wasShelved && isOff)) throw error;
+      const isRemoved = error instanceof GoodsError && error.code === 'not-provider';
+      if (!(wasShelved && isRemoved)) throw error;
     }
   }
 
@@ -294,25 +294,26 @@ export class GoodsClient {
   #connect(): void {
     const { webSocketOptions } = this.#options;
     const address = this.#address;
-    this.#demandWebSocket();
-    this.#turn('connecting');
+    this.#requireWebSocket();
+    this.#setState('connecting');
     if (this.#state !== 'connecting') return;
-    if (typeof address === 'function' || typeof webSocketOptions === 'function') this.#find(address, webSocketOptions);
+    if (typeof address === 'function' || typeof webSocketOptions === 'function')
+      this.#resolveAddress(address, webSocketOptions);
     else this.#open(address, webSocketOptions);
   }
 
-  #demandWebSocket(): WebSocketConstructor {
+  #requireWebSocket(): WebSocketConstructor {
     const { WebSocket = (globalThis as { WebSocket?: unknown }).WebSocket } = this.#options;
     if (typeof WebSocket !== 'function') throw new TypeError('There is no WebSocket here; give one as an option');
     return WebSocket as WebSocketConstructor;
   }
 
   /** Asks the program where to. */
-  #find(address: PerConnection<string | URL>, options: PerConnection<object> | undefined): void {
+  #resolveAddress(address: PerConnection<string | URL>, options: PerConnection<object> | undefined): void {
     const { openTimeout = defaultOpenTimeout } = this.#options;
     const give = (message: string, cause?: unknown) => {
       const error = new ConnectionError(`no connection could be made: ${message}`, 1006, '', { cause });
-      this.#away({ error, isFinal: false, retryAfter: undefined });
+      this.#scheduleReconnect({ error, isFinal: false, retryAfter: undefined });
     };
     const timer = this.#clock.setTimeout(() => {
       this.#timer = null;
@@ -345,7 +346,7 @@ export class GoodsClient {
 
   #open(address: string | URL, options: object | undefined): void {
     const { openTimeout = defaultOpenTimeout, heartbeat = 30_000 } = this.#options;
-    const Constructor = this.#demandWebSocket();
+    const Constructor = this.#requireWebSocket();
     const socket = new Constructor(String(address), subprotocol, ...(options === undefined ? [] : [options]));
     const connection = new ClientConnection(
       socket,
@@ -354,44 +355,44 @@ export class GoodsClient {
       {
         welcome: () => {
           this.#openedAt = this.#clock.now();
-          this.#turn('open');
+          this.#setState('open');
         },
         receive: (frame) => this.#receive(frame),
-        lost: (loss) => this.#lost(connection, loss),
+        lost: (disconnection) => this.#lost(connection, disconnection),
       },
     );
     this.#connection = connection;
     for (const name of this.#shelf.keys()) connection.ask(this.#shelvingAgain(name));
-    for (const subscriptions of this.#bookings.values()) {
+    for (const subscriptions of this.#subscriptions.values()) {
       for (const subscription of subscriptions) connection.ask(this.#subscribing(subscription));
     }
     const waiting = [...this.#waiting];
     this.#waiting.clear();
-    for (const inquiry of waiting) connection.ask(inquiry);
+    for (const request of waiting) connection.ask(request);
   }
 
-  #lost(connection: ClientConnection, loss: Loss): void {
+  #lost(connection: ClientConnection, disconnection: Disconnection): void {
     if (this.#connection !== connection) return;
     this.#connection = null;
     this.#detach();
     // Whoever was told may have closed it.
-    if (!this.#isClosed()) this.#away(loss);
+    if (!this.#isClosed()) this.#scheduleReconnect(disconnection);
   }
 
   /** There is no connection: goes on without one for a while, or for good. */
-  #away({ error, isFinal, retryAfter }: Loss): void {
+  #scheduleReconnect({ error, isFinal, retryAfter }: Disconnection): void {
     if ((isFinal && !this.#mayPassNext(error)) || this.#options.reconnect === false) {
       this.#finish(error);
       return;
     }
     if (this.#state === 'open' && this.#clock.now() - this.#openedAt >= stableAfter) this.#backoff.reset();
-    const pause = Math.max(this.#backoff.next(), Math.min(retryAfter ?? 0, longestHint));
+    const pause = Math.max(this.#backoff.next(), Math.min(retryAfter ?? 0, maxRetryAfter));
     this.#timer = this.#clock.setTimeout(() => {
       this.#timer = null;
       this.#tryTo(() => this.#connect());
     }, pause);
     this.#emit('error', error);
-    if (!this.#isClosed()) this.#turn('waiting');
+    if (!this.#isClosed()) this.#setState('waiting');
   }
 
   /** Whoever was not identified may be with the next token. */
@@ -409,7 +410,7 @@ export class GoodsClient {
   #detach(): void {
     this.#routes = new Map();
     this.#attached.clear();
-    this.#booked.clear();
+    this.#confirmedKeys.clear();
     for (const timer of this.#retries) this.#clock.clearTimeout(timer);
     this.#retries.clear();
     // Whoever was subscribed is out of reach; there is word of demand again on the next connection.
@@ -421,26 +422,26 @@ export class GoodsClient {
     this.#error = error;
     if (this.#timer !== null) this.#clock.clearTimeout(this.#timer);
     this.#timer = null;
-    const subscriptions = [...this.#bookings.values()].flatMap((some) => [...some]);
+    const subscriptions = [...this.#subscriptions.values()].flatMap((some) => [...some]);
     const unconfirmed = [...this.#unconfirmed.values()];
     const waiting = [...this.#waiting];
-    this.#bookings.clear();
+    this.#subscriptions.clear();
     this.#unconfirmed.clear();
     this.#waiting.clear();
-    this.#turn('closed');
+    this.#setState('closed');
     this.#detach();
     this.#shelf.clear();
     for (const { reject } of unconfirmed) reject(error ?? new ClosedError());
-    for (const inquiry of waiting) inquiry.refuse(error ?? new ClosedError());
+    for (const request of waiting) request.refuse(error ?? new ClosedError());
     for (const subscription of subscriptions) subscription.end(error ?? undefined);
     if (error !== null) this.#emit('error', error);
   }
 
-  #demandOpen(): void {
+  #assertOpen(): void {
     if (this.#state === 'closed') throw this.#error ?? new ClosedError();
   }
 
-  #turn(state: ClientState): void {
+  #setState(state: ClientState): void {
     this.#state = state;
     this.#emit('state', state);
   }
@@ -463,9 +464,9 @@ export class GoodsClient {
   }
 
   /** Asks, and again on the next connection if this one is lost; with `isOnce` not where it may have been done. */
-  #ask(write: Inquiry['write'], { isOnce = false, onSettle, signal }: AskOptions = {}): Promise<OkFrame> {
+  #ask(write: PendingRequest['write'], { isOnce = false, onSettle, signal }: AskOptions = {}): Promise<OkFrame> {
     return new Promise((resolve, reject) => {
-      this.#demandOpen();
+      this.#assertOpen();
       signal?.throwIfAborted();
       this.#demandRoom();
       this.#pending++;
@@ -482,9 +483,9 @@ export class GoodsClient {
       const abort = () => {
         refuse(signal?.reason);
         isDropped = true;
-        this.#waiting.delete(inquiry);
+        this.#waiting.delete(request);
       };
-      const inquiry: Inquiry = {
+      const request: PendingRequest = {
         get isDropped() {
           return isDropped;
         },
@@ -501,12 +502,12 @@ export class GoodsClient {
           if (this.#state === 'closed') refuse(this.#error ?? new ClosedError());
           else if (wasSent && isOnce) {
             refuse(new ConnectionError('the connection was lost, and it may have been done', 1006, ''));
-          } else this.#waiting.add(inquiry);
+          } else this.#waiting.add(request);
         },
       };
       signal?.addEventListener('abort', abort, { once: true });
-      if (this.#connection === null) this.#waiting.add(inquiry);
-      else this.#connection.ask(inquiry);
+      if (this.#connection === null) this.#waiting.add(request);
+      else this.#connection.ask(request);
     });
   }
 
@@ -523,29 +524,29 @@ export class GoodsClient {
   ): Promise<NonNullable<OkFrame[Name]>[number][]> {
     const entries: NonNullable<OkFrame[Name]>[number][] = [];
     let after: { after?: string } = {};
-    for (let page = 0; page < mostPages; page++) {
+    for (let page = 0; page < maxPages; page++) {
       const reply = await this.#ask((id) => formatRequest({ ...request(after), id }), { signal });
       for (const entry of reply[name] ?? []) entries.push(entry as NonNullable<OkFrame[Name]>[number]);
       if (reply.next === undefined) return entries;
       if (reply.next === after.after) throw new WireError(1007, 'the next page is the same one again');
       after = { after: reply.next };
     }
-    throw new WireError(1007, `there are more than ${mostPages} pages`);
+    throw new WireError(1007, `there are more than ${maxPages} pages`);
   }
 
   /** Asks once more on this connection, in a while. */
-  #retry(pause: number, inquiry: Inquiry): void {
+  #retry(pause: number, request: PendingRequest): void {
     const timer = this.#clock.setTimeout(
       () => {
         this.#retries.delete(timer);
-        this.#connection?.ask(inquiry);
+        this.#connection?.ask(request);
       },
-      Math.min(pause, longestHint),
+      Math.min(pause, maxRetryAfter),
     );
     this.#retries.add(timer);
   }
 
-  #shelvingAgain(name: string, backoff = new Backoff(this.#pauses)): Inquiry {
+  #shelvingAgain(name: string, backoff = new Backoff(this.#pauses)): PendingRequest {
     const shelf = this.#shelf;
     return {
       get isDropped() {
@@ -564,7 +565,7 @@ export class GoodsClient {
     };
   }
 
-  #subscribing(subscription: Subscription, backoff = new Backoff(this.#pauses)): Inquiry {
+  #subscribing(subscription: Subscription, backoff = new Backoff(this.#pauses)): PendingRequest {
     const { goods, params, last } = subscription;
     const key = keyOf(goods, params);
     const settled = (error?: unknown) => {
@@ -580,13 +581,13 @@ export class GoodsClient {
       write: (id) => {
         const since = subscription.positions;
         // What has no room is told as a gap.
-        while (JSON.stringify(since).length > mostSince) since.length >>= 1;
+        while (JSON.stringify(since).length > maxSinceLength) since.length >>= 1;
         return formatRequest({ op: 'subscribe', id, goods, params, last, ...(since.length === 0 ? {} : { since }) });
       },
       settle: ({ streams }) => {
         if (streams === undefined) throw new WireError(1007, 'the reply to subscribe has no streams');
-        if (!this.#bookings.has(key)) return;
-        this.#booked.add(key);
+        if (!this.#subscriptions.has(key)) return;
+        this.#confirmedKeys.add(key);
         if (subscription.isEnded) return;
         const isFirst = !this.#attached.has(subscription);
         const isLate = subscription.hasBegun && isFirst;
@@ -597,7 +598,7 @@ export class GoodsClient {
           if (subscription.isEnded) return;
           this.#openStream(subscription, stream, isLate);
         }
-        this.#divert(subscription, streams);
+        this.#moveToVariant(subscription, streams);
         settled();
       },
       refuse: (error) => {
@@ -609,7 +610,7 @@ export class GoodsClient {
         subscription.end(error);
         settled(error);
         // Somebody with the same wish may have left meanwhile, and have relied on this one.
-        if (!this.#bookings.has(key) && this.#booked.has(key)) void this.#unbook(subscription);
+        if (!this.#subscriptions.has(key) && this.#confirmedKeys.has(key)) void this.#unsubscribe(subscription);
       },
       lose: () => {},
     };
@@ -617,47 +618,47 @@ export class GoodsClient {
 
   #openStream(subscription: Subscription, stream: Stream, isLate: boolean): void {
     if (!['json', 'text', 'bytes'].includes(stream.kind)) return;
-    const before = subscription.taps.get(stream.goods);
+    const before = subscription.cursors.get(stream.goods);
     if (before !== undefined) this.#unroute(before);
-    const tap = subscription.open(stream, isLate);
+    const cursor = subscription.open(stream, isLate);
     // Who was told of a gap may have ended it.
-    if (!subscription.isEnded) this.#route(tap);
+    if (!subscription.isEnded) this.#route(cursor);
   }
 
   /** All who have the same wish are one subscriber to the market, and move to the variant that the last reply names. */
-  #divert(subscription: Subscription, streams: readonly Stream[]): void {
-    for (const other of this.#bookings.get(keyOf(subscription.goods, subscription.params)) ?? []) {
+  #moveToVariant(subscription: Subscription, streams: readonly Stream[]): void {
+    for (const other of this.#subscriptions.get(keyOf(subscription.goods, subscription.params)) ?? []) {
       if (other === subscription || !this.#attached.has(other)) continue;
       for (const { goods, epoch, variant = '' } of streams) {
-        const tap = other.taps.get(goods);
-        if (tap === undefined || tap.isOver || tap.epoch !== epoch || tap.variant === variant) continue;
-        this.#unroute(tap);
-        tap.variant = variant;
-        this.#route(tap);
+        const cursor = other.cursors.get(goods);
+        if (cursor === undefined || cursor.isEnded || cursor.epoch !== epoch || cursor.variant === variant) continue;
+        this.#unroute(cursor);
+        cursor.variant = variant;
+        this.#route(cursor);
       }
     }
   }
 
-  #route(tap: Tap): void {
-    const key = streamKey(tap.goods, tap.variant);
-    const taps = this.#routes.get(key) ?? new Set();
-    this.#routes.set(key, taps.add(tap));
+  #route(cursor: StreamCursor): void {
+    const key = streamKey(cursor.goods, cursor.variant);
+    const cursors = this.#routes.get(key) ?? new Set();
+    this.#routes.set(key, cursors.add(cursor));
   }
 
-  #unroute(tap: Tap): void {
-    const key = streamKey(tap.goods, tap.variant);
-    const taps = this.#routes.get(key);
-    taps?.delete(tap);
-    if (taps?.size === 0) this.#routes.delete(key);
+  #unroute(cursor: StreamCursor): void {
+    const key = streamKey(cursor.goods, cursor.variant);
+    const cursors = this.#routes.get(key);
+    cursors?.delete(cursor);
+    if (cursors?.size === 0) this.#routes.delete(key);
   }
 
   #forget(subscription: Subscription): void {
     const key = keyOf(subscription.goods, subscription.params);
-    const subscriptions = this.#bookings.get(key);
+    const subscriptions = this.#subscriptions.get(key);
     subscriptions?.delete(subscription);
-    if (subscriptions?.size === 0) this.#bookings.delete(key);
+    if (subscriptions?.size === 0) this.#subscriptions.delete(key);
     this.#attached.delete(subscription);
-    for (const tap of subscription.taps.values()) this.#unroute(tap);
+    for (const cursor of subscription.cursors.values()) this.#unroute(cursor);
   }
 
   #leave(subscription: Subscription, reason?: unknown): Promise<void> {
@@ -667,17 +668,17 @@ export class GoodsClient {
     const waiter = this.#unconfirmed.get(subscription);
     this.#unconfirmed.delete(subscription);
     waiter?.reject(reason ?? new Error('the subscription was ended before it began'));
-    return this.#bookings.has(key) ? Promise.resolve() : this.#unbook(subscription);
+    return this.#subscriptions.has(key) ? Promise.resolve() : this.#unsubscribe(subscription);
   }
 
   /** Tells the market that nobody wants it any more. Whoever wants it later asks behind that. */
-  #unbook({ goods, params }: Subscription): Promise<void> {
-    this.#booked.delete(keyOf(goods, params));
+  #unsubscribe({ goods, params }: Subscription): Promise<void> {
+    this.#confirmedKeys.delete(keyOf(goods, params));
     return this.#tell((id) => formatRequest({ op: 'unsubscribe', id, goods, params }));
   }
 
   /** Asks for what is so anyway once this connection is lost. @returns When there is a reply, whatever it is, or none to come. */
-  #tell(write: Inquiry['write']): Promise<void> {
+  #tell(write: PendingRequest['write']): Promise<void> {
     const connection = this.#connection;
     if (connection === null) return Promise.resolve();
     return new Promise((resolve) => {
@@ -690,32 +691,32 @@ export class GoodsClient {
     switch (frame.op) {
       case 'item':
       case 'bytes':
-        this.#lead(frame, (tap) => {
-          demandKind(tap, frame.op, [frame.item]);
-          tap.take(frame.offset, [frame.item]);
+        this.#routeFrame(frame, (cursor) => {
+          assertKind(cursor, frame.op, [frame.item]);
+          cursor.take(frame.offset, [frame.item]);
         });
         break;
       case 'items':
-        this.#lead(frame, (tap) => {
-          demandKind(tap, frame.op, frame.items);
-          tap.take(frame.offset, frame.items);
+        this.#routeFrame(frame, (cursor) => {
+          assertKind(cursor, frame.op, frame.items);
+          cursor.take(frame.offset, frame.items);
         });
         break;
       case 'skip':
-        this.#lead(frame, (tap) => tap.skip(frame.from, frame.to, frame.reason));
+        this.#routeFrame(frame, (cursor) => cursor.skip(frame.from, frame.to, frame.reason));
         break;
       case 'shelved':
-        for (const subscription of [...(this.#bookings.get(keyOf(frame.goods, frame.params)) ?? [])]) {
+        for (const subscription of [...(this.#subscriptions.get(keyOf(frame.goods, frame.params)) ?? [])]) {
           // Whoever waits for a reply is told there.
           if (this.#attached.has(subscription)) this.#openStream(subscription, frame.stream, false);
         }
         break;
       case 'unshelved':
         for (const subscription of this.#attached) {
-          const tap = subscription.taps.get(frame.goods);
-          if (tap === undefined || tap.isOver) continue;
-          this.#unroute(tap);
-          subscription.retire(tap);
+          const cursor = subscription.cursors.get(frame.goods);
+          if (cursor === undefined || cursor.isEnded) continue;
+          this.#unroute(cursor);
+          subscription.retire(cursor);
         }
         break;
       case 'revoked':
@@ -729,22 +730,26 @@ export class GoodsClient {
     }
   }
 
-  #lead(frame: { readonly goods: string; readonly variant?: string }, give: (tap: Tap) => void): void {
-    for (const tap of [...(this.#routes.get(streamKey(frame.goods, frame.variant)) ?? [])]) if (!tap.isOver) give(tap);
+  #routeFrame(
+    frame: { readonly goods: string; readonly variant?: string },
+    give: (cursor: StreamCursor) => void,
+  ): void {
+    for (const cursor of [...(this.#routes.get(streamKey(frame.goods, frame.variant)) ?? [])])
+      if (!cursor.isEnded) give(cursor);
   }
 
   #revoked(goods: string, params: unknown, stream: string | undefined, reason: string): void {
-    if (stream === undefined) this.#booked.delete(keyOf(goods, params));
-    for (const subscription of [...(this.#bookings.get(keyOf(goods, params)) ?? [])]) {
+    if (stream === undefined) this.#confirmedKeys.delete(keyOf(goods, params));
+    for (const subscription of [...(this.#subscriptions.get(keyOf(goods, params)) ?? [])]) {
       if (stream === undefined) {
         this.#forget(subscription);
         subscription.end(new RevokedError(goods, reason));
         continue;
       }
-      const tap = subscription.taps.get(stream);
-      if (tap === undefined) continue;
-      this.#unroute(tap);
-      subscription.taps.delete(stream);
+      const cursor = subscription.cursors.get(stream);
+      if (cursor === undefined) continue;
+      this.#unroute(cursor);
+      subscription.cursors.delete(stream);
     }
   }
 

@@ -2,7 +2,7 @@
 export const defaultNameLength = 255;
 
 /** Segments that a name or a pattern may have: what one name may cost, where it is looked up among patterns, grows with them. */
-export const mostSegments = 32;
+export const maxSegments = 32;
 
 /** Octets of a text in UTF-8; a lone surrogate counts three. */
 export function utf8Length(text: string): number {
@@ -20,7 +20,7 @@ export function utf8Length(text: string): number {
 const unspeakable = /[\p{Cc}\p{Cs}]/u;
 
 /**
- * Whether a text is a pattern: at most {@link mostSegments} segments apart by `/`, none of them empty, without control characters or
+ * Whether a text is a pattern: at most {@link maxSegments} segments apart by `/`, none of them empty, without control characters or
  * lone surrogates. A segment `*` stands for any one segment, `**` for any number of them, also none; a star stands nowhere else. Every
  * name is a pattern.
  * @param longest Octets of UTF-8.
@@ -28,8 +28,8 @@ const unspeakable = /[\p{Cc}\p{Cs}]/u;
 export function isPattern(text: unknown, longest: number = defaultNameLength): text is string {
   if (typeof text !== 'string' || text.length === 0 || text.length > longest) return false;
   if (utf8Length(text) > longest || unspeakable.test(text)) return false;
-  const segments = text.split('/', mostSegments + 1);
-  if (segments.length > mostSegments) return false;
+  const segments = text.split('/', maxSegments + 1);
+  if (segments.length > maxSegments) return false;
   for (const segment of segments) {
     if (segment === '') return false;
     if (segment.includes('*') && segment !== '*' && segment !== '**') return false;

@@ -14,7 +14,7 @@ export interface Subscriber<User = unknown> {
 export type Action = 'subscribe' | 'resume' | 'supply' | 'shelve';
 
 /** What `authorize` is asked. */
-export interface Wish<Params = unknown> {
+export interface AccessRequest<Params = unknown> {
   readonly action: Action;
   /** The name; for a pattern it is asked once for each goods that matches. */
   readonly goods: string;
@@ -52,7 +52,7 @@ export interface GoodsOptions<Item = unknown, Params = unknown, User = unknown> 
   /** Default `drop-oldest`. */
   readonly overflow?: Overflow | undefined;
   /** Whether a subscriber may. Default: yes. Throwing is a no. */
-  authorize?(subscriber: Subscriber<User>, wish: Wish): boolean | Promise<boolean>;
+  authorize?(subscriber: Subscriber<User>, request: AccessRequest): boolean | Promise<boolean>;
   /** Whether clients may supply items, if `authorize` lets them. Default false. */
   readonly remote?: boolean | undefined;
   /** Whether frames may be compressed: not where one holds a secret beside text that others choose. Default true. */
@@ -63,7 +63,7 @@ export interface GoodsOptions<Item = unknown, Params = unknown, User = unknown> 
 
 const kinds: readonly unknown[] = ['json', 'text', 'bytes'];
 const overflows: readonly unknown[] = ['conflate', 'drop-oldest', 'disconnect'];
-const longestTtl = 2 ** 31 - 1;
+const maxTtl = 2 ** 31 - 1;
 
 /** The definition of goods: what both sides share. Made by {@link defineGoods}. */
 export class Goods<Item = unknown, Params = unknown, User = unknown> {
@@ -85,8 +85,8 @@ export class Goods<Item = unknown, Params = unknown, User = unknown> {
     if (history !== undefined) {
       const { size, ttl } = history;
       if (!Number.isSafeInteger(size) || size < 0) throw new RangeError(`history.size is an integer ≥ 0; got ${size}`);
-      if (ttl !== undefined && !(ttl > 0 && ttl <= longestTtl)) {
-        throw new RangeError(`history.ttl is above 0 and at most ${longestTtl} milliseconds; got ${ttl}`);
+      if (ttl !== undefined && !(ttl > 0 && ttl <= maxTtl)) {
+        throw new RangeError(`history.ttl is above 0 and at most ${maxTtl} milliseconds; got ${ttl}`);
       }
     }
     this.name = name;

@@ -1,21 +1,28 @@
 import { type Backplane, MemoryBackplane, type Published } from './backplane.ts';
 import { channelObserver, type GoodsFailureMessage, type Observer } from './diagnostics.ts';
-import type { Action, Goods, Subscriber, Wish } from './goods.ts';
+import type { AccessRequest, Action, Goods, Subscriber } from './goods.ts';
 import { GoodsError, messageOf } from './goods-error.ts';
 import { defaultNameLength, hasStars, matches, utf8Length } from './goods-name.ts';
-import { Lanes } from './lanes.ts';
 import { Ledger } from './ledger.ts';
 import { Outbox } from './outbox.ts';
-import { type Counter, type DemandEvents, Provider } from './provider.ts';
-import { type Booking, bookingMatches, type Desk, type Link, type Order, Session } from './session.ts';
+import { type DemandEvents, Provider, type ProviderBackend } from './provider.ts';
+import {
+  type Desk,
+  type Link,
+  Session,
+  type SubscribeCommand,
+  type Subscription,
+  subscriptionMatches,
+} from './session.ts';
+import { type GoodsStream, packed, ShelvedGoods, type ShelvedGoodsStatistics } from './shelved-goods.ts';
+import { StreamMap } from './stream-map.ts';
 import { after, isPromise, validate } from './validate.ts';
-import { type Lane, packed, Ware, type WareStatistics } from './ware.ts';
 import { type CatalogEntry, type Position, type Since, type Stream, subprotocol, type WireLimits } from './wire.ts';
 
 /** How a {@link Market} is run. */
 export interface MarketOptions<User = unknown> {
   /** Asked on each subscribe, resume and supply, before the hook of the goods, which is asked too. Default: yes. Throwing is a no. */
-  authorize?(subscriber: Subscriber<User>, wish: Wish): boolean | Promise<boolean>;
+  authorize?(subscriber: Subscriber<User>, request: AccessRequest): boolean | Promise<boolean>;
   /** What one connection may; see {@link defaultLimits}. */
   readonly limits?: Partial<WireLimits> | undefined;
   /** Milliseconds between two pings; a connection from which nothing came in two of them is ended. Default 30 000; 0: never. */
@@ -26,7 +33,7 @@ export interface MarketOptions<User = unknown> {
    * Goods that are made because somebody asks for, or supplies, a name that a pattern on the shelf matches: so many at a time. Default
    * 100 000.
    */
-  readonly madeGoods?: number | undefined;
+  readonly maxOnDemandGoods?: number | undefined;
   /** What joins it to other markets. Default: nothing. */
   readonly backplane?: Backplane | undefined;
   /** Whom it tells what happens. Default: the channels of `node:diagnostics_channel`. */
@@ -55,9 +62,9 @@ export const defaultLimits: WireLimits = {
 
 const defaultHeartbeat = 30_000;
 const defaultHighWaterMark = 262_144;
-const leastHighWaterMark = 65_536;
-const longestVariant = 255;
-const defaultMadeGoods = 100_000;
+const minHighWaterMark = 65_536;
+const maxVariantLength = 255;
+const defaultMaxOnDemandGoods = 100_000;
 /** Milliseconds: when those who are sent away come back, at the earliest; some later, up to twice as late. */
 const defaultRetryAfter = 2000;
 const defaultDeadline = 10_000;
@@ -71,7 +78,7 @@ export interface MarketStatistics {
 }
 
 /** What has happened to goods on the shelf. */
-export interface GoodsStatistics extends Readonly<WareStatistics> {
+export interface GoodsStatistics extends Readonly<ShelvedGoodsStatistics> {
   readonly goods: string;
   /** Those who get it, each counted once for a variant. */
   readonly subscribers: number;
@@ -104,7 +111,7 @@ export interface ShutdownOptions {
 }
 
 /** Goods whose name is a pattern, on the shelf. */
-interface Template {
+interface PatternOffer {
   readonly goods: Goods;
   readonly provider: Provider;
   readonly events: DemandEvents;
@@ -130,20 +137,20 @@ export class Market<User = unknown> {
   /** Whom it tells what happens. */
   readonly observer: Observer;
   readonly #now: () => number;
-  readonly #outbox: Outbox<Lane>;
-  readonly #ledger = new Ledger<Session, Booking>();
+  readonly #outbox: Outbox<GoodsStream>;
+  readonly #ledger = new Ledger<Session, Subscription>();
   readonly #sessions = new Set<Session>();
   /** The sessions, and those that are closed and whose connections are not gone yet. */
   readonly #connected = new Set<Session>();
-  readonly #shelf = new Map<string, Ware>();
-  readonly #mostMade: number;
-  #made = 0;
-  readonly #templates = new Map<string, Template>();
-  readonly #consignments = new Map<string, Goods>();
+  readonly #shelf = new Map<string, ShelvedGoods>();
+  readonly #maxOnDemand: number;
+  #onDemandCount = 0;
+  readonly #patternOffers = new Map<string, PatternOffer>();
+  readonly #clientGoods = new Map<string, Goods>();
   readonly #desk: Desk;
-  readonly #counter: Counter;
+  readonly #backend: ProviderBackend;
   /** Goods whose demand may have changed, until the provider is told. */
-  readonly #changed = new Set<Ware>();
+  readonly #changed = new Set<ShelvedGoods>();
   #lastSession = 0;
   #isClosing = false;
   #onEmpty: (() => void) | null = null;
@@ -161,13 +168,13 @@ export class Market<User = unknown> {
     }
     if (!(heartbeat >= 0 && heartbeat < 2 ** 31))
       throw new RangeError(`heartbeat is 0 to 2^31-1 milliseconds; got ${heartbeat}`);
-    if (!(highWaterMark >= leastHighWaterMark)) {
-      throw new RangeError(`highWaterMark is at least ${leastHighWaterMark} octets; got ${highWaterMark}`);
+    if (!(highWaterMark >= minHighWaterMark)) {
+      throw new RangeError(`highWaterMark is at least ${minHighWaterMark} octets; got ${highWaterMark}`);
     }
-    const { madeGoods = defaultMadeGoods } = options;
-    if (!(madeGoods >= 0)) throw new RangeError(`madeGoods is a number ≥ 0; got ${madeGoods}`);
+    const { maxOnDemandGoods = defaultMaxOnDemandGoods } = options;
+    if (!(maxOnDemandGoods >= 0)) throw new RangeError(`maxOnDemandGoods is a number ≥ 0; got ${maxOnDemandGoods}`);
     this.heartbeat = heartbeat;
-    this.#mostMade = madeGoods;
+    this.#maxOnDemand = maxOnDemandGoods;
     this.#options = options;
     this.observer = options.observer ?? channelObserver();
     this.#now = options.now ?? Date.now;
@@ -188,7 +195,7 @@ export class Market<User = unknown> {
         return shelf.size;
       },
       now: this.#now,
-      subscribe: (session, order) => this.#subscribe(session, order),
+      subscribe: (session, command) => this.#subscribe(session, command),
       unsubscribe: (session, key) => this.#unsubscribe(session, key),
       supplyRemote: (session, id, name, items) => this.#supplyRemote(session, id, name, items),
       shelveRemote: (session, id, name) => this.#shelveRemote(session, id, name),
@@ -197,7 +204,7 @@ export class Market<User = unknown> {
       left: (session) => this.#left(session),
       gone: (session) => this.#gone(session),
     };
-    this.#counter = {
+    this.#backend = {
       shelve: (provider, goods, events) => this.#shelve(provider, goods, events),
       unshelve: (provider, name, reason) => this.#unshelve(provider, name, reason),
       unshelveAll: (provider, reason) => this.#unshelveAll(provider, reason),
@@ -207,16 +214,16 @@ export class Market<User = unknown> {
 
   /** Somebody who offers goods here. Each call makes another one. */
   provider(name: string): Provider<User> {
-    return new Provider<User>(name, this.#counter);
+    return new Provider<User>(name, this.#backend);
   }
 
   /**
    * Lets clients put goods on the shelf over their own connections, under names that the name of these matches, if `authorize` lets them. All
    * else is as defined here. @throws Error if there are such goods.
    */
-  consign<Item, Params>(goods: Goods<Item, Params, User>): void {
-    if (this.#consignments.has(goods.name)) throw new Error(`${goods.name} is consigned already`);
-    this.#consignments.set(goods.name, goods as unknown as Goods);
+  allowClientGoods<Item, Params>(goods: Goods<Item, Params, User>): void {
+    if (this.#clientGoods.has(goods.name)) throw new Error(`${goods.name} is consigned already`);
+    this.#clientGoods.set(goods.name, goods as unknown as Goods);
   }
 
   /** What is on the shelf, by name; entries with stars are made when they are asked for. */
@@ -225,7 +232,7 @@ export class Market<User = unknown> {
     for (const { name, goods } of this.#shelf.values()) {
       if (goods.options.listed !== false && matches(pattern, name)) entries.push({ goods: name, kind: goods.kind });
     }
-    for (const { goods } of this.#templates.values()) {
+    for (const { goods } of this.#patternOffers.values()) {
       const isAsked = pattern === '**' || pattern === goods.name;
       if (goods.options.listed !== false && isAsked) entries.push({ goods: goods.name, kind: goods.kind });
     }
@@ -248,19 +255,19 @@ export class Market<User = unknown> {
   statistics(): MarketStatistics {
     let subscriptions = 0;
     for (const { bookings } of this.#sessions) subscriptions += bookings.size;
-    const goods = [...this.#shelf.values()].map((ware): GoodsStatistics => {
-      this.#refresh(ware);
+    const goods = [...this.#shelf.values()].map((shelved): GoodsStatistics => {
+      this.#refresh(shelved);
       let subscribers = 0;
-      for (const { audience } of ware.lanes.values()) subscribers += audience.length;
-      const { name, epoch, offset, log } = ware;
+      for (const { audience } of shelved.streams.values()) subscribers += audience.length;
+      const { name, epoch, offset, log } = shelved;
       return {
         goods: name,
         subscribers,
-        variants: ware.lanes.size,
+        variants: shelved.streams.size,
         epoch,
         offset,
         kept: log.length,
-        ...ware.statistics,
+        ...shelved.statistics,
       };
     });
     return { sessions: this.#sessions.size, subscriptions, goods };
@@ -281,11 +288,11 @@ export class Market<User = unknown> {
       for (const [key, booking] of [...session.bookings])
         if (this.#revoke(session, key, booking, goods, reason)) count++;
     }
-    this.#settleDemand();
+    this.#notifyDemandChanges();
     return count;
   }
 
-  #revoke(session: Session, key: string, booking: Booking, goods: string, reason: string): boolean {
+  #revoke(session: Session, key: string, booking: Subscription, goods: string, reason: string): boolean {
     const { pattern, params } = booking;
     const about = { op: 'revoked', goods: pattern, params } as const;
     if (goods === pattern || goods === '**' || (!hasStars(pattern) && matches(goods, pattern))) {
@@ -295,13 +302,13 @@ export class Market<User = unknown> {
       return true;
     }
     if (!hasStars(pattern)) return false;
-    const lanes = [...booking.lanes.values()].filter(({ ware }) => matches(goods, ware.name));
+    const streams = [...booking.streams.values()].filter(({ shelved }) => matches(goods, shelved.name));
     if (!(booking.revoked?.includes(goods) ?? false)) booking.revoked = [...(booking.revoked ?? []), goods];
-    for (const lane of lanes) {
-      this.#leave(booking, lane);
-      session.tell({ ...about, stream: lane.ware.name, reason });
+    for (const stream of streams) {
+      this.#leave(booking, stream);
+      session.tell({ ...about, stream: stream.shelved.name, reason });
     }
-    return lanes.length > 0;
+    return streams.length > 0;
   }
 
   /** Hands out all that was supplied until now, without waiting for its time. */
@@ -334,8 +341,8 @@ export class Market<User = unknown> {
   }
 
   /** Pings all connections, and ends those that are gone. To be called every {@link heartbeat} milliseconds; `serve` does. */
-  beat(): void {
-    for (const session of [...this.#sessions]) session.beat();
+  sendHeartbeat(): void {
+    for (const session of [...this.#sessions]) session.sendHeartbeat();
   }
 
   /**
@@ -370,142 +377,142 @@ export class Market<User = unknown> {
 
   #shelve(provider: Provider, goods: Goods, events: DemandEvents): void {
     const { name } = goods;
-    if (this.#shelf.has(name) || this.#templates.has(name)) throw new Error(`${name} is on the shelf already`);
-    if (goods.isPattern) this.#templates.set(name, { goods, provider, events });
+    if (this.#shelf.has(name) || this.#patternOffers.has(name)) throw new Error(`${name} is on the shelf already`);
+    if (goods.isPattern) this.#patternOffers.set(name, { goods, provider, events });
     else this.#open(goods, provider, events, false);
   }
 
   /** Puts goods on the shelf, and lets those in who wait for such. */
-  #open(goods: Goods, provider: Provider, events: DemandEvents, isMade: boolean): Ware {
-    const ware = new Ware(goods, provider, events, {
-      isMade,
+  #open(goods: Goods, provider: Provider, events: DemandEvents, isOnDemand: boolean): ShelvedGoods {
+    const shelved = new ShelvedGoods(goods, provider, events, {
+      isOnDemand,
       observer: this.observer,
       now: this.#now,
       onPublished: (one, published) => this.#published(one, published),
     });
-    this.#shelf.set(ware.name, ware);
-    if (isMade) this.#made++;
-    this.#begin(ware);
-    return ware;
+    this.#shelf.set(shelved.name, shelved);
+    if (isOnDemand) this.#onDemandCount++;
+    this.#begin(shelved);
+    return shelved;
   }
 
-  #begin(ware: Ware): void {
+  #begin(shelved: ShelvedGoods): void {
     try {
-      const position = this.#backplane.subscribe(ware.name, ware.listener);
+      const position = this.#backplane.subscribe(shelved.name, shelved.listener);
       const kept = after(position, (where) =>
-        after(this.#backplane.history(ware.name, ware.history.size), (history) => ({ where, history })),
+        after(this.#backplane.history(shelved.name, shelved.history.size), (history) => ({ where, history })),
       );
       if (!isPromise(kept)) {
-        this.#start(ware, kept.where, kept.history);
+        this.#start(shelved, kept.where, kept.history);
         return;
       }
-      ware.opening = kept
-        .then(({ where, history }) => this.#start(ware, where, history))
-        .catch((error: unknown) => this.#failToOpen(ware, error));
+      shelved.loading = kept
+        .then(({ where, history }) => this.#start(shelved, where, history))
+        .catch((error: unknown) => this.#failToOpen(shelved, error));
     } catch (error) {
-      this.#failToOpen(ware, error);
+      this.#failToOpen(shelved, error);
     }
   }
 
-  #failToOpen(ware: Ware, error: unknown): void {
-    this.#failed('backplane', ware.name, error);
-    ware.opening = null;
-    if (!ware.isOff) this.#close(ware, 'not available');
+  #failToOpen(shelved: ShelvedGoods, error: unknown): void {
+    this.#failed('backplane', shelved.name, error);
+    shelved.loading = null;
+    if (!shelved.isRemoved) this.#close(shelved, 'not available');
   }
 
-  #start(ware: Ware, { epoch, offset }: Position, history: readonly Published[]): void {
-    ware.opening = null;
-    if (ware.isOff) return;
-    ware.epoch = epoch;
-    ware.offset = offset;
+  #start(shelved: ShelvedGoods, { epoch, offset }: Position, history: readonly Published[]): void {
+    shelved.loading = null;
+    if (shelved.isRemoved) return;
+    shelved.epoch = epoch;
+    shelved.offset = offset;
     for (const published of history) {
       if (published.epoch !== epoch || published.offset > offset) continue;
       const [item] = published.items;
-      const text = ware.goods.options.tailor === undefined ? textOf(ware, published, 0) : undefined;
-      ware.log.append(published.offset, item, text, published.time);
+      const text = shelved.goods.options.tailor === undefined ? textOf(shelved, published, 0) : undefined;
+      shelved.log.append(published.offset, item, text, published.time);
     }
-    const { early } = ware;
-    ware.early = [];
-    for (const published of early) this.#published(ware, published);
-    this.#letIn(ware);
+    const { publishedWhileLoading } = shelved;
+    shelved.publishedWhileLoading = [];
+    for (const published of publishedWhileLoading) this.#published(shelved, published);
+    this.#joinWaitingSubscriptions(shelved);
   }
 
   /** Those who have booked what goods match that have come now. */
-  #letIn(ware: Ware): void {
-    const waiting: Booking[] = [];
-    this.#ledger.forEachSubscriber(ware.name, (_session, booking) => waiting.push(booking));
+  #joinWaitingSubscriptions(shelved: ShelvedGoods): void {
+    const waiting: Subscription[] = [];
+    this.#ledger.forEachSubscriber(shelved.name, (_session, booking) => waiting.push(booking));
     for (const booking of waiting) {
       const { session, params, last } = booking;
-      if (booking.revoked?.some((pattern) => matches(pattern, ware.name))) continue;
+      if (booking.revoked?.some((pattern) => matches(pattern, shelved.name))) continue;
       const join = (variant: string | null) => {
-        const isStill = variant !== null && !ware.isOff && this.#isBooked(booking);
-        if (!isStill || booking.lanes.has(ware.name)) return;
-        const lane = this.#join(booking, ware, variant);
+        const isStill = variant !== null && !shelved.isRemoved && this.#isBooked(booking);
+        if (!isStill || booking.streams.has(shelved.name)) return;
+        const stream = this.#join(booking, shelved, variant);
         const { pattern } = booking;
-        session.tell({ op: 'shelved', goods: pattern, params, stream: lane.stream });
-        this.#replayLast(session, lane, last);
-        this.#settleDemand();
+        session.tell({ op: 'shelved', goods: pattern, params, stream: stream.announcement });
+        this.#replayLast(session, stream, last);
+        this.#notifyDemandChanges();
       };
-      void after(this.#admitQuietly(session, ware.goods, ware.name, params, 'subscribe'), join);
+      void after(this.#admitQuietly(session, shelved.goods, shelved.name, params, 'subscribe'), join);
     }
   }
 
-  #isBooked(booking: Booking): boolean {
+  #isBooked(booking: Subscription): boolean {
     return booking.session.bookings.get(booking.key) === booking;
   }
 
   #unshelve(provider: Provider, name: string, reason: string): boolean {
-    const ware = this.#shelf.get(name);
-    if (ware !== undefined && ware.provider === provider) {
-      this.#close(ware, reason);
+    const shelved = this.#shelf.get(name);
+    if (shelved !== undefined && shelved.provider === provider) {
+      this.#close(shelved, reason);
       return true;
     }
-    const template = this.#templates.get(name);
-    if (template === undefined || template.provider !== provider) return false;
-    this.#templates.delete(name);
+    const offer = this.#patternOffers.get(name);
+    if (offer === undefined || offer.provider !== provider) return false;
+    this.#patternOffers.delete(name);
     for (const made of [...this.#shelf.values()]) {
-      if (made.isMade && made.provider === provider && matches(name, made.name)) this.#close(made, reason);
+      if (made.isOnDemand && made.provider === provider && matches(name, made.name)) this.#close(made, reason);
     }
     return true;
   }
 
   #unshelveAll(provider: Provider, reason: string): void {
-    for (const { goods, provider: owner } of [...this.#templates.values()]) {
-      if (owner === provider) this.#templates.delete(goods.name);
+    for (const { goods, provider: owner } of [...this.#patternOffers.values()]) {
+      if (owner === provider) this.#patternOffers.delete(goods.name);
     }
-    for (const ware of [...this.#shelf.values()]) if (ware.provider === provider) this.#close(ware, reason);
+    for (const shelved of [...this.#shelf.values()]) if (shelved.provider === provider) this.#close(shelved, reason);
   }
 
   /** Takes goods off the shelf, and tells all who have a stream of them. */
-  #close(ware: Ware, reason: string): void {
-    const told = this.#clear(ware);
-    this.#shelf.delete(ware.name);
-    if (ware.isMade) this.#made--;
-    for (const session of told) session.tell({ op: 'unshelved', goods: ware.name, reason });
-    this.#tellDemand(ware);
+  #close(shelved: ShelvedGoods, reason: string): void {
+    const told = this.#clear(shelved);
+    this.#shelf.delete(shelved.name);
+    if (shelved.isOnDemand) this.#onDemandCount--;
+    for (const session of told) session.tell({ op: 'unshelved', goods: shelved.name, reason });
+    this.#notifyDemand(shelved);
   }
 
   /** @returns Those who had a stream. */
-  #clear(ware: Ware): Set<Session> {
-    ware.isOff = true;
+  #clear(shelved: ShelvedGoods): Set<Session> {
+    shelved.isRemoved = true;
     const told = new Set<Session>();
-    this.#ledger.forEachSubscriber(ware.name, (session, booking) => {
-      const lane = booking.lanes.get(ware.name);
-      if (lane?.ware !== ware) return;
-      booking.lanes.delete(ware.name);
-      session.forget(lane);
+    this.#ledger.forEachSubscriber(shelved.name, (session, booking) => {
+      const stream = booking.streams.get(shelved.name);
+      if (stream?.shelved !== shelved) return;
+      booking.streams.delete(shelved.name);
+      session.forget(stream);
       told.add(session);
     });
-    ware.lanes.clear();
-    ware.demand = 0;
-    this.#release(ware);
+    shelved.streams.clear();
+    shelved.demand = 0;
+    this.#release(shelved);
     return told;
   }
 
-  #release(ware: Ware): void {
-    const failed = (error: unknown) => this.#failed('backplane', ware.name, error);
+  #release(shelved: ShelvedGoods): void {
+    const failed = (error: unknown) => this.#failed('backplane', shelved.name, error);
     try {
-      const done = this.#backplane.unsubscribe(ware.name, ware.listener);
+      const done = this.#backplane.unsubscribe(shelved.name, shelved.listener);
       if (isPromise(done)) done.then(undefined, failed);
     } catch (error) {
       failed(error);
@@ -514,167 +521,169 @@ export class Market<User = unknown> {
 
   /** The backplane may have lost something: the goods begin anew. */
   #reopen(name: string): void {
-    const ware = this.#shelf.get(name);
-    if (ware === undefined) return;
-    const { goods, provider, events, isMade } = ware;
-    this.#close(ware, 'interrupted');
-    this.#open(goods, provider, events, isMade);
+    const shelved = this.#shelf.get(name);
+    if (shelved === undefined) return;
+    const { goods, provider, events, isOnDemand } = shelved;
+    this.#close(shelved, 'interrupted');
+    this.#open(goods, provider, events, isOnDemand);
   }
 
   /** Goods by name: on the shelf, or about to be because a pattern on the shelf matches. */
-  #templateOf(name: string): Template | undefined {
-    for (const template of this.#templates.values()) if (matches(template.goods.name, name)) return template;
+  #patternOfferFor(name: string): PatternOffer | undefined {
+    for (const offer of this.#patternOffers.values()) if (matches(offer.goods.name, name)) return offer;
     return undefined;
   }
 
-  #consignmentOf(name: string): Goods | undefined {
-    for (const goods of this.#consignments.values()) if (matches(goods.name, name)) return goods;
+  #clientGoodsFor(name: string): Goods | undefined {
+    for (const goods of this.#clientGoods.values()) if (matches(goods.name, name)) return goods;
     return undefined;
   }
 
-  #make({ goods, provider, events }: Template, name: string): Ware {
-    const ware = this.#shelf.get(name);
-    if (ware !== undefined) return ware;
-    if (this.#made >= this.#mostMade) this.#sweep();
-    if (this.#made >= this.#mostMade) throw new GoodsError('too-many-goods', name);
+  #make({ goods, provider, events }: PatternOffer, name: string): ShelvedGoods {
+    const shelved = this.#shelf.get(name);
+    if (shelved !== undefined) return shelved;
+    if (this.#onDemandCount >= this.#maxOnDemand) this.#sweep();
+    if (this.#onDemandCount >= this.#maxOnDemand) throw new GoodsError('too-many-goods', name);
     return this.#open(goods.named(name), provider, events, true);
   }
 
   /** Takes off what was made, what nobody has subscribed to, and of which nothing is kept any more. */
   #sweep(): void {
-    for (const ware of [...this.#shelf.values()]) {
-      if (ware.isMade && ware.demand === 0 && ware.log.length === 0) this.#close(ware, '');
+    for (const shelved of [...this.#shelf.values()]) {
+      if (shelved.isOnDemand && shelved.demand === 0 && shelved.log.length === 0) this.#close(shelved, '');
     }
   }
 
   // From here on: supplying.
 
   #supply(provider: Provider, name: string, items: readonly unknown[]): Position | Promise<Position> {
-    let ware = this.#shelf.get(name);
-    if (ware === undefined) {
-      const template = this.#templateOf(name);
-      if (template?.provider === provider) ware = this.#make(template, name);
+    let shelved = this.#shelf.get(name);
+    if (shelved === undefined) {
+      const offer = this.#patternOfferFor(name);
+      if (offer?.provider === provider) shelved = this.#make(offer, name);
     }
-    if (ware === undefined || ware.provider !== provider)
+    if (shelved === undefined || shelved.provider !== provider)
       throw new Error(`${name} is not on the shelf of ${provider.name}`);
-    return this.#publish(ware, items);
+    return this.#publish(shelved, items);
   }
 
   /** @throws TypeError if one is no item of these goods. */
-  #publish(ware: Ware, items: readonly unknown[]): Position | Promise<Position> {
+  #publish(shelved: ShelvedGoods, items: readonly unknown[]): Position | Promise<Position> {
     if (items.length === 0) throw new RangeError('There is no item to supply');
-    const { kind, options } = ware.goods;
+    const { kind, options } = shelved.goods;
     const cuts = options.tailor === undefined || kind !== 'json' ? items.map((item) => packed(kind, item)) : null;
     const texts = kind === 'bytes' || cuts === null ? undefined : (cuts as string[]);
     // The application may use its octets again.
     const own = kind === 'bytes' ? (cuts as Uint8Array[]).map((octets) => new Uint8Array(octets)) : [...items];
-    const position = this.#backplane.publish(ware.name, { kind, items: own, texts }, ware.history);
+    const position = this.#backplane.publish(shelved.name, { kind, items: own, texts }, shelved.history);
     if (isPromise(position)) {
-      position.then(undefined, (error: unknown) => this.#failed('backplane', ware.name, error));
+      position.then(undefined, (error: unknown) => this.#failed('backplane', shelved.name, error));
     }
     return position;
   }
 
   /** What the backplane hands over: to all who have a stream. Throws nothing, for others are handed it too. */
-  #published(ware: Ware, published: Published): void {
-    if (ware.isOff) return;
+  #published(shelved: ShelvedGoods, published: Published): void {
+    if (shelved.isRemoved) return;
     try {
-      this.#take(ware, published);
+      this.#take(shelved, published);
     } catch (error) {
       // Another market, whose goods are of another kind.
-      this.#failToOpen(ware, error);
+      this.#failToOpen(shelved, error);
     }
   }
 
   /** @throws TypeError for what is no item of these goods. */
-  #take(ware: Ware, published: Published): void {
-    if (ware.opening !== null) {
-      ware.early.push(published);
+  #take(shelved: ShelvedGoods, published: Published): void {
+    if (shelved.loading !== null) {
+      shelved.publishedWhileLoading.push(published);
       return;
     }
     const { items, epoch, offset, time } = published;
-    if (epoch !== ware.epoch || offset > ware.offset + 1) {
-      this.#reopen(ware.name);
+    if (epoch !== shelved.epoch || offset > shelved.offset + 1) {
+      this.#reopen(shelved.name);
       return;
     }
-    const first = ware.offset + 1 - offset;
+    const first = shelved.offset + 1 - offset;
     if (first >= items.length) return;
-    const isTailored = ware.goods.options.tailor !== undefined;
+    const isTailored = shelved.goods.options.tailor !== undefined;
     const entries = [];
     for (let i = first; i < items.length; i++) {
-      entries.push(ware.log.append(offset + i, items[i], isTailored ? undefined : textOf(ware, published, i), time));
+      entries.push(
+        shelved.log.append(offset + i, items[i], isTailored ? undefined : textOf(shelved, published, i), time),
+      );
     }
-    ware.offset = offset + items.length - 1;
-    ware.statistics.items += entries.length;
-    this.#refresh(ware);
-    for (const lane of ware.lanes.values()) {
-      this.#dispatch(lane, entries);
+    shelved.offset = offset + items.length - 1;
+    shelved.statistics.items += entries.length;
+    this.#refresh(shelved);
+    for (const stream of shelved.streams.values()) {
+      this.#dispatch(stream, entries);
       // A tailor may do what it likes, also take its goods off the shelf.
-      if (ware.isOff) return;
+      if (shelved.isRemoved) return;
     }
   }
 
-  #dispatch(lane: Lane, entries: readonly Parameters<Lane['encode']>[0][]): void {
-    const { audience, ware } = lane;
+  #dispatch(stream: GoodsStream, entries: readonly Parameters<GoodsStream['encode']>[0][]): void {
+    const { audience, shelved } = stream;
     if (audience.length === 0) return;
-    if (entries.length > 1 && ware.goods.kind !== 'bytes') {
+    if (entries.length > 1 && shelved.goods.kind !== 'bytes') {
       const texts: string[] = [];
       for (const entry of entries) {
-        const cut = lane.cut(entry);
+        const cut = stream.cut(entry);
         if (cut === null) break;
         texts.push(cut as string);
       }
-      if (texts.length === entries.length && !ware.isOff) {
+      if (texts.length === entries.length && !shelved.isRemoved) {
         const first = entries[0]!.offset;
-        this.#outbox.push(audience, lane, lane.encodeAll(first, texts), first, first + entries.length - 1);
-        ware.statistics.delivered += audience.length;
+        this.#outbox.push(audience, stream, stream.encodeAll(first, texts), first, first + entries.length - 1);
+        shelved.statistics.delivered += audience.length;
         return;
       }
     }
     for (const entry of entries) {
-      const encoded = lane.encode(entry);
-      if (ware.isOff) return;
+      const encoded = stream.encode(entry);
+      if (shelved.isRemoved) return;
       if (encoded === null) {
-        this.#skip(lane, entry.offset);
+        this.#skip(stream, entry.offset);
         continue;
       }
-      this.#outbox.push(audience, lane, encoded, entry.offset);
-      ware.statistics.delivered += audience.length;
+      this.#outbox.push(audience, stream, encoded, entry.offset);
+      shelved.statistics.delivered += audience.length;
     }
   }
 
   /** Says that a variant does not get an item; with those before it that it did not get either, if that has not left yet. */
-  #skip(lane: Lane, offset: number): void {
-    const { audience, reason } = lane;
-    const latest = this.#outbox.latest(audience, lane);
-    const before = lane.latestSkip;
+  #skip(stream: GoodsStream, offset: number): void {
+    const { audience, reason } = stream;
+    const latest = this.#outbox.latest(audience, stream);
+    const before = stream.latestSkip;
     if (latest !== undefined && latest.encoded === before?.encoded && before.reason === reason) {
-      const encoded = lane.skip(before.from, offset, reason);
-      lane.latestSkip = { encoded, from: before.from, reason };
+      const encoded = stream.skip(before.from, offset, reason);
+      stream.latestSkip = { encoded, from: before.from, reason };
       this.#outbox.replaceLatest(encoded, before.from, offset);
       return;
     }
-    const encoded = lane.skip(offset, offset, reason);
-    lane.latestSkip = { encoded, from: offset, reason };
-    this.#outbox.push(audience, lane, encoded, offset);
+    const encoded = stream.skip(offset, offset, reason);
+    stream.latestSkip = { encoded, from: offset, reason };
+    this.#outbox.push(audience, stream, encoded, offset);
   }
 
   /** Looks up who gets what, if that has changed. */
-  #refresh(ware: Ware): void {
-    if (!ware.isStale) return;
-    ware.isStale = false;
-    const audiences = new Map<Lane, Set<Session>>();
-    for (const lane of ware.lanes.values()) audiences.set(lane, new Set());
-    this.#ledger.forEachSubscriber(ware.name, (session, booking) => {
-      const lane = booking.lanes.get(ware.name);
-      if (lane !== undefined) audiences.get(lane)?.add(session);
+  #refresh(shelved: ShelvedGoods): void {
+    if (!shelved.isStale) return;
+    shelved.isStale = false;
+    const audiences = new Map<GoodsStream, Set<Session>>();
+    for (const stream of shelved.streams.values()) audiences.set(stream, new Set());
+    this.#ledger.forEachSubscriber(shelved.name, (session, booking) => {
+      const stream = booking.streams.get(shelved.name);
+      if (stream !== undefined) audiences.get(stream)?.add(session);
     });
-    for (const [lane, audience] of audiences) lane.audience = [...audience];
+    for (const [stream, audience] of audiences) stream.audience = [...audience];
   }
 
   #supplyRemote(session: Session, id: number, name: string, items: readonly unknown[]): void | Promise<void> {
-    const template = this.#shelf.has(name) ? undefined : this.#templateOf(name);
-    const goods = this.#shelf.get(name)?.goods ?? template?.goods;
+    const offer = this.#shelf.has(name) ? undefined : this.#patternOfferFor(name);
+    const goods = this.#shelf.get(name)?.goods ?? offer?.goods;
     if (goods === undefined) throw new GoodsError('unknown-goods', name);
     const isAllowedTo = () =>
       goods.options.remote === true ||
@@ -683,13 +692,13 @@ export class Market<User = unknown> {
     return after(this.#authorize(session, goods, name, undefined, 'supply'), () =>
       after(this.#checked(goods, items), (checked) => {
         if (session.isClosed) return undefined;
-        const ware = this.#shelf.get(name) ?? (template === undefined ? undefined : this.#make(template, name));
-        if (ware === undefined || ware.goods.options !== goods.options || !isAllowedTo()) {
+        const shelved = this.#shelf.get(name) ?? (offer === undefined ? undefined : this.#make(offer, name));
+        if (shelved === undefined || shelved.goods.options !== goods.options || !isAllowedTo()) {
           throw new GoodsError('not-provider', name);
         }
         let position: Position | Promise<Position>;
         try {
-          position = this.#publish(ware, checked);
+          position = this.#publish(shelved, checked);
         } catch (cause) {
           throw new GoodsError('bad-item', messageOf(cause), { cause });
         }
@@ -717,15 +726,15 @@ export class Market<User = unknown> {
   }
 
   #shelveRemote(session: Session, id: number, name: string): void | Promise<void> {
-    const goods = this.#consignmentOf(name);
+    const goods = this.#clientGoodsFor(name);
     if (goods === undefined) throw new GoodsError('forbidden', name);
     return after(this.#authorize(session, goods, name, undefined, 'shelve'), () => {
       if (session.isClosed) return;
       if (this.#shelf.has(name)) throw new GoodsError('already-shelved', name);
-      session.shelved ??= new Set();
-      if (session.shelved.size >= this.limits.subscriptions) throw new GoodsError('too-many-goods', name);
-      session.shelved.add(name);
-      session.provider ??= new Provider(`subscriber ${session.id}`, this.#counter);
+      session.shelvedNames ??= new Set();
+      if (session.shelvedNames.size >= this.limits.subscriptions) throw new GoodsError('too-many-goods', name);
+      session.shelvedNames.add(name);
+      session.provider ??= new Provider(`subscriber ${session.id}`, this.#backend);
       session.tell({ op: 'ok', id });
       this.#open(
         goods.named(name),
@@ -742,98 +751,100 @@ export class Market<User = unknown> {
   #unshelveRemote(session: Session, name: string, reason: string): void {
     const isDone = session.provider !== null && this.#unshelve(session.provider, name, reason);
     if (!isDone) throw new GoodsError('not-provider', name);
-    session.shelved?.delete(name);
+    session.shelvedNames?.delete(name);
   }
 
   // From here on: subscribing.
 
-  #subscribe(session: Session, order: Order): void | Promise<void> {
-    this.#demandRoom(session, order);
-    return hasStars(order.pattern) ? this.#subscribeToMany(session, order) : this.#subscribeToOne(session, order);
+  #subscribe(session: Session, command: SubscribeCommand): void | Promise<void> {
+    this.#demandRoom(session, command);
+    return hasStars(command.pattern) ? this.#subscribeToMany(session, command) : this.#subscribeToOne(session, command);
   }
 
-  #demandRoom(session: Session, { key }: Order): void {
+  #demandRoom(session: Session, { key }: SubscribeCommand): void {
     if (session.bookings.has(key) || session.bookings.size < this.limits.subscriptions) return;
     throw new GoodsError('too-many-subscriptions', `at most ${this.limits.subscriptions}`);
   }
 
-  #subscribeToMany(session: Session, order: Order): void | Promise<void> {
-    const { pattern, params, since } = order;
-    const wares = [...this.#shelf.values()].filter(({ name }) => matches(pattern, name));
-    const variants = wares.map((ware) => {
-      const action = since?.has(ware.name) ? 'resume' : 'subscribe';
-      return this.#admitQuietly(session, ware.goods, ware.name, params, action);
+  #subscribeToMany(session: Session, command: SubscribeCommand): void | Promise<void> {
+    const { pattern, params, since } = command;
+    const shelvedGoods = [...this.#shelf.values()].filter(({ name }) => matches(pattern, name));
+    const variants = shelvedGoods.map((shelved) => {
+      const action = since?.has(shelved.name) ? 'resume' : 'subscribe';
+      return this.#admitQuietly(session, shelved.goods, shelved.name, params, action);
     });
     const finish = (all: readonly (string | null)[]) => {
-      const admitted = wares.flatMap((ware, i) => (all[i] === null ? [] : [{ ware, variant: all[i] as string }]));
-      return this.#finish(session, order, admitted);
+      const admitted = shelvedGoods.flatMap((shelved, i) =>
+        all[i] === null ? [] : [{ shelved, variant: all[i] as string }],
+      );
+      return this.#finish(session, command, admitted);
     };
     return variants.some(isPromise) ? Promise.all(variants).then(finish) : finish(variants as (string | null)[]);
   }
 
-  #subscribeToOne(session: Session, order: Order): void | Promise<void> {
-    const { pattern: name, params, since } = order;
-    const ware = this.#shelf.get(name);
-    const template = ware === undefined ? this.#templateOf(name) : undefined;
-    const goods = ware?.goods ?? template?.goods ?? this.#consignmentOf(name);
+  #subscribeToOne(session: Session, command: SubscribeCommand): void | Promise<void> {
+    const { pattern: name, params, since } = command;
+    const shelved = this.#shelf.get(name);
+    const offer = shelved === undefined ? this.#patternOfferFor(name) : undefined;
+    const goods = shelved?.goods ?? offer?.goods ?? this.#clientGoodsFor(name);
     if (goods === undefined) {
       // It was there once, and may come back.
-      if (session.bookings.has(order.key)) return this.#finish(session, order, []);
+      if (session.bookings.has(command.key)) return this.#finish(session, command, []);
       throw new GoodsError('unknown-goods', name);
     }
     const action = since?.has(name) ? 'resume' : 'subscribe';
     return after(this.#admit(session, goods, name, params, action), (variant) => {
-      const now = this.#shelf.get(name) ?? (template === undefined ? undefined : this.#make(template, name));
+      const now = this.#shelf.get(name) ?? (offer === undefined ? undefined : this.#make(offer, name));
       const isSame = now !== undefined && now.goods.options === goods.options;
-      return this.#finish(session, order, isSame ? [{ ware: now, variant }] : []);
+      return this.#finish(session, command, isSame ? [{ shelved: now, variant }] : []);
     });
   }
 
-  /** Books, joins the lanes, and replies: with all that is to follow behind it. */
+  /** Books, joins the streams, and replies: with all that is to follow behind it. */
   #finish(
     session: Session,
-    order: Order,
-    admitted: readonly { readonly ware: Ware; readonly variant: string }[],
+    command: SubscribeCommand,
+    admitted: readonly { readonly shelved: ShelvedGoods; readonly variant: string }[],
   ): void | Promise<void> {
-    const opening = admitted.flatMap(({ ware }) => ware.opening ?? []);
-    if (opening.length > 0) return Promise.all(opening).then(() => this.#finish(session, order, admitted));
+    const loading = admitted.flatMap(({ shelved }) => shelved.loading ?? []);
+    if (loading.length > 0) return Promise.all(loading).then(() => this.#finish(session, command, admitted));
     if (session.isClosed) return undefined;
-    this.#demandRoom(session, order);
-    const { id, pattern, params, key, last, since } = order;
+    this.#demandRoom(session, command);
+    const { id, pattern, params, key, last, since } = command;
     let booking = session.bookings.get(key);
     if (booking === undefined) {
-      booking = { session, key, pattern, params, last, lanes: new Lanes(), revoked: null };
+      booking = { session, key, pattern, params, last, streams: new StreamMap(), revoked: null };
       session.bookings.set(key, booking);
       this.#ledger.book(session, pattern, booking);
       this.observer.subscription({ event: 'subscribed', goods: pattern, subscriber: session.id });
     }
     const streams: Stream[] = [];
     const replays: (() => void)[] = [];
-    for (const { ware, variant } of admitted) {
-      if (ware.isOff) continue;
-      if (!bookingMatches(booking, ware.name, matches)) continue;
-      const lane = this.#join(booking, ware, variant);
-      const wanted = since?.get(ware.name);
+    for (const { shelved, variant } of admitted) {
+      if (shelved.isRemoved) continue;
+      if (!subscriptionMatches(booking, shelved.name, matches)) continue;
+      const stream = this.#join(booking, shelved, variant);
+      const wanted = since?.get(shelved.name);
       if (wanted === undefined) {
-        streams.push(lane.stream);
-        replays.push(() => this.#replayLast(session, lane, last));
+        streams.push(stream.announcement);
+        replays.push(() => this.#replayLast(session, stream, last));
       } else {
-        const recovered = canRecover(ware, wanted);
-        streams.push({ ...lane.stream, recovered });
+        const recovered = canRecover(shelved, wanted);
+        streams.push({ ...stream.announcement, recovered });
         replays.push(() =>
-          recovered ? session.replay(lane, wanted.offset + 1) : this.#replayLast(session, lane, last),
+          recovered ? session.replay(stream, wanted.offset + 1) : this.#replayLast(session, stream, last),
         );
       }
     }
     session.tell({ op: 'ok', id, streams });
     for (const replay of replays) replay();
-    this.#settleDemand();
+    this.#notifyDemandChanges();
     return undefined;
   }
 
-  #replayLast(session: Session, lane: Lane, last: number): void {
-    const { log, offset } = lane.ware;
-    session.replay(lane, offset + 1 - Math.min(last, log.length));
+  #replayLast(session: Session, stream: GoodsStream, last: number): void {
+    const { log, offset } = stream.shelved;
+    session.replay(stream, offset + 1 - Math.min(last, log.length));
   }
 
   #unsubscribe(session: Session, key: string): boolean {
@@ -841,38 +852,38 @@ export class Market<User = unknown> {
     if (booking === undefined) return false;
     this.#strike(session, key, booking);
     this.observer.subscription({ event: 'unsubscribed', goods: booking.pattern, subscriber: session.id });
-    this.#settleDemand();
+    this.#notifyDemandChanges();
     return true;
   }
 
-  #strike(session: Session, key: string, booking: Booking): void {
+  #strike(session: Session, key: string, booking: Subscription): void {
     session.bookings.delete(key);
     this.#ledger.strike(session, booking.pattern, booking);
-    for (const lane of [...booking.lanes.values()]) this.#leave(booking, lane);
+    for (const stream of [...booking.streams.values()]) this.#leave(booking, stream);
   }
 
-  #join(booking: Booking, ware: Ware, variant: string): Lane {
-    const before = booking.lanes.get(ware.name);
+  #join(booking: Subscription, shelved: ShelvedGoods, variant: string): GoodsStream {
+    const before = booking.streams.get(shelved.name);
     if (before?.variant === variant) return before;
     if (before !== undefined) this.#leave(booking, before);
-    const lane = ware.lane(variant);
-    lane.bookings++;
-    ware.demand++;
-    ware.isStale = true;
-    booking.lanes.set(ware.name, lane);
-    this.#changed.add(ware);
-    return lane;
+    const stream = shelved.stream(variant);
+    stream.bookings++;
+    shelved.demand++;
+    shelved.isStale = true;
+    booking.streams.set(shelved.name, stream);
+    this.#changed.add(shelved);
+    return stream;
   }
 
-  #leave(booking: Booking, lane: Lane): void {
-    const { ware } = lane;
+  #leave(booking: Subscription, stream: GoodsStream): void {
+    const { shelved } = stream;
     const { session } = booking;
-    booking.lanes.delete(ware.name);
-    if (!session.isClosed && !session.holds(lane)) session.forget(lane);
-    ware.demand--;
-    ware.isStale = true;
-    if (--lane.bookings === 0) ware.lanes.delete(lane.variant);
-    this.#changed.add(ware);
+    booking.streams.delete(shelved.name);
+    if (!session.isClosed && !session.holds(stream)) session.forget(stream);
+    shelved.demand--;
+    shelved.isStale = true;
+    if (--stream.bookings === 0) shelved.streams.delete(stream.variant);
+    this.#changed.add(shelved);
   }
 
   /** A connection is gone. */
@@ -880,7 +891,7 @@ export class Market<User = unknown> {
     this.#sessions.delete(session);
     for (const [key, booking] of [...session.bookings]) this.#strike(session, key, booking);
     session.provider?.close('provider gone');
-    this.#settleDemand();
+    this.#notifyDemandChanges();
   }
 
   #gone(session: Session): void {
@@ -889,26 +900,26 @@ export class Market<User = unknown> {
   }
 
   /** Tells providers whether there is demand, once what has changed it is done. */
-  #settleDemand(): void {
-    for (const ware of this.#changed) {
-      this.#changed.delete(ware);
-      if (!ware.isOff) this.#tellDemand(ware);
+  #notifyDemandChanges(): void {
+    for (const shelved of this.#changed) {
+      this.#changed.delete(shelved);
+      if (!shelved.isRemoved) this.#notifyDemand(shelved);
     }
   }
 
-  #tellDemand(ware: Ware): void {
-    const isDemanded = ware.demand > 0;
-    if (isDemanded === ware.isDemanded) return;
-    ware.isDemanded = isDemanded;
+  #notifyDemand(shelved: ShelvedGoods): void {
+    const isDemanded = shelved.demand > 0;
+    if (isDemanded === shelved.isDemanded) return;
+    shelved.isDemanded = isDemanded;
     const place = isDemanded ? 'onDemand' : 'onIdle';
     try {
-      ware.events[place]?.(ware.name);
+      shelved.events[place]?.(shelved.name);
     } catch (error) {
-      this.#failed(place, ware.name, error);
+      this.#failed(place, shelved.name, error);
     }
     // Whoever asks for names that nobody ever supplies must leave nothing behind.
-    const isLeftover = ware.isMade && !ware.isOff && ware.demand === 0 && ware.offset === 0;
-    if (isLeftover) this.#close(ware, '');
+    const isLeftover = shelved.isOnDemand && !shelved.isRemoved && shelved.demand === 0 && shelved.offset === 0;
+    if (isLeftover) this.#close(shelved, '');
   }
 
   /** A function that the application has given failed, for some goods and no variant of them. */
@@ -940,7 +951,7 @@ export class Market<User = unknown> {
   }
 
   #authorize(session: Session, goods: Goods, name: string, params: unknown, action: Action): void | Promise<void> {
-    const wish: Wish = { action, goods: name, params };
+    const request: AccessRequest = { action, goods: name, params };
     const subscriber = session as unknown as Subscriber<User>;
     const ask = (hook: (() => boolean | Promise<boolean>) | undefined): void | Promise<void> => {
       if (hook === undefined) return undefined;
@@ -959,8 +970,8 @@ export class Market<User = unknown> {
     };
     const { authorize } = this.#options;
     const { options } = goods;
-    return after(ask(authorize && (() => authorize.call(this.#options, subscriber, wish))), () =>
-      ask(options.authorize && (() => options.authorize!(session, wish))),
+    return after(ask(authorize && (() => authorize.call(this.#options, subscriber, request))), () =>
+      ask(options.authorize && (() => options.authorize!(session, request))),
     );
   }
 
@@ -988,8 +999,8 @@ export class Market<User = unknown> {
     try {
       variant = goods.options.variant(session, params);
       if (typeof variant !== 'string') throw new TypeError(`variant returned a ${typeof variant}, and not a string`);
-      if (utf8Length(variant) > longestVariant || /\p{Cs}/u.test(variant)) {
-        throw new RangeError(`variant returned no text of at most ${longestVariant} octets of UTF-8`);
+      if (utf8Length(variant) > maxVariantLength || /\p{Cs}/u.test(variant)) {
+        throw new RangeError(`variant returned no text of at most ${maxVariantLength} octets of UTF-8`);
       }
     } catch (cause) {
       this.#failed('variant', name, cause);
@@ -1000,12 +1011,12 @@ export class Market<User = unknown> {
 }
 
 /** The JSON of an item that every variant gets as it is. */
-function textOf({ goods }: Ware, { items, texts }: Published, i: number): string | undefined {
+function textOf({ goods }: ShelvedGoods, { items, texts }: Published, i: number): string | undefined {
   return goods.kind === 'bytes' ? undefined : (texts?.[i] ?? (packed(goods.kind, items[i]) as string));
 }
 
 /** Whether everything behind a position is still there. */
-function canRecover({ epoch, offset, log }: Ware, since: Since): boolean {
+function canRecover({ epoch, offset, log }: ShelvedGoods, since: Since): boolean {
   if (since.epoch !== epoch || since.offset > offset) return false;
   return since.offset === offset || log.at(since.offset + 1) !== undefined;
 }

@@ -1,17 +1,17 @@
 import type { Coding, Encoded } from './encoded.ts';
 
 /** Whoever gets messages from an {@link Outbox}. */
-export interface Outlet<Topic> {
+export interface Recipient<Topic> {
   readonly coding: Coding;
   /** Where it stands in the batches that are being flushed. For the outbox alone. */
-  mark: Bundle<Topic> | null;
+  mark: BatchSequence<Topic> | null;
   /** Takes all that this flush has for it. May fill the outbox again; what it throws must not be. */
-  deliver(bundle: Bundle<Topic>): void;
+  deliver(sequence: BatchSequence<Topic>): void;
 }
 
-/** Messages that follow one another and go to the same outlets. */
+/** Messages that follow one another and go to the same recipients. */
 export interface Batch<Topic> {
-  readonly audience: readonly Outlet<Topic>[];
+  readonly audience: readonly Recipient<Topic>[];
   /** What they are about; null for messages that must arrive whatever happens. */
   readonly topic: Topic | null;
   readonly messages: Message[];
@@ -28,33 +28,34 @@ export interface Message {
 const joinedUpTo = 65_536;
 
 /**
- * The batches of one flush that an outlet gets, in order. All outlets that get the same ones share it, and its octets: bundles are a tree, in
+ * The batches of one flush that an recipient gets, in order. All recipients that get the same ones share it, and its octets: sequences are a tree, in
  * which a batch leads from one to the next.
  */
-export class Bundle<Topic> {
+export class BatchSequence<Topic> {
   readonly coding: Coding;
   readonly batch: Batch<Topic> | null;
-  readonly before: Bundle<Topic> | null;
-  #following: Bundle<Topic> | null = null;
+  readonly before: BatchSequence<Topic> | null;
+  #following: BatchSequence<Topic> | null = null;
   #octets: readonly Uint8Array[] | null = null;
 
-  constructor(coding: Coding, before: Bundle<Topic> | null = null, batch: Batch<Topic> | null = null) {
+  constructor(coding: Coding, before: BatchSequence<Topic> | null = null, batch: Batch<Topic> | null = null) {
     this.coding = coding;
     this.before = before;
     this.batch = batch;
   }
 
   /** This one and a batch. */
-  and(batch: Batch<Topic>): Bundle<Topic> {
+  and(batch: Batch<Topic>): BatchSequence<Topic> {
     // Batches are gone through one after the other, so the latest is the only one that is asked for again.
-    if (this.#following?.batch !== batch) this.#following = new Bundle(this.coding, this, batch);
+    if (this.#following?.batch !== batch) this.#following = new BatchSequence(this.coding, this, batch);
     return this.#following!;
   }
 
   /** Its batches in order. */
   get batches(): Batch<Topic>[] {
     const list: Batch<Topic>[] = [];
-    for (let at: Bundle<Topic> | null = this; at !== null; at = at.before) if (at.batch !== null) list.push(at.batch);
+    for (let at: BatchSequence<Topic> | null = this; at !== null; at = at.before)
+      if (at.batch !== null) list.push(at.batch);
     return list.reverse();
   }
 
@@ -88,7 +89,7 @@ export function join(frames: readonly Uint8Array[]): Uint8Array[] {
 }
 
 /**
- * Collects messages for many, and hands each outlet all of its own at once, in the order in which they were put in. Outlets that get the same
+ * Collects messages for many, and hands each recipient all of its own at once, in the order in which they were put in. Outlets that get the same
  * share the octets (docs/performance.md).
  */
 export class Outbox<Topic> {
@@ -114,7 +115,7 @@ export class Outbox<Topic> {
   }
 
   /** Puts in a message. An audience is not to be changed once it was given. */
-  push(audience: readonly Outlet<Topic>[], topic: Topic | null, encoded: Encoded, from = 0, to = from): void {
+  push(audience: readonly Recipient<Topic>[], topic: Topic | null, encoded: Encoded, from = 0, to = from): void {
     if (audience.length === 0) return;
     const last = this.#batches.at(-1);
     if (last !== undefined && last.audience === audience && last.topic === topic) {
@@ -126,7 +127,7 @@ export class Outbox<Topic> {
   }
 
   /** The latest message, if it went to the same, so that it may be put otherwise. */
-  latest(audience: readonly Outlet<Topic>[], topic: Topic): Message | undefined {
+  latest(audience: readonly Recipient<Topic>[], topic: Topic): Message | undefined {
     const last = this.#batches.at(-1);
     return last !== undefined && last.audience === audience && last.topic === topic ? last.messages.at(-1) : undefined;
   }
@@ -145,7 +146,7 @@ export class Outbox<Topic> {
     this.#batches = [];
     this.#isFlushing = true;
     try {
-      for (const { outlet, bundle } of bundles(batches)) outlet.deliver(bundle);
+      for (const { recipient, sequence } of sequences(batches)) recipient.deliver(sequence);
     } finally {
       this.#isFlushing = false;
     }
@@ -153,26 +154,26 @@ export class Outbox<Topic> {
   }
 }
 
-function bundles<Topic>(batches: readonly Batch<Topic>[]) {
-  const roots = new Map<Coding, Bundle<Topic>>();
-  const outlets: Outlet<Topic>[] = [];
+function sequences<Topic>(batches: readonly Batch<Topic>[]) {
+  const roots = new Map<Coding, BatchSequence<Topic>>();
+  const recipients: Recipient<Topic>[] = [];
   for (const batch of batches) {
-    for (const outlet of batch.audience) {
-      if (outlet.mark === null) {
-        outlets.push(outlet);
-        let root = roots.get(outlet.coding);
+    for (const recipient of batch.audience) {
+      if (recipient.mark === null) {
+        recipients.push(recipient);
+        let root = roots.get(recipient.coding);
         if (root === undefined) {
-          root = new Bundle(outlet.coding);
-          roots.set(outlet.coding, root);
+          root = new BatchSequence(recipient.coding);
+          roots.set(recipient.coding, root);
         }
-        outlet.mark = root;
+        recipient.mark = root;
       }
-      outlet.mark = outlet.mark.and(batch);
+      recipient.mark = recipient.mark.and(batch);
     }
   }
-  return outlets.map((outlet) => {
-    const bundle = outlet.mark!;
-    outlet.mark = null;
-    return { outlet, bundle };
+  return recipients.map((recipient) => {
+    const sequence = recipient.mark!;
+    recipient.mark = null;
+    return { recipient, sequence };
   });
 }

@@ -10,7 +10,7 @@ export interface DemandEvents {
 }
 
 /** What a {@link Provider} does at its market. @internal */
-export interface Counter {
+export interface ProviderBackend {
   shelve(provider: Provider, goods: Goods, events: DemandEvents): void;
   unshelve(provider: Provider, name: string, reason: string): boolean;
   unshelveAll(provider: Provider, reason: string): void;
@@ -22,12 +22,12 @@ export interface Counter {
  */
 export class Provider<User = unknown> {
   readonly name: string;
-  readonly #counter: Counter;
+  readonly #backend: ProviderBackend;
 
   /** @internal */
-  constructor(name: string, counter: Counter) {
+  constructor(name: string, counter: ProviderBackend) {
     this.name = name;
-    this.#counter = counter;
+    this.#backend = counter;
   }
 
   /**
@@ -36,7 +36,7 @@ export class Provider<User = unknown> {
    * @throws Error if they are on the shelf already.
    */
   shelve<Item, Params>(goods: Goods<Item, Params, User>, events: DemandEvents = {}): void {
-    this.#counter.shelve(this, goods as unknown as Goods, events);
+    this.#backend.shelve(this, goods as unknown as Goods, events);
   }
 
   /**
@@ -44,12 +44,12 @@ export class Provider<User = unknown> {
    * @returns false if this provider has none on it.
    */
   unshelve<Item, Params>(goods: Goods<Item, Params, User>, reason = ''): boolean {
-    return this.#counter.unshelve(this, goods.name, reason);
+    return this.#backend.unshelve(this, goods.name, reason);
   }
 
   /** Takes all of its goods off the shelf. */
   close(reason = ''): void {
-    this.#counter.unshelveAll(this, reason);
+    this.#backend.unshelveAll(this, reason);
   }
 
   /**
@@ -59,11 +59,11 @@ export class Provider<User = unknown> {
    * @throws TypeError for what is no item of such goods; Error if this provider does not have them on the shelf.
    */
   supply<Item, Params>(goods: Goods<Item, Params, User>, item: Item): Position | Promise<Position> {
-    return this.#counter.supply(this, goods.name, [item]);
+    return this.#backend.supply(this, goods.name, [item]);
   }
 
   /** Supplies items that belong together: they leave in one frame. Of none of them none is supplied if one is no item. @throws as {@link supply}; RangeError for none. */
   supplyAll<Item, Params>(goods: Goods<Item, Params, User>, items: readonly Item[]): Position | Promise<Position> {
-    return this.#counter.supply(this, goods.name, items);
+    return this.#backend.supply(this, goods.name, items);
   }
 }

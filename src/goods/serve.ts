@@ -32,7 +32,7 @@ interface GoodsSocket extends WebSocket {
 
 /** A market that people come to over WebSocket. @see {@link PureMarket} */
 export class Market<User = unknown> extends PureMarket<User> {
-  #beats: TimerHandle;
+  #heartbeatTimer: TimerHandle;
 
   /** @throws RangeError if a limit is invalid. */
   constructor(options: MarketOptions<User> = {}) {
@@ -98,7 +98,7 @@ export class Market<User = unknown> extends PureMarket<User> {
     const { transport } = insideOf(websocket);
     if (transport === null) return;
     try {
-      this.#startBeats();
+      this.#startHeartbeat();
       websocket.binaryType = 'nodebuffer';
       websocket.on('message', onMessage);
       websocket.on('ping', onSign);
@@ -117,23 +117,23 @@ export class Market<User = unknown> extends PureMarket<User> {
    * Starts the heartbeat, if it is not running. The timer does not keep the process alive. Where the platform's timers are numbers it does,
    * until the first heartbeat at which there is no connection.
    */
-  #startBeats(): void {
-    if (this.#beats !== undefined || this.heartbeat === 0) return;
-    this.#beats = setInterval(() => {
-      this.beat();
-      if (!this.hasConnections) this.#stopBeats();
+  #startHeartbeat(): void {
+    if (this.#heartbeatTimer !== undefined || this.heartbeat === 0) return;
+    this.#heartbeatTimer = setInterval(() => {
+      this.sendHeartbeat();
+      if (!this.hasConnections) this.#stopHeartbeat();
     }, this.heartbeat);
-    unref(this.#beats);
+    unref(this.#heartbeatTimer);
   }
 
-  #stopBeats(): void {
-    clearInterval(this.#beats);
-    this.#beats = undefined;
+  #stopHeartbeat(): void {
+    clearInterval(this.#heartbeatTimer);
+    this.#heartbeatTimer = undefined;
   }
 
   override async shutdown(options?: ShutdownOptions): Promise<void> {
     await super.shutdown(options);
-    this.#stopBeats();
+    this.#stopHeartbeat();
   }
 }
 
@@ -147,7 +147,7 @@ function onMessage(this: GoodsSocket, data: unknown, isBinary: boolean): void {
 }
 
 function onSign(this: GoodsSocket): void {
-  this[kSession]?.heard();
+  this[kSession]?.noteActivity();
 }
 
 function onClose(this: GoodsSocket): void {

@@ -3,12 +3,12 @@ import { type Coding, Encoded } from './encoded.ts';
 import type { Subscriber } from './goods.ts';
 import { GoodsError, WireError } from './goods-error.ts';
 import { hasStars, isGoodsName, isPattern } from './goods-name.ts';
-import type { Lanes } from './lanes.ts';
-import { type Bundle, join, type Outbox, type Outlet } from './outbox.ts';
+import { type BatchSequence, join, type Outbox, type Recipient } from './outbox.ts';
 import type { Provider } from './provider.ts';
+import type { GoodsStream } from './shelved-goods.ts';
+import type { StreamMap } from './stream-map.ts';
 import { TokenBucket } from './token-bucket.ts';
 import { isPromise } from './validate.ts';
-import type { Lane } from './ware.ts';
 import {
   type BytesSupplyRequest,
   type CatalogEntry,
@@ -37,8 +37,8 @@ export interface Link {
   terminate(): void;
 }
 
-/** What a subscriber has booked, with the lanes that it leads to. */
-export interface Booking {
+/** What a subscriber has booked, with the streams that it leads to. */
+export interface Subscription {
   readonly session: Session;
   /** Under which the session has it. */
   readonly key: string;
@@ -48,7 +48,7 @@ export interface Booking {
   /** How many of the latest items are wanted where goods come later. */
   readonly last: number;
   /** By the name of the goods. */
-  readonly lanes: Lanes;
+  readonly streams: StreamMap;
   /** Patterns of goods that were revoked from it. */
   revoked: string[] | null;
 }
@@ -58,12 +58,12 @@ export interface Desk {
   readonly limits: WireLimits;
   readonly highWaterMark: number;
   readonly observer: Observer;
-  readonly outbox: Outbox<Lane>;
+  readonly outbox: Outbox<GoodsStream>;
   readonly isClosing: boolean;
   /** Number of goods on the shelf. */
   readonly goods: number;
   now(): number;
-  subscribe(session: Session, order: Order): void | Promise<void>;
+  subscribe(session: Session, command: SubscribeCommand): void | Promise<void>;
   unsubscribe(session: Session, key: string): boolean;
   supplyRemote(session: Session, id: number, name: string, items: readonly unknown[]): void | Promise<void>;
   shelveRemote(session: Session, id: number, name: string): void | Promise<void>;
@@ -74,7 +74,7 @@ export interface Desk {
 }
 
 /** Subscribe request whose fields have been checked. @internal */
-export interface Order {
+export interface SubscribeCommand {
   readonly id: number;
   readonly pattern: string;
   readonly params: unknown;
@@ -83,7 +83,7 @@ export interface Order {
   readonly since: ReadonlyMap<string, Since> | null;
 }
 
-/** How far behind a session is on a lane. */
+/** How far behind a session is on a stream. */
 interface Lag {
   /** The offset that it needs next. */
   next: number;
@@ -95,34 +95,34 @@ interface Lag {
 }
 
 /** Levels that params may be nested. */
-const deepestParams = 32;
-const defaultPage = 100;
-const largestPage = 1000;
+const maxParamsDepth = 32;
+const defaultPageSize = 100;
+const maxPageSize = 1000;
 /** So many goods are looked through for the price of a request. */
 const goodsPerRequest = 1000;
 /** A client that is refused so many times its burst without a pause does not listen. */
-const mostRefusals = 10;
+const maxRefusals = 10;
 
 /** One connection at a market: what it sends is taken from {@link receive}, what it gets goes to its {@link Link}. */
-export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
+export class Session<User = unknown> implements Subscriber<User>, Recipient<GoodsStream> {
   readonly id: number;
   readonly user: User;
   /** By goods and params. */
-  readonly bookings = new Map<string, Booking>();
-  mark: Bundle<Lane> | null = null;
+  readonly bookings = new Map<string, Subscription>();
+  mark: BatchSequence<GoodsStream> | null = null;
   isClosed = false;
   /** How often it was pinged since something came. */
-  missedBeats = 0;
+  missedHeartbeats = 0;
   /** What offers its goods, if it ever was a provider. */
   provider: Provider | null = null;
   /** The names of the goods that it has put on the shelf. */
-  shelved: Set<string> | null = null;
+  shelvedNames: Set<string> | null = null;
   readonly coding: Coding;
   readonly #desk: Desk;
   readonly #link: Link;
   /** An audience of one. */
   readonly #self: readonly [this];
-  readonly #lags = new Map<Lane, Lag>();
+  readonly #lags = new Map<GoodsStream, Lag>();
   #isCongested = false;
   /** Octets that had to be sent although much waits already: replies, and news of the shelf. */
   #unread = 0;
@@ -171,7 +171,7 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
 
   #receive(length: number, parse: () => RawRequest | BytesSupplyRequest): void {
     if (this.isClosed) return;
-    this.missedBeats = 0;
+    this.missedHeartbeats = 0;
     const { limits } = this.#desk;
     let request: RawRequest | BytesSupplyRequest;
     try {
@@ -192,7 +192,7 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
     if (wait === 0) {
       this.#refusals = 0;
       this.#begin(request as RawRequest);
-    } else if (++this.#refusals > mostRefusals * limits.requestBurst) {
+    } else if (++this.#refusals > maxRefusals * limits.requestBurst) {
       this.close(1008, 'too many requests');
     } else {
       this.#refuse(request.id, new GoodsError('rate-limited', '', { retryAfter: wait }));
@@ -267,11 +267,21 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
         const { params, text } = this.#params(request.params);
         const last = this.#count(request.last, 'last', 0, Number.MAX_SAFE_INTEGER, 1);
         const since = this.#since(request.since);
-        return this.#desk.subscribe(this as Session, { id, pattern, params, key: keyOf(pattern, text), last, since });
+        return this.#desk.subscribe(this as Session, {
+          id,
+          pattern,
+          params,
+          key: subscriptionKey(pattern, text),
+          last,
+          since,
+        });
       }
       case 'unsubscribe': {
         const pattern = this.#pattern(request.goods);
-        const removed = this.#desk.unsubscribe(this as Session, keyOf(pattern, this.#params(request.params).text));
+        const removed = this.#desk.unsubscribe(
+          this as Session,
+          subscriptionKey(pattern, this.#params(request.params).text),
+        );
         return this.tell({ op: 'ok', id, removed });
       }
       case 'subscriptions':
@@ -317,8 +327,8 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
       (key) => key,
     );
     const subscriptions = page.map((key): SubscriptionEntry => {
-      const { pattern, params, lanes } = this.bookings.get(key)!;
-      return { goods: pattern, params, streams: [...lanes.values()].map(({ stream }) => stream) };
+      const { pattern, params, streams } = this.bookings.get(key)!;
+      return { goods: pattern, params, streams: [...streams.values()].map(({ announcement }) => announcement) };
     });
     this.tell({ op: 'ok', id: request.id, subscriptions, ...next });
   }
@@ -332,7 +342,7 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
 
   /** What a request asks for of a sorted list, which is made only for one that is valid; and behind what the next page begins, if there is one. */
   #page<Item>(request: RawRequest, list: () => readonly Item[], keyOf: (item: Item) => string) {
-    const limit = this.#count(request.limit, 'limit', 1, largestPage, defaultPage);
+    const limit = this.#count(request.limit, 'limit', 1, maxPageSize, defaultPageSize);
     const { after } = request;
     if (after !== undefined && typeof after !== 'string') throw new GoodsError('bad-request', 'after is a string');
     const all = list();
@@ -355,7 +365,7 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
 
   #params(params: unknown): { params: unknown; text: string } {
     if (params === undefined) return { params, text: '' };
-    if (isDeeper(params, deepestParams)) throw new GoodsError('params-too-large');
+    if (isDeeper(params, maxParamsDepth)) throw new GoodsError('params-too-large');
     const text = JSON.stringify(params);
     if (text.length > this.#desk.limits.paramsSize) throw new GoodsError('params-too-large');
     return { params, text };
@@ -382,47 +392,47 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
   }
 
   /** Gives what is kept from an offset on, before what comes: at once, as far as the peer may be expected to take it at once. */
-  replay(lane: Lane, from: number): void {
-    const { ware } = lane;
-    const until = ware.offset;
-    const lag = this.#lags.get(lane);
+  replay(stream: GoodsStream, from: number): void {
+    const { shelved } = stream;
+    const until = shelved.offset;
+    const lag = this.#lags.get(stream);
     if (lag !== undefined) {
       if (lag.next !== Number.POSITIVE_INFINITY) lag.next = Math.min(lag.next, from);
-      else this.#lags.set(lane, { next: from, isReplay: true, until, owesBefore: false });
+      else this.#lags.set(stream, { next: from, isReplay: true, until, owesBefore: false });
       return;
     }
     let octets = 0;
     let next = from;
     for (; next <= until && octets < this.#desk.highWaterMark; next++) {
-      const entry = ware.log.at(next);
+      const entry = shelved.log.at(next);
       if (entry === undefined) break;
-      const encoded = lane.encode(entry) ?? lane.skip(next, next, lane.reason);
+      const encoded = stream.encode(entry) ?? stream.skip(next, next, stream.reason);
       // A tailor may do what it likes, also end this.
-      if (this.isClosed || ware.isOff) return;
+      if (this.isClosed || shelved.isRemoved) return;
       octets += encoded.payload.length;
-      this.#desk.outbox.push(this.#self, lane, encoded, next);
+      this.#desk.outbox.push(this.#self, stream, encoded, next);
     }
-    if (next <= until) this.#lags.set(lane, { next, isReplay: true, until, owesBefore: true });
+    if (next <= until) this.#lags.set(stream, { next, isReplay: true, until, owesBefore: true });
   }
 
-  /** Nothing of a lane is owed any more. */
-  forget(lane: Lane): void {
-    const lag = this.#lags.get(lane);
+  /** Nothing of a stream is owed any more. */
+  forget(stream: GoodsStream): void {
+    const lag = this.#lags.get(stream);
     // The outbox may still have some of it, which would not follow what was sent before.
     if (lag !== undefined) lag.next = Number.POSITIVE_INFINITY;
   }
 
-  /** Whether one of its bookings leads to a lane. */
-  holds(lane: Lane): boolean {
-    for (const { lanes } of this.bookings.values()) if (lanes.get(lane.ware.name) === lane) return true;
+  /** Whether one of its bookings leads to a stream. */
+  holds(stream: GoodsStream): boolean {
+    for (const { streams } of this.bookings.values()) if (streams.get(stream.shelved.name) === stream) return true;
     return false;
   }
 
   /** @internal For the outbox. */
-  deliver(bundle: Bundle<Lane>): void {
+  deliver(sequence: BatchSequence<GoodsStream>): void {
     if (this.isClosed) return;
-    if (this.#lags.size > 0 || this.#hasTooMuch()) this.#deliverApart(bundle);
-    else this.#link.send(bundle.octets);
+    if (this.#lags.size > 0 || this.#hasTooMuch()) this.#deliverApart(sequence);
+    else this.#link.send(sequence.octets);
     if (this.#farewell !== null) this.close(this.#farewell.code, this.#farewell.reason);
   }
 
@@ -435,11 +445,11 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
     return true;
   }
 
-  /** Messages that must arrive are sent; on lanes where it is behind it stays behind, and gets further from what is kept. */
-  #deliverApart(bundle: Bundle<Lane>): void {
+  /** Messages that must arrive are sent; on streams where it is behind it stays behind, and gets further from what is kept. */
+  #deliverApart(sequence: BatchSequence<GoodsStream>): void {
     const owed: Uint8Array[] = [];
     let replies = 0;
-    for (const { topic, messages } of bundle.batches) {
+    for (const { topic, messages } of sequence.batches) {
       for (const { encoded, from, to } of messages) {
         if (topic !== null && !this.#isInStep(topic, from, to)) continue;
         const frame = this.coding.frame(encoded);
@@ -457,13 +467,13 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
     this.#catchUp();
   }
 
-  /** Whether the offsets of a message are what the lane needs next, and can be sent; else the lane falls, or stays, behind. */
-  #isInStep(lane: Lane, from: number, to: number): boolean {
-    const lag = this.#lags.get(lane);
+  /** Whether the offsets of a message are what the stream needs next, and can be sent; else the stream falls, or stays, behind. */
+  #isInStep(stream: GoodsStream, from: number, to: number): boolean {
+    const lag = this.#lags.get(stream);
     if (lag === undefined) {
       if (!this.#hasTooMuch()) return true;
       // It may have been ended since the message was put in.
-      if (this.holds(lane)) this.#lags.set(lane, { next: from, isReplay: false, until: 0, owesBefore: false });
+      if (this.holds(stream)) this.#lags.set(stream, { next: from, isReplay: false, until: 0, owesBefore: false });
       return false;
     }
     if (to <= lag.until) {
@@ -489,22 +499,22 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
 
   /** Gives what is behind, as much as the peer reads. */
   #catchUp(): void {
-    for (const [lane, lag] of this.#lags) {
-      if (this.#hasTooMuch()) this.#checkLoss(lane, lag);
-      else this.#catchUpOn(lane, lag);
+    for (const [stream, lag] of this.#lags) {
+      if (this.#hasTooMuch()) this.#checkLoss(stream, lag);
+      else this.#catchUpOn(stream, lag);
       if (this.isClosed) return;
     }
   }
 
   /** Goods that must not be lost are lost as soon as what is needed is not kept any more. */
-  #checkLoss(lane: Lane, { next }: Lag): void {
-    const { overflow, log, offset } = lane.ware;
-    if (overflow === 'disconnect' && next <= offset && log.at(next) === undefined) this.#disconnect(lane);
+  #checkLoss(stream: GoodsStream, { next }: Lag): void {
+    const { overflow, log, offset } = stream.shelved;
+    if (overflow === 'disconnect' && next <= offset && log.at(next) === undefined) this.#disconnect(stream);
   }
 
-  #catchUpOn(lane: Lane, lag: Lag): void {
-    const { ware } = lane;
-    const { log, overflow, offset: last } = ware;
+  #catchUpOn(stream: GoodsStream, lag: Lag): void {
+    const { shelved } = stream;
+    const { log, overflow, offset: last } = shelved;
     const frames: Uint8Array[] = [];
     const { highWaterMark } = this.#desk;
     let octets = 0;
@@ -514,27 +524,27 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
       octets += frame.length;
     };
     if (overflow === 'conflate' && !lag.isReplay && lag.next < last && log.at(last) !== undefined) {
-      this.#lost(lane, 'conflated', last - lag.next);
-      give(lane.skip(lag.next, last - 1, 'conflated'));
+      this.#lost(stream, 'conflated', last - lag.next);
+      give(stream.skip(lag.next, last - 1, 'conflated'));
       lag.next = last;
     }
     while (lag.next <= last) {
       const entry = log.at(lag.next);
       if (entry === undefined) {
         if (overflow === 'disconnect' && !lag.isReplay) {
-          this.#disconnect(lane);
+          this.#disconnect(stream);
           return;
         }
         const oldest = log.oldest ?? last + 1;
-        this.#lost(lane, 'dropped', oldest - lag.next);
-        give(lane.skip(lag.next, oldest - 1, 'dropped'));
+        this.#lost(stream, 'dropped', oldest - lag.next);
+        give(stream.skip(lag.next, oldest - 1, 'dropped'));
         lag.next = oldest;
         continue;
       }
-      const encoded = lane.encode(entry);
+      const encoded = stream.encode(entry);
       // A tailor may do what it likes, also end this.
-      if (this.isClosed || ware.isOff) return;
-      give(encoded ?? lane.skip(lag.next, lag.next, lane.reason));
+      if (this.isClosed || shelved.isRemoved) return;
+      give(encoded ?? stream.skip(lag.next, lag.next, stream.reason));
       lag.next++;
       if (octets < highWaterMark / 4) continue;
       this.#link.send(join(frames.splice(0)));
@@ -543,28 +553,29 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
     }
     if (frames.length > 0) this.#link.send(join(frames));
     // What waits in the outbox may be older than what was given just now.
-    if (this.#desk.outbox.isEmpty && this.#lags.get(lane) === lag && lag.next > ware.offset) this.#lags.delete(lane);
+    if (this.#desk.outbox.isEmpty && this.#lags.get(stream) === lag && lag.next > shelved.offset)
+      this.#lags.delete(stream);
     lag.isReplay = false;
   }
 
-  #lost(lane: Lane, event: 'conflated' | 'dropped', items: number): void {
-    lane.ware.statistics[event] += items;
-    this.#desk.observer.overflow({ event, goods: lane.ware.name, subscriber: this.id, items });
+  #lost(stream: GoodsStream, event: 'conflated' | 'dropped', items: number): void {
+    stream.shelved.statistics[event] += items;
+    this.#desk.observer.overflow({ event, goods: stream.shelved.name, subscriber: this.id, items });
   }
 
-  #disconnect(lane: Lane | undefined): void {
-    const goods = lane?.ware.name ?? '';
+  #disconnect(stream: GoodsStream | undefined): void {
+    const goods = stream?.shelved.name ?? '';
     this.#desk.observer.overflow({ event: 'disconnected', goods, subscriber: this.id, items: 0 });
     this.close(1013, 'reads too slowly');
   }
 
   /** Asks the peer for a sign of life. @returns false if it has not given one for two beats: it is gone. */
-  beat(): boolean {
-    if (this.missedBeats >= 2) {
+  sendHeartbeat(): boolean {
+    if (this.missedHeartbeats >= 2) {
       this.terminate();
       return false;
     }
-    this.missedBeats++;
+    this.missedHeartbeats++;
     this.#link.ping();
     // In case that what waits left without a word.
     if (this.#isCongested && this.#link.bufferedAmount <= this.#desk.highWaterMark) this.#drained();
@@ -572,8 +583,8 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
   }
 
   /** Something came from the peer. */
-  heard(): void {
-    this.missedBeats = 0;
+  noteActivity(): void {
+    this.missedHeartbeats = 0;
   }
 
   /** Closes the connection once what waits in the outbox has been sent; nothing is taken from it any more. */
@@ -609,7 +620,7 @@ export class Session<User = unknown> implements Subscriber<User>, Outlet<Lane> {
 }
 
 /** What a subscription is known by: no pattern has a line break. */
-export function keyOf(pattern: string, paramsText: string): string {
+export function subscriptionKey(pattern: string, paramsText: string): string {
   return paramsText === '' ? pattern : `${pattern}\n${paramsText}`;
 }
 
@@ -622,8 +633,8 @@ function isDeeper(value: unknown, levels: number): boolean {
 }
 
 /** Whether a booking may lead to goods of this name. */
-export function bookingMatches(
-  { pattern, revoked }: Booking,
+export function subscriptionMatches(
+  { pattern, revoked }: Subscription,
   name: string,
   covers: (pattern: string, name: string) => boolean,
 ): boolean {

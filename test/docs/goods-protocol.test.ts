@@ -16,7 +16,7 @@ import {
   parseRequest,
   type Request,
 } from '../../src/goods/wire.ts';
-import { Counter, type Customer } from '../goods/counter.ts';
+import { type TestClient, TestMarket } from '../support/test-market.ts';
 
 const document = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'goods-protocol.md'), 'utf8');
 const blocks = (language: string) =>
@@ -68,15 +68,15 @@ test('the table of errors is the one of the code', () => {
 
 describe('a market sends what the document shows', () => {
   /** What is sent to a client, as text. */
-  function texts(customer: Customer): string[] {
+  function texts(client: TestClient): string[] {
     const list: string[] = [];
-    const send = customer.send.bind(customer);
-    customer.send = (octets) => {
-      const before = customer.frames.length;
+    const send = client.send.bind(client);
+    client.send = (octets) => {
+      const before = client.frames.length;
       send(octets);
-      list.push(...customer.frames.slice(before).map((frame) => formatFrame(frame as Frame)));
+      list.push(...client.frames.slice(before).map((frame) => formatFrame(frame as Frame)));
       // The frames of the wire, not what was read of them.
-      for (const text of list.slice(-(customer.frames.length - before))) {
+      for (const text of list.slice(-(client.frames.length - before))) {
         expect(Buffer.concat(octets).includes(text)).toBe(true);
       }
     };
@@ -96,60 +96,60 @@ describe('a market sends what the document shows', () => {
 
   function orchard() {
     const epochs = ['k3v9x0q2', 'p8d2m1aa'];
-    const counter = new Counter({
+    const testMarket = new TestMarket({
       backplane: new MemoryBackplane({ epoch: () => epochs.shift()! }),
       random: () => 0.75,
     });
-    const provider = counter.market.provider('orchard');
+    const provider = testMarket.market.provider('orchard');
     provider.shelve(apple);
     for (let i = 0; i < 41; i++) provider.supply(apple, i);
-    const customer = counter.connect();
-    const sent = texts(customer);
+    const client = testMarket.connect();
+    const sent = texts(client);
     const ask = (text: string) => {
-      customer.session.receive(text);
-      counter.flush();
+      client.session.receive(text);
+      testMarket.flush();
     };
-    return { counter, provider, customer, sent, ask };
+    return { testMarket, provider, client, sent, ask };
   }
 
   test('a subscription, from its beginning to its end', () => {
-    const { counter, provider, sent, ask } = orchard();
+    const { testMarket, provider, sent, ask } = orchard();
     ask(example('subscribe', '"id":1,"goods":"fruit/apple","params":{"currency":"CNY"}}').replace('}}', '},"last":0}'));
     provider.supply(apple, { variety: 'fuji', price: 21.5 });
     provider.supplyAll(apple, [
       { variety: 'gala', price: 18 },
       { variety: 'fuji', price: 22 },
     ]);
-    counter.flush();
+    testMarket.flush();
     ask(example('unsubscribe'));
     expect(sent).toEqual([example('ok', '"offset":41}]'), example('item'), example('items'), example('ok', 'removed')]);
   });
 
   test('news of the shelf, and what is revoked', () => {
-    const { counter, provider, sent, ask } = orchard();
+    const { testMarket, provider, sent, ask } = orchard();
     ask('{"op":"subscribe","id":1,"goods":"fruit/*","params":{"currency":"CNY"},"last":0}');
     sent.length = 0;
     provider.shelve(defineGoods('fruit/pear', apple.options as never));
-    counter.market.revoke({ goods: 'fruit/apple' }, 'members only');
-    counter.flush();
+    testMarket.market.revoke({ goods: 'fruit/apple' }, 'members only');
+    testMarket.flush();
     ask('{"op":"subscribe","id":2,"goods":"fruit/apple","params":{"currency":"CNY"},"last":0}');
     sent.splice(2, 1);
-    counter.market.revoke({ goods: 'fruit/apple' }, 'your subscription has expired');
-    counter.flush();
+    testMarket.market.revoke({ goods: 'fruit/apple' }, 'your subscription has expired');
+    testMarket.flush();
     expect(sent).toEqual([example('shelved'), example('revoked', '"stream"'), example('revoked', 'expired')]);
   });
 
   test('lists, errors, the welcome and the end', () => {
-    const { counter, provider, customer, sent, ask } = orchard();
+    const { testMarket, provider, client, sent, ask } = orchard();
     provider.shelve(defineGoods('fruit/pear', apple.options as never));
     provider.shelve(defineGoods('fruit/plum'));
-    counter.market.connect(customer, undefined);
-    counter.flush();
+    testMarket.market.connect(client, undefined);
+    testMarket.flush();
     ask(example('catalog', '"limit":2}'));
     ask('{"op":"subscribe","id":6,"goods":"fruit/durian"}');
     provider.unshelve(apple, 'season is over');
-    void counter.market.shutdown({ reason: 'restart', retryAfter: 2000 });
-    counter.flush();
+    void testMarket.market.shutdown({ reason: 'restart', retryAfter: 2000 });
+    testMarket.flush();
     expect(sent.slice(0, 3)).toEqual([example('welcome'), example('ok', '"id":4'), example('error', 'durian')]);
     expect(sent).toContain(example('closing'));
   });

@@ -7,8 +7,8 @@ import {
   randomEpoch,
 } from '../../src/goods/backplane.ts';
 import { defineGoods } from '../../src/goods/goods.ts';
+import { TestMarket } from '../support/test-market.ts';
 import { backplaneContract } from './backplane-contract.ts';
-import { Counter } from './counter.ts';
 
 function inMemory() {
   let now = 0;
@@ -64,17 +64,17 @@ const goods = defineGoods<number>('n', { history: { size: 10 } });
 
 test('two markets over one backplane act as one', () => {
   const backplane = new MemoryBackplane();
-  const [east, west] = [new Counter({ backplane }), new Counter({ backplane })];
+  const [east, west] = [new TestMarket({ backplane }), new TestMarket({ backplane })];
   const [here, there] = [east.market.provider('east'), west.market.provider('west')];
   here.shelve(goods);
   here.supply(goods, 1);
   there.shelve(goods);
   const [one, other] = [east.connect(), west.connect()];
-  for (const customer of [one, other]) customer.subscribe('n');
+  for (const client of [one, other]) client.subscribe('n');
   expect(there.supply(goods, 2)).toMatchObject({ offset: 2 });
   here.supplyAll(goods, [3, 4]);
-  for (const counter of [east, west]) counter.flush();
-  for (const customer of [one, other]) expect(customer.take()).toEqual(['ok', 'n 1 1', 'n 2 2', 'n 3 3', 'n 4 4']);
+  for (const testMarket of [east, west]) testMarket.flush();
+  for (const client of [one, other]) expect(client.take()).toEqual(['ok', 'n 1 1', 'n 2 2', 'n 3 3', 'n 4 4']);
   // A client may come back to the other one.
   const { epoch } = west.market.statistics().goods[0]!;
   one.session.end();
@@ -89,62 +89,62 @@ describe('a market whose backplane takes its time', () => {
   function distant() {
     const memory = new MemoryBackplane();
     const plane = new Distant(memory);
-    const counter = new Counter({ backplane: plane });
-    return { memory, plane, counter, provider: counter.market.provider('p') };
+    const testMarket = new TestMarket({ backplane: plane });
+    return { memory, plane, testMarket, provider: testMarket.market.provider('p') };
   }
 
   test('lets subscribers wait until it knows where the goods stand, and loses nothing that comes meanwhile', async () => {
-    const { memory, counter, provider } = distant();
+    const { memory, testMarket, provider } = distant();
     memory.subscribe('n', () => {});
     memory.publish('n', { kind: 'json', items: [1] }, { size: 10 });
     provider.shelve(goods);
-    const one = counter.connect();
+    const one = testMarket.connect();
     const id = one.begin('subscribe', { goods: 'n', last: 5 });
     await turns(1);
     memory.publish('n', { kind: 'json', items: [2] }, { size: 10 });
     expect(one.replyTo(id)).toBeUndefined();
     await turns();
-    counter.flush();
+    testMarket.flush();
     expect(one.take()).toEqual(['ok', 'n 1 1', 'n 2 2']);
     expect(await provider.supply(goods, 3)).toMatchObject({ offset: 3 });
-    counter.flush();
+    testMarket.flush();
     expect(one.take()).toEqual(['n 3 3']);
   });
 
   test('takes goods off the shelf that the backplane does not have, and says so', async () => {
-    const { plane, counter, provider } = distant();
+    const { plane, testMarket, provider } = distant();
     plane.isDown = true;
     provider.shelve(goods);
-    const one = counter.connect();
+    const one = testMarket.connect();
     const id = one.begin('subscribe', { goods: 'n' });
     await turns();
-    counter.flush();
+    testMarket.flush();
     expect(one.replyTo(id)).toMatchObject({ op: 'ok', streams: [] });
-    expect(counter.market.catalog()).toEqual([]);
-    expect(counter.notes.failures.map(({ place }) => place)).toContain('backplane');
+    expect(testMarket.market.catalog()).toEqual([]);
+    expect(testMarket.notes.failures.map(({ place }) => place)).toContain('backplane');
   });
 
   test('reports a supply that failed, and whoever does not wait for it brings nothing down', async () => {
-    const { plane, counter, provider } = distant();
+    const { plane, testMarket, provider } = distant();
     provider.shelve(goods);
     await turns();
     plane.isDown = true;
     const lost = provider.supply(goods, 1);
     await expect(lost).rejects.toThrow('down');
-    expect(counter.notes.failures).toMatchObject([{ place: 'backplane', goods: 'n' }]);
+    expect(testMarket.notes.failures).toMatchObject([{ place: 'backplane', goods: 'n' }]);
   });
 
   test('begins anew with goods of which the backplane may have lost something', async () => {
-    const { plane, counter, provider } = distant();
+    const { plane, testMarket, provider } = distant();
     provider.shelve(goods);
     await turns();
-    const one = counter.connect();
+    const one = testMarket.connect();
     one.subscribe('n');
     one.take();
     plane.gap('n');
     plane.gap('unknown');
     await turns();
-    counter.flush();
+    testMarket.flush();
     expect(one.take()).toEqual(['unshelved n interrupted', 'shelved n n @0']);
   });
 });
@@ -163,25 +163,25 @@ test('a market begins anew where it sees a gap itself, and ignores what it has h
     history: () => [{ epoch: 'e', offset: 1, kind: 'json', items: [1], time: 1000 }],
     onGap: () => {},
   };
-  const counter = new Counter({ backplane });
-  counter.market.provider('p').shelve(goods);
-  const one = counter.connect();
+  const testMarket = new TestMarket({ backplane });
+  testMarket.market.provider('p').shelve(goods);
+  const one = testMarket.connect();
   one.subscribe('n');
   const say = (offset: number, ...items: number[]) =>
     listeners.at(-1)!({ epoch: 'e', offset, kind: 'json', items, time: 1000 });
   say(1, 1);
   say(1, 1, 2);
-  counter.flush();
+  testMarket.flush();
   expect(one.take()).toEqual(['ok', 'n 1 1', 'n 2 2']);
   say(9, 9);
-  counter.flush();
+  testMarket.flush();
   expect(one.take()).toEqual(['unshelved n interrupted', 'shelved n n @1', 'n 1 1']);
-  expect(counter.notes.failures).toMatchObject([{ place: 'backplane' }]);
+  expect(testMarket.notes.failures).toMatchObject([{ place: 'backplane' }]);
 });
 
 test('what is no item of its goods costs a market those goods, and nobody else anything', () => {
   const backplane = new MemoryBackplane();
-  const [east, west] = [new Counter({ backplane }), new Counter({ backplane })];
+  const [east, west] = [new TestMarket({ backplane }), new TestMarket({ backplane })];
   const [here, there] = [east.market.provider('east'), west.market.provider('west')];
   const text = defineGoods<string>('n', { kind: 'text' });
   here.shelve(goods);
@@ -204,10 +204,10 @@ test('a backplane that throws at once is one that does not have the goods', () =
   backplane.subscribe = () => {
     throw new Error('down');
   };
-  const counter = new Counter({ backplane });
-  counter.market.provider('p').shelve(goods);
-  expect(counter.market.catalog()).toEqual([]);
-  expect(counter.notes.failures).toMatchObject([{ place: 'backplane' }]);
+  const testMarket = new TestMarket({ backplane });
+  testMarket.market.provider('p').shelve(goods);
+  expect(testMarket.market.catalog()).toEqual([]);
+  expect(testMarket.notes.failures).toMatchObject([{ place: 'backplane' }]);
 });
 
 test('epochs are not alike', () => {

@@ -33,7 +33,7 @@ describe('a connection', () => {
   test.each([1001, 1006, 1011, 1012, 1013])(
     'that ends with %d is followed by another, after a pause of random length that grows',
     (code) => {
-      const stage = meet({ backoff: { base: 1000, longest: 3000 } });
+      const stage = meet({ backoff: { base: 1000, max: 3000 } });
       const pauses: number[] = [];
       for (let i = 0; i < 4; i++) {
         stage.socket.end(code);

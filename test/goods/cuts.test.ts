@@ -35,7 +35,7 @@ class Reader {
   readonly #positions = new Map<string, Position>();
   readonly #onChange: () => void;
   #streams = new Set<string>();
-  #isOver = false;
+  #isEnded = false;
   #socket: WebSocket | null = null;
 
   constructor(address: string, pattern: string, params: unknown, onChange: () => void) {
@@ -51,7 +51,7 @@ class Reader {
   }
 
   end(): void {
-    this.#isOver = true;
+    this.#isEnded = true;
     this.#socket?.terminate();
   }
 
@@ -66,7 +66,7 @@ class Reader {
     this.#socket = socket;
     socket.on('error', () => {});
     socket.on('close', () => {
-      if (!this.#isOver) this.#connect();
+      if (!this.#isEnded) this.#connect();
     });
     socket.on('message', (data) => this.#take(JSON.parse(String(data))));
   }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
 import { defineGoods } from '../../src/goods/goods.ts';
 import { Market } from '../../src/goods/market.ts';
-import { Counter } from './counter.ts';
+import { TestMarket } from '../support/test-market.ts';
 
 const endings: (() => void)[] = [];
 afterEach(() => {
@@ -26,12 +26,12 @@ const failing = defineGoods<number>('n', {
 
 /** A market that tells the channels what happens, with a client that has subscribed to what always fails. */
 function shop() {
-  const counter = new Counter({ observer: undefined });
-  const provider = counter.market.provider('p');
+  const testMarket = new TestMarket({ observer: undefined });
+  const provider = testMarket.market.provider('p');
   provider.shelve(failing);
-  const customer = counter.connect();
-  customer.subscribe('n');
-  return { counter, provider, customer };
+  const client = testMarket.connect();
+  client.subscribe('n');
+  return { testMarket, provider, client };
 }
 
 test('what happens at a market is published on channels', () => {
@@ -39,13 +39,13 @@ test('what happens at a market is published on channels', () => {
   const subscriptions = listen('goodwire:goods:subscription');
   const refusals = listen('goodwire:goods:refusal');
   const overflows = listen('goodwire:goods:overflow');
-  const { counter, provider, customer } = shop();
+  const { testMarket, provider, client } = shop();
   provider.supply(failing, 1);
-  customer.subscribe('elsewhere');
-  counter.market.revoke({}, 'over');
-  customer.bufferedAmount = 2_000_000;
-  counter.flush();
-  while (customer.closed === null) customer.ask('catalog');
+  client.subscribe('elsewhere');
+  testMarket.market.revoke({}, 'over');
+  client.bufferedAmount = 2_000_000;
+  testMarket.flush();
+  while (client.closed === null) client.ask('catalog');
   expect(failures).toMatchObject([{ place: 'tailor', goods: 'n', variant: '', error: { message: 'no' } }]);
   expect(subscriptions).toEqual([
     { event: 'subscribed', goods: 'n', subscriber: 1 },

@@ -2,16 +2,16 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { defineGoods } from '../../src/goods/goods.ts';
 import { encodeBytesSupply } from '../../src/goods/wire.ts';
-import { Counter } from './counter.ts';
+import { TestMarket } from '../support/test-market.ts';
 
 function shop(limits = {}) {
-  const counter = new Counter({ limits });
-  const provider = counter.market.provider('p');
+  const testMarket = new TestMarket({ limits });
+  const provider = testMarket.market.provider('p');
   provider.shelve(defineGoods('fruit/apple', { remote: true }));
   provider.shelve(defineGoods<unknown, unknown>('any', { variant: () => 'one' }));
   provider.shelve(defineGoods<Uint8Array>('cam', { kind: 'bytes', remote: true }));
   provider.shelve(defineGoods('made/**'));
-  return { counter, provider, customer: counter.connect() };
+  return { testMarket, provider, client: testMarket.connect() };
 }
 
 describe('what is no request ends the connection', () => {
@@ -32,14 +32,14 @@ describe('what is no request ends the connection', () => {
     ['JSON of great depth', '['.repeat(60_000), 1007],
     ['too much', `"${'x'.repeat(70_000)}"`, 1009],
   ])('%s', (_title, text, code) => {
-    const { customer, counter } = shop();
-    customer.session.receive(text);
-    expect(customer.closed).toMatchObject({ code });
-    expect(Buffer.byteLength(customer.closed!.reason)).toBeLessThan(124);
-    expect(counter.market.statistics().sessions).toBe(0);
-    customer.session.receive('{"op":"ping","id":1}');
-    counter.flush();
-    expect(customer.take()).toEqual([]);
+    const { client, testMarket } = shop();
+    client.session.receive(text);
+    expect(client.closed).toMatchObject({ code });
+    expect(Buffer.byteLength(client.closed!.reason)).toBeLessThan(124);
+    expect(testMarket.market.statistics().sessions).toBe(0);
+    client.session.receive('{"op":"ping","id":1}');
+    testMarket.flush();
+    expect(client.take()).toEqual([]);
   });
 
   test.each([
@@ -51,17 +51,17 @@ describe('what is no request ends the connection', () => {
     ['an id beyond 2^53', '02 ff ff ff ff ff ff ff ff 00 01 61', 1003],
     ['an id of 0', '02 00 00 00 00 00 00 00 00 00 01 61', 1007],
   ])('a binary message: %s', (_title, hex, code) => {
-    const { customer } = shop();
-    customer.session.receiveBytes(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
-    expect(customer.closed).toMatchObject({ code });
+    const { client } = shop();
+    client.session.receiveBytes(Buffer.from(hex.replaceAll(' ', ''), 'hex'));
+    expect(client.closed).toMatchObject({ code });
   });
 
   test('an id that was there, or is smaller than the last one', () => {
     for (const id of [5, 4]) {
-      const { customer } = shop();
-      customer.session.receive('{"op":"ping","id":5}');
-      customer.session.receive(`{"op":"ping","id":${id}}`);
-      expect(customer.closed).toMatchObject({ code: 1008 });
+      const { client } = shop();
+      client.session.receive('{"op":"ping","id":5}');
+      client.session.receive(`{"op":"ping","id":${id}}`);
+      expect(client.closed).toMatchObject({ code: 1008 });
     }
   });
 });
@@ -113,20 +113,20 @@ describe('a wrong request gets a typed error', () => {
     ['welcome', {}, 'unknown-op'],
     ['supply-bytes', { goods: 'cam', item: {} }, 'bad-item'],
   ])('%s %j', (op, fields, code) => {
-    const { customer } = shop();
-    expect(customer.ask(op, fields)).toMatchObject({ op: 'error', code });
-    expect(customer.closed).toBeNull();
-    expect(customer.ask('ping')).toMatchObject({ op: 'ok' });
+    const { client } = shop();
+    expect(client.ask(op, fields)).toMatchObject({ op: 'error', code });
+    expect(client.closed).toBeNull();
+    expect(client.ask('ping')).toMatchObject({ op: 'ok' });
   });
 
   test('items of great depth, and octets for goods that are not made of them', () => {
-    const { customer, counter } = shop({ messageSize: 10_000_000 });
+    const { client, testMarket } = shop({ messageSize: 10_000_000 });
     const deep = `${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}`;
-    customer.session.receive(`{"op":"supply","id":1,"goods":"fruit/apple","items":[${deep}]}`);
-    customer.session.receiveBytes(encodeBytesSupply(2, 'fruit/apple', Buffer.from('x')));
-    customer.session.receiveBytes(encodeBytesSupply(3, 'cam', Buffer.from('x')));
-    counter.flush();
-    expect(customer.frames).toMatchObject([
+    client.session.receive(`{"op":"supply","id":1,"goods":"fruit/apple","items":[${deep}]}`);
+    client.session.receiveBytes(encodeBytesSupply(2, 'fruit/apple', Buffer.from('x')));
+    client.session.receiveBytes(encodeBytesSupply(3, 'cam', Buffer.from('x')));
+    testMarket.flush();
+    expect(client.frames).toMatchObject([
       { id: 1, code: 'bad-item' },
       { id: 2, code: 'bad-item' },
       { id: 3, op: 'ok', offset: 1 },
@@ -135,73 +135,73 @@ describe('a wrong request gets a typed error', () => {
 });
 
 test('goods may be called __proto__, and are only goods', () => {
-  const { counter, provider, customer } = shop();
+  const { testMarket, provider, client } = shop();
   for (const name of ['__proto__', 'constructor', 'toString/hasOwnProperty']) {
     const goods = defineGoods<unknown>(name);
     provider.shelve(goods);
-    customer.subscribe(name);
+    client.subscribe(name);
     provider.supply(goods, JSON.parse('{"__proto__":{"polluted":1}}'));
   }
-  counter.flush();
-  expect(customer.frames.filter(({ op }) => op === 'item')).toHaveLength(3);
+  testMarket.flush();
+  expect(client.frames.filter(({ op }) => op === 'item')).toHaveLength(3);
   expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
-  expect(counter.market.statistics().goods.map(({ goods }) => goods)).toContain('__proto__');
+  expect(testMarket.market.statistics().goods.map(({ goods }) => goods)).toContain('__proto__');
 });
 
 test('subscriptions are capped, and leave nothing behind', () => {
-  const { counter, customer } = shop({ subscriptions: 5, requestBurst: 100_000 });
+  const { testMarket, client } = shop({ subscriptions: 5, requestBurst: 100_000 });
   const codes = new Set<string>();
   for (let i = 0; i < 10_000; i++) {
-    const reply = customer.subscribe(`made/${i}`);
+    const reply = client.subscribe(`made/${i}`);
     codes.add(reply.op === 'error' ? reply.code : 'ok');
   }
   expect([...codes]).toEqual(['ok', 'too-many-subscriptions']);
-  expect(counter.market.statistics().goods).toHaveLength(3 + 5);
+  expect(testMarket.market.statistics().goods).toHaveLength(3 + 5);
   // The same once more is none more.
-  expect(customer.subscribe('made/1')).toMatchObject({ op: 'ok' });
-  customer.session.end();
-  expect(counter.market.statistics().goods).toHaveLength(3);
+  expect(client.subscribe('made/1')).toMatchObject({ op: 'ok' });
+  client.session.end();
+  expect(testMarket.market.statistics().goods).toHaveLength(3);
 });
 
 test('who subscribes and unsubscribes without end is told to wait, and then sent away', () => {
-  const { counter, customer } = shop({ requestsPerSecond: 10, requestBurst: 100 });
+  const { testMarket, client } = shop({ requestsPerSecond: 10, requestBurst: 100 });
   for (let i = 0; i < 50; i++) {
-    customer.subscribe('any', { params: i });
-    customer.ask('unsubscribe', { goods: 'any', params: i });
+    client.subscribe('any', { params: i });
+    client.ask('unsubscribe', { goods: 'any', params: i });
   }
-  expect(customer.subscribe('any')).toMatchObject({ code: 'rate-limited', retryAfter: 100 });
-  counter.time += 100;
-  expect(customer.ask('ping')).toMatchObject({ op: 'ok' });
-  for (let i = 0; i < 1001; i++) customer.begin('subscribe', { goods: 'any' });
-  expect(customer.closed).toEqual({ code: 1008, reason: 'too many requests' });
-  counter.flush();
-  expect(counter.market.statistics()).toMatchObject({ sessions: 0, subscriptions: 0 });
+  expect(client.subscribe('any')).toMatchObject({ code: 'rate-limited', retryAfter: 100 });
+  testMarket.time += 100;
+  expect(client.ask('ping')).toMatchObject({ op: 'ok' });
+  for (let i = 0; i < 1001; i++) client.begin('subscribe', { goods: 'any' });
+  expect(client.closed).toEqual({ code: 1008, reason: 'too many requests' });
+  testMarket.flush();
+  expect(testMarket.market.statistics()).toMatchObject({ sessions: 0, subscriptions: 0 });
 });
 
 test('items that are supplied are limited by their number', () => {
-  const { counter, customer } = shop({ itemsPerSecond: 10 });
-  expect(customer.ask('supply', { goods: 'fruit/apple', items: [1, 2, 3, 4, 5, 6, 7, 8] })).toMatchObject({
+  const { testMarket, client } = shop({ itemsPerSecond: 10 });
+  expect(client.ask('supply', { goods: 'fruit/apple', items: [1, 2, 3, 4, 5, 6, 7, 8] })).toMatchObject({
     offset: 8,
   });
-  expect(customer.ask('supply', { goods: 'fruit/apple', items: [1, 2, 3] })).toMatchObject({ code: 'rate-limited' });
-  counter.time += 100;
-  expect(customer.ask('supply', { goods: 'fruit/apple', items: [1, 2, 3] })).toMatchObject({ offset: 11 });
+  expect(client.ask('supply', { goods: 'fruit/apple', items: [1, 2, 3] })).toMatchObject({ code: 'rate-limited' });
+  testMarket.time += 100;
+  expect(client.ask('supply', { goods: 'fruit/apple', items: [1, 2, 3] })).toMatchObject({ offset: 11 });
 });
 
 test('goods that clients make by supplying them are capped, and make room once nothing is left of them', () => {
-  const counter = new Counter({ madeGoods: 3, limits: { subscriptions: 2 } });
-  const provider = counter.market.provider('p');
+  const testMarket = new TestMarket({ maxOnDemandGoods: 3, limits: { subscriptions: 2 } });
+  const provider = testMarket.market.provider('p');
   provider.shelve(defineGoods('room/*', { remote: true, history: { size: 1, ttl: 1000 } }));
-  counter.market.consign(defineGoods('own/*'));
-  const [one, other] = [counter.connect(), counter.connect()];
+  testMarket.market.allowClientGoods(defineGoods('own/*'));
+  const [one, other] = [testMarket.connect(), testMarket.connect()];
   const supply = (room: number) => one.ask('supply', { goods: `room/${room}`, items: [1] });
   for (const room of [1, 2, 3]) expect(supply(room)).toMatchObject({ op: 'ok' });
   other.subscribe('room/1');
   expect(supply(4)).toMatchObject({ code: 'too-many-goods' });
   expect(one.subscribe('room/4')).toMatchObject({ code: 'too-many-goods' });
-  counter.time += 1000;
+  testMarket.time += 1000;
   expect(supply(4)).toMatchObject({ op: 'ok' });
-  expect(counter.market.statistics().goods.map(({ goods }) => goods)).toEqual(['room/1', 'room/4']);
+  expect(testMarket.market.statistics().goods.map(({ goods }) => goods)).toEqual(['room/1', 'room/4']);
   // So are those that a client puts on the shelf.
   for (const own of [1, 2]) expect(one.ask('shelve', { goods: `own/${own}` })).toMatchObject({ op: 'ok' });
   expect(one.ask('shelve', { goods: 'own/3' })).toMatchObject({ code: 'too-many-goods' });
@@ -210,25 +210,25 @@ test('goods that clients make by supplying them are capped, and make room once n
 });
 
 test('requests that wait for somebody who never decides are capped', () => {
-  const counter = new Counter({ limits: { requestBurst: 5, requestsPerSecond: 1_000_000 } });
-  counter.market.provider('p').shelve(defineGoods('n', { authorize: () => new Promise(() => {}) }));
-  const customer = counter.connect();
+  const testMarket = new TestMarket({ limits: { requestBurst: 5, requestsPerSecond: 1_000_000 } });
+  testMarket.market.provider('p').shelve(defineGoods('n', { authorize: () => new Promise(() => {}) }));
+  const client = testMarket.connect();
   for (let i = 0; i < 5; i++) {
-    customer.begin('subscribe', { goods: 'n' });
-    counter.time += 10;
+    client.begin('subscribe', { goods: 'n' });
+    testMarket.time += 10;
   }
-  expect(customer.subscribe('n')).toMatchObject({ code: 'too-many-pending' });
+  expect(client.subscribe('n')).toMatchObject({ code: 'too-many-pending' });
 });
 
 test('a pattern of many stars costs no time that grows by itself', () => {
-  const { counter, provider, customer } = shop();
+  const { testMarket, provider, client } = shop();
   const name = Array(32).fill('a').join('/');
   provider.shelve(defineGoods(name));
   const pattern = `${Array(31).fill('**').join('/')}/b`;
-  expect(customer.subscribe(pattern)).toMatchObject({ op: 'ok', streams: [] });
+  expect(client.subscribe(pattern)).toMatchObject({ op: 'ok', streams: [] });
   provider.supply(defineGoods(name), 1);
-  counter.flush();
-  expect(customer.take()).toEqual(['ok']);
+  testMarket.flush();
+  expect(client.take()).toEqual(['ok']);
 });
 
 test('whatever comes, it is answered, or the connection is closed', () => {
@@ -254,22 +254,23 @@ test('whatever comes, it is answered, or the connection is closed', () => {
   );
   fc.assert(
     fc.property(fc.array(request, { maxLength: 20 }), (requests) => {
-      const { counter, customer } = shop();
+      const { testMarket, client } = shop();
       for (const { op, ...fields } of requests) {
-        expect(['ok', 'error']).toContain(customer.ask(op, fields).op);
+        expect(['ok', 'error']).toContain(client.ask(op, fields).op);
       }
-      expect(customer.closed).toBeNull();
-      expect(counter.notes.failures).toEqual([]);
-      customer.session.end();
-      expect(counter.market.statistics()).toMatchObject({ sessions: 0, subscriptions: 0 });
-      for (const { subscribers, variants } of counter.market.statistics().goods) expect(subscribers + variants).toBe(0);
+      expect(client.closed).toBeNull();
+      expect(testMarket.notes.failures).toEqual([]);
+      client.session.end();
+      expect(testMarket.market.statistics()).toMatchObject({ sessions: 0, subscriptions: 0 });
+      for (const { subscribers, variants } of testMarket.market.statistics().goods)
+        expect(subscribers + variants).toBe(0);
     }),
   );
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.json()), fc.uint8Array(), (text, octets) => {
-      const { customer } = shop();
-      customer.session.receive(text);
-      shop().customer.session.receiveBytes(octets);
+      const { client } = shop();
+      client.session.receive(text);
+      shop().client.session.receiveBytes(octets);
     }),
   );
 });

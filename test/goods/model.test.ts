@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { defineGoods } from '../../src/goods/goods.ts';
 import { matches } from '../../src/goods/goods-name.ts';
-import { Counter, type Customer } from './counter.ts';
+import { type TestClient, TestMarket } from '../support/test-market.ts';
 
 // A market against a naive one: per client a list of subscriptions, per supply a loop over all clients.
 
@@ -120,8 +120,8 @@ function byStream(lines: readonly string[]): Record<string, string[]> {
 }
 
 /** Items and skips of a client, a line for each offset. */
-function received(customer: Customer): string[] {
-  return customer.frames.flatMap((frame): string[] => {
+function received(client: TestClient): string[] {
+  return client.frames.flatMap((frame): string[] => {
     if (!('goods' in frame)) return [];
     const of = 'variant' in frame ? `${frame.goods}[${frame.variant}]` : frame.goods;
     if (frame.op === 'item') return [`${of} ${frame.offset} ${JSON.stringify(frame.item)}`];
@@ -134,32 +134,32 @@ function received(customer: Customer): string[] {
 test('every subscriber gets exactly what it gets from a naive market', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const counter = new Counter();
-      const provider = counter.market.provider('p');
+      const testMarket = new TestMarket();
+      const provider = testMarket.market.provider('p');
       const naive = new NaiveMarket();
-      const customers: Customer[] = [];
+      const clients: TestClient[] = [];
       let value = 0;
       for (const one of steps) {
         const index = 'client' in one ? one.client : 0;
-        if ('client' in one && (index >= customers.length || customers[index]!.session.isClosed)) continue;
+        if ('client' in one && (index >= clients.length || clients[index]!.session.isClosed)) continue;
         const params = 'variant' in one && one.variant !== '' ? { params: one.variant } : {};
         switch (one.do) {
           case 'connect':
-            if (customers.length > 3) break;
-            customers.push(counter.connect());
+            if (clients.length > 3) break;
+            clients.push(testMarket.connect());
             naive.clients.push({ subscriptions: new Set(), got: [] });
             break;
           case 'leave':
-            counter.flush();
-            customers[index]!.session.end();
+            testMarket.flush();
+            clients[index]!.session.end();
             naive.clients[index]!.subscriptions.clear();
             break;
           case 'subscribe':
-            customers[index]!.begin('subscribe', { goods: one.pattern, last: one.last, ...params });
+            clients[index]!.begin('subscribe', { goods: one.pattern, last: one.last, ...params });
             naive.subscribe(index, one.pattern, one.variant, one.last);
             break;
           case 'unsubscribe':
-            customers[index]!.begin('unsubscribe', { goods: one.pattern, ...params });
+            clients[index]!.begin('unsubscribe', { goods: one.pattern, ...params });
             naive.clients[index]!.subscriptions.delete(`${one.pattern}?${one.variant}`);
             break;
           case 'supply': {
@@ -178,21 +178,21 @@ test('every subscriber gets exactly what it gets from a naive market', () => {
             expect(provider.unshelve(definitions[one.name]!)).toBe(naive.shelf.delete(one.name));
             break;
           case 'flush':
-            counter.flush();
+            testMarket.flush();
         }
       }
-      counter.flush();
-      for (const [i, customer] of customers.entries()) {
-        expect(byStream(received(customer))).toEqual(byStream(naive.clients[i]!.got));
+      testMarket.flush();
+      for (const [i, client] of clients.entries()) {
+        expect(byStream(received(client))).toEqual(byStream(naive.clients[i]!.got));
       }
       // And what the market counts is what is there.
-      const { goods, subscriptions } = counter.market.statistics();
+      const { goods, subscriptions } = testMarket.market.statistics();
       expect(subscriptions).toBe(naive.clients.reduce((sum, one) => sum + one.subscriptions.size, 0));
       expect(goods.map(({ goods: own }) => own).sort()).toEqual([...naive.shelf.keys()].sort());
-      for (const customer of customers) customer.session.end();
-      for (const { subscribers, variants: keys } of counter.market.statistics().goods)
+      for (const client of clients) client.session.end();
+      for (const { subscribers, variants: keys } of testMarket.market.statistics().goods)
         expect(subscribers + keys).toBe(0);
-      expect(counter.notes.failures).toEqual([]);
+      expect(testMarket.notes.failures).toEqual([]);
     }),
     { numRuns: 400 },
   );

@@ -1,16 +1,16 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Encoded, plainCoding } from '../../src/goods/encoded.ts';
-import { type Bundle, join, Outbox, type Outlet } from '../../src/goods/outbox.ts';
+import { type BatchSequence, join, Outbox, type Recipient } from '../../src/goods/outbox.ts';
 
-class Listener implements Outlet<string> {
+class Listener implements Recipient<string> {
   readonly coding = plainCoding;
-  mark: Bundle<string> | null = null;
+  mark: BatchSequence<string> | null = null;
   readonly got: string[] = [];
   pieces: readonly Uint8Array[] = [];
   after: (() => void) | null = null;
 
-  deliver(bundle: Bundle<string>): void {
+  deliver(bundle: BatchSequence<string>): void {
     this.pieces = bundle.octets;
     for (const { messages } of bundle.batches) {
       for (const { encoded } of messages) this.got.push(Buffer.from(encoded.payload).toString());

@@ -1,34 +1,34 @@
 import { describe, expect, test } from 'vitest';
 import { defineGoods, type Overflow } from '../../src/goods/goods.ts';
-import { Counter } from './counter.ts';
+import { TestMarket } from '../support/test-market.ts';
 
 const large = 'x'.repeat(70_000);
 
 function shop(overflow: Overflow, size: number) {
-  const counter = new Counter({ highWaterMark: 65_536 });
-  const provider = counter.market.provider('p');
+  const testMarket = new TestMarket({ highWaterMark: 65_536 });
+  const provider = testMarket.market.provider('p');
   const goods = defineGoods<string>('n', { overflow, history: { size } });
   provider.shelve(goods);
-  const [slow, fast] = [counter.connect(), counter.connect()];
-  for (const customer of [slow, fast]) {
-    customer.subscribe('n');
-    customer.take();
+  const [slow, fast] = [testMarket.connect(), testMarket.connect()];
+  for (const client of [slow, fast]) {
+    client.subscribe('n');
+    client.take();
   }
   const supply = (item: string) => {
     provider.supply(goods, item);
-    counter.flush();
+    testMarket.flush();
   };
   // The first fills what may wait; from then on the slow one is behind.
   slow.isStuck = true;
   supply(large);
   slow.take();
   fast.take();
-  return { counter, provider, goods, slow, fast, supply };
+  return { testMarket, provider, goods, slow, fast, supply };
 }
 
 describe('a subscriber that does not read', () => {
   test('gets the latest only, with conflate, and knows what was passed over', () => {
-    const { counter, slow, fast, supply } = shop('conflate', 10);
+    const { testMarket, slow, fast, supply } = shop('conflate', 10);
     for (const item of ['a', 'b', 'c']) supply(item);
     expect(slow.take()).toEqual([]);
     expect(fast.take()).toEqual(['n 2 "a"', 'n 3 "b"', 'n 4 "c"']);
@@ -36,8 +36,8 @@ describe('a subscriber that does not read', () => {
     expect(slow.take()).toEqual(['n 2-3 conflated', 'n 4 "c"']);
     supply('d');
     expect(slow.take()).toEqual(['n 5 "d"']);
-    expect(counter.notes.events.at(-1)).toBe('conflated n 2');
-    expect(counter.market.statistics().goods[0]).toMatchObject({ conflated: 2, dropped: 0 });
+    expect(testMarket.notes.events.at(-1)).toBe('conflated n 2');
+    expect(testMarket.market.statistics().goods[0]).toMatchObject({ conflated: 2, dropped: 0 });
   });
 
   test('that missed one only gets that one', () => {
@@ -48,11 +48,11 @@ describe('a subscriber that does not read', () => {
   });
 
   test('gets what is kept, with drop-oldest, and knows what was lost', () => {
-    const { counter, slow, supply } = shop('drop-oldest', 2);
+    const { testMarket, slow, supply } = shop('drop-oldest', 2);
     for (const item of ['a', 'b', 'c', 'd']) supply(item);
     slow.read();
     expect(slow.take()).toEqual(['n 2-3 dropped', 'n 4 "c"', 'n 5 "d"']);
-    expect(counter.market.statistics().goods[0]).toMatchObject({ conflated: 0, dropped: 2 });
+    expect(testMarket.market.statistics().goods[0]).toMatchObject({ conflated: 0, dropped: 2 });
     supply('e');
     expect(slow.take()).toEqual(['n 6 "e"']);
   });
@@ -67,15 +67,15 @@ describe('a subscriber that does not read', () => {
   });
 
   test('is disconnected, with disconnect, as soon as something is lost, and not before', () => {
-    const { counter, slow, fast, supply } = shop('disconnect', 2);
+    const { testMarket, slow, fast, supply } = shop('disconnect', 2);
     supply('a');
     supply('b');
     expect(slow.closed).toBeNull();
     supply('c');
     expect(slow.closed).toEqual({ code: 1013, reason: 'reads too slowly' });
     expect(fast.take()).toHaveLength(3);
-    expect(counter.market.statistics()).toMatchObject({ sessions: 1, goods: [{ subscribers: 1 }] });
-    expect(counter.notes.events).toContain('disconnected n 0');
+    expect(testMarket.market.statistics()).toMatchObject({ sessions: 1, goods: [{ subscribers: 1 }] });
+    expect(testMarket.notes.events).toContain('disconnected n 0');
     slow.read();
     expect(slow.take()).toEqual([]);
   });
@@ -90,7 +90,7 @@ describe('a subscriber that does not read', () => {
   });
 
   test('gets no item behind the reply to an unsubscribe, though it was behind', () => {
-    const { counter, slow, supply } = shop('drop-oldest', 10);
+    const { testMarket, slow, supply } = shop('drop-oldest', 10);
     supply('a');
     slow.begin('unsubscribe', { goods: 'n' });
     supply('b');
@@ -101,20 +101,20 @@ describe('a subscriber that does not read', () => {
     expect(slow.take()).toEqual(['ok', 'n 3 "b"', 'n 4 "c"']);
     supply('d');
     expect(slow.take()).toEqual(['n 5 "d"']);
-    expect(counter.notes.failures).toEqual([]);
+    expect(testMarket.notes.failures).toEqual([]);
   });
 
   test('gets no item behind the reply to an unsubscribe that it sent before it fell behind', () => {
-    const { counter, provider, goods, slow } = shop('drop-oldest', 10);
+    const { testMarket, provider, goods, slow } = shop('drop-oldest', 10);
     provider.supply(goods, 'a');
     slow.begin('unsubscribe', { goods: 'n' });
-    counter.flush();
+    testMarket.flush();
     slow.read();
     expect(slow.take()).toEqual(['ok']);
   });
 
   test('that unsubscribes and subscribes again while it is behind is not shown what it has left', () => {
-    const { counter, provider, goods, slow, supply } = shop('drop-oldest', 10);
+    const { testMarket, provider, goods, slow, supply } = shop('drop-oldest', 10);
     slow.subscribe('*');
     slow.take();
     supply('a');
@@ -122,7 +122,7 @@ describe('a subscriber that does not read', () => {
     slow.begin('unsubscribe', { goods: 'n' });
     slow.begin('unsubscribe', { goods: '*' });
     slow.begin('subscribe', { goods: 'n' });
-    counter.flush();
+    testMarket.flush();
     slow.read();
     expect(slow.take()).toEqual(['ok', 'ok', 'ok', 'n 3 "b"']);
   });
@@ -137,10 +137,10 @@ describe('a subscriber that does not read', () => {
   });
 
   test('is shown goods that come and go all the same', () => {
-    const { counter, provider, goods, slow, supply } = shop('drop-oldest', 10);
+    const { testMarket, provider, goods, slow, supply } = shop('drop-oldest', 10);
     supply('a');
     provider.unshelve(goods, 'over');
-    counter.flush();
+    testMarket.flush();
     expect(slow.take()).toEqual(['unshelved n over']);
     slow.read();
     expect(slow.take()).toEqual([]);
@@ -154,36 +154,36 @@ describe('a subscriber that does not read', () => {
   });
 
   test('is not cut off for one tick in which there was much for it', () => {
-    const { counter, provider, goods, slow } = shop('drop-oldest', 20);
+    const { testMarket, provider, goods, slow } = shop('drop-oldest', 20);
     slow.read();
     for (let i = 0; i < 10; i++) provider.supply(goods, large);
-    counter.flush();
+    testMarket.flush();
     expect(slow.bufferedAmount).toBeGreaterThan(700_000);
     slow.take();
     provider.supply(goods, 'a');
-    counter.flush();
+    testMarket.flush();
     expect(slow.closed).toBeNull();
     slow.read();
     expect(slow.take()).toEqual(['n 12 "a"']);
   });
 
   test('catches up at a beat if its drain was never told', () => {
-    const { counter, slow, supply } = shop('drop-oldest', 10);
+    const { testMarket, slow, supply } = shop('drop-oldest', 10);
     supply('a');
     slow.bufferedAmount = 0;
-    counter.market.beat();
+    testMarket.market.sendHeartbeat();
     expect(slow.take()).toEqual(['n 2 "a"']);
   });
 });
 
 test('a replay takes no more than what the peer reads, and goes on as it does', () => {
-  const counter = new Counter({ highWaterMark: 65_536 });
-  const provider = counter.market.provider('p');
+  const testMarket = new TestMarket({ highWaterMark: 65_536 });
+  const provider = testMarket.market.provider('p');
   const goods = defineGoods<string>('n', { history: { size: 40 } });
   provider.shelve(goods);
   const item = 'x'.repeat(10_000);
   for (let i = 0; i < 40; i++) provider.supply(goods, item);
-  const one = counter.connect();
+  const one = testMarket.connect();
   one.isStuck = true;
   one.subscribe('n', { last: 40 });
   expect(one.bufferedAmount).toBeLessThan(200_000);
@@ -201,21 +201,21 @@ test('a replay takes no more than what the peer reads, and goes on as it does', 
 });
 
 test('a replay that was given up leaves no gap', () => {
-  const counter = new Counter({ highWaterMark: 65_536 });
-  const provider = counter.market.provider('p');
+  const testMarket = new TestMarket({ highWaterMark: 65_536 });
+  const provider = testMarket.market.provider('p');
   const goods = defineGoods<string>('n', { history: { size: 10 } });
   provider.shelve(goods);
   for (let i = 0; i < 5; i++) provider.supply(goods, large);
-  const one = counter.connect();
+  const one = testMarket.connect();
   one.begin('subscribe', { goods: 'n', last: 5 });
   provider.supply(goods, 'a');
   one.begin('unsubscribe', { goods: 'n' });
-  counter.flush();
+  testMarket.flush();
   expect(one.take().map((text) => text.slice(0, 4))).toEqual(['ok', 'n 1 ', 'ok']);
 });
 
 test('what was unsubscribed from while nothing was read does not come when it is', () => {
-  const { counter, provider, slow, supply } = shop('drop-oldest', 2);
+  const { testMarket, provider, slow, supply } = shop('drop-oldest', 2);
   const other = defineGoods<string>('o', { history: { size: 2 } });
   provider.shelve(other);
   for (const item of [large, 'b']) provider.supply(other, item);
@@ -223,7 +223,7 @@ test('what was unsubscribed from while nothing was read does not come when it is
   slow.begin('subscribe', { goods: 'o', last: 2 });
   slow.begin('unsubscribe', { goods: 'o' });
   slow.isStuck = false;
-  counter.flush();
+  testMarket.flush();
   slow.read();
   expect(slow.take().filter((text) => text.startsWith('o '))).toEqual([]);
 });

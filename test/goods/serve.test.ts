@@ -6,9 +6,9 @@ import { decodeBytesItem, encodeBytesSupply, type Frame, parseFrame } from '../.
 import { defineGoods, Market, type MarketOptions, type ServeOptions, subprotocol } from '../../src/goods.ts';
 import { type ServerOptions, WebSocketServer } from '../../src/index.ts';
 import { insideOf } from '../../src/websocket/websocket.ts';
+import { Notes } from '../support/test-market.ts';
 import { withTimeLimit } from '../support/time-limit.ts';
 import { captureUncaught } from '../support/uncaught.ts';
-import { Notes } from './counter.ts';
 
 const endings: (() => void | Promise<void>)[] = [];
 afterEach(async () => {

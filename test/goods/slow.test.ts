@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { defineGoods, type Overflow } from '../../src/goods/goods.ts';
 import type { Stream } from '../../src/goods/wire.ts';
-import { Counter, type Customer } from './counter.ts';
+import { type TestClient, TestMarket } from '../support/test-market.ts';
 
 // A client that reads when it likes, checked by the rules that docs/goods-protocol.md gives to clients.
 
@@ -19,16 +19,16 @@ class Book {
   /** How often each stream may go back: once for each subscribe that leads to it, to the items that it asked for. */
   readonly #repeats = new Map<string, number>();
   readonly #asked = new Map<number, { readonly op: string; readonly key: string }>();
-  readonly #customer: Customer;
+  readonly #client: TestClient;
 
-  constructor(customer: Customer) {
-    this.#customer = customer;
-    customer.onFrame = (frame) => this.#read(frame);
+  constructor(client: TestClient) {
+    this.#client = client;
+    client.onFrame = (frame) => this.#read(frame);
   }
 
   ask(op: 'subscribe' | 'unsubscribe', goods: string, params: string, last: number): void {
     const key = `${goods}?${params}`;
-    const id = this.#customer.begin(op, {
+    const id = this.#client.begin(op, {
       goods,
       ...(params === '' ? {} : { params }),
       ...(op === 'subscribe' && { last }),
@@ -55,7 +55,7 @@ class Book {
     }
   }
 
-  #read(frame: Customer['frames'][number]): void {
+  #read(frame: TestClient['frames'][number]): void {
     switch (frame.op) {
       case 'ok': {
         const { op, key } = this.#asked.get(frame.id)!;
@@ -115,8 +115,8 @@ test.each(['conflate', 'drop-oldest'] as const)(
   (overflow: Overflow) => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 6 }), fc.array(step, { maxLength: 60 }), (size, steps) => {
-        const counter = new Counter({ highWaterMark: 65_536 });
-        const provider = counter.market.provider('p');
+        const testMarket = new TestMarket({ highWaterMark: 65_536 });
+        const provider = testMarket.market.provider('p');
         const definitions = Object.fromEntries(
           names.map((own) => [
             own,
@@ -129,8 +129,8 @@ test.each(['conflate', 'drop-oldest'] as const)(
         );
         const shelved = new Set<string>(names);
         for (const own of names) provider.shelve(definitions[own]!);
-        const customer = counter.connect();
-        const book = new Book(customer);
+        const client = testMarket.connect();
+        const book = new Book(client);
         for (const one of steps) {
           switch (one.do) {
             case 'subscribe':
@@ -148,29 +148,29 @@ test.each(['conflate', 'drop-oldest'] as const)(
               if (shelved.delete(one.name)) provider.unshelve(definitions[one.name]!);
               break;
             case 'flush':
-              counter.flush();
+              testMarket.flush();
               break;
             case 'read':
-              customer.isStuck = false;
-              customer.read();
+              client.isStuck = false;
+              client.read();
               break;
             case 'stop':
-              customer.isStuck = true;
+              client.isStuck = true;
           }
-          if (customer.isStuck) expect(customer.bufferedAmount).toBeLessThan(1_000_000);
+          if (client.isStuck) expect(client.bufferedAmount).toBeLessThan(1_000_000);
         }
-        expect(customer.closed).toBeNull();
-        customer.isStuck = false;
-        counter.flush();
-        customer.read();
-        expect(customer.closed).toBeNull();
+        expect(client.closed).toBeNull();
+        client.isStuck = false;
+        testMarket.flush();
+        client.read();
+        expect(client.closed).toBeNull();
         // In the end it has all that there is, or has heard that it was lost.
-        for (const { goods, offset } of counter.market.statistics().goods) {
+        for (const { goods, offset } of testMarket.market.statistics().goods) {
           for (const [stream, last] of book.last) {
             if (stream.startsWith(`${goods}[`)) expect(last).toBe(offset);
           }
         }
-        expect(counter.notes.failures).toEqual([]);
+        expect(testMarket.notes.failures).toEqual([]);
       }),
       { numRuns: 1000 },
     );

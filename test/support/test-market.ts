@@ -25,7 +25,7 @@ export class Notes implements Observer {
 }
 
 /** A market without sockets: what was supplied leaves when {@link flush} is called, and the clock stands still. */
-export class Counter<User = unknown> {
+export class TestMarket<User = unknown> {
   readonly notes = new Notes();
   readonly market: Market<User>;
   time = 1000;
@@ -46,17 +46,17 @@ export class Counter<User = unknown> {
   }
 
   /** A new connection, which has had its welcome. */
-  connect(user?: User): Customer {
-    const customer = new Customer(this as Counter);
-    customer.session = this.market.connect(customer, user as User) as Session;
+  connect(user?: User): TestClient {
+    const client = new TestClient(this as TestMarket);
+    client.session = this.market.connect(client, user as User) as Session;
     this.flush();
-    customer.frames.length = 0;
-    return customer;
+    client.frames.length = 0;
+    return client;
   }
 }
 
 /** A client that reads what it gets, as a list of frames. */
-export class Customer implements Link {
+export class TestClient implements Link {
   readonly coding = plainCoding;
   session!: Session;
   /** What came, in order. */
@@ -72,12 +72,12 @@ export class Customer implements Link {
   /** Whether it reads nothing: what it gets waits. */
   isStuck = false;
   bufferedAmount = 0;
-  readonly #counter: Counter;
+  readonly #testMarket: TestMarket;
   #onDrain: (() => void) | null = null;
   #id = 0;
 
-  constructor(counter: Counter) {
-    this.#counter = counter;
+  constructor(testMarket: TestMarket) {
+    this.#testMarket = testMarket;
   }
 
   send(octets: readonly Uint8Array[]): void {
@@ -106,7 +106,7 @@ export class Customer implements Link {
     const onDrain = this.#onDrain;
     this.#onDrain = null;
     onDrain?.();
-    this.#counter.flush();
+    this.#testMarket.flush();
   }
 
   ping(): void {
@@ -124,7 +124,7 @@ export class Customer implements Link {
   /** Sends a request with the next id, and hands out what the market has to say. */
   ask(op: string, fields: Record<string, unknown> = {}): OkFrame | ErrorFrame {
     const id = this.begin(op, fields);
-    this.#counter.flush();
+    this.#testMarket.flush();
     return this.replyTo(id)!;
   }
 
@@ -133,7 +133,7 @@ export class Customer implements Link {
     const id = this.begin(op, fields);
     for (;;) {
       await new Promise((resolve) => setImmediate(resolve));
-      this.#counter.flush();
+      this.#testMarket.flush();
       const reply = this.replyTo(id);
       if (reply !== undefined) return reply;
     }

@@ -3,13 +3,13 @@ import type { Observer } from './diagnostics.ts';
 import { Encoded } from './encoded.ts';
 import type { Goods, HistoryOptions, Overflow } from './goods.ts';
 import { type Entry, GoodsLog } from './goods-log.ts';
-import type { Outlet } from './outbox.ts';
+import type { Recipient } from './outbox.ts';
 import type { DemandEvents, Provider } from './provider.ts';
 import { isPromise } from './validate.ts';
 import { encodeBytesItem, formatFrame, type SkipFrame, type SkipReason, type Stream } from './wire.ts';
 
 /** What has happened to some goods since they were put on the shelf. */
-export interface WareStatistics {
+export interface ShelvedGoodsStatistics {
   /** Items that were supplied. */
   items: number;
   /** Octets of their frames, before they were multiplied by the subscribers. */
@@ -30,18 +30,18 @@ export interface WareStatistics {
 const defaultHistory: HistoryOptions = { size: 1 };
 
 /** Goods on the shelf. */
-export class Ware {
+export class ShelvedGoods {
   readonly name: string;
   readonly goods: Goods;
   readonly provider: Provider;
   readonly events: DemandEvents;
   /** Whether it was made because somebody asked for a name that a pattern on the shelf matches. */
-  readonly isMade: boolean;
+  readonly isOnDemand: boolean;
   readonly observer: Observer;
   readonly history: HistoryOptions;
   readonly overflow: Overflow;
-  readonly lanes = new Map<string, Lane>();
-  readonly statistics: WareStatistics = {
+  readonly streams = new Map<string, GoodsStream>();
+  readonly statistics: ShelvedGoodsStatistics = {
     items: 0,
     octets: 0,
     encoded: 0,
@@ -57,11 +57,11 @@ export class Ware {
   /** Of the last item. */
   offset = 0;
   /** Settles when the backplane has said where the goods stand; null once it has. */
-  opening: Promise<void> | null = null;
+  loading: Promise<void> | null = null;
   /** What came meanwhile. */
-  early: Published[] = [];
-  isOff = false;
-  /** Bookings that have a lane here. */
+  publishedWhileLoading: Published[] = [];
+  isRemoved = false;
+  /** Bookings that have a stream here. */
   demand = 0;
   /** Whether the provider was told that there is demand. */
   isDemanded = false;
@@ -73,17 +73,17 @@ export class Ware {
     provider: Provider,
     events: DemandEvents,
     options: {
-      isMade: boolean;
+      isOnDemand: boolean;
       observer: Observer;
       now: () => number;
-      onPublished: (ware: Ware, published: Published) => void;
+      onPublished: (shelved: ShelvedGoods, published: Published) => void;
     },
   ) {
     this.name = goods.name;
     this.goods = goods;
     this.provider = provider;
     this.events = events;
-    this.isMade = options.isMade;
+    this.isOnDemand = options.isOnDemand;
     this.observer = options.observer;
     this.history = goods.options.history ?? defaultHistory;
     this.overflow = goods.options.overflow ?? 'drop-oldest';
@@ -91,40 +91,40 @@ export class Ware {
     this.listener = (published) => options.onPublished(this, published);
   }
 
-  /** The lane of a variant, made if there is none. */
-  lane(variant: string): Lane {
-    let lane = this.lanes.get(variant);
-    if (lane === undefined) {
-      lane = new Lane(this, variant);
-      this.lanes.set(variant, lane);
+  /** The stream of a variant, made if there is none. */
+  stream(variant: string): GoodsStream {
+    let stream = this.streams.get(variant);
+    if (stream === undefined) {
+      stream = new GoodsStream(this, variant);
+      this.streams.set(variant, stream);
     }
-    return lane;
+    return stream;
   }
 }
 
 /** A stream: goods in one variant, and all who get it. */
-export class Lane {
-  readonly ware: Ware;
+export class GoodsStream {
+  readonly shelved: ShelvedGoods;
   readonly variant: string;
-  /** How many bookings lead here; with the last one the lane goes. */
+  /** How many bookings lead here; with the last one the stream goes. */
   bookings = 0;
   /** Those who get it. Never altered: a new one is made when somebody comes or goes. */
-  audience: readonly Outlet<Lane>[] = [];
+  audience: readonly Recipient<GoodsStream>[] = [];
   /** Why {@link cut} has nothing. */
   reason: SkipReason = 'filtered';
   /** The latest frame that says so, which may grow while it has not left. */
   latestSkip: { readonly encoded: Encoded; readonly from: number; readonly reason: SkipReason } | null = null;
   readonly #head: string;
 
-  constructor(ware: Ware, variant: string) {
-    this.ware = ware;
+  constructor(shelved: ShelvedGoods, variant: string) {
+    this.shelved = shelved;
     this.variant = variant;
     const shown = variant === '' ? '' : `"variant":${JSON.stringify(variant)},`;
-    this.#head = `"goods":${JSON.stringify(ware.name)},${shown}"offset":`;
+    this.#head = `"goods":${JSON.stringify(shelved.name)},${shown}"offset":`;
   }
 
-  get stream(): Stream {
-    const { name, goods, epoch, offset } = this.ware;
+  get announcement(): Stream {
+    const { name, goods, epoch, offset } = this.shelved;
     const { variant } = this;
     return { goods: name, ...(variant === '' ? {} : { variant }), kind: goods.kind, epoch, offset };
   }
@@ -138,7 +138,7 @@ export class Lane {
     const encoded =
       typeof cut === 'string'
         ? this.#made(`{"op":"item",${this.#head}${entry.offset},"item":${cut}}`)
-        : this.#made(encodeBytesItem(this.ware.name, this.variant, entry.offset, cut));
+        : this.#made(encodeBytesItem(this.shelved.name, this.variant, entry.offset, cut));
     entry.frames ??= new Map();
     entry.frames.set(this.variant, encoded);
     return encoded;
@@ -151,7 +151,7 @@ export class Lane {
 
   /** An item as this variant gets it: JSON, or octets. Null if it gets nothing, for a {@link reason}. */
   cut(entry: Entry): string | Uint8Array | null {
-    const { goods, name, observer, statistics } = this.ware;
+    const { goods, name, observer, statistics } = this.shelved;
     const { tailor } = goods.options;
     if (tailor === undefined) return goods.kind === 'bytes' ? (entry.item as Uint8Array) : entry.text!;
     try {
@@ -180,7 +180,7 @@ export class Lane {
     const { variant } = this;
     const frame: SkipFrame = {
       op: 'skip',
-      goods: this.ware.name,
+      goods: this.shelved.name,
       ...(variant === '' ? {} : { variant }),
       from,
       to,
@@ -190,7 +190,7 @@ export class Lane {
   }
 
   #made(data: string | Uint8Array): Encoded {
-    const { statistics, goods } = this.ware;
+    const { statistics, goods } = this.shelved;
     const encoded = new Encoded(data, goods.options.compress !== false);
     statistics.encoded++;
     statistics.octets += encoded.payload.length;

@@ -1,28 +1,28 @@
 import { WireError } from './goods-error.ts';
 import type { Kind, Stream } from './wire.ts';
 
-/** What a {@link Tap} gives, in order. */
-export interface TapSink {
-  deliver(tap: Tap, offset: number, item: unknown): void;
+/** What a {@link StreamCursor} gives, in order. */
+export interface StreamListener {
+  deliver(cursor: StreamCursor, offset: number, item: unknown): void;
   /** Items are missing; null where it is not known which. */
-  miss(tap: Tap, reason: string, from: number | null, to: number | null): void;
+  miss(cursor: StreamCursor, reason: string, from: number | null, to: number | null): void;
 }
 
 /** Where one subscription stands in one stream: each offset passes once, in order, and what does not come is told. */
-export class Tap {
+export class StreamCursor {
   readonly goods: string;
   readonly kind: Kind;
   readonly epoch: string;
   variant: string;
   /** The last offset that has passed. */
   position: number;
-  isOver = false;
+  isEnded = false;
   /** Up to which offset the first item may be ahead of the position: nobody knows how many of the latest the market still has. */
   #free: number;
-  readonly #sink: TapSink;
+  readonly #sink: StreamListener;
 
   /** @param last How many of the latest items are wanted. */
-  constructor({ goods, kind, epoch, variant = '', offset }: Stream, last: number, sink: TapSink) {
+  constructor({ goods, kind, epoch, variant = '', offset }: Stream, last: number, sink: StreamListener) {
     this.goods = goods;
     this.kind = kind;
     this.epoch = epoch;
@@ -41,7 +41,7 @@ export class Tap {
   /** Takes items that were supplied together, the first of which has the given offset. */
   take(offset: number, items: readonly unknown[]): void {
     this.#reach(offset);
-    for (let i = 0; i < items.length && !this.isOver; i++) {
+    for (let i = 0; i < items.length && !this.isEnded; i++) {
       if (offset + i <= this.position) continue;
       // Before the item is given: whoever gets it may do anything.
       this.position = offset + i;
@@ -69,7 +69,7 @@ export class Tap {
 }
 
 /** Demands that what has come is of the kind of its stream. @throws WireError if not. */
-export function demandKind({ kind, goods }: Tap, op: string, items: readonly unknown[]): void {
+export function assertKind({ kind, goods }: StreamCursor, op: string, items: readonly unknown[]): void {
   if ((op === 'bytes') !== (kind === 'bytes'))
     throw new WireError(1007, `an item of ${goods} is not of the kind ${kind}`);
   if (kind === 'text' && items.some((item) => typeof item !== 'string')) {
