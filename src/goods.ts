@@ -3,22 +3,8 @@
  *
  * @module
  */
-export {
-  type Backplane,
-  type BackplaneListener,
-  MemoryBackplane,
-  type Published,
-  type Supply,
-} from './goods/backplane.ts';
-export type {
-  FailurePlace,
-  GoodsFailureMessage,
-  GoodsOverflowMessage,
-  GoodsRefusalMessage,
-  GoodsSubscriptionMessage,
-  Observer,
-} from './goods/diagnostics.ts';
-export { type Coding, type Encoded, plainCoding } from './goods/encoded.ts';
+export type { Backplane, BackplaneListener, Published, Supply } from './goods/backplane/backplane.ts';
+export { MemoryBackplane } from './goods/backplane/memory-backplane.ts';
 export {
   type AccessRequest,
   type Action,
@@ -28,10 +14,14 @@ export {
   type HistoryOptions,
   type Overflow,
   type Subscriber,
-} from './goods/goods.ts';
-export { GoodsError, type GoodsErrorCode, goodsErrors, WireError } from './goods/goods-error.ts';
-export { isGoodsName, isPattern, matches } from './goods/goods-name.ts';
-export { Ledger, type Line } from './goods/ledger.ts';
+} from './goods/definition/goods.ts';
+export { isGoodsName, isPattern, matches } from './goods/definition/goods-name.ts';
+export type { Kind } from './goods/definition/item.ts';
+export type { Position } from './goods/definition/position.ts';
+export type { StandardResult, StandardSchema, Validator } from './goods/definition/validator.ts';
+export { type Coding, type EncodedMessage, plainCoding } from './goods/fan-out/encoded-message.ts';
+export { Ledger } from './goods/ledger/ledger.ts';
+export type { Line } from './goods/ledger/ledger-lines.ts';
 export {
   defaultLimits,
   type GoodsStatistics,
@@ -39,18 +29,24 @@ export {
   type MarketStatistics,
   type Revocation,
   type ShutdownOptions,
-} from './goods/market.ts';
-export { type DemandEvents, Provider } from './goods/provider.ts';
-export { Market, type ServeOptions } from './goods/serve.ts';
-export type { Link, Session } from './goods/session.ts';
-export type { ShelvedGoodsStatistics } from './goods/shelved-goods.ts';
-export type { StandardResult, StandardSchema, Validator } from './goods/validate.ts';
+} from './goods/market/market.ts';
+export type { Link, Session } from './goods/session/session.ts';
+export type {
+  FailurePlace,
+  GoodsFailureMessage,
+  GoodsOverflowMessage,
+  GoodsRefusalMessage,
+  GoodsSubscriptionMessage,
+  Observer,
+} from './goods/shelf/observer.ts';
+export { type DemandEvents, Provider } from './goods/shelf/provider.ts';
+export type { ShelvedGoodsStatistics } from './goods/shelf/shelved-goods.ts';
+export { Market, type ServeOptions } from './goods/websocket/websocket-market.ts';
 export {
   type CatalogEntry,
-  type Kind,
-  type Position,
   type Stream,
   type SubscriptionEntry,
   subprotocol,
   type WireLimits,
-} from './goods/wire.ts';
+} from './goods/wire/frames.ts';
+export { GoodsError, type GoodsErrorCode, goodsErrors, WireError } from './goods/wire/goods-error.ts';

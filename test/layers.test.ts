@@ -17,6 +17,16 @@ interface Layer {
 
 const aboveTheLine = ['frame', 'extension', 'message', 'handshake', 'connection'];
 
+const belowTheMarket = [
+  'goods/definition',
+  'goods/wire',
+  'goods/ledger',
+  'goods/backplane',
+  'goods/fan-out',
+  'goods/shelf',
+  'goods/session',
+];
+
 /** The table of docs/architecture.md. Above the I/O line: no socket, stream, emitter or timer. */
 const layers: Readonly<Record<string, Layer>> = {
   frame: { imports: [], builtins: ['buffer', 'crypto'] },
@@ -33,21 +43,48 @@ const layers: Readonly<Record<string, Layer>> = {
     builtins: anyBuiltin,
   },
   server: { imports: ['websocket', 'transport', 'handshake', 'message', 'extension'], builtins: anyBuiltin },
-  goods: { imports: ['frame'], builtins: ['diagnostics_channel'] },
-  // ═══ the one file of a folder that knows more ═══
-  'goods/serve.ts': { imports: everything, builtins: anyBuiltin },
-  'goods/client.ts': { imports: [], builtins: [] },
+  'goods/definition': { imports: [], builtins: [] },
+  'goods/wire': { imports: ['goods/definition'], builtins: [] },
+  'goods/ledger': { imports: ['goods/definition'], builtins: [] },
+  'goods/backplane': { imports: ['goods/definition'], builtins: [] },
+  'goods/fan-out': { imports: ['frame'], builtins: [] },
+  'goods/shelf': { imports: ['goods/definition', 'goods/wire', 'goods/backplane', 'goods/fan-out'], builtins: [] },
+  'goods/session': { imports: ['goods/definition', 'goods/wire', 'goods/fan-out', 'goods/shelf'], builtins: [] },
+  'goods/market': { imports: belowTheMarket, builtins: ['diagnostics_channel'] },
+  'goods/websocket': {
+    imports: [
+      'goods/definition',
+      'goods/wire',
+      'goods/fan-out',
+      'goods/shelf',
+      'goods/session',
+      'goods/market',
+      'frame',
+      'extension',
+      'message',
+      'transport',
+      'websocket',
+      'server',
+    ],
+    builtins: anyBuiltin,
+  },
+  'goods/client': { imports: ['goods/definition', 'goods/wire'], builtins: [] },
   // ═══ the entry points ═══
   'ws-internals.ts': { imports: everything, builtins: anyBuiltin },
-  'goods.ts': { imports: ['goods', 'goods/serve.ts'], builtins: [] },
+  'goods.ts': { imports: [...belowTheMarket, 'goods/market', 'goods/websocket'], builtins: [] },
+  'goods/client.ts': { imports: ['goods/client', 'goods/definition', 'goods/wire'], builtins: [] },
   'protocol.ts': { imports: aboveTheLine, builtins: [] },
   'browser.ts': { imports: ['frame', 'extension', 'handshake', 'compat'], builtins: [] },
   'index.ts': { imports: everything, builtins: anyBuiltin },
   'index.cts': { imports: everything, builtins: anyBuiltin },
 };
 
-/** The layer of a path below src/: its folder, or the file itself when it lies in no folder or has a row of its own. */
-const layerOf = (path: string): string => (path in layers ? path : (path.split('/')[0] as string));
+/** Returns the layer of a path below src/: the path itself if it has a row, otherwise the innermost folder that has one. */
+function layerOf(path: string): string {
+  for (let name = path; ; name = posix.dirname(name)) {
+    if (Object.hasOwn(layers, name) || !name.includes('/')) return name;
+  }
+}
 
 /** What in one file breaks the table, in words. */
 function breaches(path: string, code: string): string[] {
@@ -58,11 +95,7 @@ function breaches(path: string, code: string): string[] {
   for (const specifier of importsOf(code)) {
     if (specifier.startsWith('.')) {
       const target = layerOf(posix.join(posix.dirname(path), specifier));
-      const allowed =
-        target === name ||
-        target === path.split('/')[0] ||
-        layer.imports === everything ||
-        layer.imports.includes(target);
+      const allowed = target === name || layer.imports === everything || layer.imports.includes(target);
       if (!allowed) found.push(`${path} imports ${specifier}: ${name} may not import ${target}`);
     } else if (specifier.startsWith('node:')) {
       const builtin = specifier.slice('node:'.length);
@@ -128,6 +161,20 @@ test('no file of src imports itself in a circle, of types neither, also inside o
   expect(circles(graph)).toEqual([]);
 });
 
+test('the client of goods, and all that it imports, uses no global of Node: it runs in browsers', () => {
+  const reached = new Set(['goods/client.ts']);
+  for (const path of reached) {
+    const code = readFileSync(join(source, path), 'utf8');
+    // Comments may name them.
+    expect(code.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*/g, ''), path).not.toMatch(
+      /\b(?:Buffer|process|setImmediate|global)\b/,
+    );
+    for (const specifier of importsOf(code)) reached.add(posix.join(posix.dirname(path), specifier));
+  }
+  expect(reached).toContain('goods/client/goods-client.ts');
+  expect(reached).toContain('goods/wire/binary-codec.ts');
+});
+
 test('no layer of the table imports itself in a circle', () => {
   const visit = (name: string, path: readonly string[]): void => {
     expect(path).not.toContain(name);
@@ -139,8 +186,8 @@ test('no layer of the table imports itself in a circle', () => {
 
 test('docs/architecture.md has the same table', () => {
   const document = readFileSync(join(source, '..', 'docs', 'architecture.md'), 'utf8');
-  const rows = [...document.matchAll(/^\| `(?:src\/)?(\w+)\/` \|.*\| ([^|]*) \|$/gm)];
-  const documented = rows.map(([, name, imports]) => [name, new Set(imports?.match(/\w+/g))]);
+  const rows = [...document.matchAll(/^\| `(?:src\/)?([\w/-]+)\/` \|.*\| ([^|]*) \|$/gm)];
+  const documented = rows.map(([, name, imports]) => [name, new Set(imports?.match(/[\w/-]+/g))]);
   const folders = Object.entries(layers).filter(([name]) => !name.includes('.'));
   expect(documented).toEqual(folders.map(([name, { imports }]) => [name, new Set(imports)]));
 });

@@ -46,7 +46,7 @@ describe('the files that open sockets or start processes', () => {
     'test/docs/readme.test.ts',
     'test/site/page.test.ts',
     'test/autobahn/broken/faults.test.ts',
-    'test/goods/cuts.test.ts',
+    'test/goods/client/cuts.test.ts',
     'test/scripts.test.ts',
   ])('have %s among them', (file) => {
     expect(isOutgoing(file)).toBe(true);

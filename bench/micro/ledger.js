@@ -8,8 +8,8 @@
  */
 import { cpus, loadavg } from 'node:os';
 
-/** @type {typeof import('../../src/goods/ledger.ts')} */
-const { Ledger } = await import(new URL('../../dist/cjs/goods/ledger.js', import.meta.url).href);
+/** @type {typeof import('../../src/goods/ledger/ledger.ts')} */
+const { Ledger } = await import(new URL('../../dist/cjs/goods/ledger/ledger.js', import.meta.url).href);
 
 const collect = globalThis.gc;
 if (collect === undefined) throw new Error('run it with --expose-gc');
@@ -101,7 +101,7 @@ function measure({ subscribers, each, pattern, name, finds }) {
   const lines = subscribers * each;
   const everyone = Array.from({ length: subscribers }, (_, id) => ({ id }));
   const entries = Array.from({ length: lines }, (_, id) => ({ id }));
-  /** @type {import('../../src/goods/ledger.ts').Ledger<object, object>} */
+  /** @type {import('../../src/goods/ledger/ledger.ts').Ledger<object, object>} */
   const ledger = new Ledger();
   /** @param {(subscriber: object, pattern: string, entry: object) => boolean} act */
   const forAll = (act) => {

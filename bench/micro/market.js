@@ -8,12 +8,12 @@
 import { loadavg } from 'node:os';
 
 const goods = new URL('../../dist/cjs/goods/', import.meta.url);
-/** @type {typeof import('../../src/goods/market.ts')} */
-const { Market } = await import(new URL('market.js', goods).href);
-/** @type {typeof import('../../src/goods/goods.ts')} */
-const { defineGoods } = await import(new URL('goods.js', goods).href);
-/** @type {typeof import('../../src/goods/encoded.ts')} */
-const { plainCoding } = await import(new URL('encoded.js', goods).href);
+/** @type {typeof import('../../src/goods/market/market.ts')} */
+const { Market } = await import(new URL('market/market.js', goods).href);
+/** @type {typeof import('../../src/goods/definition/goods.ts')} */
+const { defineGoods } = await import(new URL('definition/goods.js', goods).href);
+/** @type {typeof import('../../src/goods/fan-out/encoded-message.ts')} */
+const { plainCoding } = await import(new URL('fan-out/encoded-message.js', goods).href);
 
 const collect = globalThis.gc;
 if (collect === undefined) throw new Error('run it with --expose-gc');

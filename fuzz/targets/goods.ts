@@ -1,14 +1,12 @@
-import { defineGoods } from '../../src/goods/goods.ts';
-import { WireError } from '../../src/goods/goods-error.ts';
+import { defineGoods } from '../../src/goods/definition/goods.ts';
 import {
   decodeBytesItem,
   decodeBytesSupply,
   encodeBytesItem,
   encodeBytesSupply,
-  formatFrame,
-  parseFrame,
-  parseRequest,
-} from '../../src/goods/wire.ts';
+} from '../../src/goods/wire/binary-codec.ts';
+import { WireError } from '../../src/goods/wire/goods-error.ts';
+import { formatFrame, parseFrame, parseRequest } from '../../src/goods/wire/text-codec.ts';
 import { TestMarket } from '../../test/support/test-market.ts';
 import { choose, demand, type Target } from '../case.ts';
 import { mutateJsonLines } from '../mutations/json.ts';

@@ -3,12 +3,10 @@
  *
  * @module
  */
-export type { BacklogOptions, BacklogOverflow } from './backlog.ts';
-export { BacklogError, ClosedError, ConnectionError, RevokedError } from './client-errors.ts';
-export { type SubscribeOptions, Subscription } from './client-subscription.ts';
-export type { Clock } from './clock.ts';
-export type { Delivery, Gap, GapReason } from './delivery.ts';
-export { defineGoods, Goods, type GoodsOptions } from './goods.ts';
+export type { BacklogOptions, BacklogOverflow } from './client/backlog.ts';
+export { BacklogError, ClosedError, ConnectionError, RevokedError } from './client/client-errors.ts';
+export type { Clock } from './client/clock.ts';
+export type { Delivery, Gap, GapReason } from './client/delivery.ts';
 export {
   type ClientEvents,
   type ClientState,
@@ -19,6 +17,8 @@ export {
   type RemoteDemandEvents,
   type RequestOptions,
   type SubscribeArguments,
-} from './goods-client.ts';
-export { GoodsError, type GoodsErrorCode, goodsErrors, WireError } from './goods-error.ts';
-export { subprotocol } from './wire.ts';
+} from './client/goods-client.ts';
+export { type SubscribeOptions, Subscription } from './client/subscription.ts';
+export { defineGoods, Goods, type GoodsOptions } from './definition/goods.ts';
+export { subprotocol } from './wire/frames.ts';
+export { GoodsError, type GoodsErrorCode, goodsErrors, WireError } from './wire/goods-error.ts';

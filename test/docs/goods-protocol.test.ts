@@ -1,21 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { MemoryBackplane } from '../../src/goods/backplane.ts';
-import { defineGoods } from '../../src/goods/goods.ts';
-import { goodsErrors } from '../../src/goods/goods-error.ts';
+import { MemoryBackplane } from '../../src/goods/backplane/memory-backplane.ts';
+import { defineGoods } from '../../src/goods/definition/goods.ts';
 import {
   decodeBytesItem,
   decodeBytesSupply,
   encodeBytesItem,
   encodeBytesSupply,
-  type Frame,
-  formatFrame,
-  formatRequest,
-  parseFrame,
-  parseRequest,
-  type Request,
-} from '../../src/goods/wire.ts';
+} from '../../src/goods/wire/binary-codec.ts';
+import type { Frame, Request } from '../../src/goods/wire/frames.ts';
+import { goodsErrors } from '../../src/goods/wire/goods-error.ts';
+import { formatFrame, formatRequest, parseFrame, parseRequest } from '../../src/goods/wire/text-codec.ts';
 import { type TestClient, TestMarket } from '../support/test-market.ts';
 
 const document = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'goods-protocol.md'), 'utf8');

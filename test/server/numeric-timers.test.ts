@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { Market as PureMarket } from '../../src/goods/market.ts';
+import { Market as PureMarket } from '../../src/goods/market/market.ts';
 import { PendingHandshakes } from '../../src/server/pending-handshakes.ts';
 import { unref } from '../../src/transport/timer.ts';
 import { start } from '../site/program.ts';

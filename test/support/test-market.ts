@@ -1,17 +1,12 @@
 import { FrameCollector, FrameDecoder } from '../../src/frame/frame-decoder.ts';
 import { Opcode } from '../../src/frame/opcode.ts';
-import type { Observer } from '../../src/goods/diagnostics.ts';
-import { plainCoding } from '../../src/goods/encoded.ts';
-import { Market, type MarketOptions } from '../../src/goods/market.ts';
-import type { Link, Session } from '../../src/goods/session.ts';
-import {
-  type BytesFrame,
-  decodeBytesItem,
-  type ErrorFrame,
-  type Frame,
-  type OkFrame,
-  parseFrame,
-} from '../../src/goods/wire.ts';
+import { plainCoding } from '../../src/goods/fan-out/encoded-message.ts';
+import { Market, type MarketOptions } from '../../src/goods/market/market.ts';
+import type { Link, Session } from '../../src/goods/session/session.ts';
+import type { Observer } from '../../src/goods/shelf/observer.ts';
+import { decodeBytesItem } from '../../src/goods/wire/binary-codec.ts';
+import type { BytesFrame, ErrorFrame, Frame, OkFrame } from '../../src/goods/wire/frames.ts';
+import { parseFrame } from '../../src/goods/wire/text-codec.ts';
 
 /** What a market tells its observer, as lines. */
 export class Notes implements Observer {

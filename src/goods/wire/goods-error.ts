@@ -1,0 +1,50 @@
+/** What can be wrong with a request of `goods.v1`, and what its sender should make of it: the one table of docs/goods-protocol.md. */
+export const goodsErrors = {
+  'bad-request': 'a field is missing or of the wrong type',
+  'unknown-op': 'there is no such request in this version',
+  'bad-name': 'a name of goods is no such name, or too long, or of too many segments',
+  'unknown-goods': 'no such goods are on the shelf, and none can come',
+  'bad-params': 'the goods do not take these parameters',
+  'params-too-large': 'the parameters are longer, or nested deeper, than the market allows',
+  forbidden: 'the subscriber may not do that',
+  'too-many-subscriptions': 'the connection has as many subscriptions as it may have',
+  'too-many-goods': 'there are as many goods as the market allows the connection, or makes for all',
+  'too-many-pending': 'too many requests of the connection wait for their reply',
+  'rate-limited': 'requests come faster than the market allows; wait for retryAfter milliseconds',
+  'already-shelved': 'somebody else has these goods on the shelf',
+  'not-provider': 'the goods are not on the shelf of this connection, and take no items from others',
+  'bad-item': 'the goods do not take this item',
+  'variant-failed': 'the variant for these parameters could not be chosen',
+  closing: 'the market shuts down',
+  internal: 'the market failed; it has been told to its operators',
+} as const;
+
+/** The code of a {@link GoodsError}. */
+export type GoodsErrorCode = keyof typeof goodsErrors;
+
+/** A request was refused: what the reply `error` carries. Nothing has changed by it. */
+export class GoodsError extends Error {
+  override readonly name = 'GoodsError';
+  /** Stable; what to test for. */
+  readonly code: GoodsErrorCode;
+  /** Milliseconds after which to try again; only of `rate-limited`. */
+  readonly retryAfter: number | undefined;
+
+  constructor(code: GoodsErrorCode, detail = '', options: ErrorOptions & { retryAfter?: number | undefined } = {}) {
+    super(detail === '' ? goodsErrors[code] : `${goodsErrors[code]}: ${detail}`, options);
+    this.code = code;
+    this.retryAfter = options.retryAfter;
+  }
+}
+
+/** The peer sent what is no frame of `goods.v1`: the connection is closed with {@link closeCode}. */
+export class WireError extends Error {
+  override readonly name = 'WireError';
+  /** 1003 (a binary message that is none of ours), 1007 (no JSON, or no frame) or 1008 (ids that do not grow). */
+  readonly closeCode: 1003 | 1007 | 1008;
+
+  constructor(closeCode: 1003 | 1007 | 1008, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.closeCode = closeCode;
+  }
+}

@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest';
+import { Backoff } from '../../../src/goods/client/backoff.ts';
+
+test('pauses are a random part of a ceiling that doubles up to the longest', () => {
+  const backoff = new Backoff({ base: 100, max: 500, random: () => 0.5 });
+  expect([1, 2, 3, 4, 5].map(() => backoff.next())).toEqual([50, 100, 200, 250, 250]);
+  backoff.reset();
+  expect(backoff.ceiling).toBe(100);
+});
+
+test('a pause can be nothing at all, and never more than the longest, however often it fails', () => {
+  const none = new Backoff({ base: 100, max: 500, random: () => 0 });
+  expect(none.next()).toBe(0);
+  const backoff = new Backoff({ base: 100, max: 500, random: () => 1 });
+  backoff.attempts = 5000;
+  expect(backoff.next()).toBe(500);
+});

@@ -1,0 +1,83 @@
+import { expect, test } from 'vitest';
+import { assertKind, StreamCursor } from '../../../src/goods/client/stream-cursor.ts';
+import type { Kind } from '../../../src/goods/definition/item.ts';
+
+function open(offset: number, last = 1, kind: Kind = 'json') {
+  const got: string[] = [];
+  const cursor: StreamCursor = new StreamCursor({ goods: 'a', kind, epoch: 'e', offset }, last, {
+    deliver: (_tap, at, item) => void got.push(`${at}=${String(item)}`),
+    miss: (_tap, reason, from, to) => void got.push(`${reason} ${from}-${to}`),
+  });
+  return { cursor, got };
+}
+
+test('each offset passes once, and in order', () => {
+  const { cursor, got } = open(0);
+  cursor.take(1, ['x']);
+  cursor.take(1, ['x']);
+  cursor.take(1, ['x', 'y', 'z']);
+  cursor.skip(1, 3, 'dropped');
+  expect(got).toEqual(['1=x', '2=y', '3=z']);
+  expect(cursor.position).toBe(3);
+});
+
+test('what does not come is told', () => {
+  const { cursor, got } = open(0);
+  cursor.take(1, ['x']);
+  cursor.take(4, ['y']);
+  cursor.skip(7, 8, 'failed');
+  expect(got).toEqual(['1=x', 'missed 2-3', '4=y', 'missed 5-6', 'failed 7-8']);
+});
+
+test('the first of the latest items may be ahead, as nobody knows how many are kept', () => {
+  const { cursor, got } = open(10, 5);
+  expect(cursor.position).toBe(5);
+  cursor.take(8, ['x']);
+  cursor.take(10, ['y']);
+  expect(got).toEqual(['8=x', 'missed 9-9', '10=y']);
+});
+
+test('what is new must not be ahead, even if nothing old was kept', () => {
+  const { cursor, got } = open(10, 5);
+  cursor.take(12, ['x']);
+  expect(got).toEqual(['missed 11-11', '12=x']);
+});
+
+test('a cursor that resumes expects everything', () => {
+  const { cursor, got } = open(10, 5);
+  cursor.expectFrom(4);
+  cursor.take(6, ['x']);
+  expect(got).toEqual(['missed 4-5', '6=x']);
+});
+
+test('offsets that are filtered are no gap, and those of a skip that are known already are not told again', () => {
+  const { cursor, got } = open(0);
+  cursor.skip(1, 5, 'filtered');
+  cursor.skip(4, 7, 'conflated');
+  expect(got).toEqual(['conflated 6-7']);
+});
+
+test('a cursor that is over in the midst of items gives no more of them', () => {
+  const got: number[] = [];
+  const cursor: StreamCursor = new StreamCursor({ goods: 'a', kind: 'json', epoch: 'e', offset: 0 }, 1, {
+    deliver: (_tap, at) => {
+      got.push(at);
+      cursor.isEnded = true;
+    },
+    miss: () => {},
+  });
+  cursor.take(1, [1, 2, 3]);
+  expect(got).toEqual([1]);
+});
+
+test('items are of the kind of their stream', () => {
+  const json = open(0).cursor;
+  const text = open(0, 1, 'text').cursor;
+  const bytes = open(0, 1, 'bytes').cursor;
+  assertKind(json, 'item', [1]);
+  assertKind(text, 'items', ['x', 'y']);
+  assertKind(bytes, 'bytes', [new Uint8Array()]);
+  expect(() => assertKind(json, 'bytes', [])).toThrow('not of the kind json');
+  expect(() => assertKind(bytes, 'item', [1])).toThrow('not of the kind bytes');
+  expect(() => assertKind(text, 'items', ['x', 1])).toThrow('no text');
+});
