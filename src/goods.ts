@@ -29,8 +29,8 @@ export {
   type MarketStatistics,
   type Revocation,
   type ShutdownOptions,
-} from './goods/market/market.ts';
-export type { Link, Session } from './goods/session/session.ts';
+} from './goods/market/market-options.ts';
+export type { Link, MarketConnection } from './goods/session/link.ts';
 export type {
   FailurePlace,
   GoodsFailureMessage,
@@ -40,7 +40,7 @@ export type {
   Observer,
 } from './goods/shelf/observer.ts';
 export { type DemandEvents, Provider } from './goods/shelf/provider.ts';
-export type { ShelvedGoodsStatistics } from './goods/shelf/shelved-goods.ts';
+export type { ShelvedGoodsStatistics } from './goods/shelf/statistics.ts';
 export { Market, type ServeOptions } from './goods/websocket/websocket-market.ts';
 export {
   type CatalogEntry,

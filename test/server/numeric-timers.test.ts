@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { Market as PureMarket } from '../../src/goods/market/market.ts';
+import { MarketCore } from '../../src/goods/market/market.ts';
 import { PendingHandshakes } from '../../src/server/pending-handshakes.ts';
 import { unref } from '../../src/transport/timer.ts';
 import { start } from '../site/program.ts';
@@ -62,7 +62,7 @@ test('a handshake waits, and is expired, where timers are numbers', async () => 
 
 test('a market without a server sends what was supplied where setImmediate is missing', async () => {
   vi.stubGlobal('setImmediate', undefined);
-  const market = new PureMarket();
+  const market = new MarketCore();
   vi.unstubAllGlobals();
   const welcome = await new Promise<string>((resolve) => {
     const link = {

@@ -1,8 +1,10 @@
 import { FrameCollector, FrameDecoder } from '../../src/frame/frame-decoder.ts';
 import { Opcode } from '../../src/frame/opcode.ts';
 import { plainCoding } from '../../src/goods/fan-out/encoded-message.ts';
-import { Market, type MarketOptions } from '../../src/goods/market/market.ts';
-import type { Link, Session } from '../../src/goods/session/session.ts';
+import { MarketCore } from '../../src/goods/market/market.ts';
+import type { MarketOptions } from '../../src/goods/market/market-options.ts';
+import type { Link } from '../../src/goods/session/link.ts';
+import type { Session } from '../../src/goods/session/session.ts';
 import type { Observer } from '../../src/goods/shelf/observer.ts';
 import { decodeBytesItem } from '../../src/goods/wire/binary-codec.ts';
 import type { BytesFrame, ErrorFrame, Frame, OkFrame } from '../../src/goods/wire/frames.ts';
@@ -22,12 +24,12 @@ export class Notes implements Observer {
 /** A market without sockets: what was supplied leaves when {@link flush} is called, and the clock stands still. */
 export class TestMarket<User = unknown> {
   readonly notes = new Notes();
-  readonly market: Market<User>;
+  readonly market: MarketCore<User>;
   time = 1000;
   #flushes: (() => void)[] = [];
 
   constructor(options: MarketOptions<User> = {}) {
-    this.market = new Market<User>({
+    this.market = new MarketCore<User>({
       observer: this.notes,
       now: () => this.time,
       schedule: (flush) => void this.#flushes.push(flush),

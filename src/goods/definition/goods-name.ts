@@ -1,5 +1,5 @@
 /** Octets of UTF-8 that a name of goods may have, unless a market says otherwise. */
-export const defaultNameLength = 255;
+export const defaultMaxNameLength = 255;
 
 /** Segments that a name or a pattern may have: what one name may cost, where it is looked up among patterns, grows with them. */
 export const maxSegments = 32;
@@ -25,7 +25,7 @@ const unspeakable = /[\p{Cc}\p{Cs}]/u;
  * name is a pattern.
  * @param longest Octets of UTF-8.
  */
-export function isPattern(text: unknown, longest: number = defaultNameLength): text is string {
+export function isPattern(text: unknown, longest: number = defaultMaxNameLength): text is string {
   if (typeof text !== 'string' || text.length === 0 || text.length > longest) return false;
   if (utf8Length(text) > longest || unspeakable.test(text)) return false;
   const segments = text.split('/', maxSegments + 1);

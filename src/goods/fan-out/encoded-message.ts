@@ -1,24 +1,24 @@
 import { encodeFrame } from '../../frame/frame-encoder.ts';
 import { Opcode } from '../../frame/opcode.ts';
 
-/** How the messages of some connections become frames: what connections have in common that can send the very same octets. */
+/** How messages become frames. Connections that can send the same bytes share one coding. */
 export interface Coding {
-  /** The message as a whole unmasked frame. */
+  /** Returns a message as a whole unmasked frame. */
   frame(message: EncodedMessage): Uint8Array;
 }
 
-/** A message of `goods.v1`, which is encoded once for each {@link Coding} and not for each connection. */
+/** A message of `goods.v1`. It is encoded once for each {@link Coding}, not once for each connection. */
 export class EncodedMessage {
   readonly payload: Uint8Array;
   readonly isBinary: boolean;
-  /** Whether it may be compressed. */
-  readonly compresses: boolean;
+  /** True if the frame may be compressed. */
+  readonly mayCompress: boolean;
   #plain: Uint8Array | null = null;
   #others: Map<Coding, Uint8Array> | null = null;
 
-  /** @param data Text for a text message; octets, which become part of it, for a binary one. */
-  constructor(data: string | Uint8Array, compresses = true) {
-    this.compresses = compresses;
+  /** @param data Text for a text message; bytes for a binary message, which must not be changed afterwards. */
+  constructor(data: string | Uint8Array, mayCompress = true) {
+    this.mayCompress = mayCompress;
     this.isBinary = typeof data !== 'string';
     this.payload = typeof data === 'string' ? Buffer.from(data) : data;
   }
@@ -29,17 +29,17 @@ export class EncodedMessage {
     return this.#plain;
   }
 
-  /** The frame in a coding, made by `make` the first time. */
-  in(coding: Coding, make: () => Uint8Array): Uint8Array {
+  /** Returns the frame in a coding. Calls `encode` the first time. */
+  in(coding: Coding, encode: () => Uint8Array): Uint8Array {
     this.#others ??= new Map();
     let frame = this.#others.get(coding);
     if (frame === undefined) {
-      frame = make();
+      frame = encode();
       this.#others.set(coding, frame);
     }
     return frame;
   }
 }
 
-/** Messages as they are. */
+/** The coding without compression. */
 export const plainCoding: Coding = { frame: (message) => message.plain };

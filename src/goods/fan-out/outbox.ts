@@ -1,42 +1,42 @@
 import type { Coding, EncodedMessage } from './encoded-message.ts';
 
-/** Whoever gets messages from an {@link Outbox}. */
+/** Gets messages from an {@link Outbox}. */
 export interface Recipient<Topic> {
   readonly coding: Coding;
-  /** Where it stands in the batches that are being flushed. For the outbox alone. */
+  /** Position in the batches that are being flushed. For the outbox only. */
   mark: BatchSequence<Topic> | null;
-  /** Takes all that this flush has for it. May fill the outbox again; what it throws must not be. */
+  /** Takes everything that this flush has for the recipient. May put messages into the outbox. Must not throw. */
   deliver(sequence: BatchSequence<Topic>): void;
 }
 
-/** Messages that follow one another and go to the same recipients. */
+/** Consecutive messages to the same recipients. */
 export interface Batch<Topic> {
   readonly audience: readonly Recipient<Topic>[];
-  /** What they are about; null for messages that must arrive whatever happens. */
+  /** Topic of the messages; null for messages that are delivered whatever happens, such as replies. */
   readonly topic: Topic | null;
   readonly messages: Message[];
 }
 
-/** A message, and which offsets of its topic it covers. */
+/** A message, and the range of offsets of its topic that it covers. */
 export interface Message {
   readonly encoded: EncodedMessage;
   readonly from: number;
   readonly to: number;
 }
 
-/** Frames are joined to pieces of at most so many octets; a longer one stays as it is, and is shared by all. */
-const joinedUpTo = 65_536;
+/** Maximum size in bytes to which frames are joined. A longer frame stays as it is, and all recipients share it. */
+const maxJoinedSize = 65_536;
 
 /**
- * The batches of one flush that an recipient gets, in order. All recipients that get the same ones share it, and its octets: sequences are a tree, in
- * which a batch leads from one to the next.
+ * The ordered batches of one flush. Recipients of the same batches share one object, so their bytes are joined once. Stored as a tree: a node
+ * is its parent plus one batch.
  */
 export class BatchSequence<Topic> {
   readonly coding: Coding;
   readonly batch: Batch<Topic> | null;
   readonly before: BatchSequence<Topic> | null;
   #following: BatchSequence<Topic> | null = null;
-  #octets: readonly Uint8Array[] | null = null;
+  #pieces: readonly Uint8Array[] | null = null;
 
   constructor(coding: Coding, before: BatchSequence<Topic> | null = null, batch: Batch<Topic> | null = null) {
     this.coding = coding;
@@ -44,53 +44,54 @@ export class BatchSequence<Topic> {
     this.batch = batch;
   }
 
-  /** This one and a batch. */
-  and(batch: Batch<Topic>): BatchSequence<Topic> {
-    // Batches are gone through one after the other, so the latest is the only one that is asked for again.
+  /** Returns this sequence followed by a batch. */
+  followedBy(batch: Batch<Topic>): BatchSequence<Topic> {
+    // Batches are visited one after the other, so only the latest can be asked for again.
     if (this.#following?.batch !== batch) this.#following = new BatchSequence(this.coding, this, batch);
     return this.#following!;
   }
 
-  /** Its batches in order. */
+  /** The batches in order. */
   get batches(): Batch<Topic>[] {
     const list: Batch<Topic>[] = [];
-    for (let at: BatchSequence<Topic> | null = this; at !== null; at = at.before)
+    for (let at: BatchSequence<Topic> | null = this; at !== null; at = at.before) {
       if (at.batch !== null) list.push(at.batch);
+    }
     return list.reverse();
   }
 
-  /** All of its frames, joined; made once. */
-  get octets(): readonly Uint8Array[] {
-    this.#octets ??= join(
+  /** All frames, joined. Computed once. */
+  get pieces(): readonly Uint8Array[] {
+    this.#pieces ??= join(
       this.batches.flatMap(({ messages }) => messages.map(({ encoded }) => this.coding.frame(encoded))),
     );
-    return this.#octets;
+    return this.#pieces;
   }
 }
 
-/** Frames in as few pieces as is sensible. */
+/** Joins frames to pieces of at most 65 536 bytes. A longer frame is a piece of its own. */
 export function join(frames: readonly Uint8Array[]): Uint8Array[] {
   const pieces: Uint8Array[] = [];
   let from = 0;
-  let octets = 0;
+  let bytes = 0;
   const close = (to: number) => {
     if (to - from === 1) pieces.push(frames[from]!);
-    else if (to > from) pieces.push(Buffer.concat(frames.slice(from, to), octets));
+    else if (to > from) pieces.push(Buffer.concat(frames.slice(from, to), bytes));
     from = to;
-    octets = 0;
+    bytes = 0;
   };
   for (let i = 0; i < frames.length; i++) {
     const { length } = frames[i]!;
-    if (octets + length > joinedUpTo) close(i);
-    octets += length;
+    if (bytes + length > maxJoinedSize) close(i);
+    bytes += length;
   }
   close(frames.length);
   return pieces;
 }
 
 /**
- * Collects messages for many, and hands each recipient all of its own at once, in the order in which they were put in. Outlets that get the same
- * share the octets (docs/performance.md).
+ * Collects messages for many recipients. A flush gives each recipient all of its messages at once, in the order in which they were pushed.
+ * Recipients of the same messages share the bytes (docs/performance.md).
  */
 export class Outbox<Topic> {
   readonly #schedule: (flush: () => void) => void;
@@ -98,23 +99,23 @@ export class Outbox<Topic> {
   #isFlushing = false;
   #onEmpty: (() => void)[] = [];
 
-  /** @param schedule Calls back once, later: when what is put in meanwhile shall leave together. */
+  /** @param schedule Calls its argument once, later. Everything pushed until then is sent together. */
   constructor(schedule: (flush: () => void) => void) {
     this.#schedule = schedule;
   }
 
-  /** Whether nothing waits. */
+  /** True if no message is queued. */
   get isEmpty(): boolean {
     return this.#batches.length === 0;
   }
 
-  /** Calls back once all that waits was handed out: at once, if nothing does. What the callback throws must not be. */
+  /** Calls back when all queued messages have been delivered; now, if there are none. The callback must not throw. */
   whenEmpty(callback: () => void): void {
     if (this.isEmpty && !this.#isFlushing) callback();
     else this.#onEmpty.push(callback);
   }
 
-  /** Puts in a message. An audience is not to be changed once it was given. */
+  /** Queues a message. The audience must not be changed afterwards. */
   push(audience: readonly Recipient<Topic>[], topic: Topic | null, encoded: EncodedMessage, from = 0, to = from): void {
     if (audience.length === 0) return;
     const last = this.#batches.at(-1);
@@ -126,19 +127,19 @@ export class Outbox<Topic> {
     if (this.#batches.length === 1) this.#schedule(() => this.flush());
   }
 
-  /** The latest message, if it went to the same, so that it may be put otherwise. */
+  /** Returns the message queued last, if it has this audience and topic. Such a message can be replaced. */
   latest(audience: readonly Recipient<Topic>[], topic: Topic): Message | undefined {
     const last = this.#batches.at(-1);
     return last !== undefined && last.audience === audience && last.topic === topic ? last.messages.at(-1) : undefined;
   }
 
-  /** Puts another message in the place of the {@link latest} one. */
+  /** Replaces the {@link latest} message. */
   replaceLatest(encoded: EncodedMessage, from: number, to: number): void {
     const { messages } = this.#batches.at(-1)!;
     messages[messages.length - 1] = { encoded, from, to };
   }
 
-  /** Hands out all that is there. Inside of a delivery it does nothing: what is put in there leaves with the next flush. */
+  /** Delivers all queued messages. During a delivery it does nothing: what is pushed there is sent with the next flush. */
   flush(): void {
     if (this.#isFlushing) return;
     const batches = this.#batches;
@@ -154,6 +155,7 @@ export class Outbox<Topic> {
   }
 }
 
+/** Returns each recipient of some batches, with the sequence of those that it gets. */
 function sequences<Topic>(batches: readonly Batch<Topic>[]) {
   const roots = new Map<Coding, BatchSequence<Topic>>();
   const recipients: Recipient<Topic>[] = [];
@@ -168,7 +170,7 @@ function sequences<Topic>(batches: readonly Batch<Topic>[]) {
         }
         recipient.mark = root;
       }
-      recipient.mark = recipient.mark.and(batch);
+      recipient.mark = recipient.mark.followedBy(batch);
     }
   }
   return recipients.map((recipient) => {

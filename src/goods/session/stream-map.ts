@@ -1,24 +1,20 @@
 import type { GoodsStream } from '../shelf/shelved-goods.ts';
 
-/** The streams that a booking leads to, by the name of the goods: mostly one, for which a map would take more memory than all the rest. */
+/** Streams by the name of their goods. Most subscriptions have one stream, for which a Map would take more memory than all the rest. */
 export class StreamMap {
-  #stream: GoodsStream | null = null;
+  #first: GoodsStream | null = null;
   #more: Map<string, GoodsStream> | null = null;
 
   get(name: string): GoodsStream | undefined {
-    if (this.#stream?.shelved.name === name) return this.#stream;
+    if (this.#first?.shelved.name === name) return this.#first;
     return this.#more?.get(name);
   }
 
-  has(name: string): boolean {
-    return this.get(name) !== undefined;
-  }
-
-  /** Puts in a stream, in the place of another one of the same goods. */
+  /** Adds a stream. Replaces another stream of the same goods. */
   set(name: string, stream: GoodsStream): void {
-    if (this.#stream === null || this.#stream.shelved.name === name) {
-      if (this.#stream === null) this.#more?.delete(name);
-      this.#stream = stream;
+    if (this.#first === null || this.#first.shelved.name === name) {
+      if (this.#first === null) this.#more?.delete(name);
+      this.#first = stream;
       return;
     }
     this.#more ??= new Map();
@@ -26,13 +22,13 @@ export class StreamMap {
   }
 
   delete(name: string): void {
-    if (this.#stream?.shelved.name === name) this.#stream = null;
+    if (this.#first?.shelved.name === name) this.#first = null;
     else this.#more?.delete(name);
     if (this.#more?.size === 0) this.#more = null;
   }
 
   *values(): IterableIterator<GoodsStream> {
-    if (this.#stream !== null) yield this.#stream;
+    if (this.#first !== null) yield this.#first;
     if (this.#more !== null) yield* this.#more.values();
   }
 }

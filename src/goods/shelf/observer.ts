@@ -1,4 +1,4 @@
-/** What of the application's has failed: one of the functions of goods, of the market, of a provider, or its backplane. */
+/** Which function of the application has failed: one of the goods, of the market or of a provider, or the backplane. */
 export type FailurePlace =
   | 'tailor'
   | 'variant'
@@ -9,40 +9,43 @@ export type FailurePlace =
   | 'backplane'
   | 'market';
 
-/** Published on `goodwire:goods:failure`: what the application gave to a market failed. Nobody else has suffered from it. */
+/** Published on `goodwire:goods:failure` when a function of the application has failed. Other subscribers are not affected. */
 export interface GoodsFailureMessage {
   readonly place: FailurePlace;
-  /** The name of the goods, if it was about some. */
+  /** Name of the goods; undefined if the failure concerns none. */
   readonly goods: string | undefined;
   readonly variant: string | undefined;
   readonly error: unknown;
 }
 
-/** Published on `goodwire:goods:subscription`: one was begun or ended. */
+/** Published on `goodwire:goods:subscription` when a subscription has begun or ended. */
 export interface GoodsSubscriptionMessage {
   readonly event: 'subscribed' | 'unsubscribed' | 'revoked';
-  /** The name or pattern that was subscribed to. */
+  /** Name or pattern that was subscribed to. */
   readonly goods: string;
-  /** The number of the subscriber. */
+  /** `id` of the subscriber. */
   readonly subscriber: number;
 }
 
-/** Published on `goodwire:goods:overflow`: a subscriber reads too slowly, and has missed items or was disconnected. */
+/** Published on `goodwire:goods:overflow` when a subscriber reads too slowly, and has missed items or was disconnected. */
 export interface GoodsOverflowMessage {
   readonly event: 'conflated' | 'dropped' | 'disconnected';
+  /** Name of the goods; empty if the subscriber was disconnected because it does not read replies. */
   readonly goods: string;
+  /** `id` of the subscriber. */
   readonly subscriber: number;
-  /** How many items; 0 when it was disconnected. */
+  /** Number of items missed; 0 if the subscriber was disconnected. */
   readonly items: number;
 }
 
-/** Published on `goodwire:goods:refusal`: a request was refused, or a connection closed for what it sent. */
+/** Published on `goodwire:goods:refusal` when a request was refused, or a connection was closed because of a message that it sent. */
 export interface GoodsRefusalMessage {
   readonly error: Error;
+  /** `id` of the subscriber. */
   readonly subscriber: number;
 }
 
-/** Whom a market tells what happens in it. What its methods throw is not caught. */
+/** Called with what happens in a market. Errors that its methods throw are not caught. */
 export interface Observer {
   failure(message: GoodsFailureMessage): void;
   subscription(message: GoodsSubscriptionMessage): void;

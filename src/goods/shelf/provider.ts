@@ -9,7 +9,7 @@ export interface DemandEvents {
   onIdle?(goods: string): void;
 }
 
-/** What a {@link Provider} does at its market. @internal */
+/** Calls that a {@link Provider} makes to its market. @internal */
 export interface ProviderBackend {
   shelve(provider: Provider, goods: Goods, events: DemandEvents): void;
   unshelve(provider: Provider, name: string, reason: string): boolean;
@@ -17,52 +17,54 @@ export interface ProviderBackend {
   supply(provider: Provider, name: string, items: readonly unknown[]): Position | Promise<Position>;
 }
 
-/**
- * Offers goods: puts them on the shelf of its market, takes them off, and supplies items. Made by `market.provider(name)`.
- */
+/** Offers goods at a market: puts them on the shelf, takes them off, and supplies items. Created by `market.provider(name)`. */
 export class Provider<User = unknown> {
+  /** For error messages. */
   readonly name: string;
   readonly #backend: ProviderBackend;
 
   /** @internal */
-  constructor(name: string, counter: ProviderBackend) {
+  constructor(name: string, backend: ProviderBackend) {
     this.name = name;
-    this.#backend = counter;
+    this.#backend = backend;
   }
 
   /**
-   * Puts goods on the shelf. Those who have subscribed to them by a pattern, or while they were off the shelf, are told. Goods whose name is a pattern
-   * are made when somebody subscribes to a name that it matches, or when an item of it is supplied.
-   * @throws Error if they are on the shelf already.
+   * Puts goods on the shelf. Subscribers who have subscribed by a pattern, or while the goods were off the shelf, are told. If the name is a
+   * pattern, goods are created when a client subscribes to a name that it matches, or when an item of such a name is supplied.
+   * @throws Error if goods of that name are on the shelf already.
    */
   shelve<Item, Params>(goods: Goods<Item, Params, User>, events: DemandEvents = {}): void {
     this.#backend.shelve(this, goods as unknown as Goods, events);
   }
 
   /**
-   * Takes goods off the shelf; subscribers are told the reason. Of a pattern, also all goods that it has made.
-   * @returns false if this provider has none on it.
+   * Takes goods off the shelf, and tells subscribers the reason. For a pattern, also takes off all goods created for it.
+   * @returns false if this provider has no goods of that name on the shelf.
    */
   unshelve<Item, Params>(goods: Goods<Item, Params, User>, reason = ''): boolean {
     return this.#backend.unshelve(this, goods.name, reason);
   }
 
-  /** Takes all of its goods off the shelf. */
+  /** Takes all goods of this provider off the shelf. */
   close(reason = ''): void {
     this.#backend.unshelveAll(this, reason);
   }
 
   /**
-   * Supplies an item to all who have subscribed. Octets are copied; an object must stay as it is while the history has it, if the goods have
-   * `tailor`.
-   * @returns Where it is; a promise if the market's backplane needs time, which may be left alone.
-   * @throws TypeError for what is no item of such goods; Error if this provider does not have them on the shelf.
+   * Supplies an item to all subscribers. Bytes are copied. If the goods have `tailor`, an object must not be changed while it is in the history.
+   * @returns The position of the item; a promise if the backplane needs time. The promise may be ignored.
+   * @throws TypeError if the item is not of the goods' kind; Error if this provider does not have the goods on the shelf.
    */
   supply<Item, Params>(goods: Goods<Item, Params, User>, item: Item): Position | Promise<Position> {
     return this.#backend.supply(this, goods.name, [item]);
   }
 
-  /** Supplies items that belong together: they leave in one frame. Of none of them none is supplied if one is no item. @throws as {@link supply}; RangeError for none. */
+  /**
+   * Supplies items that belong together: they are sent in one frame. If one is invalid, none is supplied.
+   * @returns The position of the last item.
+   * @throws As {@link supply}; RangeError if there is no item.
+   */
   supplyAll<Item, Params>(goods: Goods<Item, Params, User>, items: readonly Item[]): Position | Promise<Position> {
     return this.#backend.supply(this, goods.name, items);
   }

@@ -11,7 +11,7 @@ class Listener implements Recipient<string> {
   after: (() => void) | null = null;
 
   deliver(bundle: BatchSequence<string>): void {
-    this.pieces = bundle.octets;
+    this.pieces = bundle.pieces;
     for (const { messages } of bundle.batches) {
       for (const { encoded } of messages) this.got.push(Buffer.from(encoded.payload).toString());
     }

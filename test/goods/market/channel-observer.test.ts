@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
 import { defineGoods } from '../../../src/goods/definition/goods.ts';
-import { Market } from '../../../src/goods/market/market.ts';
+import { MarketCore } from '../../../src/goods/market/market.ts';
 import { TestMarket } from '../../support/test-market.ts';
 
 const endings: (() => void)[] = [];
@@ -71,7 +71,7 @@ test('a failure that nobody hears is a warning, once', async () => {
 });
 
 test('a market needs nothing from outside', async () => {
-  const market = new Market();
+  const market = new MarketCore();
   const provider = market.provider('p');
   const goods = defineGoods<number>('n');
   provider.shelve(goods);

@@ -171,7 +171,7 @@ describe('a subscriber that does not read', () => {
     const { testMarket, slow, supply } = shop('drop-oldest', 10);
     supply('a');
     slow.bufferedAmount = 0;
-    testMarket.market.sendHeartbeat();
+    testMarket.market.sendHeartbeats();
     expect(slow.take()).toEqual(['n 2 "a"']);
   });
 });
