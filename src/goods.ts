@@ -30,7 +30,9 @@ export {
   type Revocation,
   type ShutdownOptions,
 } from './goods/market/market-options.ts';
-export type { Link, MarketConnection } from './goods/session/link.ts';
+export type { Link } from './goods/session/link.ts';
+export type { MarketConnection } from './goods/session/market-connection.ts';
+export type { ShelvedGoodsStatistics } from './goods/shelf/goods-counters.ts';
 export type {
   FailurePlace,
   GoodsFailureMessage,
@@ -40,7 +42,6 @@ export type {
   Observer,
 } from './goods/shelf/observer.ts';
 export { type DemandEvents, Provider } from './goods/shelf/provider.ts';
-export type { ShelvedGoodsStatistics } from './goods/shelf/statistics.ts';
 export { Market, type ServeOptions } from './goods/websocket/websocket-market.ts';
 export {
   type CatalogEntry,

@@ -8,8 +8,8 @@
 import { loadavg } from 'node:os';
 
 const goods = new URL('../../dist/cjs/goods/', import.meta.url);
-/** @type {typeof import('../../src/goods/market/market.ts')} */
-const { Market } = await import(new URL('market/market.js', goods).href);
+/** @type {typeof import('../../src/goods/market/market-core.ts')} */
+const { MarketCore } = await import(new URL('market/market-core.js', goods).href);
 /** @type {typeof import('../../src/goods/definition/goods.ts')} */
 const { defineGoods } = await import(new URL('definition/goods.js', goods).href);
 /** @type {typeof import('../../src/goods/fan-out/encoded-message.ts')} */
@@ -44,7 +44,7 @@ class Silent {
  * @param {(i: number) => string} name of its i-th goods
  */
 async function measure(each, name) {
-  const market = new Market({ heartbeat: 0, limits: { requestsPerSecond: 1e6, requestBurst: 1e6 } });
+  const market = new MarketCore({ heartbeat: 0, limits: { requestsPerSecond: 1e6, requestBurst: 1e6 } });
   const provider = market.provider('p');
   for (let i = 0; i < 100; i++) provider.shelve(defineGoods(`fruit/kind${i}`));
   const before = await heap();

@@ -5,19 +5,19 @@
  */
 export type { BacklogOptions, BacklogOverflow } from './client/backlog.ts';
 export { BacklogError, ClosedError, ConnectionError, RevokedError } from './client/client-errors.ts';
+export type {
+  ClientEvents,
+  ClientState,
+  GoodsClientOptions,
+  GoodsOrName,
+  PerConnection,
+  RemoteDemandEvents,
+  RequestOptions,
+  SubscribeArguments,
+} from './client/client-options.ts';
 export type { Clock } from './client/clock.ts';
 export type { Delivery, Gap, GapReason } from './client/delivery.ts';
-export {
-  type ClientEvents,
-  type ClientState,
-  GoodsClient,
-  type GoodsClientOptions,
-  type GoodsOrName,
-  type PerConnection,
-  type RemoteDemandEvents,
-  type RequestOptions,
-  type SubscribeArguments,
-} from './client/goods-client.ts';
+export { GoodsClient } from './client/goods-client.ts';
 export { type SubscribeOptions, Subscription } from './client/subscription.ts';
 export { defineGoods, Goods, type GoodsOptions } from './definition/goods.ts';
 export { subprotocol } from './wire/frames.ts';

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { MarketCore } from '../../src/goods/market/market.ts';
+import { MarketCore } from '../../src/goods/market/market-core.ts';
 import { PendingHandshakes } from '../../src/server/pending-handshakes.ts';
 import { unref } from '../../src/transport/timer.ts';
 import { start } from '../site/program.ts';

@@ -1,7 +1,7 @@
 import { FrameCollector, FrameDecoder } from '../../src/frame/frame-decoder.ts';
 import { Opcode } from '../../src/frame/opcode.ts';
 import { plainCoding } from '../../src/goods/fan-out/encoded-message.ts';
-import { MarketCore } from '../../src/goods/market/market.ts';
+import { MarketCore } from '../../src/goods/market/market-core.ts';
 import type { MarketOptions } from '../../src/goods/market/market-options.ts';
 import type { Link } from '../../src/goods/session/link.ts';
 import type { Session } from '../../src/goods/session/session.ts';

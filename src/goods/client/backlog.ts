@@ -1,27 +1,27 @@
 import { type Delivery, type Gap, joinGaps } from './delivery.ts';
 
-/** What happens when more items wait than may: the oldest go, all but the latest of each goods go, or the subscription ends. */
+/** Effect of too many waiting items: the oldest are dropped, only the latest of each goods is kept, or the subscription ends with an error. */
 export type BacklogOverflow = 'drop-oldest' | 'conflate' | 'fail';
 
-/** How many items may wait until a program takes them. */
+/** Limits of the items that wait until the application takes them. */
 export interface BacklogOptions {
-  /** Items. Default 1000. */
+  /** Maximum number of items. An integer of at least 1. Default 1000. */
   readonly size?: number | undefined;
-  /** Default `drop-oldest`. `conflate` keeps the latest item of each goods only, from the first on. */
+  /** Default `drop-oldest`. `conflate` keeps only the latest item of each goods, also while there is room. */
   readonly overflow?: BacklogOverflow | undefined;
 }
 
-/** Items that have arrived and that nobody has taken yet. */
+/** Items that have arrived and that the application has not taken. */
 export class Backlog<Item> {
   readonly size: number;
   readonly overflow: BacklogOverflow;
-  /** By goods if only the latest counts, else by a number: the first of a Map is the oldest. */
+  /** By goods with `conflate`, otherwise by a growing number. The first entry of a Map is the oldest. */
   readonly #waiting = new Map<string | number, Delivery<Item>>();
-  /** What was dropped before what waits, by goods. */
+  /** Gaps before the waiting items, by goods. */
   readonly #dropped = new Map<string, Gap>();
   #lastKey = 0;
 
-  /** @throws RangeError or TypeError for options that are not valid. */
+  /** @throws RangeError or TypeError if an option is invalid. */
   constructor({ size = 1000, overflow = 'drop-oldest' }: BacklogOptions = {}) {
     if (!Number.isSafeInteger(size) || size < 1) throw new RangeError(`buffer.size is an integer ≥ 1; got ${size}`);
     if (overflow !== 'drop-oldest' && overflow !== 'conflate' && overflow !== 'fail') {
@@ -36,15 +36,15 @@ export class Backlog<Item> {
   }
 
   /**
-   * Puts an item behind the others.
-   * @returns What had to go for it; null if nothing had to; `full` if nothing may go, and the item was not taken.
+   * Adds an item behind the others.
+   * @returns The gap that its arrival has caused; null if there is none; `full` if the item was not taken.
    */
   push(delivery: Delivery<Item>): Gap | null | 'full' {
     const { goods } = delivery;
     if (this.overflow === 'conflate') {
       const overtaken = this.#waiting.get(goods);
       if (overtaken !== undefined) {
-        // To its place, or goods that come often would always be behind those that come seldom.
+        // In the place of the older item. Otherwise goods that come often would always wait behind goods that come seldom.
         this.#waiting.set(goods, delivery);
         return this.#note(overtaken, 'conflated');
       }
@@ -60,7 +60,7 @@ export class Backlog<Item> {
   #note({ goods, offset, gap }: Delivery<Item>, reason: 'backlog' | 'conflated'): Gap {
     const dropped: Gap = { goods, reason, from: offset, to: offset };
     this.#dropped.set(goods, joinGaps(joinGaps(this.#dropped.get(goods), gap), dropped)!);
-    // Goods may come and go for ever, and never be followed by an item that would tell of this.
+    // Otherwise goods that never get another item, under ever new names, would fill the memory.
     if (this.#dropped.size > this.size) for (const oldest of this.#dropped.keys()) return this.#forget(oldest, dropped);
     return dropped;
   }
@@ -70,7 +70,7 @@ export class Backlog<Item> {
     return dropped;
   }
 
-  /** Takes the oldest item; undefined if there is none. */
+  /** Removes and returns the oldest item, with the gap before it; undefined if there is none. */
   shift(): Delivery<Item> | undefined {
     for (const [key, delivery] of this.#waiting) {
       this.#waiting.delete(key);

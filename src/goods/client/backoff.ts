@@ -1,42 +1,46 @@
-/** How long pauses are. */
+/** Lengths of pauses. */
 export interface BackoffOptions {
-  /** Milliseconds: the max that the first pause can be; each next one can be twice as long. */
+  /** Milliseconds: maximum of the first pause. The maximum doubles with each further pause. */
   readonly base: number;
-  /** Milliseconds that no pause is longer than. */
+  /** Milliseconds: maximum of every pause. */
   readonly max: number;
-  /** From 0 to 1. */
+  /** Returns a number from 0 to 1. */
   readonly random: () => number;
 }
 
 /**
- * Pauses between attempts: anything from nothing up to a ceiling that doubles ("full jitter"), so that many who have failed together do not
- * come back together.
+ * Pauses between attempts: a random time from 0 up to a ceiling that doubles ("full jitter"), so that clients that have failed together do
+ * not come back together.
  */
 export class Backoff {
   readonly #options: BackoffOptions;
-  /** Attempts that have failed since the last success. */
-  attempts = 0;
+  #attempts = 0;
 
   constructor(options: BackoffOptions) {
     this.#options = options;
   }
 
-  /** The max that the next pause can be. */
-  get ceiling(): number {
-    const { base, max } = this.#options;
-    // Above 2^1023 there is Infinity, of which the least with `max` is right too.
-    return Math.min(max, base * 2 ** this.attempts);
+  /** Number of failed attempts since the last success. */
+  get attempts(): number {
+    return this.#attempts;
   }
 
-  /** The milliseconds of the next pause. */
+  /** Milliseconds: maximum of the next pause. */
+  get ceiling(): number {
+    const { base, max } = this.#options;
+    // 2 ** 1024 is Infinity, of which Math.min makes `max`.
+    return Math.min(max, base * 2 ** this.#attempts);
+  }
+
+  /** Returns the milliseconds of the next pause. */
   next(): number {
     const pause = this.#options.random() * this.ceiling;
-    this.attempts++;
+    this.#attempts++;
     return pause;
   }
 
-  /** Begins again with short pauses. */
+  /** Starts again with short pauses. */
   reset(): void {
-    this.attempts = 0;
+    this.#attempts = 0;
   }
 }

@@ -4,9 +4,9 @@ import { GoodsError } from '../wire/goods-error.ts';
 /** A connection to a market could not be made, or was lost. */
 export class ConnectionError extends Error {
   override readonly name = 'ConnectionError';
-  /** As the WebSocket reports it (RFC 6455 §7.4); 1006 if it just ended, or never was. */
+  /** Close code of the WebSocket (RFC 6455 §7.4); 1006 if there was no close frame, or no connection. */
   readonly closeCode: number;
-  /** What the peer gave with it. */
+  /** Reason in the peer's close frame. */
   readonly reason: string;
 
   constructor(message: string, closeCode: number, reason: string, options?: ErrorOptions) {
@@ -16,7 +16,7 @@ export class ConnectionError extends Error {
   }
 }
 
-/** The client was closed before it was done. */
+/** The client was closed before the request was done. */
 export class ClosedError extends Error {
   override readonly name = 'ClosedError';
 
@@ -30,7 +30,7 @@ export class RevokedError extends Error {
   override readonly name = 'RevokedError';
   /** The name or pattern that was subscribed to. */
   readonly goods: string;
-  /** What the market gave. */
+  /** Reason that the market gave. */
   readonly reason: string;
 
   constructor(goods: string, reason: string) {
@@ -40,10 +40,10 @@ export class RevokedError extends Error {
   }
 }
 
-/** Items of a subscription with `overflow: 'fail'` came faster than they were taken. */
+/** A subscription with `overflow: 'fail'` has ended because its items came faster than the application took them. */
 export class BacklogError extends Error {
   override readonly name = 'BacklogError';
-  /** How many items may wait. */
+  /** Maximum number of waiting items. */
   readonly size: number;
 
   constructor(goods: string, size: number) {
@@ -52,7 +52,7 @@ export class BacklogError extends Error {
   }
 }
 
-/** The error that a refusal stands for, in the market's own words. */
+/** Returns the error of a refusal, with the message of the market. */
 export function refusalOf({ code, message, retryAfter }: ErrorFrame): GoodsError {
   const error = new GoodsError(code, '', { retryAfter });
   error.message = message;

@@ -1,9 +1,9 @@
-/** Time, and timers, in milliseconds: the platform's, or those of a test. */
+/** Time and timers in milliseconds: the platform's, or those of a test. */
 export interface Clock {
   now(): number;
   /** Calls back once, later. */
   setTimeout(callback: () => void, milliseconds: number): unknown;
-  /** Forgets what {@link setTimeout} returned. */
+  /** Cancels a timer that {@link setTimeout} returned. */
   clearTimeout(timer: unknown): void;
 }
 

@@ -5,29 +5,32 @@ import { BacklogError } from './client-errors.ts';
 import { type Delivery, type Gap, type GapReason, gapReasons, joinGaps } from './delivery.ts';
 import { StreamCursor, type StreamListener } from './stream-cursor.ts';
 
-/** How a subscription is made. */
+/** Options of a subscription. */
 export interface SubscribeOptions<Item = unknown> {
-  /** How many of the latest items to begin with, as far as the market keeps them. Default 1. */
+  /** Number of the latest items to begin with, as far as the market keeps them. An integer of at least 0. Default 1. */
   readonly last?: number | undefined;
-  /** Aborting ends the subscription, whatever it is at; who waits gets the reason. */
+  /** Aborting ends the subscription at any time. Callers that wait get the reason of the signal. */
   readonly signal?: AbortSignal | undefined;
-  /** What waits until the program takes it. Default: 1000 items, of which the oldest go. */
+  /** Limits the items that wait until the application takes them. Default: 1000 items, of which the oldest are dropped. */
   readonly buffer?: BacklogOptions | undefined;
-  /** Called with each item, in place of the iterator. What it throws goes to the client's `error` event, and is an uncaught exception where nobody listens to that. */
+  /**
+   * Called with each item, in place of the iterator. What it throws goes to the client's `error` event. Without a listener for that event it
+   * is an uncaught exception.
+   */
   readonly onItem?: ((delivery: Delivery<Item>) => void) | undefined;
-  /** Called as soon as it is known that items are missing; the next delivery of those goods says so too. */
+  /** Called as soon as it is known that items are missing. The next delivery of those goods reports them too. */
   readonly onGap?: ((gap: Gap) => void) | undefined;
 }
 
-/** What a {@link Subscription} asks of its client. @internal */
+/** Calls that a {@link Subscription} makes to its client. @internal */
 export interface SubscriptionOwner {
   leave(subscription: Subscription): Promise<void>;
   report(error: unknown): void;
 }
 
-/** Twice what a market makes by default: one that tells of more means no good. */
+/** Maximum number of streams of a subscription: twice the goods that a market creates by default. A market with more is hostile. */
 const maxStreams = 200_000;
-/** Goods that have gone and may come back, whose positions are kept. */
+/** Maximum number of goods off the shelf whose positions are kept. */
 const maxRetired = 1000;
 
 interface Waiter<Item> {
@@ -36,28 +39,30 @@ interface Waiter<Item> {
 }
 
 /**
- * What a client gets of goods, or of all goods that match a pattern: an async iterator of deliveries, each offset once and in order. Leaving a
- * `for await` loop unsubscribes.
+ * A subscription of a client to goods, or to all goods that a pattern matches: an async iterator of deliveries, each offset once and in
+ * order. Leaving a `for await` loop unsubscribes.
  */
 export class Subscription<Item = unknown> implements AsyncIterableIterator<Delivery<Item>, undefined>, StreamListener {
+  /** Name or pattern that was subscribed to. */
   readonly goods: string;
   readonly params: unknown;
   /** @internal */
   readonly last: number;
-  /** By the name of the goods. @internal */
-  readonly cursors = new Map<string, StreamCursor>();
   readonly #owner: SubscriptionOwner;
   readonly #options: SubscribeOptions<Item>;
   readonly #backlog: Backlog<Item>;
+  /** By the name of the goods. */
+  readonly #cursors = new Map<string, StreamCursor>();
+  /** Gaps that the next delivery of their goods will report. */
   readonly #gaps = new Map<string, Gap>();
-  /** Names of goods that have gone off the shelf, the longest gone first. */
-  readonly #gone = new Set<string>();
+  /** Names of goods that were taken off the shelf, in the order in which that happened. */
+  readonly #retired = new Set<string>();
   #hasBegun = false;
   #waiters: Waiter<Item>[] = [];
   #end: { readonly error: unknown } | null = null;
   #onEnd: () => void = () => {};
 
-  /** @internal Made by `GoodsClient.subscribe`. @throws RangeError or TypeError for options that are not valid. */
+  /** Created by `GoodsClient.subscribe`. @throws RangeError or TypeError if an option is invalid. @internal */
   constructor(goods: string, params: unknown, options: SubscribeOptions<Item>, owner: SubscriptionOwner) {
     const { last = 1, buffer } = options;
     if (!Number.isSafeInteger(last) || last < 0) throw new RangeError(`last is an integer ≥ 0; got ${last}`);
@@ -69,21 +74,19 @@ export class Subscription<Item = unknown> implements AsyncIterableIterator<Deliv
     this.#backlog = new Backlog(buffer);
   }
 
-  /** Whether the market has ever confirmed it. @internal */
-  get hasBegun(): boolean {
-    return this.#hasBegun;
-  }
+  // For the application.
 
+  /** True if the subscription has ended: it was unsubscribed, revoked or refused, or the client was closed. */
   get isEnded(): boolean {
     return this.#end !== null;
   }
 
-  /** Where it stands: what a subscribe that resumes needs. */
+  /** The last positions that were delivered, one for each goods. */
   get positions(): Since[] {
-    return [...this.cursors].map(([goods, { epoch, position }]) => ({ goods, epoch, offset: position }));
+    return [...this.#cursors].map(([goods, { epoch, position }]) => ({ goods, epoch, offset: position }));
   }
 
-  /** The next delivery. Rejects with what ended the subscription, if something did that this program has not asked for. */
+  /** Returns the next delivery. Rejects once with the error that has ended the subscription, if the application has not ended it. */
   next(): Promise<IteratorResult<Delivery<Item>, undefined>> {
     const value = this.#backlog.shift();
     if (value !== undefined) return Promise.resolve({ done: false, value });
@@ -102,7 +105,7 @@ export class Subscription<Item = unknown> implements AsyncIterableIterator<Deliv
     return this;
   }
 
-  /** Ends it; what waits is dropped. @returns When the market has ended it, or the connection is gone. */
+  /** Ends the subscription. Discards the items that wait. @returns A promise that is fulfilled when the market has ended it. */
   unsubscribe(): Promise<void> {
     if (this.#end !== null) return Promise.resolve();
     this.#backlog.clear();
@@ -110,10 +113,27 @@ export class Subscription<Item = unknown> implements AsyncIterableIterator<Deliv
     return this.#owner.leave(this as Subscription);
   }
 
-  /** Ends it when the signal aborts, as long as it lasts. @internal */
+  // For the client.
+
+  /** True if the market has ever confirmed the subscription. @internal */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
+  /** @internal */
+  get cursors(): Iterable<StreamCursor> {
+    return this.#cursors.values();
+  }
+
+  /** @internal */
+  cursorOf(goods: string): StreamCursor | undefined {
+    return this.#cursors.get(goods);
+  }
+
+  /** Calls a function when the signal aborts, as long as the subscription lasts. @internal */
   endOnAbort(signal: AbortSignal, abort: () => void): void {
     signal.addEventListener('abort', abort, { once: true });
-    // A signal may outlive many subscriptions.
+    // Otherwise a signal that outlives many subscriptions would keep all of them in memory.
     this.#onEnd = () => signal.removeEventListener('abort', abort);
   }
 
@@ -121,7 +141,7 @@ export class Subscription<Item = unknown> implements AsyncIterableIterator<Deliv
   end(error?: unknown): void {
     if (this.#end !== null) return;
     this.#onEnd();
-    for (const cursor of this.cursors.values()) cursor.isEnded = true;
+    for (const cursor of this.#cursors.values()) cursor.end();
     this.#end = { error };
     const [first, ...others] = this.#waiters.splice(0);
     if (first === undefined) return;
@@ -132,65 +152,79 @@ export class Subscription<Item = unknown> implements AsyncIterableIterator<Deliv
   }
 
   /**
-   * Takes note of the names of the streams in the market's reply.
-   * @param isFirst Whether it is the first reply on this connection.
+   * Takes the names of the goods in the market's reply. Goods that were there before the connection was lost, and are not any more, are
+   * reported as a gap.
+   * @param isFirst True if it is the first reply on this connection.
    * @internal
    */
   begin(names: ReadonlySet<string>, isFirst: boolean): void {
     const isResumed = this.#hasBegun && isFirst;
     this.#hasBegun = true;
     if (!isResumed) return;
-    for (const cursor of [...this.cursors.values()]) {
+    for (const cursor of [...this.#cursors.values()]) {
       if (cursor.isEnded || names.has(cursor.goods)) continue;
-      // They went while nobody was listening, and nobody knows what came before that.
+      // The goods were taken off the shelf while there was no connection. The items before that are unknown.
       this.retire(cursor);
       this.miss(cursor, 'not-recovered', cursor.position + 1, null);
     }
   }
 
-  /** Goods have gone off the shelf. Until where they were had is kept, for the case that they come back. @internal */
+  /** Ends the stream of goods that were taken off the shelf. Keeps the position, in case that they come back. @internal */
   retire(cursor: StreamCursor): void {
-    cursor.isEnded = true;
-    this.#gone.add(cursor.goods);
-    if (this.#gone.size <= maxRetired) return;
-    // Goods of a pattern may come and go under ever new names.
-    const [longest] = this.#gone as unknown as [string];
-    this.#gone.delete(longest);
-    this.cursors.delete(longest);
-    this.#gaps.delete(longest);
+    cursor.end();
+    this.#retired.add(cursor.goods);
+    if (this.#retired.size <= maxRetired) return;
+    // Otherwise goods that come and go under ever new names would fill the memory.
+    const [oldest] = this.#retired as unknown as [string];
+    this.#retired.delete(oldest);
+    this.#cursors.delete(oldest);
+    this.#gaps.delete(oldest);
+  }
+
+  /** Forgets the stream of goods. @returns Its cursor. @internal */
+  drop(goods: string): StreamCursor | undefined {
+    const cursor = this.#cursors.get(goods);
+    this.#cursors.delete(goods);
+    return cursor;
   }
 
   /**
-   * Takes a stream that the market has told of.
-   * @param isLate Whether items of goods that are new here may have been missed, because there was no connection.
-   * @returns The cursor to lead its items to.
-   * @throws WireError for more goods than any market has.
+   * Takes a stream that the market has announced.
+   * @param isLate True if items of goods that are new here may have been missed, because there was no connection.
+   * @returns The cursor that gets its items.
+   * @throws WireError if there are more goods than any market has.
    * @internal
    */
   open(stream: Stream, isLate: boolean): StreamCursor {
-    const before = this.cursors.get(stream.goods);
-    if (before === undefined && this.cursors.size >= maxStreams) {
+    const before = this.#cursors.get(stream.goods);
+    if (before === undefined && this.#cursors.size >= maxStreams) {
       throw new WireError(1007, `a subscription has more than ${maxStreams} goods`);
     }
     const cursor = new StreamCursor(stream, this.last, this);
-    this.cursors.set(stream.goods, cursor);
-    this.#gone.delete(stream.goods);
+    this.#cursors.set(stream.goods, cursor);
+    this.#retired.delete(stream.goods);
     if (before === undefined) {
-      if (!isLate) return cursor;
-      if (stream.offset > this.last) this.miss(cursor, 'not-recovered', null, null);
-      else cursor.expectFrom(1);
-      return cursor;
-    }
-    before.isEnded = true;
-    const isSame = before.epoch === stream.epoch && before.position <= stream.offset;
-    if (isSame && (stream.recovered === true || before.position === stream.offset)) {
-      cursor.expectFrom(before.position + 1);
-      return cursor;
-    }
-    if (before.epoch === stream.epoch) cursor.position = Math.max(cursor.position, before.position);
-    // Goods that begin anew have lost nothing.
-    if (stream.offset > 0 || stream.recovered !== undefined) this.miss(cursor, 'not-recovered', null, null);
+      if (isLate) this.#openLate(cursor, stream.offset);
+    } else this.#resume(before, cursor, stream);
     return cursor;
+  }
+
+  #openLate(cursor: StreamCursor, offset: number): void {
+    if (offset > this.last) this.miss(cursor, 'not-recovered', null, null);
+    else cursor.expectFrom(1);
+  }
+
+  #resume(before: StreamCursor, cursor: StreamCursor, stream: Stream): void {
+    before.end();
+    const isSameEpoch = before.epoch === stream.epoch;
+    const isContinued = isSameEpoch && before.position <= stream.offset;
+    if (isContinued && (stream.recovered === true || before.position === stream.offset)) {
+      cursor.expectFrom(before.position + 1);
+      return;
+    }
+    if (isSameEpoch) cursor.ignoreUpTo(before.position);
+    // Goods without an item that count anew have lost nothing.
+    if (stream.offset > 0 || stream.recovered !== undefined) this.miss(cursor, 'not-recovered', null, null);
   }
 
   /** @internal */
@@ -213,19 +247,19 @@ export class Subscription<Item = unknown> implements AsyncIterableIterator<Deliv
     if (dropped === 'full') {
       this.end(new BacklogError(this.goods, this.#backlog.size));
       void this.#owner.leave(this as Subscription);
-    } else if (dropped !== null) this.#tell(dropped);
+    } else if (dropped !== null) this.#reportGap(dropped);
   }
 
   /** @internal */
   miss({ goods }: StreamCursor, reason: string, from: number | null, to: number | null): void {
-    // A reason of a later version.
+    // A market of a later version may give other reasons.
     const known = (gapReasons as readonly string[]).includes(reason) ? (reason as GapReason) : 'dropped';
     const gap: Gap = { goods, reason: known, from, to };
     this.#gaps.set(goods, joinGaps(this.#gaps.get(goods), gap)!);
-    this.#tell(gap);
+    this.#reportGap(gap);
   }
 
-  #tell(gap: Gap): void {
+  #reportGap(gap: Gap): void {
     const { onGap } = this.#options;
     if (onGap !== undefined) this.#call(() => onGap(gap));
   }

@@ -2,8 +2,8 @@ import type { Backplane } from '../backplane/backplane.ts';
 import { MemoryBackplane } from '../backplane/memory-backplane.ts';
 import type { AccessRequest, Subscriber } from '../definition/goods.ts';
 import { defaultMaxNameLength } from '../definition/goods-name.ts';
+import type { ShelvedGoodsStatistics } from '../shelf/goods-counters.ts';
 import type { Observer } from '../shelf/observer.ts';
-import type { ShelvedGoodsStatistics } from '../shelf/statistics.ts';
 import type { WireLimits } from '../wire/frames.ts';
 import { channelObserver } from './channel-observer.ts';
 

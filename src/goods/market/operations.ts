@@ -7,7 +7,7 @@ import type { TokenBucket } from '../wire/token-bucket.ts';
 import type { ClientGoods } from './client-goods.ts';
 import type { RequestFields } from './request-fields.ts';
 import type { Subscriptions } from './subscriptions.ts';
-import type { Supply } from './supply.ts';
+import type { SupplyHandler } from './supply-handler.ts';
 
 /** The parts of a market that requests need. All sessions share them. */
 export interface RequestParts {
@@ -16,7 +16,7 @@ export interface RequestParts {
   readonly fields: RequestFields;
   readonly shelf: Shelf;
   readonly subscriptions: Subscriptions;
-  readonly supply: Supply;
+  readonly supply: SupplyHandler;
   readonly clientGoods: ClientGoods;
   /** True if the market is shutting down. */
   readonly isClosing: boolean;

@@ -1,8 +1,8 @@
 import type { Coding, EncodedMessage } from '../fan-out/encoded-message.ts';
 import { type BatchSequence, join, type Outbox } from '../fan-out/outbox.ts';
+import type { Miss } from '../shelf/goods-counters.ts';
 import type { Observer } from '../shelf/observer.ts';
 import type { GoodsStream } from '../shelf/shelved-goods.ts';
-import type { Miss } from '../shelf/statistics.ts';
 import type { Link } from './link.ts';
 
 /** What a {@link CatchUp} uses of its session. */

@@ -1,4 +1,3 @@
-import type { Subscriber } from '../definition/goods.ts';
 import type { Coding } from '../fan-out/encoded-message.ts';
 
 /** The connection below a {@link MarketConnection}. Frames go out through it, and it reports how many of their bytes wait. No method throws. */
@@ -13,20 +12,4 @@ export interface Link {
   ping(): void;
   close(code: number, reason: string): void;
   terminate(): void;
-}
-
-/** A connection that a market has taken: the other end of a {@link Link}. It is a subscriber of the market. */
-export interface MarketConnection<User = unknown> extends Subscriber<User> {
-  /** True if the market takes nothing more from this connection. */
-  readonly isClosed: boolean;
-  /** Takes a text message of the peer. Throws nothing. */
-  receive(text: string): void;
-  /** Takes a text message of the peer as UTF-8. Throws nothing. */
-  receiveText(bytes: Buffer): void;
-  /** Takes a binary message of the peer. The caller may reuse the bytes afterwards. Throws nothing. */
-  receiveBytes(bytes: Uint8Array): void;
-  /** Notes a sign of life of the peer, such as a pong. */
-  noteActivity(): void;
-  /** Ends what belongs to the connection. Call it when the connection is gone. */
-  end(): void;
 }

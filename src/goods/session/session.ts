@@ -6,7 +6,8 @@ import { decodeBytesSupply } from '../wire/binary-codec.ts';
 import type { BytesSupplyRequest, Frame, OkFrame, RawRequest } from '../wire/frames.ts';
 import { formatFrame, parseRequest } from '../wire/text-codec.ts';
 import { CatchUp, type CatchUpHost } from './catch-up.ts';
-import type { Link, MarketConnection } from './link.ts';
+import type { Link } from './link.ts';
+import type { MarketConnection } from './market-connection.ts';
 import type { Subscription } from './subscription.ts';
 
 /** Number of heartbeats without a sign of life after which a connection is ended. */

@@ -5,10 +5,10 @@ import type { Position } from '../definition/position.ts';
 import type { EncodedMessage } from '../fan-out/encoded-message.ts';
 import type { Recipient } from '../fan-out/outbox.ts';
 import type { Stream } from '../wire/frames.ts';
+import { type EncodingFailure, GoodsCounters } from './goods-counters.ts';
 import { History, type HistoryEntry } from './history.ts';
 import type { Observer } from './observer.ts';
 import type { DemandEvents, Provider } from './provider.ts';
-import { type EncodingFailure, GoodsCounters } from './statistics.ts';
 import { VariantEncoder } from './variant-encoder.ts';
 
 /** The latest item, without a time limit. */

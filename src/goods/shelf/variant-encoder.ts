@@ -5,9 +5,9 @@ import { EncodedMessage } from '../fan-out/encoded-message.ts';
 import { encodeBytesItem } from '../wire/binary-codec.ts';
 import type { SkipFrame, SkipReason } from '../wire/frames.ts';
 import { formatFrame } from '../wire/text-codec.ts';
+import type { EncodingFailure, GoodsCounters } from './goods-counters.ts';
 import type { HistoryEntry } from './history.ts';
 import type { Observer } from './observer.ts';
-import type { EncodingFailure, GoodsCounters } from './statistics.ts';
 
 /** Encodes the items of goods in one variant: each item once, however many subscribers get it. */
 export class VariantEncoder {

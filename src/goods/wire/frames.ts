@@ -283,3 +283,6 @@ export type Frame =
   | DemandFrame
   | IdleFrame
   | ClosingFrame;
+
+/** Frames that a market sends of its own accord and that are not about the connection: all but welcome, replies and closing. */
+export type PushFrame = Exclude<Frame, WelcomeFrame | OkFrame | ErrorFrame | ClosingFrame> | BytesFrame;

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import { assertKind, StreamCursor } from '../../../src/goods/client/stream-cursor.ts';
+import { StreamCursor } from '../../../src/goods/client/stream-cursor.ts';
 import type { Kind } from '../../../src/goods/definition/item.ts';
 
 function open(offset: number, last = 1, kind: Kind = 'json') {
   const got: string[] = [];
   const cursor: StreamCursor = new StreamCursor({ goods: 'a', kind, epoch: 'e', offset }, last, {
-    deliver: (_tap, at, item) => void got.push(`${at}=${String(item)}`),
-    miss: (_tap, reason, from, to) => void got.push(`${reason} ${from}-${to}`),
+    deliver: (_cursor, at, item) => void got.push(`${at}=${String(item)}`),
+    miss: (_cursor, reason, from, to) => void got.push(`${reason} ${from}-${to}`),
   });
   return { cursor, got };
 }
@@ -60,9 +60,9 @@ test('offsets that are filtered are no gap, and those of a skip that are known a
 test('a cursor that is over in the midst of items gives no more of them', () => {
   const got: number[] = [];
   const cursor: StreamCursor = new StreamCursor({ goods: 'a', kind: 'json', epoch: 'e', offset: 0 }, 1, {
-    deliver: (_tap, at) => {
+    deliver: (_cursor, at) => {
       got.push(at);
-      cursor.isEnded = true;
+      cursor.end();
     },
     miss: () => {},
   });
@@ -74,10 +74,10 @@ test('items are of the kind of their stream', () => {
   const json = open(0).cursor;
   const text = open(0, 1, 'text').cursor;
   const bytes = open(0, 1, 'bytes').cursor;
-  assertKind(json, 'item', [1]);
-  assertKind(text, 'items', ['x', 'y']);
-  assertKind(bytes, 'bytes', [new Uint8Array()]);
-  expect(() => assertKind(json, 'bytes', [])).toThrow('not of the kind json');
-  expect(() => assertKind(bytes, 'item', [1])).toThrow('not of the kind bytes');
-  expect(() => assertKind(text, 'items', ['x', 1])).toThrow('no text');
+  json.assertKind(false, [1]);
+  text.assertKind(false, ['x', 'y']);
+  bytes.assertKind(true, [new Uint8Array()]);
+  expect(() => json.assertKind(true, [])).toThrow('not of the kind json');
+  expect(() => bytes.assertKind(false, [1])).toThrow('not of the kind bytes');
+  expect(() => text.assertKind(false, ['x', 1])).toThrow('no text');
 });

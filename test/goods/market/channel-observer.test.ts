@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
 import { defineGoods } from '../../../src/goods/definition/goods.ts';
-import { MarketCore } from '../../../src/goods/market/market.ts';
+import { MarketCore } from '../../../src/goods/market/market-core.ts';
 import { TestMarket } from '../../support/test-market.ts';
 
 const endings: (() => void)[] = [];

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { defineGoods, type Goods } from '../../../src/goods/definition/goods.ts';
-import { MarketCore } from '../../../src/goods/market/market.ts';
+import { MarketCore } from '../../../src/goods/market/market-core.ts';
 import type { OkFrame } from '../../../src/goods/wire/frames.ts';
 import { TestMarket } from '../../support/test-market.ts';
 

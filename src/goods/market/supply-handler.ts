@@ -10,7 +10,7 @@ import type { Admission } from './admission.ts';
 import type { ClientGoods } from './client-goods.ts';
 
 /** Items on their way in: from providers in this process, and from clients. */
-export class Supply {
+export class SupplyHandler {
   readonly #shelf: Shelf;
   readonly #admission: Admission;
   readonly #clientGoods: ClientGoods;

@@ -5,6 +5,7 @@ import {
   type ErrorFrame,
   type Frame,
   type OkFrame,
+  type PushFrame,
   subprotocol,
   type WelcomeFrame,
 } from '../wire/frames.ts';
@@ -13,77 +14,78 @@ import { formatRequest, parseFrame } from '../wire/text-codec.ts';
 import { TokenBucket } from '../wire/token-bucket.ts';
 import { ConnectionError, refusalOf } from './client-errors.ts';
 import type { Clock } from './clock.ts';
+import { Heartbeat } from './heartbeat.ts';
 
-/** What a client needs of a WebSocket: the platform's has it, ours, and that of ws. */
+/** The part of a WebSocket that a client uses. The platform's class has it, goodwire's, and that of `ws`. */
 export interface WebSocketLike {
   readonly protocol: string;
   readonly readyState: number;
   binaryType: string;
   send(data: string | Uint8Array<ArrayBuffer>): void;
   close(code?: number, reason?: string): void;
-  /** Ends the connection at once, where there is such a thing. */
+  /** Ends the connection at once. Browsers do not have it. */
   terminate?(): void;
   // biome-ignore lint/suspicious/noExplicitAny: every WebSocket has event types of its own, and none of them takes another's listeners.
   addEventListener(type: 'open' | 'message' | 'error' | 'close', listener: (event: any) => void): void;
 }
 
-/** A request on its way. Its methods throw nothing. */
+/** A request that has no reply yet. Its methods throw nothing, except as they say. */
 export interface PendingRequest {
-  /** Nobody waits for it any more: if it has not been sent, it is not to be. */
+  /** True if the reply is of no use any more: a request that was not sent is not to be sent. */
   readonly isDropped: boolean;
-  /** The message. @throws TypeError if JSON cannot hold it. */
+  /** Returns the message. @throws TypeError if JSON cannot hold it. */
   write(id: number): string | Uint8Array<ArrayBuffer>;
-  /** Takes the reply. @throws WireError if it is none to such a request. */
+  /** Takes the reply. @throws WireError if it does not fit the request. */
   settle(reply: OkFrame): void;
+  /** Takes the refusal, or the error for which the request could not be written. */
   refuse(error: Error): void;
-  /** The connection was lost, before or after it was sent. */
+  /** Called if the connection was lost before the reply. */
   lose(wasSent: boolean): void;
 }
 
 /** How a connection ended. */
 export interface Disconnection {
   readonly error: Error;
-  /** Whether the same would happen again. */
+  /** True if another connection would end the same way. */
   readonly isFinal: boolean;
-  /** Milliseconds after which the market wants the client back. */
+  /** Milliseconds before the client may reconnect, if the market has said so. */
   readonly retryAfter: number | undefined;
 }
 
-/** Whom a {@link ClientConnection} tells. */
-export interface ConnectionSink {
+/** Calls that a {@link ClientConnection} makes to its client. */
+export interface ConnectionHooks {
   welcome(frame: WelcomeFrame): void;
-  /** Everything but welcome and replies. @throws WireError for what must not come. */
-  receive(frame: Frame | BytesFrame): void;
+  /** @throws WireError if the frame is invalid. */
+  receive(frame: PushFrame): void;
   /** Called once. */
   lost(disconnection: Disconnection): void;
 }
 
-/** Milliseconds. */
+/** Times in milliseconds. */
 export interface ConnectionTimes {
-  /** Until the market's welcome. */
+  /** Time until the market's welcome must have come. */
   readonly openTimeout: number;
-  /** Of silence until it is asked for a sign of life, and again until it is given up; 0: never. */
+  /** Silence after which the market is asked for a sign of life, and again after which the connection is given up; 0: never. */
   readonly heartbeat: number;
 }
 
 const readyStateOpen = 1;
-/** Milliseconds that a market has to close the connection, after it has said so. */
+/** Milliseconds that a market has to close the connection after it has announced that. */
 const closingTimeout = 10_000;
 
-/** After these the same would happen again: docs/goods-protocol.md §9. */
+/** Close codes after which another connection would end the same way: docs/goods-protocol.md §9. */
 const finalCodes: ReadonlySet<number> = new Set([1000, 1002, 1003, 1007, 1008, 1009, 1010, 4401, 4403]);
 
 const isLimit = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0;
 
-/** One WebSocket of a client, from before it is open until it is lost: requests out, replies and frames in. */
+/** One WebSocket of a client, from the start of its opening handshake until it is lost: requests out, replies and frames in. */
 export class ClientConnection {
   readonly #socket: WebSocketLike;
   readonly #clock: Clock;
-  readonly #times: ConnectionTimes;
-  readonly #sink: ConnectionSink;
-  /** Requests that were not sent yet, in order. */
+  readonly #hooks: ConnectionHooks;
+  /** Requests that have not been sent, in order. */
   readonly #queue = new Set<PendingRequest>();
-  /** Requests that were sent, by their id. */
+  /** Requests that were sent and have no reply, by id. */
   readonly #sent = new Map<number, PendingRequest>();
   #lastId = 0;
   #isWelcome = false;
@@ -94,31 +96,34 @@ export class ClientConnection {
   #messageSize = Number.POSITIVE_INFINITY;
   #retryAfter: number | undefined;
   #cause: unknown;
-  #hasHeard = false;
-  #isAsked = false;
-  /** Until the welcome, then for the heartbeat; or for the end that was announced. */
+  readonly #heartbeat: Heartbeat;
+  /** Timer of the welcome, or of the end that the market has announced. */
   #deadline: unknown;
+  /** Timer of the pause that the market's limits require before the next request. */
   #pace: unknown = null;
 
-  constructor(socket: WebSocketLike, clock: Clock, times: ConnectionTimes, sink: ConnectionSink) {
+  constructor(socket: WebSocketLike, clock: Clock, times: ConnectionTimes, hooks: ConnectionHooks) {
     this.#socket = socket;
     this.#clock = clock;
-    this.#times = times;
-    this.#sink = sink;
-    const { openTimeout } = times;
+    this.#hooks = hooks;
+    const { openTimeout, heartbeat } = times;
+    this.#heartbeat = new Heartbeat(clock, heartbeat, {
+      ask: () => this.#ping(),
+      silent: () => this.#abandon(`nothing came in ${2 * heartbeat} milliseconds`),
+    });
     this.#deadline = clock.setTimeout(
       () => this.#abandon(`there was no welcome in ${openTimeout} milliseconds`),
       openTimeout,
     );
     socket.binaryType = 'arraybuffer';
-    // They stay for good: what comes after the end of it is nobody's concern, and an error that nobody listens to could be the program's end.
+    // Never removed: later events are ignored, and without the `error` listener a late error could be an uncaught exception.
     socket.addEventListener('open', () => this.#opened());
     socket.addEventListener('message', (event: { data: unknown }) => this.#message(event.data));
     socket.addEventListener('error', (event: { error?: unknown }) => {
       this.#cause ??= event.error;
     });
     socket.addEventListener('close', (event: { code?: unknown; reason?: unknown }) => this.#closed(event));
-    // Not at once: who made this does not have it yet.
+    // Not at once: the caller of this constructor does not have the object yet.
     if (socket.readyState === readyStateOpen) queueMicrotask(() => this.#opened());
   }
 
@@ -129,8 +134,8 @@ export class ClientConnection {
   }
 
   /**
-   * Closes the connection; nothing comes from it any more. What is asked is told that it was lost.
-   * @returns When the WebSocket is closed, or was given a number of milliseconds for it.
+   * Closes the connection. Nothing is delivered from it any more, and pending requests are lost.
+   * @returns A promise that is fulfilled when the WebSocket is closed, or after `timeout` milliseconds.
    */
   close(code: number, reason: string, timeout: number): Promise<void> {
     this.#end();
@@ -155,12 +160,12 @@ export class ClientConnection {
 
   #message(data: unknown): void {
     if (this.#isEnded) return;
-    this.#hasHeard = true;
+    this.#heartbeat.noteActivity();
     try {
       const frame = read(data);
       if (frame !== null) this.#receive(frame);
     } catch (error) {
-      // Whatever it was, it was in what came.
+      // The error was caused by the message, whatever its class.
       this.#fail(error instanceof Error ? error : new WireError(1007, 'a frame could not be taken', { cause: error }));
     }
   }
@@ -173,7 +178,7 @@ export class ClientConnection {
     if (!this.#isWelcome) throw new WireError(1007, `the first frame of a market is welcome, and not ${frame.op}`);
     if (frame.op === 'ok' || frame.op === 'error') this.#reply(frame);
     else if (frame.op === 'closing') this.#closing(frame.retryAfter);
-    else this.#sink.receive(frame);
+    else this.#hooks.receive(frame);
   }
 
   #welcome(frame: WelcomeFrame): void {
@@ -186,8 +191,8 @@ export class ClientConnection {
     }
     if (isLimit(messageSize)) this.#messageSize = messageSize;
     this.#clock.clearTimeout(this.#deadline);
-    this.#beat();
-    this.#sink.welcome(frame);
+    this.#heartbeat.start();
+    this.#hooks.welcome(frame);
     this.#pump();
   }
 
@@ -201,6 +206,7 @@ export class ClientConnection {
 
   #closing(retryAfter: number): void {
     this.#retryAfter = retryAfter;
+    this.#heartbeat.stop();
     this.#clock.clearTimeout(this.#deadline);
     this.#deadline = this.#clock.setTimeout(
       () => this.#abandon('the market did not close as announced'),
@@ -223,7 +229,7 @@ export class ClientConnection {
       }
       this.#queue.delete(request);
       if (!request.isDropped) this.#send(request);
-      // Whoever was told may have ended it.
+      // A callback may have ended the connection.
       if (this.#isEnded) return;
     }
   }
@@ -235,7 +241,7 @@ export class ClientConnection {
       message = request.write(id);
       const size = typeof message === 'string' ? utf8Length(message) : message.length;
       if (size > this.#messageSize) {
-        throw new RangeError(`The market takes messages of up to ${this.#messageSize} octets; this one has ${size}`);
+        throw new RangeError(`The market takes messages of up to ${this.#messageSize} bytes; this one has ${size}`);
       }
     } catch (error) {
       request.refuse(error as Error);
@@ -250,40 +256,23 @@ export class ClientConnection {
     }
   }
 
-  #beat(): void {
-    const { heartbeat } = this.#times;
-    if (heartbeat === 0) return;
-    this.#hasHeard = false;
-    this.#deadline = this.#clock.setTimeout(() => {
-      if (this.#hasHeard) this.#isAsked = false;
-      else if (this.#isAsked) {
-        this.#abandon(`nothing came in ${2 * heartbeat} milliseconds`);
-        return;
-      } else {
-        this.#isAsked = true;
-        this.#askForLife();
-      }
-      if (!this.#isEnded) this.#beat();
-    }, heartbeat);
-  }
-
-  #askForLife(): void {
-    const nothing = () => {};
+  #ping(): void {
+    const ignore = () => {};
     const write = (id: number) => formatRequest({ op: 'ping', id });
-    this.ask({ isDropped: false, write, settle: nothing, refuse: nothing, lose: nothing });
+    this.ask({ isDropped: false, write, settle: ignore, refuse: ignore, lose: ignore });
   }
 
-  /** Gives it up without waiting for the peer to agree. */
+  /** Ends the connection without waiting for the peer's close frame. */
   #abandon(why: string): void {
     const error = new ConnectionError(`the connection was given up: ${why}`, 1006, '', { cause: this.#cause });
     this.#lose({ error, isFinal: false, retryAfter: this.#retryAfter });
     this.#try(() => (this.#socket.terminate === undefined ? this.#socket.close() : this.#socket.terminate()));
   }
 
-  /** The peer has sent what it must not. */
+  /** Closes the connection because of an invalid message. */
   #fail(error: Error): void {
     this.#lose({ error, isFinal: true, retryAfter: undefined });
-    // A browser lets nobody send the codes below 3000 but 1000.
+    // Browsers refuse to send a code below 3000 other than 1000.
     const code = 3000 + (error instanceof WireError ? error.closeCode : 1007);
     this.#try(() => this.#socket.close(code, ''));
   }
@@ -302,12 +291,13 @@ export class ClientConnection {
   #lose(disconnection: Disconnection): void {
     if (this.#isEnded) return;
     this.#end();
-    this.#sink.lost(disconnection);
+    this.#hooks.lost(disconnection);
   }
 
   #end(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
+    this.#heartbeat.stop();
     this.#clock.clearTimeout(this.#deadline);
     if (this.#pace !== null) this.#clock.clearTimeout(this.#pace);
     for (const request of this.#sent.values()) request.lose(true);
@@ -320,7 +310,7 @@ export class ClientConnection {
     try {
       action();
     } catch {
-      // A WebSocket that cannot be closed is one that is closed.
+      // A WebSocket that cannot be closed counts as closed.
     }
   }
 }

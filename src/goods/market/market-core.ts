@@ -1,6 +1,7 @@
 import type { Goods, Subscriber } from '../definition/goods.ts';
 import { Outbox } from '../fan-out/outbox.ts';
-import type { Link, MarketConnection } from '../session/link.ts';
+import type { Link } from '../session/link.ts';
+import type { MarketConnection } from '../session/market-connection.ts';
 import { Session, type SessionContext } from '../session/session.ts';
 import type { Observer } from '../shelf/observer.ts';
 import { Provider, type ProviderBackend } from '../shelf/provider.ts';
@@ -23,7 +24,7 @@ import { Publication } from './publication.ts';
 import { RequestFields } from './request-fields.ts';
 import { RequestHandler } from './request-handler.ts';
 import { Subscriptions } from './subscriptions.ts';
-import { Supply } from './supply.ts';
+import { SupplyHandler } from './supply-handler.ts';
 
 /** A market without WebSockets: everything but how connections come to it. {@link connect} takes connections of any kind. */
 export class MarketCore<User = unknown> {
@@ -68,7 +69,7 @@ export class MarketCore<User = unknown> {
     };
     const admission = new Admission(options, observer);
     const clientGoods = new ClientGoods(shelf, admission, this.#providerBackend, limits.subscriptions);
-    const supply = new Supply(shelf, admission, clientGoods);
+    const supply = new SupplyHandler(shelf, admission, clientGoods);
     const maxSubscriptions = limits.subscriptions;
     const subscriptions = new Subscriptions({ shelf, admission, clientGoods, observer, maxSubscriptions });
     this.#clientGoods = clientGoods;
