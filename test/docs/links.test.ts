@@ -10,10 +10,11 @@ const documents = [
   'README.md',
   'CONTRIBUTING.md',
   'SECURITY.md',
+  'autobahn/README.md',
   'bench/README.md',
   'examples/README.md',
   'fuzz/README.md',
-  ...readdirSync(join(root, 'docs'))
+  ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
 ];
@@ -21,14 +22,16 @@ const documents = [
 /** A document without the comments, in which there may be a note of what is still to come. */
 const withoutComments = (text: string): string => text.replace(/<!--.*?-->/gs, '');
 
-/** The anchors that the headings of a document have on GitHub. */
-const anchorsOf = (text: string): string[] =>
-  [...text.matchAll(/^#+ (.*)$/gm)].map((match) =>
+/** Returns the anchors of a document: those that its headings have on GitHub, and its `<a id>`. */
+const anchorsOf = (text: string): string[] => {
+  const headings = [...text.matchAll(/^#+ (.*)$/gm)].map((match) =>
     (match[1] as string)
       .toLowerCase()
       .replace(/[^\p{L}\p{N}\- ]/gu, '')
       .replaceAll(' ', '-'),
   );
+  return [...headings, ...[...text.matchAll(/<a id="([^"]+)">/g)].map(([, id]) => id as string)];
+};
 
 describe.each(documents)('%s', (document) => {
   const text = withoutComments(read(document));
@@ -48,6 +51,12 @@ describe.each(documents)('%s', (document) => {
       return anchor !== undefined && !anchorsOf(read(target)).includes(anchor);
     });
     expect(broken).toEqual([]);
+  });
+
+  // GitHub numbers equal anchors in their order, so that a link would lead elsewhere once another heading is put in front.
+  test('has no anchor twice', () => {
+    const anchors = anchorsOf(text.replace(/^```.*?^```$/gms, ''));
+    expect(anchors.filter((anchor, i) => anchors.indexOf(anchor) !== i)).toEqual([]);
   });
 });
 
