@@ -1,6 +1,13 @@
 import { join } from 'node:path';
 import { SyntaxKind } from 'typescript/unstable/ast';
-import { API, type Checker, SymbolFlags, type Symbol as TypeSymbol } from 'typescript/unstable/sync';
+import {
+  API,
+  type Checker,
+  type StringLiteralType,
+  SymbolFlags,
+  type Symbol as TypeSymbol,
+  type UnionType,
+} from 'typescript/unstable/sync';
 
 const root = join(import.meta.dirname, '..', '..');
 const entryPoints = ['src/index.ts', 'src/goods.ts', 'src/goods/client.ts'];
@@ -37,6 +44,15 @@ export class PublicTypes {
     const type = this.#checker.getDeclaredTypeOfSymbol(this.#find(name));
     const members = this.#checker.getPropertiesOfType(type).filter((member) => this.#isPublic(member));
     return members.map((member) => member.name).sort();
+  }
+
+  /** Returns the texts of a union of string literals, sorted. */
+  membersOfUnion(name: string): string[] {
+    const type = this.#checker.getDeclaredTypeOfSymbol(this.#find(name));
+    return (type as UnionType)
+      .getTypes()
+      .map((member) => String((member as StringLiteralType).value))
+      .sort();
   }
 
   #find(name: string): TypeSymbol {
