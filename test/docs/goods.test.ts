@@ -61,6 +61,7 @@ describe('docs/goods.md', () => {
     ['GoodsStatistics', 'Methods and properties of a market', 'statistics'],
     ['ShutdownOptions', 'Methods and properties of a market', 'shutdown'],
     ['Link', 'Methods and properties of a market', 'connect'],
+    ['MarketConnection', 'Methods and properties of a market', 'connect'],
     ['DemandEvents', 'Provider', 'shelve'],
     ['RemoteDemandEvents', 'Methods and properties of a client', 'shelve'],
     ['RequestOptions', 'Methods and properties of a client', 'supply'],
