@@ -43,3 +43,8 @@ export function withoutFacts(document: string, ...headings: readonly string[]): 
     .filter(({ text }) => !/^`[^`]+` · (?:default |no default|required)/.test(text))
     .flatMap(({ names }) => names);
 }
+
+/** Returns the code of a text: its fenced blocks and code spans. A name in a sentence is no description of an option. */
+export function codeOf(text: string): string {
+  return [...text.matchAll(/^```\w*\n.*?^```$|`[^`\n]+`/gms)].map(([code]) => code).join('\n');
+}
