@@ -2,40 +2,40 @@ import type { HistoryOptions } from '../definition/goods.ts';
 import type { Kind } from '../definition/item.ts';
 import type { Position } from '../definition/position.ts';
 
-/** Items that were supplied together, on their way to every market. */
+/** Items that were supplied together. */
 export interface Supply {
   readonly kind: Kind;
-  /** JSON values, texts, or `Uint8Array`s, which nobody alters any more; at least one. */
+  /** JSON values, strings, or `Uint8Array`s. At least one. They must not be changed any more. */
   readonly items: readonly unknown[];
-  /** The items as JSON, if the supplying market has made it anyway: for an implementation that has to encode them. */
+  /** The items as JSON, if the supplying market has it already. An implementation that encodes items can use it. */
   readonly texts?: readonly string[] | undefined;
 }
 
-/** A supply in its place: the first item has the offset, each next one the next. */
+/** A supply with its position: the offset of the first item. Those of the others follow. */
 export interface Published extends Position, Supply {
-  /** When, in milliseconds of the clock of whoever keeps it. */
+  /** Milliseconds of the clock of the backplane. */
   readonly time: number;
 }
 
-/** Gets what is published of goods, in the order of the offsets, without holes and each once. */
+/** Called with what is published of goods: in the order of the offsets, without holes, each offset once. */
 export type BackplaneListener = (published: Published) => void;
 
 /**
- * What joins markets of several processes to one: a log of items for each goods, with one counting for all. Methods may answer at once or with
- * a promise; who implements it runs `test/goods/backplane/backplane-contract.ts` against it.
+ * Joins the markets of several processes to one. It has a log of items for each goods, with one count of offsets for all markets. Methods may
+ * return at once or a promise. Implementations run the tests of `test/goods/backplane/backplane-contract.ts`.
  */
 export interface Backplane {
   /**
-   * Adds a supply to the log of some goods, and hands it to all who have subscribed to them, the publishing market among them.
-   * @returns The position of its last item, once that is certain.
+   * Adds a supply to the log of some goods, and calls all listeners of these goods, in the publishing market too.
+   * @returns The position of the last item, when it is certain.
    */
   publish(goods: string, supply: Supply, history: HistoryOptions): Position | Promise<Position>;
-  /** Begins to hand over what is published behind the position that it returns. A second listener to the same goods is another one. */
+  /** Adds a listener for what is published behind the position that it returns. Goods may have several listeners. */
   subscribe(goods: string, listener: BackplaneListener): Position | Promise<Position>;
-  /** Undoes {@link subscribe}. Nothing is handed over any more when it returns. */
+  /** Removes a listener. It is not called any more once this returns. */
   unsubscribe(goods: string, listener: BackplaneListener): void | Promise<void>;
-  /** The latest items that are kept, at most so many, oldest first; in supplies of one item each. */
+  /** Returns the latest items that are kept, at most `count`, oldest first. Each supply has one item. */
   history(goods: string, count: number): readonly Published[] | Promise<readonly Published[]>;
-  /** Whom to call when what was published may not have been handed over: the market then begins anew with those goods. */
+  /** Adds a function to call if published items may have been lost. The market then loads those goods anew. */
   onGap(listener: (goods: string) => void): void;
 }

@@ -6,33 +6,33 @@ interface Log {
   readonly epoch: string;
   offset: number;
   kept: Published[];
-  /** A new list for every change, so that one that is gone through stays as it is. */
+  /** Replaced with every change, so that a list that is being iterated stays as it is. */
   listeners: readonly BackplaneListener[];
-  /** What was published inside of a listener waits until all have what came before. */
+  /** Supplies that were published inside a listener. They wait until all listeners have the supply before. */
   waiting: Published[];
   isDelivering: boolean;
 }
 
-/** 64 bits of randomness, to tell one counting from every other. */
+/** Returns 64 random bits, which identify one count of offsets. */
 export function randomEpoch(): string {
   const [a, b] = crypto.getRandomValues(new Uint32Array(2)) as unknown as [number, number];
   return a.toString(36).padStart(7, '0') + b.toString(36).padStart(7, '0');
 }
 
-/** The backplane of markets in one process. It answers at once; goods are forgotten when nobody subscribes to them any more. */
+/** Backplane of markets in one process. Methods return at once. The log of goods is dropped with their last listener. */
 export class MemoryBackplane implements Backplane {
   readonly #logs = new Map<string, Log>();
   readonly #now: () => number;
   readonly #epoch: () => string;
 
-  /** Clock and randomness are to be given in tests only. */
+  /** @param options Clock and epochs, for tests. */
   constructor({ now = Date.now, epoch = randomEpoch }: { now?: () => number; epoch?: () => string } = {}) {
     this.#now = now;
     this.#epoch = epoch;
   }
 
   publish(goods: string, supply: Supply, { size, ttl }: HistoryOptions): Position {
-    // Nobody could ask for it: without a subscriber there is no log.
+    // Without a listener no log is kept: nobody could ask for it.
     const log = this.#logs.get(goods) ?? this.#create();
     const { epoch } = log;
     const first = log.offset + 1;
@@ -45,7 +45,7 @@ export class MemoryBackplane implements Backplane {
       if (size > 0) log.kept.push({ kind: supply.kind, items: [item], texts, epoch, offset: first + i, time });
     }
     const surplus = log.kept.length - size;
-    // A good many at a time, for each removal costs as much as is left.
+    // Many at a time: each removal costs time in proportion to what is left.
     if (surplus > size) log.kept.splice(0, surplus);
     if (ttl !== undefined) log.kept = dropOlder(log.kept, time - ttl);
     log.waiting.push({ ...supply, epoch, offset: first, time });
@@ -60,7 +60,7 @@ export class MemoryBackplane implements Backplane {
       this.#logs.set(goods, log);
     }
     log.listeners = [...log.listeners, listener];
-    // What waits to be handed over will be, to the new one too.
+    // The new listener gets the waiting supplies too.
     const [next] = log.waiting;
     return { epoch: log.epoch, offset: next === undefined ? log.offset : next.offset - 1 };
   }
@@ -80,7 +80,7 @@ export class MemoryBackplane implements Backplane {
     return kept.slice(-count);
   }
 
-  /** Nothing gets lost in memory. */
+  /** Does nothing: in memory no items are lost. */
   onGap(): void {}
 
   #create(): Log {

@@ -1,33 +1,33 @@
-/** Octets of UTF-8 that a name of goods may have, unless a market says otherwise. */
+/** Default maximum length of a name of goods, in bytes of UTF-8. */
 export const defaultMaxNameLength = 255;
 
-/** Segments that a name or a pattern may have: what one name may cost, where it is looked up among patterns, grows with them. */
+/** Maximum number of segments of a name or a pattern. The cost of finding the patterns that match a name grows with it. */
 export const maxSegments = 32;
 
-/** Octets of a text in UTF-8; a lone surrogate counts three. */
+/** Returns the length of a text in bytes of UTF-8. A lone surrogate counts three. */
 export function utf8Length(text: string): number {
-  let octets = text.length;
+  let bytes = text.length;
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);
     if (unit < 0x80) continue;
-    octets += unit < 0x800 ? 1 : 2;
-    // Both halves of a pair have been counted by their length, and four octets are two more than that.
+    bytes += unit < 0x800 ? 1 : 2;
+    // A pair has four bytes: two were counted as its length, and two just now.
     if (unit >= 0xd800 && unit < 0xdc00 && (text.charCodeAt(i + 1) & 0xfc00) === 0xdc00) i++;
   }
-  return octets;
+  return bytes;
 }
 
-const unspeakable = /[\p{Cc}\p{Cs}]/u;
+const controlOrSurrogate = /[\p{Cc}\p{Cs}]/u;
 
 /**
- * Whether a text is a pattern: at most {@link maxSegments} segments apart by `/`, none of them empty, without control characters or
- * lone surrogates. A segment `*` stands for any one segment, `**` for any number of them, also none; a star stands nowhere else. Every
- * name is a pattern.
- * @param longest Octets of UTF-8.
+ * Returns true if a value is a pattern: a string of 1 to {@link maxSegments} segments separated by `/`, none of them empty, without control
+ * characters or lone surrogates. A segment `*` matches any one segment, `**` any number of segments, also none. No other segment contains a
+ * star. Every name is a pattern.
+ * @param maxLength Maximum length in bytes of UTF-8. Default 255.
  */
-export function isPattern(text: unknown, longest: number = defaultMaxNameLength): text is string {
-  if (typeof text !== 'string' || text.length === 0 || text.length > longest) return false;
-  if (utf8Length(text) > longest || unspeakable.test(text)) return false;
+export function isPattern(text: unknown, maxLength: number = defaultMaxNameLength): text is string {
+  if (typeof text !== 'string' || text.length === 0 || text.length > maxLength) return false;
+  if (utf8Length(text) > maxLength || controlOrSurrogate.test(text)) return false;
   const segments = text.split('/', maxSegments + 1);
   if (segments.length > maxSegments) return false;
   for (const segment of segments) {
@@ -37,28 +37,31 @@ export function isPattern(text: unknown, longest: number = defaultMaxNameLength)
   return true;
 }
 
-/** Whether a text is the name of goods: a pattern without stars. */
-export function isGoodsName(text: unknown, longest?: number): text is string {
-  return isPattern(text, longest) && !text.includes('*');
+/**
+ * Returns true if a value is a name of goods: a pattern without stars.
+ * @param maxLength Maximum length in bytes of UTF-8. Default 255.
+ */
+export function isGoodsName(text: unknown, maxLength?: number): text is string {
+  return isPattern(text, maxLength) && !text.includes('*');
 }
 
-/** Whether a pattern has stars, and so may stand for many goods. */
+/** Returns true if a pattern has stars, and so may match many names. */
 export function hasStars(pattern: string): boolean {
   return pattern.includes('*');
 }
 
-/** Whether a pattern matches a name. Both must be valid. Its time is bounded by the product of their numbers of segments. */
+/** Returns true if a pattern matches a name. Both must be valid. The time is at most the product of their numbers of segments. */
 export function matches(pattern: string, name: string): boolean {
   if (!hasStars(pattern)) return pattern === name;
   return matchesSegments(pattern.split('/'), name.split('/'));
 }
 
-/** As {@link matches}, of both the segments. */
+/** As {@link matches}, with the segments of both. */
 export function matchesSegments(wanted: readonly string[], segments: readonly string[]): boolean {
   if (!wanted.includes('**')) {
     return wanted.length === segments.length && wanted.every((want, at) => want === '*' || want === segments[at]);
   }
-  // Which positions of the name can have been reached: a set, not a search that goes back, which `**/**/**` would make exponential.
+  // The set of positions in the name that the segments so far can reach. A search that goes back would be exponential for `**/**/**`.
   let reached = new Uint8Array(segments.length + 1);
   reached[0] = 1;
   for (const want of wanted) {

@@ -2,62 +2,65 @@ import { hasStars, isGoodsName, isPattern, matches } from './goods-name.ts';
 import type { Kind } from './item.ts';
 import type { Validator } from './validator.ts';
 
-/** Who subscribes: a connection, and whom the market takes it for. */
+/** A connection to a market, with its user. */
 export interface Subscriber<User = unknown> {
-  /** A number of its own within the market. */
+  /** Number that identifies the connection within the market. */
   readonly id: number;
-  /** What the market's `identify` returned for it. */
+  /** The value that `identify` returned. */
   readonly user: User;
 }
 
-/** What a subscriber wants to do: asked of `authorize` every time. `resume` is a subscribe that continues an earlier one. */
+/** Action that `authorize` decides on. `resume` is a subscribe that continues an earlier one. */
 export type Action = 'subscribe' | 'resume' | 'supply' | 'shelve';
 
-/** What `authorize` is asked. */
+/** A request that `authorize` decides on. */
 export interface AccessRequest<Params = unknown> {
   readonly action: Action;
-  /** The name; for a pattern it is asked once for each goods that matches. */
+  /** Name of the goods. For a subscribe with a pattern, `authorize` is called once for each goods that matches. */
   readonly goods: string;
-  /** What was sent, not validated yet; undefined for supply and shelve. */
+  /** Params as the client sent them, not validated yet; undefined for supply and shelve. */
   readonly params: Params | undefined;
 }
 
-/** What of the items of goods is kept for those who come, or come back, later. */
+/** How much of the items is kept for subscribers that come, or come back, later. */
 export interface HistoryOptions {
-  /** How many items. */
+  /** Maximum number of items. An integer of at least 0. */
   readonly size: number;
-  /** For how many milliseconds. Default: for ever. */
+  /** Milliseconds after which an item expires; above 0, at most 2^31-1. Default: items do not expire. */
   readonly ttl?: number | undefined;
 }
 
 /**
- * What a subscriber gets that reads too slowly. Its items are not queued: it falls behind along the history, and when it reads
- * again it gets the latest item only (`conflate`), what the history still has (`drop-oldest`), or it is disconnected as soon as
- * the history no longer has what it needs (`disconnect`), to come back and resume.
+ * Policy for a subscriber that reads too slowly. Its items are not queued: it falls behind along the history. When it reads again it gets
+ * the latest item only (`conflate`), or the items that the history still has (`drop-oldest`). With `disconnect` it is disconnected as soon as
+ * the history no longer has the item that it needs next, so that it comes back and resumes.
  */
 export type Overflow = 'conflate' | 'drop-oldest' | 'disconnect';
 
-/** How goods are made and given out. The methods are called by the market only, never by a client. */
+/** Options of goods. The market calls the methods; a client never does. */
 export interface GoodsOptions<Item = unknown, Params = unknown, User = unknown> {
-  /** Checks the params of a subscribe, and may fill in defaults. Default: none are taken, unless there is `variant`. */
+  /** Checks the params of a subscribe, and may fill in defaults. Default: params are refused, unless there is `variant`. */
   readonly params?: Validator<Params> | undefined;
-  /** Checks items that clients supply. Default: any are taken. */
+  /** Checks items that clients supply. Default: any item of the kind is accepted. */
   readonly item?: Validator<Item> | undefined;
-  /** Which variant a subscriber gets: text of at most 255 octets. Those with the same one share every octet. Default: all share one. */
+  /**
+   * Returns the variant that a subscriber gets: a text of at most 255 bytes of UTF-8. Subscribers of the same variant share every frame.
+   * Default: one variant for all.
+   */
   variant?(subscriber: Subscriber<User>, params: Params): string;
-  /** Makes an item for a variant, in place and not later; undefined leaves the variant out. Default: the item as it is. */
+  /** Returns an item in a variant, and not a promise; undefined to leave the item out of the variant. Default: the item as it is. */
   tailor?(item: Item, variant: string, goods: string): unknown;
-  /** Default: the latest item, for ever. While it is kept, an item that goes through `tailor` must not be altered. */
+  /** Default: the latest item, which does not expire. An item of goods with `tailor` must not be changed while it is kept. */
   readonly history?: HistoryOptions | undefined;
-  /** Default `drop-oldest`. */
+  /** Policy for slow subscribers. Default `drop-oldest`. */
   readonly overflow?: Overflow | undefined;
-  /** Whether a subscriber may. Default: yes. Throwing is a no. */
+  /** Returns true if a subscriber may do what it asks for. If it throws or rejects, the request is refused. Default: every request is allowed. */
   authorize?(subscriber: Subscriber<User>, request: AccessRequest): boolean | Promise<boolean>;
-  /** Whether clients may supply items, if `authorize` lets them. Default false. */
+  /** True if clients may supply items, if `authorize` allows it. Default false. */
   readonly remote?: boolean | undefined;
-  /** Whether frames may be compressed: not where one holds a secret beside text that others choose. Default true. */
+  /** True if frames may be compressed. Set it to false if a frame holds a secret beside text that others choose. Default true. */
   readonly compress?: boolean | undefined;
-  /** Whether the catalog has it. Default true. */
+  /** True if the catalog lists the goods. Default true. */
   readonly listed?: boolean | undefined;
 }
 
@@ -65,18 +68,18 @@ const kinds: readonly unknown[] = ['json', 'text', 'bytes'];
 const overflows: readonly unknown[] = ['conflate', 'drop-oldest', 'disconnect'];
 const maxTtl = 2 ** 31 - 1;
 
-/** The definition of goods: what both sides share. Made by {@link defineGoods}. */
+/** A definition of goods, which both sides share. Created by {@link defineGoods}. */
 export class Goods<Item = unknown, Params = unknown, User = unknown> {
-  /** A name, or a pattern for goods that are made when they are asked for. */
+  /** A name, or a pattern for goods that are created on demand. */
   readonly name: string;
   readonly kind: Kind;
   readonly options: GoodsOptions<Item, Params, User>;
-  /** Only for the type checker. */
+  /** For the type checker only; never set. */
   declare readonly types?: { readonly item: Item; readonly params: Params };
 
-  /** @throws TypeError or RangeError for what is no definition. */
+  /** @throws TypeError or RangeError if the definition is invalid. */
   constructor(name: string, kind: Kind, options: GoodsOptions<Item, Params, User>) {
-    if (!isPattern(name)) throw new TypeError(`${JSON.stringify(name)} is no name of goods`);
+    if (!isPattern(name)) throw new TypeError(`${JSON.stringify(name)} is not a name of goods`);
     if (!kinds.includes(kind)) throw new TypeError(`The kind of goods is json, text or bytes; got ${String(kind)}`);
     const { overflow, history } = options;
     if (overflow !== undefined && !overflows.includes(overflow)) {
@@ -94,22 +97,22 @@ export class Goods<Item = unknown, Params = unknown, User = unknown> {
     this.options = options;
   }
 
-  /** Whether the name has stars. */
+  /** True if the name has stars. */
   get isPattern(): boolean {
     return hasStars(this.name);
   }
 
-  /** Goods of a pattern by their name, defined the same. @throws RangeError for a name that the pattern does not match. */
+  /** Returns the definition of one goods of this pattern. @throws RangeError if the pattern does not match the name. */
   named(name: string): Goods<Item, Params, User> {
     if (!isGoodsName(name) || !matches(this.name, name)) {
-      throw new RangeError(`${JSON.stringify(name)} is no name that ${this.name} matches`);
+      throw new RangeError(`${JSON.stringify(name)} is not a name that ${this.name} matches`);
     }
     return new Goods(name, this.kind, this.options);
   }
 }
 
 /**
- * Defines goods made of octets, of text, or of JSON values; for both sides, the market's and the client's.
+ * Defines goods whose items are bytes, text or JSON values. Both sides use it: the market and the client.
  *
  * ```ts
  * const apple = defineGoods<Apple, { currency: string }>('fruit/apple', {
@@ -118,8 +121,8 @@ export class Goods<Item = unknown, Params = unknown, User = unknown> {
  *   tailor: (item, currency) => ({ ...item, price: convert(item.price, currency) }),
  * });
  * ```
- * @param name Segments apart by `/`; with a segment `*` or `**` it defines all goods that match, which are made when asked for.
- * @throws TypeError or RangeError for what is no name, or for options that are not valid.
+ * @param name Segments separated by `/`. With a segment `*` or `**` it defines all goods that match; they are created on demand.
+ * @throws TypeError or RangeError if the name or an option is invalid.
  */
 export function defineGoods<Item extends Uint8Array, Params = undefined, User = unknown>(
   name: string,

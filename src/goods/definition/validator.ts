@@ -1,6 +1,6 @@
 import { isPromise } from './maybe-promise.ts';
 
-/** A validator of any library that keeps to Standard Schema (standardschema.dev), version 1. */
+/** A validator of any library that implements Standard Schema (standardschema.dev), version 1. */
 export interface StandardSchema<Output = unknown> {
   readonly '~standard': {
     readonly version: 1;
@@ -10,20 +10,20 @@ export interface StandardSchema<Output = unknown> {
   };
 }
 
-/** What a {@link StandardSchema} says of a value. */
+/** Result of a {@link StandardSchema}: the value to use, or the issues. */
 export type StandardResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly { readonly message: string; readonly path?: readonly unknown[] | undefined }[] };
 
-/** Looks at a value from outside: a function that returns it, or what is to be used in its place, or throws; or a Standard Schema. */
+/** Checks a value of a client: a function that returns the value to use, or throws; or a Standard Schema. */
 export type Validator<T> = ((value: unknown) => T | Promise<T>) | StandardSchema<T>;
 
 /**
- * The value, as the validator returns it; a promise only if the validator gives one.
- * @throws what a function throws; Error with what a schema finds wrong.
+ * Returns the value as the validator returns it. Returns a promise only if the validator does.
+ * @throws What the function throws; Error with the issues of the schema.
  */
 export function validate<T>(validator: Validator<T>, value: unknown): T | Promise<T> {
-  // A schema may be a function that has the property: ArkType's are.
+  // Schemas of ArkType are functions with that property.
   if (!('~standard' in validator)) return validator(value);
   const result = validator['~standard'].validate(value);
   return isPromise(result) ? result.then(accepted) : accepted(result);

@@ -1,4 +1,4 @@
-/** One line of a ledger: who has booked what. */
+/** One line of a ledger: a subscriber has booked a pattern with an entry. */
 export interface Line<Subscriber, Entry> {
   readonly subscriber: Subscriber;
   readonly pattern: string;
@@ -6,35 +6,35 @@ export interface Line<Subscriber, Entry> {
 }
 
 export interface WrittenLine<Subscriber, Entry> extends Line<Subscriber, Entry> {
-  /** Where it stands on the page of its pattern. */
+  /** Index on the page of its pattern; {@link struck} if it was struck. */
   at: number;
 }
 
-/** Where a line stands that has been struck. */
+/** Index of a line that was struck. */
 export const struck = -1;
 
-/** The lines of one pattern. */
+/** The lines of one pattern. A single line has no array, to save memory. */
 export type Page<Subscriber, Entry> = WrittenLine<Subscriber, Entry> | WrittenLine<Subscriber, Entry>[];
 
 export function patternOf<S, E>(page: Page<S, E>): string {
   return (Array.isArray(page) ? page[0]! : page).pattern;
 }
 
-/** The lines of one subscriber. */
+/** The lines of one subscriber: one line, a short array, or a Map by pattern. */
 export type Account<Subscriber, Entry> =
   | WrittenLine<Subscriber, Entry>
   | WrittenLine<Subscriber, Entry>[]
   | Map<string, WrittenLine<Subscriber, Entry> | Map<Entry, WrittenLine<Subscriber, Entry>>>;
 
-/** Lines that an account looks through one by one; with more it keeps a map, which takes more memory. */
+/** Maximum number of lines that are searched one by one. An account with more is a Map, which takes more memory. */
 const few = 8;
 
-/** As a map or a set compares: `NaN` is itself. */
+/** Compares as a Map does: NaN equals NaN. */
 function isSame(a: unknown, b: unknown): boolean {
   return a === b || Object.is(a, b);
 }
 
-/** With another at its end. While it is small the array has no room to spare, of which `push` would leave it 16 places. */
+/** Returns the items with another one at the end. A short array is copied: `push` would reserve 16 places in it. */
 export function appended<T>(items: T | T[], item: T): T[] {
   if (!Array.isArray(items)) return [items, item];
   if (items.length < few) return items.concat([item]);
@@ -68,7 +68,7 @@ export function linesOf<S, E>(account: Account<S, E> | undefined): WrittenLine<S
   return lines;
 }
 
-/** @returns The account with the line in it, which is not there yet. */
+/** Returns the account with a line added. The line must not be in it. */
 export function enter<S, E>(account: Account<S, E> | undefined, line: WrittenLine<S, E>): Account<S, E> {
   if (account === undefined) return line;
   if (!(account instanceof Map)) {
@@ -93,7 +93,7 @@ export function enter<S, E>(account: Account<S, E> | undefined, line: WrittenLin
   return account;
 }
 
-/** @returns The account without the line, which is in it; undefined when it was the last. */
+/** Returns the account without a line, which must be in it; undefined if it was the last one. */
 export function remove<S, E>(account: Account<S, E>, line: WrittenLine<S, E>): Account<S, E> | undefined {
   if (Array.isArray(account)) {
     const [one, other] = account;

@@ -15,17 +15,21 @@ import {
 import { PatternTree } from './pattern-tree.ts';
 
 /**
- * Who has booked what, both ways. A pure value: it knows nothing of what subscribers and entries are, and tells nobody.
+ * Subscribers and the patterns that they have booked, found from either side. A data structure only: subscribers and entries may be
+ * anything, and nobody is notified.
  *
- * A line is a subscriber, a pattern and an entry, which is what distinguishes several bookings of a subscriber with the same pattern;
- * they are compared as a `Set` does. Names and patterns are segments apart by `/`, and may be any text; a segment `*` of a pattern stands for
- * one segment of a name, and `**` for any number of them, also none.
+ * A line is a subscriber, a pattern and an entry. The entry tells several lines of a subscriber with the same pattern apart; entries are
+ * compared as a `Set` does. Names and patterns are any text, with segments separated by `/`. In a pattern, a segment `*` matches one segment of
+ * a name, and `**` any number of segments, also none.
  *
- * To book and to strike take the same time however many lines there are, but for the segments of a pattern with stars. A line takes
- * 100 to 170 octets, and what is booked once is not kept in a set of its own.
+ * Booking and striking take the same time however many lines there are, apart from the segments of a pattern with stars. A line takes 100 to
+ * 170 bytes.
  */
 export class Ledger<Subscriber extends object, Entry> {
-  /** Of names, and of those patterns with stars that have more than one line: for the others this would take more memory than they do in the tree. */
+  /**
+   * Pages by pattern: all plain names, and wildcard patterns with two or more lines. A wildcard pattern with one line is kept in the tree only,
+   * to save memory.
+   */
   readonly #pages = new Map<string, Page<Subscriber, Entry>>();
   readonly #accounts = new Map<Subscriber, Account<Subscriber, Entry>>();
   /** The pages of the patterns with stars. */
@@ -33,22 +37,22 @@ export class Ledger<Subscriber extends object, Entry> {
   #size = 0;
   #patterns = 0;
 
-  /** The number of lines. */
+  /** Number of lines. */
   get size(): number {
     return this.#size;
   }
 
-  /** The number of subscribers that have booked anything. */
+  /** Number of subscribers with at least one line. */
   get subscribers(): number {
     return this.#accounts.size;
   }
 
-  /** The number of different patterns that are booked. */
+  /** Number of different patterns. */
   get patterns(): number {
     return this.#patterns;
   }
 
-  /** @returns false if it was booked already. */
+  /** Adds a line. @returns false if it exists already. */
   book(subscriber: Subscriber, pattern: string, entry: Entry): boolean {
     const account = this.#accounts.get(subscriber);
     if (findLine(account, pattern, entry) !== undefined) return false;
@@ -58,7 +62,7 @@ export class Ledger<Subscriber extends object, Entry> {
       this.#setPage(line);
       this.#patterns++;
     } else {
-      // A text of the page, not another of the same content for each of its lines.
+      // Otherwise each line would keep a string of its own with the same content.
       line.pattern = patternOf(page);
       line.at = Array.isArray(page) ? page.length : 1;
       const longer = appended(page, line);
@@ -70,7 +74,7 @@ export class Ledger<Subscriber extends object, Entry> {
     return true;
   }
 
-  /** @returns false if it was not booked. */
+  /** Removes a line. @returns false if it does not exist. */
   strike(subscriber: Subscriber, pattern: string, entry: Entry): boolean {
     const account = this.#accounts.get(subscriber);
     const line = findLine(account, pattern, entry);
@@ -83,8 +87,8 @@ export class Ledger<Subscriber extends object, Entry> {
   }
 
   /**
-   * Strikes all that a subscriber has booked.
-   * @returns What that was.
+   * Removes all lines of a subscriber.
+   * @returns The removed lines.
    */
   strikeAll(subscriber: Subscriber): Line<Subscriber, Entry>[] {
     const lines = linesOf(this.#accounts.get(subscriber));
@@ -95,11 +99,11 @@ export class Ledger<Subscriber extends object, Entry> {
 
   #strikeFromPage(line: WrittenLine<Subscriber, Entry>): void {
     const { pattern } = line;
-    // A line that is alone on its page need not be looked for.
+    // A page with one line is removed as a whole.
     const page = this.#pages.get(pattern);
     this.#size--;
     if (Array.isArray(page) && page.length > 1) {
-      // The last takes its place.
+      // The last line takes its place, so that no others move.
       const last = page.pop()!;
       if (last !== line) {
         page[line.at] = last;
@@ -124,27 +128,27 @@ export class Ledger<Subscriber extends object, Entry> {
     if (!isForMany || Array.isArray(page)) this.#pages.set(pattern, page);
   }
 
-  /** What a subscriber has booked. */
+  /** Returns the lines of a subscriber. */
   ofSubscriber(subscriber: Subscriber): Line<Subscriber, Entry>[] {
     return linesOf(this.#accounts.get(subscriber));
   }
 
-  /** What is booked with exactly this pattern. */
+  /** Returns the lines with exactly this pattern. */
   ofPattern(pattern: string): Line<Subscriber, Entry>[] {
     return this.#linesOn(this.#page(pattern));
   }
 
-  /** What is booked with any pattern that matches a name. */
+  /** Returns the lines whose pattern matches a name. */
   ofGoods(name: string): Line<Subscriber, Entry>[] {
     return this.#matching(name);
   }
 
   /**
-   * Visits each line whose pattern matches a name, in no order that counts. Its time grows with the number of lines that it finds and with the
-   * nodes of patterns with stars that the name leads to (see {@link PatternTree.forEachMatch}), not with the number of lines.
+   * Visits each line whose pattern matches a name, in no particular order. The time grows with the number of lines found and with the nodes of
+   * wildcard patterns that the name leads to (see {@link PatternTree.forEachMatch}), not with the number of lines in the ledger.
    *
-   * `visit` may book and strike whatever it likes: visited are the lines that stood when the walk began, each once, but for those that have been
-   * struck before their turn; what is struck and booked again is a new line, and is not visited. What `visit` throws ends the walk.
+   * `visit` may book and strike. Each line that existed at the start is visited once, unless it is struck before its turn. A line that is
+   * struck and booked again is a new line, and is not visited. An error thrown by `visit` ends the walk.
    */
   forEachSubscriber(name: string, visit: (subscriber: Subscriber, entry: Entry, pattern: string) => void): void {
     for (const { subscriber, entry, pattern, at } of this.#matching(name)) {
@@ -153,7 +157,7 @@ export class Ledger<Subscriber extends object, Entry> {
   }
 
   #matching(name: string): WrittenLine<Subscriber, Entry>[] {
-    // With stars it would be a pattern, and those are in the tree.
+    // A name with stars would find the page of a pattern, which the tree finds too.
     let found = this.#linesOn(hasStars(name) ? undefined : this.#pages.get(name));
     this.#tree.forEachMatch(name, (page) => {
       const lines = this.#linesOn(page);
@@ -163,7 +167,7 @@ export class Ledger<Subscriber extends object, Entry> {
     return found;
   }
 
-  /** A copy, which no visit changes. */
+  /** Returns a copy of the lines, which `visit` cannot change. */
   #linesOn(page: Page<Subscriber, Entry> | undefined): WrittenLine<Subscriber, Entry>[] {
     if (page === undefined) return [];
     return Array.isArray(page) ? page.slice() : [page];

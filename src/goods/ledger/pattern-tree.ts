@@ -1,13 +1,13 @@
 import { matchesSegments } from '../definition/goods-name.ts';
 
-/** What stands behind a segment: more than one pattern, or one alone, which needs no node for the rest of its segments. */
+/** Child of a node: a subtree, or the value itself if only one pattern continues here (path compression). */
 type Branch<Value extends object> = Node<Value> | Value;
 
-/** The patterns that begin with the same segments: two at least, unless it is the root. */
+/** Patterns that begin with the same segments: at least two, except at the root. */
 class Node<Value extends object> {
-  /** Of the pattern that ends here. */
+  /** Value of the pattern that ends here. */
   value: Value | null = null;
-  /** One branch needs no map: an empty one takes more than a node. */
+  /** The only branch, if there is one only: a Map, even an empty one, takes more memory than a node. */
   #only: Branch<Value> | null = null;
   #segment = '';
   #branches: Map<string, Branch<Value>> | null = null;
@@ -29,7 +29,7 @@ class Node<Value extends object> {
     }
   }
 
-  /** Takes out a branch, which is there. */
+  /** Removes a branch, which must exist. */
   delete(segment: string): void {
     if (this.#branches === null) {
       this.#setOnly('', null);
@@ -41,7 +41,7 @@ class Node<Value extends object> {
     this.#branches = null;
   }
 
-  /** If it is of one pattern only: the value of that. */
+  /** The value of the only pattern of this node; null if it has several. */
   get alone(): Value | null {
     if (this.#branches !== null) return null;
     if (this.#only === null) return this.value;
@@ -54,7 +54,7 @@ class Node<Value extends object> {
   }
 }
 
-/** Reads what a value stands under, which must not change while it does. */
+/** Returns the pattern of a value. It must not change while the value is in the tree. */
 export interface PatternReader<Value> {
   patternOf(value: Value): string;
 }
@@ -63,10 +63,10 @@ const oneSegment = '*';
 const anySegments = '**';
 
 /**
- * Values by their patterns, found by the names that these match: a tree of segments, of which `*` stands for one segment of a name and `**`
- * for any number of them, also none. Every other segment, whatever it is made of, stands for itself.
+ * Values by pattern, found by the names that the patterns match: a tree of segments. `*` matches one segment of a name, and `**` any number
+ * of segments, also none. Every other segment matches itself.
  *
- * There are nodes only for what patterns have in common. What one has for itself is read from the value, so that it takes no memory here.
+ * Only segments that patterns have in common have nodes. The other segments are read from the value, so that they take no memory here.
  */
 export class PatternTree<Value extends object> {
   readonly #root = new Node<Value>();
@@ -78,12 +78,12 @@ export class PatternTree<Value extends object> {
     this.#reader = reader;
   }
 
-  /** Patterns that it has. */
+  /** Number of patterns. */
   get size(): number {
     return this.#size;
   }
 
-  /** Beginnings that patterns have in common, but for the empty one: fewer for few patterns, and none for one. */
+  /** Number of nodes, the root not counted: one for each beginning that several patterns share. */
   get nodes(): number {
     return this.#nodes;
   }
@@ -98,11 +98,11 @@ export class PatternTree<Value extends object> {
     return node.value ?? undefined;
   }
 
-  /** Puts a value under its pattern, in place of the one that is there. */
+  /** Adds a value under its pattern. Replaces the value of the same pattern. */
   set(value: Value): void {
     const pattern = this.#reader.patternOf(value);
     const segments = pattern.split('/');
-    /** Of the pattern that was alone so far, and makes room. */
+    /** Segments of the pattern that was a leaf so far, and now gets a node in common with the new one. */
     let other: string[] | null = null;
     let node = this.#root;
     for (let depth = 0; depth < segments.length; depth++) {
@@ -127,7 +127,7 @@ export class PatternTree<Value extends object> {
     node.value = value;
   }
 
-  /** Takes a pattern out, if it is there, and every node that is then of one pattern only. */
+  /** Removes a pattern, if it exists, and every node that then has one pattern only. */
   delete(pattern: string): void {
     const segments = pattern.split('/');
     const way = [this.#root];
@@ -158,18 +158,18 @@ export class PatternTree<Value extends object> {
   }
 
   /**
-   * Visits the value of each pattern that matches a name, once, in no order that counts. The tree must not change meanwhile.
+   * Visits the value of each pattern that matches a name: once, in no particular order. The tree must not change meanwhile.
    *
-   * It looks at no node twice for the same segment of the name, so that no pattern makes it exponential, and at no node that what it has
-   * seen of the name does not lead to: with d segments and without `**`, at 2^d nodes at the most, of which there must be that many. A pattern
-   * that such a node leads to, and that is alone from there, is compared once, which takes the product of the two lengths at the most.
-   * @returns How many times it looked at a node, and how many patterns it compared: what it took.
+   * Each node is visited at most once per segment of the name, so that no pattern makes the search exponential. Only nodes that the segments
+   * lead to are visited: without `**`, at most 2^d nodes for d segments. A pattern that is a leaf is compared once; that takes at most the
+   * product of the two numbers of segments.
+   * @returns The number of visits of nodes plus the number of comparisons: the cost of the search.
    */
   forEachMatch(name: string, visit: (value: Value) => void): number {
     if (this.#size === 0) return 0;
     const segments = name.split('/');
     let reached: Node<Value>[] = [];
-    // Nodes of `**`. Once reached they stay so, as they take in whatever comes; only they can be reached in more than one way.
+    // Nodes of `**`. Once reached they stay reached, because they match any further segment. Only they can be reached in several ways.
     const open = new Set<Node<Value>>();
     const alone = new Set<Value>();
     let steps = 0;
@@ -180,7 +180,7 @@ export class PatternTree<Value extends object> {
         return;
       }
       reached.push(branch);
-      // It also stands for none, so what follows it is reached as well.
+      // `**` also matches no segment, so the node behind it is reached as well.
       for (let any = branch.get(anySegments); any !== undefined; any = any.get(anySegments)) {
         if (!(any instanceof Node)) {
           alone.add(any);
@@ -196,7 +196,7 @@ export class PatternTree<Value extends object> {
       const before = reached;
       const openBefore = open.size;
       reached = [];
-      // A star in a name is only that: a pattern's stars would otherwise be found twice.
+      // Otherwise a star in a name would find the star of a pattern a second time, as a literal segment.
       const isStar = segment === oneSegment || segment === anySegments;
       const step = (node: Node<Value>): void => {
         steps++;
@@ -204,7 +204,7 @@ export class PatternTree<Value extends object> {
         if (!isStar) reach(node.get(segment));
       };
       for (const node of before) step(node);
-      // Those that open at this segment lie behind it, and a set gives them last.
+      // Nodes of `**` reached at this segment lie behind it. A Set iterates them last, and `left` stops before them.
       let left = openBefore;
       for (const node of open) {
         if (left-- === 0) break;

@@ -7,7 +7,10 @@ const subscriptions = channel('goodwire:goods:subscription');
 const overflows = channel('goodwire:goods:overflow');
 const refusals = channel('goodwire:goods:refusal');
 
-/** Publishes on `node:diagnostics_channel`. A failure that nobody hears becomes a warning of the process: once for each place and goods. */
+/**
+ * Returns an observer that publishes on `node:diagnostics_channel`. A failure without a subscriber on its channel becomes a warning of the
+ * process, once for each place and goods.
+ */
 export function channelObserver(): Observer {
   const warned = new Set<string>();
   return {
@@ -18,7 +21,7 @@ export function channelObserver(): Observer {
       }
       const { place, goods, error } = message;
       const what = goods === undefined ? place : `${place} of ${goods}`;
-      // Names may come from clients: what they can make us remember is bounded.
+      // Names may come from clients, which could otherwise fill the memory.
       if (warned.has(what) || warned.size >= 1000) return;
       warned.add(what);
       process.emitWarning(`A function given to a market of goods failed: ${what}`, {

@@ -1,29 +1,29 @@
 import type { BytesFrame, BytesSupplyRequest } from './frames.ts';
 import { WireError } from './goods-error.ts';
 
-// Binary messages: one octet that says which, fields of fixed length, texts with their lengths before them, and the payload.
+// Binary messages: one byte for the type, fields of fixed length, the lengths of the texts, the texts, and the payload.
 //   1  item:    1, offset (8), length of the name (2), length of the variant (2), name, variant, payload
 //   2  supply:  2, id (8),     length of the name (2), name, payload
 
-const itemOctet = 1;
-const supplyOctet = 2;
+const itemType = 1;
+const supplyType = 2;
 const itemHead = 13;
 const supplyHead = 11;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 function encodeText(text: string): Uint8Array {
-  const octets = encoder.encode(text);
-  if (octets.length > 0xffff) throw new RangeError(`A text in a header has at most 65535 octets; got ${octets.length}`);
-  return octets;
+  const bytes = encoder.encode(text);
+  if (bytes.length > 0xffff) throw new RangeError(`A text in a header has at most 65535 bytes; got ${bytes.length}`);
+  return bytes;
 }
 
-function encodeBinary(octet: number, counter: number, texts: readonly string[], payload: Uint8Array): Uint8Array {
+function encodeBinary(type: number, counter: number, texts: readonly string[], payload: Uint8Array): Uint8Array {
   const encoded = texts.map(encodeText);
   const head = 9 + 2 * encoded.length;
   const message = new Uint8Array(encoded.reduce((sum, { length }) => sum + length, head + payload.length));
   const view = new DataView(message.buffer);
-  message[0] = octet;
+  message[0] = type;
   view.setBigUint64(1, BigInt(counter));
   let at = head;
   encoded.forEach((text, i) => {
@@ -35,8 +35,8 @@ function encodeBinary(octet: number, counter: number, texts: readonly string[], 
   return message;
 }
 
-function decodeBinary(message: Uint8Array, octet: number, head: number) {
-  if (message[0] !== octet || message.length < head) throw new WireError(1003, 'no binary message of goods.v1');
+function decodeBinary(message: Uint8Array, type: number, head: number) {
+  if (message[0] !== type || message.length < head) throw new WireError(1003, 'not a binary message of goods.v1');
   const view = new DataView(message.buffer, message.byteOffset, message.byteLength);
   const counter = view.getBigUint64(1);
   if (counter > Number.MAX_SAFE_INTEGER) throw new WireError(1003, 'a number in a binary message is above 2^53-1');
@@ -55,26 +55,26 @@ function decodeBinary(message: Uint8Array, octet: number, head: number) {
   return { counter: Number(counter), texts, payload: message.subarray(at) };
 }
 
-/** An item of goods made of octets as a binary message; `payload` is copied. @throws RangeError for texts of more than 65 535 octets. */
+/** Returns an item of kind bytes as a binary message. Copies the payload. @throws RangeError if a text has more than 65 535 bytes. */
 export function encodeBytesItem(goods: string, variant: string, offset: number, payload: Uint8Array): Uint8Array {
-  return encodeBinary(itemOctet, offset, [goods, variant], payload);
+  return encodeBinary(itemType, offset, [goods, variant], payload);
 }
 
-/** Reads a binary message of a market; `item` is a view of it. @throws WireError if it is none. */
+/** Reads a binary message of a market. The item is a view of the message. @throws WireError if the message is invalid. */
 export function decodeBytesItem(message: Uint8Array): BytesFrame {
-  const { counter, texts, payload } = decodeBinary(message, itemOctet, itemHead);
+  const { counter, texts, payload } = decodeBinary(message, itemType, itemHead);
   const [goods, variant] = texts as [string, string];
   return { op: 'bytes', goods, ...(variant === '' ? {} : { variant }), offset: counter, item: payload };
 }
 
-/** A supply of octets as a binary message; `payload` is copied. @throws RangeError for a name of more than 65 535 octets. */
+/** Returns a supply request with bytes as a binary message. Copies the payload. @throws RangeError if the name has more than 65 535 bytes. */
 export function encodeBytesSupply(id: number, goods: string, payload: Uint8Array): Uint8Array {
-  return encodeBinary(supplyOctet, id, [goods], payload);
+  return encodeBinary(supplyType, id, [goods], payload);
 }
 
-/** Reads a binary message of a client; `item` is a view of it. @throws WireError if it is none. */
+/** Reads a binary message of a client. The item is a view of the message. @throws WireError if the message is invalid. */
 export function decodeBytesSupply(message: Uint8Array): BytesSupplyRequest {
-  const { counter, texts, payload } = decodeBinary(message, supplyOctet, supplyHead);
+  const { counter, texts, payload } = decodeBinary(message, supplyType, supplyHead);
   if (counter === 0) throw new WireError(1007, 'a request has an id, which is an integer from 1 to 2^53-1');
   return { op: 'supply-bytes', id: counter, goods: texts[0]!, item: payload };
 }

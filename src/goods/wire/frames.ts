@@ -1,24 +1,23 @@
-// The wire protocol goods.v1, docs/goods-protocol.md, for both sides: what the frames are, how they are read and how they are written.
-// Nothing in here needs Node.
+// The frames of goods.v1 (docs/goods-protocol.md), for both sides.
 import type { Kind } from '../definition/item.ts';
 import type { Position } from '../definition/position.ts';
 import type { GoodsErrorCode } from './goods-error.ts';
 
-/** The subprotocol to ask for in the opening handshake (RFC 6455 §1.9). */
+/** Subprotocol to request in the opening handshake (RFC 6455 §1.9). */
 export const subprotocol = 'goods.v1';
 
-/** Until where a client has the items of some goods, for a subscribe that resumes. */
+/** Position up to which a client has the items of some goods, for a subscribe that resumes. */
 export interface Since extends Position {
   readonly goods: string;
 }
 
-/** One goods in one variant: what an item frame is addressed to. */
+/** A stream: goods in one variant. Item frames are addressed to it. */
 export interface Stream extends Position {
   readonly goods: string;
-  /** Left out for the only one. */
+  /** Absent if the goods have one variant only. */
   readonly variant?: string;
   readonly kind: Kind;
-  /** Only of a subscribe that resumes: whether everything since then follows. */
+  /** In the reply to a subscribe that resumes: true if every item since the given position follows. */
   readonly recovered?: boolean;
 }
 
@@ -28,12 +27,12 @@ export interface SubscribeRequest {
   readonly id: number;
   readonly goods: string;
   readonly params?: unknown;
-  /** How many of the latest items to send at once, if they are still there. Default 1. */
+  /** Number of the latest items to send at once, as far as the history has them. Default 1. */
   readonly last?: number;
   readonly since?: readonly Since[];
 }
 
-/** Ends what a subscribe with the same goods and params began. */
+/** Ends the subscription with the same goods and params. */
 export interface UnsubscribeRequest {
   readonly op: 'unsubscribe';
   readonly id: number;
@@ -41,32 +40,32 @@ export interface UnsubscribeRequest {
   readonly params?: unknown;
 }
 
-/** Asks what the connection is subscribed to. */
+/** Asks for the subscriptions of the connection. */
 export interface SubscriptionsRequest {
   readonly op: 'subscriptions';
   readonly id: number;
-  /** Behind which entry to begin: `next` of the page before. */
+  /** Entry behind which to begin: `next` of the page before. */
   readonly after?: string;
   /** 1 to 1000. Default 100. */
   readonly limit?: number;
 }
 
-/** Asks what is on the shelf. */
+/** Asks for the goods on the shelf. */
 export interface CatalogRequest {
   readonly op: 'catalog';
   readonly id: number;
-  /** Default: all. */
+  /** Default: all goods. */
   readonly pattern?: string;
   readonly after?: string;
   readonly limit?: number;
 }
 
-/** Supplies items of goods that are no octets; for octets see {@link encodeBytesSupply}. */
+/** Supplies items of kind json or text. Bytes are supplied with {@link BytesSupplyRequest}. */
 export interface SupplyRequest {
   readonly op: 'supply';
   readonly id: number;
   readonly goods: string;
-  /** At least one. */
+  /** At least one item. */
   readonly items: readonly unknown[];
 }
 
@@ -85,13 +84,13 @@ export interface UnshelveRequest {
   readonly reason?: string;
 }
 
-/** Asks for a reply, to see that the connection lives. */
+/** Asks for a reply, to find out whether the connection is alive. */
 export interface PingRequest {
   readonly op: 'ping';
   readonly id: number;
 }
 
-/** What a client sends. */
+/** A request of a client in a text message. */
 export type Request =
   | SubscribeRequest
   | UnsubscribeRequest
@@ -102,24 +101,24 @@ export type Request =
   | UnshelveRequest
   | PingRequest;
 
-/** A request whose fields have not been looked at, but for its op and id. */
+/** A request of which only `op` and `id` have been checked. */
 export type RawRequest = Readonly<Record<string, unknown>> & { readonly op: string; readonly id: number };
 
-/** What the market allows a connection. */
+/** Limits of a connection. */
 export interface WireLimits {
-  /** Subscriptions at a time. */
+  /** Maximum number of subscriptions at a time. */
   readonly subscriptions: number;
-  /** Octets of UTF-8 of a name or pattern. */
+  /** Maximum length of a name or pattern in bytes of UTF-8. */
   readonly nameLength: number;
-  /** Characters of params as JSON. */
+  /** Maximum length of params in characters of JSON. */
   readonly paramsSize: number;
-  /** Octets of one message of the client. */
+  /** Maximum size of a message of the client in bytes. */
   readonly messageSize: number;
-  /** Requests a second, in the long run. */
+  /** Maximum number of requests a second, in the long run. */
   readonly requestsPerSecond: number;
-  /** Requests at once. */
+  /** Maximum number of requests at once. */
   readonly requestBurst: number;
-  /** Items a second that are supplied, in the long run and at once. */
+  /** Maximum number of items that the client supplies a second, in the long run and at once. */
   readonly itemsPerSecond: number;
 }
 
@@ -127,44 +126,44 @@ export interface WireLimits {
 export interface WelcomeFrame {
   readonly op: 'welcome';
   readonly protocol: typeof subprotocol;
-  /** Milliseconds between two pings of the market; it ends a connection from which nothing came in two of them. 0: never. */
+  /** Milliseconds between two pings of the market. It ends a connection from which nothing came during two of them. 0: never. */
   readonly heartbeat: number;
   readonly limits: WireLimits;
 }
 
-/** A line of the list of subscriptions. */
+/** An entry of the list of subscriptions. */
 export interface SubscriptionEntry {
   readonly goods: string;
   readonly params?: unknown;
   readonly streams: readonly Stream[];
 }
 
-/** A line of the catalog. */
+/** An entry of the catalog. */
 export interface CatalogEntry {
-  /** A name, or a pattern whose goods are made when they are asked for. */
+  /** A name, or a pattern whose goods are created on demand. */
   readonly goods: string;
   readonly kind: Kind;
 }
 
-/** A request was done. Which fields there are depends on the request. */
+/** Reply to a request that was done. The fields depend on the request. */
 export interface OkFrame {
   readonly op: 'ok';
   readonly id: number;
-  /** Of subscribe. */
+  /** For subscribe: the streams that the subscription leads to. */
   readonly streams?: readonly Stream[];
-  /** Of unsubscribe: whether there was anything to end. */
+  /** For unsubscribe: true if there was a subscription to end. */
   readonly removed?: boolean;
-  /** Of supply: the offset of the last item. */
+  /** For supply: the offset of the last item. */
   readonly offset?: number;
-  /** Of subscriptions. */
+  /** For subscriptions. */
   readonly subscriptions?: readonly SubscriptionEntry[];
-  /** Of catalog. */
+  /** For catalog. */
   readonly catalog?: readonly CatalogEntry[];
-  /** Of a page that is not the last. */
+  /** For a page that is not the last: `after` of the request for the next page. */
   readonly next?: string;
 }
 
-/** A request was refused. */
+/** Reply to a request that was refused. */
 export interface ErrorFrame {
   readonly op: 'error';
   readonly id: number;
@@ -173,7 +172,7 @@ export interface ErrorFrame {
   readonly retryAfter?: number;
 }
 
-/** An item of goods that are no octets. */
+/** An item of kind json or text. */
 export interface ItemFrame {
   readonly op: 'item';
   readonly goods: string;
@@ -182,17 +181,17 @@ export interface ItemFrame {
   readonly item: unknown;
 }
 
-/** Items that were supplied together; their offsets follow one another. */
+/** Items that were supplied together. Their offsets are consecutive. */
 export interface ItemsFrame {
   readonly op: 'items';
   readonly goods: string;
   readonly variant?: string;
-  /** Of the first. */
+  /** Offset of the first item. */
   readonly offset: number;
   readonly items: readonly unknown[];
 }
 
-/** An item of goods made of octets: a binary message. */
+/** An item of kind bytes, from a binary message. */
 export interface BytesFrame {
   readonly op: 'bytes';
   readonly goods: string;
@@ -201,7 +200,7 @@ export interface BytesFrame {
   readonly item: Uint8Array;
 }
 
-/** Octets that a client supplies: a binary message. */
+/** An item of kind bytes that a client supplies, from a binary message. */
 export interface BytesSupplyRequest {
   readonly op: 'supply-bytes';
   readonly id: number;
@@ -209,53 +208,53 @@ export interface BytesSupplyRequest {
   readonly item: Uint8Array;
 }
 
-/** Why offsets have no items. */
+/** Reason for which offsets have no items. */
 export type SkipReason = 'filtered' | 'failed' | 'conflated' | 'dropped';
 
-/** Offsets whose items this stream does not get: no gap. */
+/** Offsets whose items this stream does not get. They are not a gap in the transmission. */
 export interface SkipFrame {
   readonly op: 'skip';
   readonly goods: string;
   readonly variant?: string;
   readonly from: number;
-  /** The last of them. */
+  /** The last of the offsets. */
   readonly to: number;
   readonly reason: SkipReason;
 }
 
-/** Goods that a subscription is about are on the shelf now. */
+/** Goods that a subscription matches were put on the shelf. */
 export interface ShelvedFrame {
   readonly op: 'shelved';
-  /** Goods and params as subscribed to. */
+  /** Goods and params of the subscription. */
   readonly goods: string;
   readonly params?: unknown;
   readonly stream: Stream;
 }
 
-/** Goods were taken off the shelf. Subscriptions stay, for the case that they come back. */
+/** Goods were taken off the shelf. Subscriptions stay, in case that the goods come back. */
 export interface UnshelvedFrame {
   readonly op: 'unshelved';
   readonly goods: string;
   readonly reason: string;
 }
 
-/** A subscription, or one stream of it, was ended by the market. */
+/** The market has ended a subscription, or one stream of it. */
 export interface RevokedFrame {
   readonly op: 'revoked';
   readonly goods: string;
   readonly params?: unknown;
-  /** The goods that are gone from a subscription that goes on; left out when all of it ended. */
+  /** Goods that the subscription has lost, while it goes on; absent if the whole subscription has ended. */
   readonly stream?: string;
   readonly reason: string;
 }
 
-/** To a provider: the first subscriber has come. */
+/** To a client that has shelved goods: the first subscriber has come. */
 export interface DemandFrame {
   readonly op: 'demand';
   readonly goods: string;
 }
 
-/** To a provider: the last subscriber has left. */
+/** To a client that has shelved goods: the last subscriber has left. */
 export interface IdleFrame {
   readonly op: 'idle';
   readonly goods: string;
@@ -265,11 +264,11 @@ export interface IdleFrame {
 export interface ClosingFrame {
   readonly op: 'closing';
   readonly reason: string;
-  /** Milliseconds after which to come back. */
+  /** Milliseconds before the client may reconnect. */
   readonly retryAfter: number;
 }
 
-/** What a market sends in text messages. */
+/** A frame of a market in a text message. */
 export type Frame =
   | WelcomeFrame
   | OkFrame

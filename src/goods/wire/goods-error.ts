@@ -1,4 +1,4 @@
-/** What can be wrong with a request of `goods.v1`, and what its sender should make of it: the one table of docs/goods-protocol.md. */
+/** Error codes of `goods.v1`, with their meaning: the table of docs/goods-protocol.md. */
 export const goodsErrors = {
   'bad-request': 'a field is missing or of the wrong type',
   'unknown-op': 'there is no such request in this version',
@@ -22,12 +22,12 @@ export const goodsErrors = {
 /** The code of a {@link GoodsError}. */
 export type GoodsErrorCode = keyof typeof goodsErrors;
 
-/** A request was refused: what the reply `error` carries. Nothing has changed by it. */
+/** A request was refused. The reply `error` carries it. The request has had no effect. */
 export class GoodsError extends Error {
   override readonly name = 'GoodsError';
-  /** Stable; what to test for. */
+  /** Error code. It does not change between versions, unlike the message. */
   readonly code: GoodsErrorCode;
-  /** Milliseconds after which to try again; only of `rate-limited`. */
+  /** Milliseconds after which to try again; only with `rate-limited`. */
   readonly retryAfter: number | undefined;
 
   constructor(code: GoodsErrorCode, detail = '', options: ErrorOptions & { retryAfter?: number | undefined } = {}) {
@@ -37,10 +37,10 @@ export class GoodsError extends Error {
   }
 }
 
-/** The peer sent what is no frame of `goods.v1`: the connection is closed with {@link closeCode}. */
+/** The peer has sent an invalid message. The connection is closed with {@link closeCode}. */
 export class WireError extends Error {
   override readonly name = 'WireError';
-  /** 1003 (a binary message that is none of ours), 1007 (no JSON, or no frame) or 1008 (ids that do not grow). */
+  /** 1003 (invalid binary message), 1007 (invalid JSON or frame) or 1008 (ids do not grow). */
   readonly closeCode: 1003 | 1007 | 1008;
 
   constructor(closeCode: 1003 | 1007 | 1008, message: string, options?: ErrorOptions) {

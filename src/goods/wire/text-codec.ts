@@ -16,14 +16,14 @@ function parseObject(text: string): Readonly<Record<string, unknown>> & { readon
   return object as typeof object & { readonly op: string };
 }
 
-/** Whether a value is an offset: an integer from 0 to 2^53-1. */
+/** Returns true if a value is an offset: an integer from 0 to 2^53-1. */
 export function isOffset(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 /**
- * Reads a text message of a client as far as it must be right for a reply: a JSON object with an op and an id.
- * @throws WireError if it is not.
+ * Reads a text message of a client. Only `op` and `id` are checked: without them there can be no reply.
+ * @throws WireError if it is not a JSON object with both.
  */
 export function parseRequest(text: string): RawRequest {
   const object = parseObject(text);
@@ -32,12 +32,12 @@ export function parseRequest(text: string): RawRequest {
   return object as RawRequest;
 }
 
-/** A request as a text message. @throws TypeError if JSON cannot hold it. */
+/** Returns a request as a text message. @throws TypeError if JSON cannot hold it. */
 export function formatRequest(request: Request): string {
   return JSON.stringify(request);
 }
 
-/** A frame of a market as a text message. @throws TypeError if JSON cannot hold it. */
+/** Returns a frame of a market as a text message. @throws TypeError if JSON cannot hold it. */
 export function formatFrame(frame: Frame): string {
   return JSON.stringify(frame);
 }
@@ -100,8 +100,8 @@ const frameFields = {
 
 /**
  * Reads a text message of a market.
- * @returns null for an op that this version does not know: to be ignored.
- * @throws WireError if it is no frame, or lacks a field.
+ * @returns The frame; null if this version has no such op. The caller ignores it.
+ * @throws WireError if it is not a JSON object with an op, or if a field is missing or invalid.
  */
 export function parseFrame(text: string): Frame | null {
   const object = parseObject(text);

@@ -14,8 +14,8 @@ import { TokenBucket } from '../../../src/goods/wire/token-bucket.ts';
 
 describe('defineGoods', () => {
   test.each([
-    ['a name that is none', () => defineGoods(''), 'is no name of goods'],
-    ['a name of another type', () => defineGoods(5 as never), 'is no name of goods'],
+    ['a name that is none', () => defineGoods(''), 'is not a name of goods'],
+    ['a name of another type', () => defineGoods(5 as never), 'is not a name of goods'],
     ['a kind that is none', () => defineGoods('n', { kind: 'xml' as never }), 'json, text or bytes; got xml'],
     ['a policy that is none', () => defineGoods('n', { overflow: 'wait' as never }), 'got wait'],
     [
