@@ -141,7 +141,7 @@ export const mutants: readonly Mutant[] = [
     'message/message-decoder.ts',
     ['message/', 'connection/compression'],
     [
-      ['memory is taken for what a header promises', 'Math.min(available * ahead, mostAhead)', 'header.length'],
+      ['memory is taken for what a header promises', 'Math.min(available * ahead, maxAhead)', 'header.length'],
       [
         'a message that ends within a character is delivered',
         "    if (this.isChecked && !this.utf8!.isComplete) throw new ProtocolError('WS_ERR_INVALID_UTF8');\n",
@@ -170,7 +170,7 @@ export const mutants: readonly Mutant[] = [
       ],
       [
         'nobody else has his turn while a chunk is inflated',
-        'this.inflatable -= Math.max(inflated, leastInflated * this.inflater!.begins);',
+        'this.inflatable -= Math.max(inflated, minInflated * this.inflater!.begins);',
         '',
       ],
     ],

@@ -19,7 +19,7 @@ import {
 import { HandshakeError } from '../handshake/handshake-error.ts';
 import { destroyStream } from '../transport/destroy-stream.ts';
 import type { TimerHandle } from '../transport/timer.ts';
-import { longestDelay } from '../transport/transport.ts';
+import { maxTimerDelay } from '../transport/transport.ts';
 import type { ClientOptions } from './client-options.ts';
 import { keepsCredentials, withoutCredentials } from './redirect.ts';
 
@@ -198,7 +198,7 @@ class Attempt implements ConnectAttempt {
     const options = this.#options;
     const { handshakeTimeout } = options;
     clearTimeout(this.#timer);
-    if (handshakeTimeout) this.#timer = setTimeout(this.#onTimeout, Math.min(handshakeTimeout, longestDelay));
+    if (handshakeTimeout) this.#timer = setTimeout(this.#onTimeout, Math.min(handshakeTimeout, maxTimerDelay));
     if (options.finishRequest) options.finishRequest(request, (this.#events.websocket ?? this.#events) as never);
     else request.end();
   }

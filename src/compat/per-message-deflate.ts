@@ -13,7 +13,7 @@ import {
 import { defaultThreshold } from '../extension/endpoint-deflate.ts';
 import { NegotiationError } from '../extension/negotiation-error.ts';
 import type { PerMessageDeflateOptions as DeflateOptions } from '../extension/per-message-deflate-options.ts';
-import { defaultConcurrencyLimit } from '../extension/zlib-turns.ts';
+import { defaultConcurrencyLimit } from '../extension/zlib-concurrency.ts';
 import { DeflateDirection, InflateDirection, type ZlibCallback, type ZlibSettings } from './zlib-direction.ts';
 
 /** The options of {@link PerMessageDeflate}: those of `ws`. */

@@ -6,7 +6,7 @@ import {
   type InflateRaw,
   type ZlibOptions,
 } from 'node:zlib';
-import { endTurn, type TurnWaiter, waitForTurn } from '../extension/zlib-turns.ts';
+import { releaseZlibSlot, requestZlibSlot, type ZlibJob } from '../extension/zlib-concurrency.ts';
 import { CloseCode } from '../frame/close-code.ts';
 import { ProtocolError } from '../frame/protocol-error.ts';
 
@@ -28,7 +28,7 @@ export interface ZlibSettings {
   readonly zlib: ZlibOptions;
   /** Whether the window is carried on from message to message (RFC 7692 §7.1.1). */
   readonly takesContextOver: boolean;
-  /** How many calls may be under way in this process when one of this direction begins; positive. */
+  /** Maximum number of zlib calls that run at once in this process for one of this direction to begin; positive. */
   readonly concurrencyLimit: number;
 }
 
@@ -44,9 +44,9 @@ const noOctets: Buffer = Buffer.alloc(0);
  * One direction of a connection: its zlib stream, there from the first message on, and the calls that wait for it. Calls are answered in
  * order, each once, and none before it has returned. An error ends the message and its window; the calls behind it begin anew.
  */
-abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements TurnWaiter {
+abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements ZlibJob {
   readonly concurrencyLimit: number;
-  nextWaiter: TurnWaiter | null = null;
+  nextJob: ZlibJob | null = null;
   /** The stream with its window; null before the first message, and again after an error. */
   stream: Stream | null = null;
   readonly #settings: ZlibSettings;
@@ -84,7 +84,7 @@ abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements 
     this.dropStream();
     if (this.#isUnderway) {
       this.#isUnderway = false;
-      endTurn();
+      releaseZlibSlot();
     }
     for (const { callback } of calls) {
       try {
@@ -173,14 +173,14 @@ abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements 
 
   #wait(): void {
     this.#isWaiting = true;
-    waitForTurn(this);
+    requestZlibSlot(this);
   }
 
   #answer(error: Error | null, data?: Buffer): void {
     const { callback } = this.#calls.shift() as ZlibCall;
     this.#isUnderway = false;
     // The next call begins before the callback, which may throw. It is not answered before this turn of the event loop is over.
-    endTurn();
+    releaseZlibSlot();
     if (this.#calls.length > 0) this.#wait();
     callback(error, data);
   }

@@ -18,7 +18,8 @@ export interface ConnectionOptions extends Omit<FrameDecoderOptions, 'allowRsv1'
   readonly nextMaskingKey?: () => number;
 }
 
-const mostSpareWriters = 64;
+/** Maximum number of spare writers of one {@link ConnectionSettings}. */
+const maxSpareWriters = 64;
 
 /** The sink of decoders that nobody uses just now. */
 const nobody: MessageSink = { message: () => true };
@@ -80,7 +81,7 @@ export class ConnectionSettings {
 
   /** Takes back a writer that is empty, and whose slab was released. */
   giveWriter(writer: FrameWriter): void {
-    if (this.spareWriters.length < mostSpareWriters) this.spareWriters.push(writer);
+    if (this.spareWriters.length < maxSpareWriters) this.spareWriters.push(writer);
   }
 
   #createReader(): Reader {

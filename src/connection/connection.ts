@@ -13,8 +13,8 @@ import { formatClosePayload, parseClosePayload } from './close-payload.ts';
 import { type ConnectionOptions, ConnectionSettings, type Reader } from './connection-settings.ts';
 import { type ConnectionState, nextState } from './connection-state.ts';
 
-/** 1 MiB: what is inflated of a chunk before others have their turn, where the owner can wait; a few milliseconds. */
-const inflatedPerReceive = 1_048_576;
+/** Inflate budget of one {@link Connection.receive}: 1 MiB, a few milliseconds. It holds only if the owner has `inflate`. */
+const inflateBudget = 1_048_576;
 
 /** The peer broke a rule of RFC 6455, or sent as compressed what is not (RFC 7692): both say with which code the connection is failed. */
 export type PeerError = ProtocolError | InflateError;
@@ -40,7 +40,7 @@ export interface ConnectionEvents {
   /**
    * A compressed message that would take long to inflate: it has more than 256 KiB, before or after. {@link Connection.receive} returns
    * behind it, and is not to be called before {@link Connection.inflated} was given what came of it, or {@link Connection.fail} the error.
-   * It then returns too when it has inflated 1 MiB in small messages, so that others have their turn.
+   * With this method, `receive` also returns once it has inflated 1 MiB in small messages, so that other connections are served.
    * Without this method all is inflated at once, however long that takes.
    * @param inflater Has the options and, with context takeover, the window; see {@link MessageInflater.dictionary}.
    */
@@ -65,7 +65,7 @@ export class Connection implements FrameSink, MessageSink {
   holdsClose = false;
   /** Set by the owner while the peer does not read: only the latest ping is answered, by {@link sendOwedPong} (§5.5.3). */
   isCongested = false;
-  /** Whether {@link receive} has stopped because it had inflated its share: others have their turn first. */
+  /** True if {@link receive} has stopped because its inflate budget was used up: other connections are to be served first. */
   isExhausted = false;
 
   /** Its options; see {@link changeSettings}. */
@@ -168,7 +168,7 @@ export class Connection implements FrameSink, MessageSink {
     if (!this.isReceiving) return chunk.length;
     const octets = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     const reader = this.reader ?? this.#takeReader();
-    reader.messages.inflatable = reader.messages.leavesInflating ? inflatedPerReceive : Number.POSITIVE_INFINITY;
+    reader.messages.inflatable = reader.messages.leavesInflating ? inflateBudget : Number.POSITIVE_INFINITY;
     this.isInReceive = true;
     try {
       const end = reader.frames.decode(octets, start, this);

@@ -61,7 +61,7 @@ export interface AcceptedOffer {
   readonly response: ParameterList;
 }
 
-const largestWindowBits = 15;
+const maxWindowBits = 15;
 
 /** "A decimal integer value without leading zeroes between 8 to 15, inclusive" (§7.1.2.1, §7.1.2.2). */
 const windowBitsPattern = /^(?:[89]|1[0-5])$/;
@@ -89,7 +89,7 @@ function readWindowBits(name: string, option: unknown): number | false | undefin
   if (option === undefined || option === null || option === true) return undefined;
   if (option === false) return false;
   if (typeof option !== 'number') throw new TypeError(`${name} must be a number or a boolean, not a ${typeof option}`);
-  if (!Number.isInteger(option) || option < 8 || option > largestWindowBits)
+  if (!Number.isInteger(option) || option < 8 || option > maxWindowBits)
     throw new RangeError(`${name} must be a whole number from 8 to 15, not ${option}`);
   return option;
 }
@@ -275,7 +275,7 @@ function findContradiction(response: ResponseParameters, terms: DeflateTerms): V
   if (terms.serverNoContextTakeover && !response.server_no_context_takeover)
     return { code: 'GOODWIRE_MISSING_PARAMETER', name: 'server_no_context_takeover' };
   // Left out, it stands for 15, which an offer of 15 allows.
-  const serverBits = response.server_max_window_bits ?? largestWindowBits;
+  const serverBits = response.server_max_window_bits ?? maxWindowBits;
   if (!isBeyond(serverBits, terms.serverMaxWindowBits || undefined)) return null;
   const isMissing = response.server_max_window_bits === undefined;
   const code = isMissing ? 'GOODWIRE_MISSING_PARAMETER' : 'GOODWIRE_CONTRADICTED_OFFER';
@@ -296,7 +296,7 @@ function agreementOn(response: ResponseParameters, hint: number | undefined): De
   return {
     serverNoContextTakeover: response.server_no_context_takeover === true,
     clientNoContextTakeover: response.client_no_context_takeover === true,
-    serverMaxWindowBits: response.server_max_window_bits ?? largestWindowBits,
-    clientMaxWindowBits: response.client_max_window_bits ?? hint ?? largestWindowBits,
+    serverMaxWindowBits: response.server_max_window_bits ?? maxWindowBits,
+    clientMaxWindowBits: response.client_max_window_bits ?? hint ?? maxWindowBits,
   };
 }

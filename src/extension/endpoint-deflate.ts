@@ -27,10 +27,10 @@ export class EndpointDeflate {
   readonly deflateOptions: RawDeflateOptions;
   readonly inflateOptions: RawInflateOptions;
   /**
-   * zlib's options for what is compressed elsewhere, with an empty window. Where context is taken over a dictionary is of no use there: it
-   * has its place before the first message, and not before this one.
+   * zlib's options for messages that the thread pool compresses, with an empty window. With context takeover they have no dictionary,
+   * because a dictionary belongs before the first message only.
    */
-  readonly optionsApart: RawDeflateOptions;
+  readonly threadPoolDeflateOptions: RawDeflateOptions;
   /** Whether what we send may refer to our messages before it. */
   readonly takesContextOver: boolean;
   /** What all endpoints have in common that compress a message, each by itself, to the same octets. */
@@ -51,7 +51,9 @@ export class EndpointDeflate {
     this.inflateOptions = { ...zlibInflateOptions, windowBits: theirs };
     this.takesContextOver = !(isServer ? agreement.serverNoContextTakeover : agreement.clientNoContextTakeover);
     this.#peerTakesContextOver = !(isServer ? agreement.clientNoContextTakeover : agreement.serverNoContextTakeover);
-    this.optionsApart = this.takesContextOver ? { ...this.deflateOptions, dictionary: undefined } : this.deflateOptions;
+    this.threadPoolDeflateOptions = this.takesContextOver
+      ? { ...this.deflateOptions, dictionary: undefined }
+      : this.deflateOptions;
     this.variant = variantOf(this.deflateOptions) ?? this;
     this.#threshold = threshold ?? defaultThreshold;
     this.#deflater = this.takesContextOver ? null : this.#createDeflater();

@@ -517,7 +517,7 @@ export function inflateStreamOptions(options: RawInflateOptions): object {
   return pickInflateOptions(options);
 }
 
-const largestChunk = 16_384;
+const maxChunkSize = 16_384;
 
 class DocumentedInflater implements RawInflater {
   end = 0;
@@ -556,7 +556,7 @@ class DocumentedInflater implements RawInflater {
         finishFlush,
         info: true,
         // How much it may overshoot, unless it is made to stop right behind the limit.
-        chunkSize: Math.min(Math.max(maxLength + 1, constants.Z_MIN_CHUNK), largestChunk),
+        chunkSize: Math.min(Math.max(maxLength + 1, constants.Z_MIN_CHUNK), maxChunkSize),
         maxOutputLength: Math.min(Math.max(maxLength, 1), kMaxLength),
       });
       const { buffer, engine } = result as { buffer: Buffer; engine: { bytesWritten: number } };

@@ -3,7 +3,8 @@ export const largeSlabSize = 65_536;
 /** Octets of the slab for a connection that sends of itself: thousands may do so in one tick. */
 export const smallSlabSize = 2048;
 
-const mostKept = 64;
+/** Maximum number of spare slabs of each size. */
+const maxSpareSlabs = 64;
 const large: Buffer[] = [];
 const small: Buffer[] = [];
 /** Marks the memory of slabs. A WeakSet would have to be gone through at each garbage collection, and made a new slab cost three times as much. */
@@ -32,5 +33,5 @@ export function isInSlab(octets: Uint8Array): boolean {
 /** Gives a slab back. Nobody may read it any more: the kernel has the octets, or they were copied. */
 export function releaseSlab(slab: Buffer): void {
   const list = slab.length === largeSlabSize ? large : small;
-  if (list.length < mostKept) list.push(slab);
+  if (list.length < maxSpareSlabs) list.push(slab);
 }

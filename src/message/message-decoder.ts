@@ -33,16 +33,16 @@ export interface MessageDecoderOptions {
   readonly maxPayload?: number;
 }
 
-/** What it costs at the least to have zlib begin, in octets inflated at that cost: a call of zlib, and a clean start. */
-const leastInflated = 4096;
+/** Minimum cost of one call of zlib with its reset, in octets that could be inflated instead. */
+const minInflated = 4096;
 const notAscii = 0x80808080 | 0;
-const leastCapacity = 128;
+const minCapacity = 128;
 // Memory is taken for what has come, not for what a header promises: up to 32 times as much (so that most messages are
 // assembled where they stay) and no more than this before that many octets are there.
-const mostAhead = 1_048_576;
+const maxAhead = 1_048_576;
 const ahead = 32;
-/** How many fragments are told apart where they are delivered one by one; what follows is joined to the last. */
-const mostFragmentsKept = 16_384;
+/** Maximum number of fragments that are delivered one by one. Later fragments are joined to the last. */
+const maxFragmentsKept = 16_384;
 
 /**
  * Data frames to messages (§5.4, §6.2). A message in one frame inside one chunk is delivered where it lies. Others are assembled
@@ -91,7 +91,7 @@ export class MessageDecoder {
     return !this.isBegun;
   }
 
-  /** Whether so much was inflated that others should have their turn. */
+  /** True if the inflate budget of this call is used up: other connections are to be served first. */
   get isExhausted(): boolean {
     return this.inflatable <= 0;
   }
@@ -146,7 +146,7 @@ export class MessageDecoder {
   end(header: FrameHeader): boolean {
     const ends = this.fragmentEnds;
     if (ends !== null && header.length > 0) {
-      if (ends.length === mostFragmentsKept) ends.pop();
+      if (ends.length === maxFragmentsKept) ends.pop();
       ends.push(this.used);
     }
     if (!header.fin) {
@@ -236,7 +236,7 @@ export class MessageDecoder {
   }
 
   #charge(inflated: number): void {
-    this.inflatable -= Math.max(inflated, leastInflated * this.inflater!.begins);
+    this.inflatable -= Math.max(inflated, minInflated * this.inflater!.begins);
   }
 
   get #limit(): number {
@@ -247,7 +247,7 @@ export class MessageDecoder {
   #promise(header: FrameHeader, available: number): void {
     this.frameEnd = this.used + header.length;
     if (this.memory !== null || available === 0) return;
-    const justified = Math.max(leastCapacity, available, Math.min(available * ahead, mostAhead));
+    const justified = Math.max(minCapacity, available, Math.min(available * ahead, maxAhead));
     this.memory = takeMemory(header.fin ? Math.min(header.length, justified) : justified);
   }
 
@@ -256,8 +256,8 @@ export class MessageDecoder {
     const held = old === null ? 0 : old.length;
     // Where the end of the message is known, not an octet more than that; and it is a promise with an amount, so grow faster.
     const capacity = header.fin
-      ? Math.min(this.frameEnd, Math.max(leastCapacity, needed * 4))
-      : Math.max(leastCapacity, needed, held * 2);
+      ? Math.min(this.frameEnd, Math.max(minCapacity, needed * 4))
+      : Math.max(minCapacity, needed, held * 2);
     const memory = takeMemory(Math.min(capacity, Math.max(needed, constants.MAX_LENGTH)));
     if (old !== null) memory.set(this.used === held ? old : old.subarray(0, this.used));
     this.memory = memory;

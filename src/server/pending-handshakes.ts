@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { type TimerHandle, unref } from '../transport/timer.ts';
-import { longestDelay } from '../transport/transport.ts';
+import { maxTimerDelay } from '../transport/transport.ts';
 
 interface Waiting {
   readonly socket: Duplex;
@@ -47,7 +47,7 @@ export class PendingHandshakes {
     };
     this.#waiting.set(handshake, waiting);
     this.#size++;
-    waiting.timer = timeout > 0 ? setTimeout(onTimeout, Math.min(timeout, longestDelay)) : undefined;
+    waiting.timer = timeout > 0 ? setTimeout(onTimeout, Math.min(timeout, maxTimerDelay)) : undefined;
     unref(waiting.timer);
     // Not once(), which would throw into the event of a stream whose removeListener() throws.
     socket.on('close', waiting.onClose);

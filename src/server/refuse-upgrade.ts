@@ -4,7 +4,7 @@ import { HandshakeError, type HandshakeErrorCode, type HeaderFields } from '../h
 import { formatRefusal } from '../handshake/server-handshake.ts';
 import { destroyStream, forceDestroy, isDestroyed } from '../transport/destroy-stream.ts';
 import { type TimerHandle, unref } from '../transport/timer.ts';
-import { longestDelay } from '../transport/transport.ts';
+import { maxTimerDelay } from '../transport/transport.ts';
 import { reportSocketError } from './diagnostics.ts';
 
 /**
@@ -29,7 +29,7 @@ export function endSocket(socket: Duplex, timeout: number, response?: string): v
     if (isDestroyed(socket)) clearTimeout(timer);
   };
   try {
-    timer = setTimeout(forceDestroy, Math.min(timeout, longestDelay), socket);
+    timer = setTimeout(forceDestroy, Math.min(timeout, maxTimerDelay), socket);
     unref(timer);
     // Not once(), which would throw into the event of a stream whose removeListener() throws.
     socket.on('close', destroy);

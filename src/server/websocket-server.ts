@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { readDeflateOptions } from '../extension/per-message-deflate-options.ts';
 import { PreparedMessage, type PreparedMessageOptions } from '../message/prepared-message.ts';
-import { defaultCloseTimeout, defaultMaxPayload, longestDelay } from '../transport/transport.ts';
+import { defaultCloseTimeout, defaultMaxPayload, maxTimerDelay } from '../transport/transport.ts';
 import { WebSocket } from '../websocket/websocket.ts';
 import {
   type AcceptedCallback,
@@ -372,7 +372,7 @@ function createHttpServer(options: ServerOptions<Class, never>): HttpServer {
     maxHeadersCount = defaultMaxHeadersCount,
     maxHeaderSize,
   } = options;
-  const timeout = Math.ceil(Math.min(handshakeTimeout, longestDelay));
+  const timeout = Math.ceil(Math.min(handshakeTimeout, maxTimerDelay));
   const server = createServer({
     ...(maxHeaderSize !== undefined && { maxHeaderSize }),
     ...(timeout > 0 && {

@@ -5,24 +5,20 @@ import { Connection, type ConnectionEvents, type PeerError } from '../connection
 import { type ConnectionOptions, ConnectionSettings } from '../connection/connection-settings.ts';
 import type { ConnectionState } from '../connection/connection-state.ts';
 import type { MessageInflater } from '../extension/deflate-messages.ts';
-import { defaultConcurrencyLimit } from '../extension/zlib-turns.ts';
+import { defaultConcurrencyLimit } from '../extension/zlib-concurrency.ts';
 import { defaultMaxPayload } from '../frame/frame-decoder.ts';
 import { requireTrueLength } from '../frame/frame-encoder.ts';
 import { copyUpTo } from '../frame/frame-writer.ts';
 import { joinChunks } from '../frame/join-chunks.ts';
 import type { MessageData } from '../message/message-decoder.ts';
 import type { PreparedMessage } from '../message/prepared-message.ts';
-import {
-  afterPoll,
-  afterTick,
-  type Flushable,
-  flushAfterEvent,
-  flushAtEndOfPoll,
-  flushAtEndOfTick,
-  setCurrent,
-  watchExit,
-} from './flush.ts';
 import { isNodeSocket, writesAtOnce } from './node-socket.ts';
+import {
+  deflateOnThreadPool,
+  inflateOnThreadPool,
+  prepareOnThreadPool,
+  type ThreadPoolJob,
+} from './thread-pool-zlib.ts';
 import type { TimerHandle } from './timer.ts';
 import {
   onClosed,
@@ -36,7 +32,16 @@ import {
   type SendCallback,
   type TransportEvents,
 } from './transport-events.ts';
-import { type ApartWork, deflateApart, inflateApart, prepareApart } from './zlib-apart.ts';
+import {
+  afterPoll,
+  afterTick,
+  type Flushable,
+  flushAfterEvent,
+  flushAtEndOfPoll,
+  flushAtEndOfTick,
+  setCurrent,
+  watchExit,
+} from './write-batching.ts';
 
 export { defaultMaxPayload };
 
@@ -60,7 +65,7 @@ export class TransportSettings extends ConnectionSettings {
   constructor(options: TransportOptions) {
     super(options);
     // A timer makes one millisecond of what it cannot count.
-    this.closeTimeout = Math.min(options.closeTimeout ?? defaultCloseTimeout, longestDelay);
+    this.closeTimeout = Math.min(options.closeTimeout ?? defaultCloseTimeout, maxTimerDelay);
     this.defersEvents = options.allowSynchronousEvents === false;
     this.concurrencyLimit = options.concurrencyLimit ?? defaultConcurrencyLimit;
   }
@@ -72,7 +77,7 @@ export class TransportSettings extends ConnectionSettings {
 }
 
 /** The longest delay that a timer takes, in milliseconds. */
-export const longestDelay: number = 2 ** 31 - 1;
+export const maxTimerDelay: number = 2 ** 31 - 1;
 
 /** 30 s: how long a peer may take to end the connection once it is being closed; as in `ws`. */
 export const defaultCloseTimeout = 30_000;
@@ -126,7 +131,7 @@ export class Transport implements ConnectionEvents, Flushable {
   /** Sends that wait for a Blob to be read, and everything behind them. */
   private queue: SendQueue | null = null;
   /** What zlib compresses for this connection just now, while everything that is sent behind it waits. */
-  private deflating: ApartWork | null = null;
+  private deflating: ThreadPoolJob | null = null;
   /** What is awaited before more is delivered. */
   private held: Held | null = null;
 
@@ -187,12 +192,12 @@ export class Transport implements ConnectionEvents, Flushable {
     callback?: SendCallback,
   ): void {
     const { connection } = this;
-    if (this.queue !== null || (connection.settings.deflate !== null && this.#deflatesApart(data, compresses))) {
+    if (this.queue !== null || (connection.settings.deflate !== null && this.#deflatesOnThreadPool(data, compresses))) {
       if (typeof data !== 'string') requireTrueLength(data);
       // A copy: nobody can say how long it will wait.
       const own = typeof data === 'string' ? data : Buffer.from(data);
       const pending = pendingSend(callback);
-      this.#enqueue(Buffer.byteLength(own), () => this.#sendInTurn(own, isBinary, fin, masked, compresses, pending));
+      this.#enqueue(Buffer.byteLength(own), () => this.#sendQueued(own, isBinary, fin, masked, compresses, pending));
       return;
     }
     connection.send(data, isBinary, fin, masked, compresses);
@@ -212,7 +217,7 @@ export class Transport implements ConnectionEvents, Flushable {
     callback?: SendCallback,
   ): void {
     this.#enqueueBlob(blob, callback, (octets, pending) =>
-      this.#sendInTurn(octets, isBinary, fin, masked, compresses, pending),
+      this.#sendQueued(octets, isBinary, fin, masked, compresses, pending),
     );
   }
 
@@ -237,7 +242,7 @@ export class Transport implements ConnectionEvents, Flushable {
       this.#enqueue(octets.length, async () => {
         this.queue!.waitsFor = compressing;
         try {
-          if (!message.has(variant)) await prepareApart(message, deflate!, this.settings.concurrencyLimit);
+          if (!message.has(variant)) await prepareOnThreadPool(message, deflate!, this.settings.concurrencyLimit);
         } catch (error) {
           this.#failToSend(error, pending);
           return;
@@ -267,7 +272,7 @@ export class Transport implements ConnectionEvents, Flushable {
         if (pending !== undefined) callAll([pending], error as Error);
         return;
       }
-      return this.#sendInTurn(octets, isBinary, true, masked, compresses, pending);
+      return this.#sendQueued(octets, isBinary, true, masked, compresses, pending);
     });
   }
 
@@ -432,19 +437,19 @@ export class Transport implements ConnectionEvents, Flushable {
   /** @internal */
   message(data: MessageData, isBinary: boolean): void {
     if (data.length > copyUpTo) delivered = (data as Buffer).buffer;
-    if (this.settings.defersEvents) this.#deliverApart(() => this.owner[onMessage](data, isBinary));
+    if (this.settings.defersEvents) this.#deliverOnePerTurn(() => this.owner[onMessage](data, isBinary));
     else this.owner[onMessage](data, isBinary);
   }
 
   /** @internal */
   ping(payload: Buffer): void {
-    if (this.settings.defersEvents) this.#deliverApart(() => this.owner[onPing](payload));
+    if (this.settings.defersEvents) this.#deliverOnePerTurn(() => this.owner[onPing](payload));
     else this.owner[onPing](payload);
   }
 
   /** @internal */
   pong(payload: Buffer): void {
-    if (this.settings.defersEvents) this.#deliverApart(() => this.owner[onPong](payload));
+    if (this.settings.defersEvents) this.#deliverOnePerTurn(() => this.owner[onPong](payload));
     else this.owner[onPong](payload);
   }
 
@@ -468,7 +473,7 @@ export class Transport implements ConnectionEvents, Flushable {
     const { inflateOptions } = settings.deflate!;
     const { maxPayload = defaultMaxPayload } = settings.options;
     this.stream.pause();
-    const work = inflateApart(
+    const work = inflateOnThreadPool(
       octets,
       { ...inflateOptions, dictionary: inflater.dictionary },
       { maxLength: maxPayload || Number.POSITIVE_INFINITY, isText: !isBinary && settings.validates },
@@ -489,7 +494,7 @@ export class Transport implements ConnectionEvents, Flushable {
   }
 
   /** This connection has had its share, and others come first. The end of the stream waits too: it would deliver what is left at once. */
-  #letOthersBeFirst(): void {
+  #yieldToOthers(): void {
     const held: Held = { work: { cancel: () => {} }, deliver: null, hasEnded: false, hasClosed: false };
     this.held = held;
     afterPoll(() => {
@@ -509,7 +514,7 @@ export class Transport implements ConnectionEvents, Flushable {
     this.held = null;
     this.#inEvent(deliver!);
     if (!connection.isReceiving) this.#stopReading();
-    else if (!connection.isSuspended && !this.isPausedByOwner) this.#continueApart();
+    else if (!connection.isSuspended && !this.isPausedByOwner) this.#continueGuarded();
     // What the stream has told meanwhile.
     if (hasEnded) this.streamEnded();
     if (hasClosed) this.streamClosed();
@@ -581,7 +586,7 @@ export class Transport implements ConnectionEvents, Flushable {
     this.stream.pause();
     if (this.connection.isSuspended || this.held !== null) return;
     // It has inflated its share; or a listener has thrown.
-    if (this.connection.isExhausted) this.#letOthersBeFirst();
+    if (this.connection.isExhausted) this.#yieldToOthers();
     else this.#scheduleResume();
   }
 
@@ -674,12 +679,12 @@ export class Transport implements ConnectionEvents, Flushable {
       if (chunk === null) return;
       this.rest = null;
       connection.isSuspended = false;
-      this.receiveApart(chunk);
+      this.receiveGuarded(chunk);
     }
   }
 
   /** @internal Receives where what a listener throws must not reach the caller: it is an uncaught exception all the same. */
-  receiveApart(chunk: Buffer): void {
+  receiveGuarded(chunk: Buffer): void {
     try {
       this.receive(chunk);
     } catch (thrown) {
@@ -793,12 +798,12 @@ export class Transport implements ConnectionEvents, Flushable {
   }
 
   /** Whether a message is compressed, and takes so long that it is not done at once. */
-  #deflatesApart(data: string | Uint8Array, compresses: boolean): boolean {
+  #deflatesOnThreadPool(data: string | Uint8Array, compresses: boolean): boolean {
     return data.length > deflatedAtOnce && this.connection.compresses(data, compresses);
   }
 
   /** Sends what has waited for its turn. */
-  #sendInTurn(
+  #sendQueued(
     data: string | Uint8Array,
     isBinary: boolean,
     fin: boolean,
@@ -808,20 +813,20 @@ export class Transport implements ConnectionEvents, Flushable {
   ): void | Promise<void> {
     const { connection } = this;
     // What cannot be sent any more need not be compressed.
-    if (!this.stream.writable || !this.#deflatesApart(data, compresses)) {
+    if (!this.stream.writable || !this.#deflatesOnThreadPool(data, compresses)) {
       this.#whileOpen(pending, () => connection.send(data, isBinary, fin, masked, compresses));
       return;
     }
     // Octets are ours already.
     const octets = typeof data === 'string' ? Buffer.from(data) : asBuffer(data);
-    return this.#deflateApart(octets, fin).then(
+    return this.#deflateOnThreadPool(octets, fin).then(
       (deflated) =>
         this.#whileOpen(pending, () => connection.sendDeflated(deflated, octets, isBinary, fin, masked, true)),
       (error) => this.#failToSend(error as Error, pending),
     );
   }
 
-  #deflateApart(octets: Buffer, fin: boolean): Promise<Buffer> {
+  #deflateOnThreadPool(octets: Buffer, fin: boolean): Promise<Buffer> {
     const { settings } = this;
     this.queue!.waitsFor = compressing;
     return new Promise((resolve, reject) => {
@@ -830,7 +835,13 @@ export class Transport implements ConnectionEvents, Flushable {
         if (deflated === undefined) reject(error);
         else resolve(deflated);
       };
-      const work = deflateApart(octets, settings.deflate!.optionsApart, settings.concurrencyLimit, done, fin);
+      const work = deflateOnThreadPool(
+        octets,
+        settings.deflate!.threadPoolDeflateOptions,
+        settings.concurrencyLimit,
+        done,
+        fin,
+      );
       this.deflating = {
         cancel: () => {
           work.cancel();
@@ -915,7 +926,7 @@ export class Transport implements ConnectionEvents, Flushable {
   }
 
   /** Delivers one event, and the next in a later turn: behind whatever immediates the listener has asked for. */
-  #deliverApart(deliver: () => void): void {
+  #deliverOnePerTurn(deliver: () => void): void {
     this.connection.isSuspended = true;
     try {
       deliver();
@@ -954,7 +965,7 @@ export class Transport implements ConnectionEvents, Flushable {
   }
 
   /** As {@link continueReading}, where what a listener throws must not reach the caller. */
-  #continueApart(): void {
+  #continueGuarded(): void {
     try {
       this.continueReading();
     } catch (thrown) {
@@ -1050,7 +1061,7 @@ interface Ending {
 
 /** A message that is being inflated on the thread pool, or the turn of others; and what has happened meanwhile. */
 interface Held {
-  readonly work: ApartWork;
+  readonly work: ThreadPoolJob;
   /** Delivers what came of it, once that is there: then it waits for the end of a pause only. */
   deliver: (() => void) | null;
   hasEnded: boolean;
@@ -1081,13 +1092,13 @@ function onData(this: TransportStream, chunk: Buffer): void {
   this[kTransport]?.receive(chunk);
 }
 
-function onDataElsewhere(this: TransportStream, chunk: Buffer): void {
-  this[kTransport]?.receiveApart(chunk);
+function onDataGuarded(this: TransportStream, chunk: Buffer): void {
+  this[kTransport]?.receiveGuarded(chunk);
 }
 
 /** A stream that is no socket may deliver inside somebody's write(): who that is must not suffer from our owner's listeners. */
 function dataListener(stream: Duplex): (this: TransportStream, chunk: Buffer) => void {
-  return stream instanceof Socket ? onData : onDataElsewhere;
+  return stream instanceof Socket ? onData : onDataGuarded;
 }
 
 function onDrain(this: TransportStream): void {

@@ -24,7 +24,7 @@ export function growth(work: (size: number) => void, size: number): number {
 }
 
 /** What {@link growth} may be at the most: far from 8, and farther from 64. */
-export const mostGrowth = 28;
+export const maxGrowth = 28;
 
 /** How many octets of memory are held for each octet of the wire by what a call returns. */
 export function heldPerOctet<T>(wire: number, call: () => T): { ratio: number; held: T } {

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { InflateError, type WebSocket } from '../../src/index.ts';
 import { server as rawServer, switching } from '../client/raw-server.ts';
-import { areTurnsFree, compressed, deflated, deflatedFrame } from '../support/deflating.ts';
+import { areZlibSlotsFree, compressed, deflated, deflatedFrame } from '../support/deflating.ts';
 import { fromClient } from '../support/from-client.ts';
 import { closed } from '../support/life.ts';
 import { connectPair, hex, type Implementation, implementations, listen, type Peers } from '../support/peers.ts';
@@ -529,7 +529,7 @@ describe('where they differ:', () => {
       await eventually(() => expect(isPaused).toBe(true));
       // Long enough for the one, and no matter for the other.
       if (by === goodwire) {
-        await eventually(() => expect(areTurnsFree()).toBe(true));
+        await eventually(() => expect(areZlibSlotsFree()).toBe(true));
         isPaused = false;
         served.resume();
       }

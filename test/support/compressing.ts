@@ -2,7 +2,7 @@ import { Duplex } from 'node:stream';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { WebSocket } from '../../src/index.ts';
-import { areTurnsFree, noTakeover, takeover } from './deflating.ts';
+import { areZlibSlotsFree, noTakeover, takeover } from './deflating.ts';
 import { eventually } from './until.ts';
 
 /** Goes to zlib's threads, to be compressed and to be inflated. */
@@ -43,7 +43,7 @@ export function record(socket: WebSocket): string[] {
 }
 
 /**
- * A server's end on a stream, with compression. One message at a time is with zlib's threads, so that `holdTurn` holds it up.
+ * A server's end on a stream, with compression. One message at a time is with zlib's threads, so that `holdZlibSlot` holds it up.
  */
 export function serve(options: object = {}): { stream: Loose; socket: WebSocket; log: string[] } {
   const stream = new Loose();
@@ -60,4 +60,4 @@ export async function turns(count = 20): Promise<void> {
 }
 
 /** Resolves once nothing uses zlib's threads any more. */
-export const idle = () => eventually(() => expect(areTurnsFree()).toBe(true));
+export const idle = () => eventually(() => expect(areZlibSlotsFree()).toBe(true));

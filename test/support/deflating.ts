@@ -1,6 +1,6 @@
 import { deflateRawSync, constants as zlib } from 'node:zlib';
 import type { DeflateAgreement } from '../../src/extension/deflate-negotiation.ts';
-import { endTurn, waitForTurn } from '../../src/extension/zlib-turns.ts';
+import { releaseZlibSlot, requestZlibSlot } from '../../src/extension/zlib-concurrency.ts';
 import { encodeFrame, type Opcode } from '../../src/protocol.ts';
 
 /** An agreement by which each message is compressed by itself. */
@@ -43,26 +43,26 @@ export function compressed(data: string | Uint8Array): Buffer {
   return deflatedFrame(typeof data === 'string' ? 1 : 2, deflated(data));
 }
 
-/** Holds a turn of zlib's threads, so that no connection whose `concurrencyLimit` is 1 begins to use them before it is given back. */
-export function holdTurn(): Disposable {
-  waitForTurn({ concurrencyLimit: Number.POSITIVE_INFINITY, nextWaiter: null, begin: () => true });
+/** Holds a zlib slot until it is disposed. Until then no connection with a `concurrencyLimit` of 1 begins a zlib job. */
+export function holdZlibSlot(): Disposable {
+  requestZlibSlot({ concurrencyLimit: Number.POSITIVE_INFINITY, nextJob: null, begin: () => true });
   let isHeld = true;
   return {
     [Symbol.dispose]() {
-      if (isHeld) endTurn();
+      if (isHeld) releaseZlibSlot();
       isHeld = false;
     },
   };
 }
 
-/** Whether nothing uses zlib's threads, and nothing waits to. */
-export function areTurnsFree(): boolean {
+/** Returns true if no zlib job runs and none waits for a slot. */
+export function areZlibSlotsFree(): boolean {
   let hasBegun = false;
   const begin = () => {
     hasBegun = true;
     return false;
   };
-  // It begins within the call if nobody has a turn, and nobody is before it.
-  waitForTurn({ concurrencyLimit: 1, nextWaiter: null, begin });
+  // It begins inside this call if every slot is free and no job waits.
+  requestZlibSlot({ concurrencyLimit: 1, nextJob: null, begin });
   return hasBegun;
 }

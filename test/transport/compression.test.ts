@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { PreparedMessage, WebSocket } from '../../src/index.ts';
 import { TransportSettings } from '../../src/transport/transport.ts';
 import { agreements, idle, type Loose, large, largeInBrief, record, serve, turns } from '../support/compressing.ts';
-import { compressed, holdTurn, noTakeover, takeover } from '../support/deflating.ts';
+import { compressed, holdZlibSlot, noTakeover, takeover } from '../support/deflating.ts';
 import { fromClient } from '../support/from-client.ts';
 import { closed } from '../support/life.ts';
 import { connectPair, hex, implementations, listen, memoryPair, rawClient } from '../support/peers.ts';
@@ -73,7 +73,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
     const { client, served } = memoryPair({ client: both, server: both });
     const log = record(served);
     {
-      using _ = holdTurn();
+      using _ = holdZlibSlot();
       client.send('a'.repeat(16_384));
       await eventually(() => expect(log).toEqual(['message aaaaaaaaa (16384)']));
       client.send('a'.repeat(16_385));
@@ -92,7 +92,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
   test('up to 256 KiB are inflated at once, and more on the threads', async () => {
     const { stream, socket, log } = serve(both);
     {
-      using _ = holdTurn();
+      using _ = holdZlibSlot();
       stream.push(compressed('a'.repeat(262_144)));
       await eventually(() => expect(log).toEqual(['message aaaaaaaaa (262144)']));
       stream.push(compressed('a'.repeat(262_145)));
@@ -200,7 +200,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
     test('pause() and resume() before it is there do not hold it up', async () => {
       const { stream, socket, log } = serve(both);
       {
-        using _ = holdTurn();
+        using _ = holdZlibSlot();
         stream.push(conversation());
         await turns();
         socket.pause();
@@ -217,7 +217,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
     test('pause() holds it back until resume()', async () => {
       const { stream, socket, log } = serve(both);
       {
-        using _ = holdTurn();
+        using _ = holdZlibSlot();
         stream.push(conversation());
         await turns();
         socket.pause();
@@ -253,7 +253,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
     test.each(['end', 'close'])('%s of the stream during a pause delivers what had come before', async (event) => {
       const { stream, socket, log } = serve(both);
       {
-        using _ = holdTurn();
+        using _ = holdZlibSlot();
         stream.push(conversation());
         await turns();
         socket.pause();
@@ -267,7 +267,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
     test.each(['end', 'close'])('%s of the stream is told behind it', async (event) => {
       const { stream, socket, log } = serve(both);
       {
-        using _ = holdTurn();
+        using _ = holdZlibSlot();
         // Paused, so that the stream has all of it at once, and its end too.
         socket.pause();
         stream.push(conversation());
@@ -287,7 +287,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
     test.each(['end', 'close'])('pause() and then %s of the stream does not lose it', async (event) => {
       const { stream, socket, log } = serve(both);
       {
-        using _ = holdTurn();
+        using _ = holdZlibSlot();
         stream.push(conversation());
         await turns();
         socket.pause();
@@ -300,7 +300,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
 
     test('an error of the stream cancels it, and nothing behind it is delivered', async () => {
       const { stream, socket, log } = serve(both);
-      using _ = holdTurn();
+      using _ = holdZlibSlot();
       stream.push(conversation());
       await turns();
       stream.destroy(Object.assign(new Error('reset'), { code: 'ECONNRESET' }));
@@ -311,7 +311,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
     test('terminate() cancels it', async () => {
       const { stream, socket, log } = serve(both);
       {
-        using _ = holdTurn();
+        using _ = holdZlibSlot();
         stream.push(conversation());
         await turns();
         socket.terminate();
@@ -324,7 +324,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
 
     test.each(['terminate', 'time'])('%s ends a socket whose stream has closed already', async (by) => {
       const { stream, socket, log } = serve({ ...both, closeTimeout: 1 });
-      using _ = holdTurn();
+      using _ = holdZlibSlot();
       stream.push(conversation());
       await turns();
       if (by === 'time') socket.close();
@@ -342,7 +342,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
     test('close() is sent at once, and the message still delivered', async () => {
       const { stream, socket, log } = serve(both);
       {
-        using _ = holdTurn();
+        using _ = holdZlibSlot();
         stream.push(Buffer.concat([conversation(), fromClient(8, hex('03 e8'))]));
         await turns();
         socket.close(1000, 'bye');
@@ -463,7 +463,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
       const log = record(served);
       let calls: string[];
       {
-        using _ = holdTurn();
+        using _ = holdZlibSlot();
         calls = sendThree(client);
         client.close(4000, 'all');
         await turns();
@@ -479,7 +479,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
       const log = record(served);
       let calls: string[];
       {
-        using _ = holdTurn();
+        using _ = holdZlibSlot();
         calls = sendThree(client);
         served.close(4000);
         await turns();
@@ -495,7 +495,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
       const log = record(client);
       let calls: string[];
       {
-        using _ = holdTurn();
+        using _ = holdZlibSlot();
         calls = sendThree(client);
         await turns();
         if (how === 'terminate') client.terminate();
@@ -569,7 +569,7 @@ test.each([
   ['for a Blob', new Blob([large]), 'the blob was being read'],
 ])('what waits %s says so if the connection closes', async (_name, first, meanwhile) => {
   const { socket } = serve();
-  using _ = holdTurn();
+  using _ = holdZlibSlot();
   const errors: (string | undefined)[] = [];
   socket.send(first, { compress: typeof first === 'string' }, (error) => errors.push(error?.message));
   socket.send('behind it', (error) => errors.push(error?.message));

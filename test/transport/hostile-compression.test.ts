@@ -7,7 +7,7 @@ import { deflateRawSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import type { WebSocket } from '../../src/index.ts';
 import { agreements, idle, large, largeInBrief, serve, turns } from '../support/compressing.ts';
-import { compressed, deflated, deflatedFrame, holdTurn, noTakeover, takeover } from '../support/deflating.ts';
+import { compressed, deflated, deflatedFrame, holdZlibSlot, noTakeover, takeover } from '../support/deflating.ts';
 import { fromClient } from '../support/from-client.ts';
 import { closed } from '../support/life.ts';
 import { connectPair, hex, implementations, listen, memoryPair, rawClient } from '../support/peers.ts';
@@ -19,8 +19,8 @@ const { goodwire } = implementations;
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-/** How many messages at most come in one turn of the event loop, until so many have come. */
-async function mostInATurn(socket: WebSocket, count: number): Promise<number> {
+/** Returns the maximum number of messages that came in one turn of the event loop, once `count` messages have come. */
+async function maxPerTurn(socket: WebSocket, count: number): Promise<number> {
   let received = 0;
   let inTurn = 0;
   let most = 0;
@@ -37,7 +37,7 @@ async function mostInATurn(socket: WebSocket, count: number): Promise<number> {
 }
 
 describe('one connection does not keep others waiting', () => {
-  /** Inflates to a quarter of what is inflated before others have their turn. */
+  /** Inflates to a quarter of the inflate budget of one event. */
   const quarter = Buffer.alloc(250_000);
 
   test.each(['goes on', 'ends'])('whose peer %s behind a chain of small bombs', async (how) => {
@@ -46,8 +46,8 @@ describe('one connection does not keep others waiting', () => {
     stream.push(Buffer.concat(Array.from({ length: 100 }, () => compressed(quarter))));
     if (how === 'ends') stream.push(null);
     socket.resume();
-    const most = await mostInATurn(socket, 100);
-    // One more than the share, where it ends within a message; and two shares may lie between two of these turns.
+    const most = await maxPerTurn(socket, 100);
+    // One message more than the budget, which may end inside a message. Two budgets may lie between two of these turns.
     expect(most).toBeLessThanOrEqual(10);
     if (how === 'goes on') socket.terminate();
     else await closed(socket);
@@ -99,7 +99,7 @@ describe('one connection does not keep others waiting', () => {
     hostile.destroy();
   });
 
-  test('peeking into fragments takes of the share too', async () => {
+  test('peeking into fragments counts against the inflate budget too', async () => {
     const { stream, socket } = serve();
     const octets = deflated(Buffer.alloc(240_000));
     // The message is over with its first fragment: what comes with the last is a block of no octets.
@@ -109,20 +109,20 @@ describe('one connection does not keep others waiting', () => {
         deflatedFrame(0, hex('00'), { rsv1: false }),
       ]);
     stream.push(Buffer.concat(Array.from({ length: 40 }, message)));
-    const most = await mostInATurn(socket, 40);
+    const most = await maxPerTurn(socket, 40);
     expect(most).toBeLessThanOrEqual(6);
     socket.terminate();
   });
 
-  test('final blocks take of the share too, as each costs a stream of zlib', async () => {
+  test('final blocks count against the inflate budget too, because each costs a stream of zlib', async () => {
     const { stream, socket } = serve();
     stream.push(Buffer.concat(Array.from({ length: 30 }, () => deflatedFrame(2, Buffer.alloc(2040, hex('03 00'))))));
-    const most = await mostInATurn(socket, 30);
+    const most = await maxPerTurn(socket, 30);
     expect(most).toBeLessThanOrEqual(4);
     socket.terminate();
   });
 
-  test('large messages of many connections have their turns in the order in which they came, as many at once as may be', async () => {
+  test('large messages of many connections are inflated in the order in which they came, as many at once as the limit allows', async () => {
     const order: number[] = [];
     const sockets = Array.from({ length: 30 }, (_, i) => {
       const { stream, socket } = serve({ perMessageDeflate: { concurrencyLimit: 2 } });
@@ -130,9 +130,9 @@ describe('one connection does not keep others waiting', () => {
       return { stream, socket };
     });
     {
-      using _ = holdTurn();
+      using _ = holdZlibSlot();
       {
-        using _ = holdTurn();
+        using _ = holdZlibSlot();
         for (const { stream } of sockets) stream.push(compressed(large));
         await turns();
         expect(order).toEqual([]);

@@ -2,9 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import { CloseCode } from '../../frame/close-code.ts';
 import { defaultMaxPayload } from '../../frame/frame-decoder.ts';
 import type { WebSocketServer } from '../../server/websocket-server.ts';
-import { afterPoll } from '../../transport/flush.ts';
 import { type TimerHandle, unref } from '../../transport/timer.ts';
-import { longestDelay } from '../../transport/transport.ts';
+import { maxTimerDelay } from '../../transport/transport.ts';
+import { afterPoll } from '../../transport/write-batching.ts';
 import { insideOf, WebSocket } from '../../websocket/websocket.ts';
 import { isPromise } from '../definition/maybe-promise.ts';
 import { MarketCore } from '../market/market-core.ts';
@@ -97,7 +97,7 @@ export class Market<User = unknown> extends MarketCore<User> {
     const timer =
       this.heartbeat === 0
         ? undefined
-        : setTimeout(() => websocket.terminate(), Math.min(2 * this.heartbeat, longestDelay));
+        : setTimeout(() => websocket.terminate(), Math.min(2 * this.heartbeat, maxTimerDelay));
     // A promise of another library may throw in then(), or have no finally().
     void new Promise<User>((resolve) => resolve(user))
       .then((known) => {

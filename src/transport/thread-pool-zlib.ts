@@ -11,36 +11,36 @@ import {
   type RawInflateOptions,
   withoutTail,
 } from '../extension/raw-zlib.ts';
-import { endTurn, type TurnWaiter, waitForTurn } from '../extension/zlib-turns.ts';
+import { releaseZlibSlot, requestZlibSlot, type ZlibJob } from '../extension/zlib-concurrency.ts';
 import { ProtocolError } from '../frame/protocol-error.ts';
 import type { PreparedMessage } from '../message/prepared-message.ts';
 import { Utf8Validator } from '../message/utf8-validator.ts';
 
-/** Gets what came of it, or the error that it ended with; called once, and never before the function that it was given to has returned. */
-export type ApartCallback = (error: Error | null, octets?: Buffer) => void;
+/** Receives the result or the error. Called exactly once, and never synchronously. */
+export type ThreadPoolCallback = (error: Error | null, octets?: Buffer) => void;
 
-/** Work of zlib on Node's thread pool. */
-export interface ApartWork {
-  /** Ends it without a callback, and frees what it holds as soon as zlib is at a point where it can be stopped. */
+/** A zlib job on Node's thread pool. */
+export interface ThreadPoolJob {
+  /** Ends the job without a callback. Its memory is freed as soon as zlib can be stopped. */
   cancel(): void;
 }
 
-/** What comes out of zlib at a time. */
+/** Maximum octets of one output chunk of zlib. */
 const chunkSize = 65_536;
 
 const noOctets = Buffer.alloc(0);
 
-/** One message that zlib works at, from its turn on until it is answered or given up. */
-abstract class Work<Stream extends DeflateRaw | InflateRaw> implements ApartWork, TurnWaiter {
+/** A zlib job for one message. It holds a zlib slot from {@link begin} until it finishes or is cancelled. */
+abstract class Job<Stream extends DeflateRaw | InflateRaw> implements ThreadPoolJob, ZlibJob {
   readonly concurrencyLimit: number;
-  nextWaiter: TurnWaiter | null = null;
+  nextJob: ZlibJob | null = null;
   protected stream: Stream | null = null;
   protected octets: Buffer;
   protected output: Buffer[] = [];
-  #callback: ApartCallback | null;
-  #hasTurn = false;
+  #callback: ThreadPoolCallback | null;
+  #hasSlot = false;
 
-  constructor(octets: Buffer, concurrencyLimit: number, callback: ApartCallback) {
+  constructor(octets: Buffer, concurrencyLimit: number, callback: ThreadPoolCallback) {
     this.octets = octets;
     this.#callback = callback;
     this.concurrencyLimit = concurrencyLimit > 0 ? concurrencyLimit : Number.POSITIVE_INFINITY;
@@ -48,7 +48,7 @@ abstract class Work<Stream extends DeflateRaw | InflateRaw> implements ApartWork
 
   begin(): boolean {
     if (this.#callback === null) return false;
-    this.#hasTurn = true;
+    this.#hasSlot = true;
     try {
       this.start();
     } catch (error) {
@@ -63,9 +63,9 @@ abstract class Work<Stream extends DeflateRaw | InflateRaw> implements ApartWork
     this.stream = null;
     this.octets = noOctets;
     this.output = [];
-    if (!this.#hasTurn) return;
-    this.#hasTurn = false;
-    endTurn();
+    if (!this.#hasSlot) return;
+    this.#hasSlot = false;
+    releaseZlibSlot();
   }
 
   protected finish(error: Error | null, octets?: Buffer): void {
@@ -75,7 +75,7 @@ abstract class Work<Stream extends DeflateRaw | InflateRaw> implements ApartWork
     callback(error, octets);
   }
 
-  /** Takes a stream, whose events are this work's until it takes another one. */
+  /** Makes a stream the job's own. Events of the stream before it are ignored from now on. */
   protected use(stream: Stream): Stream {
     stream.on('data', (chunk: Buffer) => stream === this.stream && this.collect(chunk));
     stream.on('error', (error) => stream === this.stream && this.finish(error));
@@ -92,7 +92,7 @@ abstract class Work<Stream extends DeflateRaw | InflateRaw> implements ApartWork
   protected abstract ended(stream: Stream): void;
 }
 
-class DeflateWork extends Work<DeflateRaw> {
+class DeflateJob extends Job<DeflateRaw> {
   readonly #options: RawDeflateOptions;
 
   readonly #fin: boolean;
@@ -101,7 +101,7 @@ class DeflateWork extends Work<DeflateRaw> {
     octets: Buffer,
     options: RawDeflateOptions,
     concurrencyLimit: number,
-    callback: ApartCallback,
+    callback: ThreadPoolCallback,
     fin: boolean,
   ) {
     super(octets, concurrencyLimit, callback);
@@ -115,34 +115,37 @@ class DeflateWork extends Work<DeflateRaw> {
 
   protected ended(): void {
     const deflated = Buffer.concat(this.output);
-    // As where it is done at once: the end of a flush is left out at the end of a message only (§7.2.1).
+    // As on the main thread, the end of a flush is removed only at the end of a message (§7.2.1).
     this.finish(null, this.#fin ? withoutTail(deflated) : deflated);
   }
 }
 
 /**
- * Compresses a message (RFC 7692 §7.2.1), or a fragment of one, on the thread pool, with an empty window.
+ * Compresses a message or a fragment (RFC 7692 §7.2.1) on the thread pool, with an empty window.
  * @param octets Must not change until `callback` is called.
- * @param fin Whether the message ends with it.
+ * @param fin True if the message ends with these octets.
  */
-export function deflateApart(
+export function deflateOnThreadPool(
   octets: Buffer,
   options: RawDeflateOptions,
   concurrencyLimit: number,
-  callback: ApartCallback,
+  callback: ThreadPoolCallback,
   fin = true,
-): ApartWork {
+): ThreadPoolJob {
   const level = options.level ?? levelOfLarge;
-  const work = new DeflateWork(octets, { ...options, level }, concurrencyLimit, callback, fin);
-  waitForTurn(work);
-  return work;
+  const job = new DeflateJob(octets, { ...options, level }, concurrencyLimit, callback, fin);
+  requestZlibSlot(job);
+  return job;
 }
 
-/** What is being prepared, by the message and how it is compressed. */
+/** Running preparations, by message and by variant of compression. */
 const preparing = new WeakMap<PreparedMessage, Map<unknown, Promise<void>>>();
 
-/** Has a message compressed on the thread pool: once, whoever else waits for it. No connection can cancel it, as all have a part in it. */
-export function prepareApart(
+/**
+ * Compresses a prepared message on the thread pool, once for all connections that send it. It cannot be cancelled, because other
+ * connections may wait for the same result.
+ */
+export function prepareOnThreadPool(
   message: PreparedMessage,
   deflate: EndpointDeflate,
   concurrencyLimit: number,
@@ -156,8 +159,8 @@ export function prepareApart(
   if (variant === undefined) {
     const others = variants;
     variant = new Promise((resolve, reject) => {
-      deflateApart(message.octets, deflate.optionsApart, concurrencyLimit, (error, deflated) => {
-        // The frame is with the message now; and who sends it later may have better luck.
+      deflateOnThreadPool(message.octets, deflate.threadPoolDeflateOptions, concurrencyLimit, (error, deflated) => {
+        // On success the message holds the frame. After an error the next send has to be able to try again.
         others.delete(deflate.variant);
         if (deflated === undefined) {
           reject(error);
@@ -172,15 +175,15 @@ export function prepareApart(
   return variant;
 }
 
-/** What a message may inflate to. */
+/** Limits for the result of inflating one message. */
 export interface InflateLimits {
-  /** Octets; `Infinity` is no limit. */
+  /** Maximum length in octets. `Infinity` disables the limit. */
   readonly maxLength: number;
-  /** Whether it must be UTF-8. */
+  /** True if the result must be UTF-8. */
   readonly isText: boolean;
 }
 
-class InflateWork extends Work<InflateRaw> {
+class InflateJob extends Job<InflateRaw> {
   #options: RawInflateOptions;
   readonly #maxLength: number;
   readonly #utf8: Utf8Validator | null;
@@ -192,7 +195,7 @@ class InflateWork extends Work<InflateRaw> {
     options: RawInflateOptions,
     { maxLength, isText }: InflateLimits,
     concurrencyLimit: number,
-    callback: ApartCallback,
+    callback: ThreadPoolCallback,
   ) {
     super(octets, concurrencyLimit, callback);
     this.#options = options;
@@ -219,7 +222,7 @@ class InflateWork extends Work<InflateRaw> {
     const left = this.octets.length + finalTail.length - stream.bytesWritten;
     try {
       const { rest } = endOfMessage(left);
-      if (rest > 0) this.#goOn(rest);
+      if (rest > 0) this.#continueBehind(rest);
       else if (this.#utf8 !== null && !this.#utf8.isComplete) this.finish(new ProtocolError('WS_ERR_INVALID_UTF8'));
       else this.finish(null, Buffer.concat(this.output, this.#length));
     } catch (error) {
@@ -227,8 +230,8 @@ class InflateWork extends Work<InflateRaw> {
     }
   }
 
-  /** Behind a block with BFINAL the message goes on in a stream of its own, as where it is inflated at once. */
-  #goOn(rest: number): void {
+  /** Inflates the octets behind a block with BFINAL in a new stream, as is done on the main thread. */
+  #continueBehind(rest: number): void {
     if (++this.#finalBlocks > maxFinalBlocks) throw tooManyFinalBlocks();
     this.stream?.destroy();
     this.octets = this.octets.subarray(this.octets.length - rest);
@@ -237,30 +240,33 @@ class InflateWork extends Work<InflateRaw> {
   }
 
   protected override finish(error: Error | null, octets?: Buffer): void {
-    super.finish(error === null ? null : peersError(error, this.#length), octets);
+    super.finish(error === null ? null : toPeerError(error, this.#length), octets);
   }
 }
 
-/** What is not the peer's doing is that so much was wanted: as where a message is assembled, it ends the connection only. */
-function peersError(error: Error, octets: number): Error {
+/**
+ * Returns the error to fail the connection with. An error that is not the peer's is reported as a message that is too long, as where a
+ * message is assembled: it must end this connection only.
+ */
+function toPeerError(error: Error, octets: number): Error {
   const blamed = error instanceof ProtocolError ? error : blamePeer(error);
   if (blamed instanceof ProtocolError || blamed instanceof InflateError) return blamed;
   return new ProtocolError('WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', octets, undefined, { cause: error });
 }
 
 /**
- * Inflates a message (RFC 7692 §7.2.2) on the thread pool. It ends with the first 64 KiB that pass the limit, or are not UTF-8 where that
- * is asked: the error is a ProtocolError, or an InflateError for what is not DEFLATE.
+ * Inflates a message (RFC 7692 §7.2.2) on the thread pool. The job ends at the first 64 KiB of output that pass the limit, or that are not
+ * UTF-8 if `limits.isText`. The error is a ProtocolError, or an InflateError if the octets are not DEFLATE.
  * @param octets Must not change until `callback` is called.
  */
-export function inflateApart(
+export function inflateOnThreadPool(
   octets: Buffer,
   options: RawInflateOptions,
   limits: InflateLimits,
   concurrencyLimit: number,
-  callback: ApartCallback,
-): ApartWork {
-  const work = new InflateWork(octets, options, limits, concurrencyLimit, callback);
-  waitForTurn(work);
-  return work;
+  callback: ThreadPoolCallback,
+): ThreadPoolJob {
+  const job = new InflateJob(octets, options, limits, concurrencyLimit, callback);
+  requestZlibSlot(job);
+  return job;
 }
