@@ -18,8 +18,8 @@ import { CloseCode } from './frame/close-code.ts';
 import { defaultMaxPayload } from './frame/frame-decoder.ts';
 import type { SendData } from './message/send-data.ts';
 import { httpServerOf, WebSocketServer } from './server/websocket-server.ts';
-import { defaultCloseTimeout, type TransportOptions } from './transport/transport.ts';
-import type { SendCallback } from './transport/transport-events.ts';
+import type { SendCallback } from './transport/send-callback.ts';
+import { defaultCloseTimeout, type TransportOptions } from './transport/transport-settings.ts';
 import {
   type BinaryType,
   changedBefore,

@@ -19,7 +19,7 @@ import {
 import { HandshakeError } from '../handshake/handshake-error.ts';
 import { destroyStream } from '../transport/destroy-stream.ts';
 import type { TimerHandle } from '../transport/timer.ts';
-import { maxTimerDelay } from '../transport/transport.ts';
+import { maxTimerDelay } from '../transport/transport-settings.ts';
 import type { ClientOptions } from './client-options.ts';
 import { keepsCredentials, withoutCredentials } from './redirect.ts';
 

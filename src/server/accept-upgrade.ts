@@ -14,7 +14,7 @@ import {
   requireLines,
 } from '../handshake/server-handshake.ts';
 import { forceDestroy } from '../transport/destroy-stream.ts';
-import { defaultCloseTimeout } from '../transport/transport.ts';
+import { defaultCloseTimeout } from '../transport/transport-settings.ts';
 import { agreedSettings, type SharedSettings, sharedSettings } from '../websocket/socket-settings.ts';
 import { WebSocket } from '../websocket/websocket.ts';
 import { reportSocketError, upgradeRefusedChannel } from './diagnostics.ts';

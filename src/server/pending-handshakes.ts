@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { type TimerHandle, unref } from '../transport/timer.ts';
-import { maxTimerDelay } from '../transport/transport.ts';
+import { maxTimerDelay } from '../transport/transport-settings.ts';
 
 interface Waiting {
   readonly socket: Duplex;

@@ -4,7 +4,7 @@ import { HandshakeError, type HandshakeErrorCode, type HeaderFields } from '../h
 import { formatRefusal } from '../handshake/server-handshake.ts';
 import { destroyStream, forceDestroy, isDestroyed } from '../transport/destroy-stream.ts';
 import { type TimerHandle, unref } from '../transport/timer.ts';
-import { maxTimerDelay } from '../transport/transport.ts';
+import { maxTimerDelay } from '../transport/transport-settings.ts';
 import { reportSocketError } from './diagnostics.ts';
 
 /**

@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { readDeflateOptions } from '../extension/per-message-deflate-options.ts';
 import { PreparedMessage, type PreparedMessageOptions } from '../message/prepared-message.ts';
-import { defaultCloseTimeout, defaultMaxPayload, maxTimerDelay } from '../transport/transport.ts';
+import { defaultCloseTimeout, defaultMaxPayload, maxTimerDelay } from '../transport/transport-settings.ts';
 import { WebSocket } from '../websocket/websocket.ts';
 import {
   type AcceptedCallback,

@@ -1,8 +1,5 @@
 import type { MessageData } from '../message/message-decoder.ts';
 
-/** Called when the octets of a send have been handed to the kernel, or with the error that prevented it. */
-export type SendCallback = (error?: Error) => void;
-
 // Symbols, because the owner is the object that people hold and extend: it shows them none of these, and none of theirs is called.
 
 /** A message has come. */

@@ -1,18 +1,24 @@
-import { AsyncResource } from 'node:async_hooks';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Connection, type ConnectionEvents, type PeerError } from '../connection/connection.ts';
-import { type ConnectionOptions, ConnectionSettings } from '../connection/connection-settings.ts';
 import type { ConnectionState } from '../connection/connection-state.ts';
 import type { MessageInflater } from '../extension/deflate-messages.ts';
-import { defaultConcurrencyLimit } from '../extension/zlib-concurrency.ts';
-import { defaultMaxPayload } from '../frame/frame-decoder.ts';
 import { requireTrueLength } from '../frame/frame-encoder.ts';
 import { copyUpTo } from '../frame/frame-writer.ts';
 import { joinChunks } from '../frame/join-chunks.ts';
 import type { MessageData } from '../message/message-decoder.ts';
 import type { PreparedMessage } from '../message/prepared-message.ts';
 import { isNodeSocket, writesAtOnce } from './node-socket.ts';
+import {
+  callAll,
+  closedWhile,
+  notWritable,
+  type PendingSend,
+  pendingSend,
+  rethrow,
+  type SendCallback,
+} from './send-callback.ts';
+import { listenTo, listenToFinish, type StreamOwner, stopListeningTo } from './stream-listeners.ts';
 import {
   deflateOnThreadPool,
   inflateOnThreadPool,
@@ -29,9 +35,9 @@ import {
   onPing,
   onPong,
   onStreamError,
-  type SendCallback,
   type TransportEvents,
 } from './transport-events.ts';
+import { defaultMaxPayload, type TransportOptions, TransportSettings } from './transport-settings.ts';
 import {
   afterPoll,
   afterTick,
@@ -42,45 +48,6 @@ import {
   setCurrent,
   watchExit,
 } from './write-batching.ts';
-
-export { defaultMaxPayload };
-
-/** What a {@link Transport} needs to know, beside what its connection does. */
-export interface TransportOptions extends ConnectionOptions {
-  /** Milliseconds from the start of the closing handshake, or from a failure, to a forced end (§7.1.1). Default 30 000. */
-  readonly closeTimeout?: number;
-  /** Whether several messages of one chunk may be delivered in one tick. Default true. */
-  readonly allowSynchronousEvents?: boolean;
-  /** How many large messages are deflated or inflated at once in this process for one more to begin. Default 10; 0 is no limit. */
-  readonly concurrencyLimit?: number;
-}
-
-/** Options, checked once for all transports that have them; see {@link ConnectionSettings}. */
-export class TransportSettings extends ConnectionSettings {
-  readonly closeTimeout: number;
-  readonly defersEvents: boolean;
-  readonly concurrencyLimit: number;
-
-  /** @throws RangeError for a limit that is none. */
-  constructor(options: TransportOptions) {
-    super(options);
-    // A timer makes one millisecond of what it cannot count.
-    this.closeTimeout = Math.min(options.closeTimeout ?? defaultCloseTimeout, maxTimerDelay);
-    this.defersEvents = options.allowSynchronousEvents === false;
-    this.concurrencyLimit = options.concurrencyLimit ?? defaultConcurrencyLimit;
-  }
-
-  /** The same but for some options: for one connection of those that share these. @throws as the constructor. */
-  changed(options: Partial<TransportOptions>): TransportSettings {
-    return new TransportSettings({ ...this.options, ...options });
-  }
-}
-
-/** The longest delay that a timer takes, in milliseconds. */
-export const maxTimerDelay: number = 2 ** 31 - 1;
-
-/** 30 s: how long a peer may take to end the connection once it is being closed; as in `ws`. */
-export const defaultCloseTimeout = 30_000;
 
 // A client leaves it to the server to close the TCP connection (§7.1.1), for so long, and then closes its side.
 const clientPatience = 1000;
@@ -104,17 +71,11 @@ type WriteCallback = (error?: Error | null) => void;
 /** The memory of the large message that is being delivered. */
 let delivered: ArrayBufferLike | null = null;
 
-const kTransport = Symbol('goodwire.transport');
-
-interface TransportStream extends Duplex {
-  [kTransport]?: Transport | undefined;
-}
-
 /**
  * A connection on a stream: a TCP or TLS socket, a Unix socket, any Duplex of octets. It reads in the stream's `data` event, and
  * writes all that one event or tick has sent in one write (docs/performance.md). It owns the stream's timing of the end.
  */
-export class Transport implements ConnectionEvents, Flushable {
+export class Transport implements ConnectionEvents, Flushable, StreamOwner {
   readonly stream: Duplex;
   readonly connection: Connection;
   private readonly owner: TransportEvents;
@@ -144,18 +105,8 @@ export class Transport implements ConnectionEvents, Flushable {
       this,
     );
     watchExit();
-    (stream as TransportStream)[kTransport] = this;
     if (stream instanceof Socket && 'encrypted' in stream) this.onWritten = () => this.#releaseWritten();
-    // Before there is a listener for data: a stream that flows would deliver it at once, to an application that does not listen yet.
-    if (head.length > 0) stream.unshift(head);
-    stream.on('close', onClose);
-    stream.on('data', dataListener(stream));
-    stream.on('drain', onDrain);
-    stream.on('end', onEnd);
-    stream.on('error', onError);
-    // What has happened to a stream will not happen again.
-    if (stream.closed) process.nextTick(onClosedBefore, stream);
-    else if (stream.readableEnded) process.nextTick(onEndedBefore, stream);
+    listenTo(stream, head, this);
   }
 
   get settings(): TransportSettings {
@@ -641,12 +592,7 @@ export class Transport implements ConnectionEvents, Flushable {
   /** @internal */
   streamClosed(): void {
     const { stream } = this;
-    stream.off('data', dataListener(stream));
-    stream.off('drain', onDrain);
-    stream.off('end', onEnd);
-    stream.off('finish', onFinish);
-    stream.off('close', onClose);
-    // The listener for errors stays: some streams report one after they have closed, and nobody else would take it.
+    stopListeningTo(stream);
     this.owner[onEnding]();
     this.#deliverRest();
     if (this.held !== null) {
@@ -771,7 +717,7 @@ export class Transport implements ConnectionEvents, Flushable {
   #endWriting(): void {
     const { stream } = this;
     // A socket destroys itself when both of its sides have ended. Others may leave that to us: not all streams destroy themselves.
-    if (!(stream instanceof Socket)) stream.once('finish', onFinish);
+    if (!(stream instanceof Socket)) listenToFinish(stream);
     stream.end();
     this.#startCloseTimer();
   }
@@ -983,20 +929,6 @@ function resumeDeferred(transport: Transport): void {
   transport.continueReading();
 }
 
-/** A callback, with the asynchronous context of its send: several leave in one write, and each is called in its own. */
-class PendingSend extends AsyncResource {
-  readonly callback: SendCallback;
-
-  constructor(callback: SendCallback) {
-    super('GoodwireSend');
-    this.callback = callback;
-  }
-}
-
-function pendingSend(callback: SendCallback | undefined): PendingSend | undefined {
-  return callback === undefined ? undefined : new PendingSend(callback);
-}
-
 function asBuffer(octets: Uint8Array): Buffer {
   return Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength);
 }
@@ -1018,30 +950,6 @@ function writeAll(stream: Duplex, chunks: Uint8Array | readonly Uint8Array[], do
 
 function demandControlLength(length: number): void {
   if (length > 125) throw new RangeError('The data size must not be greater than 125 bytes');
-}
-
-function notWritable(message = 'The connection was closed before the data was sent'): Error {
-  return Object.assign(new Error(message), { code: 'ERR_STREAM_DESTROYED' });
-}
-
-function closedWhile(meanwhile: string): Error {
-  return notWritable(`The socket was closed while ${meanwhile}`);
-}
-
-function callAll(callbacks: readonly PendingSend[], error?: Error): void {
-  for (const pending of callbacks) {
-    try {
-      if (error === undefined || error === null) pending.runInAsyncScope(pending.callback);
-      else pending.runInAsyncScope(pending.callback, undefined, error);
-    } catch (thrown) {
-      // It is the application's to see, but not at the cost of the other callbacks.
-      process.nextTick(rethrow, thrown);
-    }
-  }
-}
-
-function rethrow(thrown: unknown): never {
-  throw thrown;
 }
 
 /** How a connection is being ended. */
@@ -1084,49 +992,4 @@ const done = { octets: 0, job: () => {} };
 
 function onCloseTimeout(transport: Transport): void {
   transport.closeTimedOut();
-}
-
-// One function each for all connections: a closure per connection would cost memory for every idle one.
-
-function onData(this: TransportStream, chunk: Buffer): void {
-  this[kTransport]?.receive(chunk);
-}
-
-function onDataGuarded(this: TransportStream, chunk: Buffer): void {
-  this[kTransport]?.receiveGuarded(chunk);
-}
-
-/** A stream that is no socket may deliver inside somebody's write(): who that is must not suffer from our owner's listeners. */
-function dataListener(stream: Duplex): (this: TransportStream, chunk: Buffer) => void {
-  return stream instanceof Socket ? onData : onDataGuarded;
-}
-
-function onDrain(this: TransportStream): void {
-  this[kTransport]?.drained();
-}
-
-function onEnd(this: TransportStream): void {
-  this[kTransport]?.streamEnded();
-}
-
-function onFinish(this: TransportStream): void {
-  this[kTransport]?.streamFinished();
-}
-
-function onError(this: TransportStream, error: Error): void {
-  this[kTransport]?.streamFailed(error);
-}
-
-function onClose(this: TransportStream): void {
-  const transport = this[kTransport];
-  this[kTransport] = undefined;
-  transport?.streamClosed();
-}
-
-function onClosedBefore(stream: Duplex): void {
-  onClose.call(stream);
-}
-
-function onEndedBefore(stream: Duplex): void {
-  onEnd.call(stream);
 }

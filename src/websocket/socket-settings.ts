@@ -5,7 +5,7 @@ import {
   type PerMessageDeflateOptions,
   readDeflateOptions,
 } from '../extension/per-message-deflate-options.ts';
-import { TransportSettings } from '../transport/transport.ts';
+import { TransportSettings } from '../transport/transport-settings.ts';
 
 /** Options of an open socket, as clients and servers are given them. */
 export interface SocketSettingsOptions {

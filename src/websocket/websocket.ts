@@ -10,7 +10,8 @@ import type { MessageData } from '../message/message-decoder.ts';
 import { PreparedMessage } from '../message/prepared-message.ts';
 import { isBlob, octetLength, type SendData, toOctets } from '../message/send-data.ts';
 import { destroyStream } from '../transport/destroy-stream.ts';
-import { Transport, type TransportOptions, type TransportSettings } from '../transport/transport.ts';
+import type { SendCallback } from '../transport/send-callback.ts';
+import { Transport } from '../transport/transport.ts';
 import {
   onClosed,
   onEnding,
@@ -20,9 +21,9 @@ import {
   onPing,
   onPong,
   onStreamError,
-  type SendCallback,
   type TransportEvents,
 } from '../transport/transport-events.ts';
+import type { TransportOptions, TransportSettings } from '../transport/transport-settings.ts';
 import { publishError } from './diagnostics.ts';
 import { useSmallEventTable } from './event-table.ts';
 import { addListener, getAttribute, removeListener, setAttribute } from './event-target.ts';

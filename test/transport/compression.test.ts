@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { PreparedMessage, WebSocket } from '../../src/index.ts';
-import { TransportSettings } from '../../src/transport/transport.ts';
+import { TransportSettings } from '../../src/transport/transport-settings.ts';
 import { agreements, idle, type Loose, large, largeInBrief, record, serve, turns } from '../support/compressing.ts';
 import { compressed, holdZlibSlot, noTakeover, takeover } from '../support/deflating.ts';
 import { fromClient } from '../support/from-client.ts';

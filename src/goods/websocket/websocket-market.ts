@@ -3,7 +3,7 @@ import { CloseCode } from '../../frame/close-code.ts';
 import { defaultMaxPayload } from '../../frame/frame-decoder.ts';
 import type { WebSocketServer } from '../../server/websocket-server.ts';
 import { type TimerHandle, unref } from '../../transport/timer.ts';
-import { maxTimerDelay } from '../../transport/transport.ts';
+import { maxTimerDelay } from '../../transport/transport-settings.ts';
 import { afterPoll } from '../../transport/write-batching.ts';
 import { insideOf, WebSocket } from '../../websocket/websocket.ts';
 import { isPromise } from '../definition/maybe-promise.ts';
