@@ -383,6 +383,22 @@ export const mutants: readonly Mutant[] = [
     ],
   ),
   ...faults(
+    'transport/closing.ts',
+    ['transport/closing', 'websocket/lifecycle'],
+    [
+      [
+        'nothing ends a connection whose peer does not close',
+        '    this.#timer = setTimeout(onTimer, delay, this);\n',
+        '',
+      ],
+      [
+        'a client ends the stream before the server',
+        "doneAsClient: ['waitingForServer', 'waitForServer'],\n    peerEnded: ['bothEnded', 'endOurs'],\n    finished: ['closing'],",
+        "doneAsClient: ['oursEnded', 'endOurs'],\n    peerEnded: ['bothEnded', 'endOurs'],\n    finished: ['closing'],",
+      ],
+    ],
+  ),
+  ...faults(
     'transport/transport.ts',
     ['transport/backpressure', 'transport/delivery', 'websocket/lifecycle'],
     [
@@ -390,11 +406,6 @@ export const mutants: readonly Mutant[] = [
         'a peer that does not read is not noticed',
         'waiting > congestedFrom && stream.writableNeedDrain',
         'waiting > congestedFrom && false',
-      ],
-      [
-        'nothing ends a connection whose peer does not close',
-        '    ending.timer = setTimeout(onCloseTimeout, after, this);\n',
-        '',
       ],
       ['what a pause has left of a chunk is lost', '        this.#keepRest(chunk.subarray(connection.offset));\n', ''],
     ],

@@ -8,6 +8,7 @@ import { copyUpTo } from '../frame/frame-writer.ts';
 import { joinChunks } from '../frame/join-chunks.ts';
 import type { MessageData } from '../message/message-decoder.ts';
 import type { PreparedMessage } from '../message/prepared-message.ts';
+import { ClosingState } from './closing.ts';
 import { isNodeSocket, writesAtOnce } from './node-socket.ts';
 import {
   callAll,
@@ -18,7 +19,7 @@ import {
   rethrow,
   type SendCallback,
 } from './send-callback.ts';
-import { listenTo, listenToFinish, type StreamOwner, stopListeningTo } from './stream-listeners.ts';
+import { listenTo, type StreamOwner, stopListeningTo } from './stream-listeners.ts';
 import {
   deflateOnThreadPool,
   inflateOnThreadPool,
@@ -49,11 +50,10 @@ import {
   watchExit,
 } from './write-batching.ts';
 
-// A client leaves it to the server to close the TCP connection (§7.1.1), for so long, and then closes its side.
-const clientPatience = 1000;
 // Where one tick sends more than this, the kernel gets it at once.
 const flushFrom = 262_144;
-const hasSentClose: Readonly<Record<ConnectionState, boolean>> = {
+/** Whether our close frame has been sent, in each state of the protocol. */
+const sentClose: Readonly<Record<ConnectionState, boolean>> = {
   open: false,
   closeSent: true,
   closeReceived: false,
@@ -87,8 +87,8 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
   private callbacks: PendingSend[] | null = null;
   /** Called when a TLS socket has written, which is never at once: else each would keep its slab for as long as it is idle. */
   private readonly onWritten: (() => void) | undefined = undefined;
-  /** How the connection is being ended; kept apart, because most connections are not. */
-  private ending: Ending | null = null;
+  /** State of the closing phase; null until closing begins, so that open connections pay no memory for it. */
+  private closing: ClosingState | null = null;
   /** Sends that wait for a Blob to be read, and everything behind them. */
   private queue: SendQueue | null = null;
   /** What zlib compresses for this connection just now, while everything that is sent behind it waits. */
@@ -115,12 +115,12 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
 
   /** Whether our close frame has been written; also when the stream has ended since. */
   get hasSentClose(): boolean {
-    return hasSentClose[this.connection.state] || (this.ending?.hasSentClose ?? false);
+    return sentClose[this.closing?.stateAtEnd ?? this.connection.state];
   }
 
   /** The timer that will end the connection by force, while it is being closed. */
   get closeTimer(): TimerHandle | null {
-    return this.ending?.timer ?? null;
+    return this.closing?.timer ?? null;
   }
 
   /** Octets that were given to be sent and that the kernel does not have, framing included. */
@@ -299,7 +299,7 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
     } else {
       this.#sendClose(code, reason);
     }
-    this.#startCloseTimer();
+    this.#closing().handle('closeBegun');
   }
 
   /** Ends our side of the stream if the closing handshake is complete or the connection failed. */
@@ -408,13 +408,13 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
   closeReceived(code: number, reason: Buffer): void {
     // What waits for a Blob was sent before this, and goes out before our close frame does (§5.5.1).
     if (this.queue !== null) this.#enqueue(0, () => this.#echoClose(code, reason));
-    this.#startCloseTimer();
+    this.#closing().handle('closeBegun');
     this.owner[onPeerClosed](code, reason);
   }
 
   /** @internal */
   failure(error: PeerError): void {
-    this.#startCloseTimer();
+    this.#closing().handle('closeBegun');
     this.owner[onFailure](error);
   }
 
@@ -561,21 +561,17 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
     }
     this.#noteEnd();
     this.owner[onEnding]();
-    if (this.ending?.isWaitingForServer) this.#endStream();
-    else this.#end();
-    this.#ending().hasPeerEnded = true;
-    this.#destroyWhenDone();
+    this.flush();
+    this.#closing().handle('peerEnded');
   }
 
   /** @internal */
   streamFinished(): void {
-    this.#ending().hasFinished = true;
-    this.#destroyWhenDone();
+    this.closing?.handle('finished');
   }
 
   #noteEnd(): void {
-    if (this.connection.state === 'closed') this.#ending().wasClean = true;
-    if (hasSentClose[this.connection.state]) this.#ending().hasSentClose = true;
+    this.#closing().recordEnd(this.connection.state);
     this.connection.receiveEnd();
   }
 
@@ -604,11 +600,11 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
     this.deflating?.cancel();
     const lostOctets = this.bufferedAmount;
     connection.discardOutgoing();
-    if (this.ending !== null && this.ending.timer !== null) clearTimeout(this.ending.timer);
+    this.closing?.handle('closed');
     const { callbacks } = this;
     this.callbacks = null;
     if (callbacks !== null) callAll(callbacks, notWritable());
-    this.owner[onClosed](this.ending?.wasClean ?? false, lostOctets);
+    this.owner[onClosed](this.closing?.wasClean ?? false, lostOctets);
   }
 
   /** What had arrived before the end, and was held back by a pause, is delivered before the end is told. */
@@ -657,75 +653,22 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
     this.stream.resume();
   }
 
-  #ending(): Ending {
-    this.ending ??= {
-      timer: null,
-      hasEnded: false,
-      isWaitingForServer: false,
-      hasPeerEnded: false,
-      hasFinished: false,
-      wasClean: false,
-      hasSentClose: false,
-    };
-    return this.ending;
+  #closing(): ClosingState {
+    this.closing ??= new ClosingState(this);
+    return this.closing;
   }
 
+  /** Ends our side of the stream, or leaves that to the server for a time. */
   #end(): void {
-    const ending = this.#ending();
-    if (ending.hasEnded) return;
     this.flush();
-    ending.hasEnded = true;
-    if (this.settings.role === 'client' && this.connection.state === 'closed') {
-      ending.isWaitingForServer = true;
-      this.#startCloseTimer(Math.min(clientPatience, this.settings.closeTimeout));
-      return;
-    }
-    this.#endWriting();
+    const isClient = this.settings.role === 'client';
+    this.#closing().handle(isClient && this.connection.state === 'closed' ? 'doneAsClient' : 'done');
   }
 
-  #startCloseTimer(after = this.settings.closeTimeout): void {
-    if (this.stream.destroyed) return;
-    const ending = this.#ending();
-    if (ending.timer !== null) {
-      if (after === this.settings.closeTimeout) return;
-      clearTimeout(ending.timer);
-    }
-    ending.timer = setTimeout(onCloseTimeout, after, this);
-  }
-
-  /** @internal */
-  closeTimedOut(): void {
-    const ending = this.#ending();
-    ending.timer = null;
-    if (ending.isWaitingForServer) {
-      this.#endStream();
-      return;
-    }
+  /** @internal The close timer has fired. */
+  destroyStream(): void {
     this.#giveUpHeld();
     this.stream.destroy();
-  }
-
-  /** The client's side is ended, too: the server has ended its own, or has had the time to. */
-  #endStream(): void {
-    const ending = this.#ending();
-    ending.isWaitingForServer = false;
-    if (ending.timer !== null) clearTimeout(ending.timer);
-    ending.timer = null;
-    this.#endWriting();
-  }
-
-  #endWriting(): void {
-    const { stream } = this;
-    // A socket destroys itself when both of its sides have ended. Others may leave that to us: not all streams destroy themselves.
-    if (!(stream instanceof Socket)) listenToFinish(stream);
-    stream.end();
-    this.#startCloseTimer();
-  }
-
-  #destroyWhenDone(): void {
-    const { hasPeerEnded, hasFinished, wasClean } = this.#ending();
-    // Not in this tick, and not where the peer may still read: a stream that is made of others would lose what they have not passed on.
-    if (hasPeerEnded && hasFinished && wasClean) this.#startCloseTimer(0);
   }
 
   /** Frames have been written: they leave at the end of the event or of the tick, or of the poll phase if they were sent to many. */
@@ -952,21 +895,6 @@ function demandControlLength(length: number): void {
   if (length > 125) throw new RangeError('The data size must not be greater than 125 bytes');
 }
 
-/** How a connection is being ended. */
-interface Ending {
-  timer: TimerHandle | null;
-  /** Whether our side of the stream was ended, or will be by the timer. */
-  hasEnded: boolean;
-  /** Whether the server has been left the time to end the connection first (§7.1.1). */
-  isWaitingForServer: boolean;
-  /** Whether the peer's side of the stream has ended. */
-  hasPeerEnded: boolean;
-  /** Whether our side of the stream, which is no socket, has been written to its end. */
-  hasFinished: boolean;
-  wasClean: boolean;
-  hasSentClose: boolean;
-}
-
 /** A message that is being inflated on the thread pool, or the turn of others; and what has happened meanwhile. */
 interface Held {
   readonly work: ThreadPoolJob;
@@ -989,7 +917,3 @@ const compressing = 'data was being compressed';
 
 /** Stands in the place of a job that is done, so that it can be collected. */
 const done = { octets: 0, job: () => {} };
-
-function onCloseTimeout(transport: Transport): void {
-  transport.closeTimedOut();
-}
