@@ -407,7 +407,11 @@ export const mutants: readonly Mutant[] = [
         'waiting > congestedFrom && stream.writableNeedDrain',
         'waiting > congestedFrom && false',
       ],
-      ['what a pause has left of a chunk is lost', '        this.#keepRest(chunk.subarray(connection.offset));\n', ''],
+      [
+        'what a pause has left of a chunk is lost',
+        '        this.#undelivered().putBack(chunk.subarray(connection.offset));\n',
+        '',
+      ],
     ],
   ),
 ];

@@ -20,12 +20,7 @@ import {
   type SendCallback,
 } from './send-callback.ts';
 import { listenTo, type StreamOwner, stopListeningTo } from './stream-listeners.ts';
-import {
-  deflateOnThreadPool,
-  inflateOnThreadPool,
-  prepareOnThreadPool,
-  type ThreadPoolJob,
-} from './thread-pool-zlib.ts';
+import { deflateOnThreadPool, prepareOnThreadPool, type ThreadPoolJob } from './thread-pool-zlib.ts';
 import type { TimerHandle } from './timer.ts';
 import {
   onClosed,
@@ -38,7 +33,8 @@ import {
   onStreamError,
   type TransportEvents,
 } from './transport-events.ts';
-import { defaultMaxPayload, type TransportOptions, TransportSettings } from './transport-settings.ts';
+import { type TransportOptions, TransportSettings } from './transport-settings.ts';
+import { type HeldBackEvents, Undelivered } from './undelivered.ts';
 import {
   afterPoll,
   afterTick,
@@ -68,8 +64,8 @@ const congestedFrom = 65_536;
 
 type WriteCallback = (error?: Error | null) => void;
 
-/** The memory of the large message that is being delivered. */
-let delivered: ArrayBufferLike | null = null;
+/** Memory of the large message that is being delivered; null if there is none. */
+let deliveredMemory: ArrayBufferLike | null = null;
 
 /**
  * A connection on a stream: a TCP or TLS socket, a Unix socket, any Duplex of octets. It reads in the stream's `data` event, and
@@ -83,7 +79,6 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
   private isInEvent = false;
   private isPausedByOwner = false;
   private isResumeScheduled = false;
-  private rest: Buffer | null = null;
   private callbacks: PendingSend[] | null = null;
   /** Called when a TLS socket has written, which is never at once: else each would keep its slab for as long as it is idle. */
   private readonly onWritten: (() => void) | undefined = undefined;
@@ -93,8 +88,8 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
   private queue: SendQueue | null = null;
   /** What zlib compresses for this connection just now, while everything that is sent behind it waits. */
   private deflating: ThreadPoolJob | null = null;
-  /** What is awaited before more is delivered. */
-  private held: Held | null = null;
+  /** Octets that are received and not processed, and a delivery that waits for the thread pool; null if there are none. */
+  private undelivered: Undelivered | null = null;
 
   /** `head` is what came behind the opening handshake. Events begin on a later tick. */
   constructor(stream: Duplex, head: Uint8Array, options: TransportOptions | TransportSettings, owner: TransportEvents) {
@@ -155,7 +150,7 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
     this.#written(pendingSend(callback));
     // An application may use its buffer again. What the kernel takes at once it has copied; what it does not take, Node holds, as with
     // ws. A message that is passed on while it is delivered lies in memory that nobody uses again.
-    if (typeof data !== 'string' && data.length > copyUpTo && !masked && data.buffer !== delivered) this.flush();
+    if (typeof data !== 'string' && data.length > copyUpTo && !masked && data.buffer !== deliveredMemory) this.flush();
   }
 
   /** Sends a Blob as a message, in its turn: whatever is sent after it waits until it was read. */
@@ -320,16 +315,16 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
   /** Goes on reading, on a later tick. */
   resume(): void {
     this.isPausedByOwner = false;
-    this.#scheduleResume();
+    this.scheduleResume();
   }
 
   /** Ends the connection at once and without a close frame; what was sent before is still handed to the kernel. */
   destroy(): void {
     this.flush();
     this.connection.isSuspended = true;
-    this.#giveUpHeld();
-    this.#noteEnd();
-    this.rest = null;
+    this.undelivered?.cancelPending();
+    this.#recordEnd();
+    this.undelivered = null;
     this.stream.destroy();
   }
 
@@ -387,7 +382,7 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
 
   /** @internal */
   message(data: MessageData, isBinary: boolean): void {
-    if (data.length > copyUpTo) delivered = (data as Buffer).buffer;
+    if (data.length > copyUpTo) deliveredMemory = (data as Buffer).buffer;
     if (this.settings.defersEvents) this.#deliverOnePerTurn(() => this.owner[onMessage](data, isBinary));
     else this.owner[onMessage](data, isBinary);
   }
@@ -420,59 +415,32 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
 
   /** @internal */
   inflate(octets: Buffer, isBinary: boolean, inflater: MessageInflater): void {
-    const { settings } = this;
-    const { inflateOptions } = settings.deflate!;
-    const { maxPayload = defaultMaxPayload } = settings.options;
-    this.stream.pause();
-    const work = inflateOnThreadPool(
-      octets,
-      { ...inflateOptions, dictionary: inflater.dictionary },
-      { maxLength: maxPayload || Number.POSITIVE_INFINITY, isText: !isBinary && settings.validates },
-      settings.concurrencyLimit,
-      (error, data) => this.#arrived(() => this.#inflated(error as PeerError | null, data, isBinary)),
-    );
-    this.held = { work, deliver: null, hasEnded: false, hasClosed: false };
+    this.#undelivered().inflate(octets, isBinary, inflater);
   }
 
-  #inflated(error: PeerError | null, data: Buffer | undefined, isBinary: boolean): void {
+  #undelivered(): Undelivered {
+    this.undelivered ??= new Undelivered(this);
+    return this.undelivered;
+  }
+
+  /** @internal */
+  delivered({ hasEnded, hasClosed }: HeldBackEvents): void {
     const { connection } = this;
-    if (data !== undefined) {
-      connection.inflated(data, isBinary);
-    } else if (connection.isReceiving) {
-      connection.fail(error!);
-      this.failure(error!);
-    }
-  }
-
-  /** This connection has had its share, and others come first. The end of the stream waits too: it would deliver what is left at once. */
-  #yieldToOthers(): void {
-    const held: Held = { work: { cancel: () => {} }, deliver: null, hasEnded: false, hasClosed: false };
-    this.held = held;
-    afterPoll(() => {
-      if (this.held === held) this.#arrived(() => {});
-    });
-  }
-
-  /** What was awaited is there. It waits for the end of a pause, as what the peer sends does, but not when that is all there will be. */
-  #arrived(deliver: () => void): void {
-    const held = this.held!;
-    held.deliver = deliver;
-    if (!this.isPausedByOwner || held.hasEnded || held.hasClosed) this.#deliverHeld(held);
-  }
-
-  #deliverHeld({ deliver, hasEnded, hasClosed }: Held): void {
-    const { connection } = this;
-    this.held = null;
-    this.#inEvent(deliver!);
     if (!connection.isReceiving) this.#stopReading();
     else if (!connection.isSuspended && !this.isPausedByOwner) this.#continueGuarded();
-    // What the stream has told meanwhile.
     if (hasEnded) this.streamEnded();
     if (hasClosed) this.streamClosed();
   }
 
-  /** Delivers what is no chunk, as {@link receive} does. What a listener throws must not keep from the owner what comes after it. */
-  #inEvent(deliver: () => void): void {
+  /** @internal */
+  deliveryCancelled({ hasClosed }: HeldBackEvents): void {
+    this.#recordEnd();
+    // On a later tick, because the caller has not finished. The stream will not emit 'close' again.
+    if (hasClosed) afterTick(() => this.streamClosed());
+  }
+
+  /** @internal Runs a delivery that is not a chunk, as {@link receive} runs one. An error of a listener becomes an uncaught exception. */
+  runEvent(deliver: () => void): void {
     this.isInEvent = true;
     setCurrent(this);
     try {
@@ -480,7 +448,7 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
     } catch (thrown) {
       process.nextTick(rethrow, thrown);
     } finally {
-      delivered = null;
+      deliveredMemory = null;
       setCurrent(null);
       this.isInEvent = false;
       this.#flushAfterEvent();
@@ -493,25 +461,13 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
     flushAfterEvent(this);
   }
 
-  /** Nobody waits for it any more. What came behind it is given up too: it would be delivered as if nothing were missing. */
-  #giveUpHeld(): void {
-    const { held } = this;
-    if (held === null) return;
-    this.held = null;
-    held.work.cancel();
-    this.rest = null;
-    this.#noteEnd();
-    // The stream does not tell it twice.
-    if (held.hasClosed) afterTick(() => this.streamClosed());
-  }
-
   // From here on: what the stream tells.
 
   /** @internal */
   receive(chunk: Buffer): void {
-    if (this.rest !== null || this.isInEvent || this.held !== null) {
-      // Only a stream comes here that ignores pause(), or that delivers the answer to a write() inside of it.
-      this.rest = this.rest === null ? chunk : Buffer.concat([this.rest, chunk]);
+    if (this.isInEvent || (this.undelivered !== null && !this.undelivered.isEmpty)) {
+      // Reached only for streams that ignore pause() or that emit 'data' synchronously inside write().
+      this.#undelivered().append(chunk);
       return;
     }
     const { connection } = this;
@@ -520,25 +476,15 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
     try {
       connection.receive(chunk);
     } finally {
-      delivered = null;
+      deliveredMemory = null;
       setCurrent(null);
       this.isInEvent = false;
-      if (connection.isReceiving && (connection.offset < chunk.length || this.rest !== null)) {
-        this.#keepRest(chunk.subarray(connection.offset));
+      if (connection.isReceiving && (connection.offset < chunk.length || this.undelivered?.hasRemainder)) {
+        this.#undelivered().putBack(chunk.subarray(connection.offset));
       }
       this.#flushAfterEvent();
       if (!connection.isReceiving) this.#stopReading();
     }
-  }
-
-  /** Keeps what a pause, or a listener that threw, has left of a chunk, in front of what came meanwhile. */
-  #keepRest(left: Buffer): void {
-    this.rest = this.rest === null ? left : Buffer.concat([left, this.rest]);
-    this.stream.pause();
-    if (this.connection.isSuspended || this.held !== null) return;
-    // It has inflated its share; or a listener has thrown.
-    if (this.connection.isExhausted) this.#yieldToOthers();
-    else this.#scheduleResume();
   }
 
   /** @internal */
@@ -553,13 +499,9 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
 
   /** @internal */
   streamEnded(): void {
-    // A stream that heeds pause() has nothing left here.
-    this.#deliverRest();
-    if (this.held !== null) {
-      this.held.hasEnded = true;
-      return;
-    }
-    this.#noteEnd();
+    this.#deliverAll();
+    if (this.undelivered?.holdBackEnd()) return;
+    this.#recordEnd();
     this.owner[onEnding]();
     this.flush();
     this.#closing().handle('peerEnded');
@@ -570,7 +512,7 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
     this.closing?.handle('finished');
   }
 
-  #noteEnd(): void {
+  #recordEnd(): void {
     this.#closing().recordEnd(this.connection.state);
     this.connection.receiveEnd();
   }
@@ -579,9 +521,8 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
   streamFailed(error: Error): void {
     this.owner[onStreamError](error);
     this.owner[onEnding]();
-    // What an error has cut off is not waited for.
-    this.#giveUpHeld();
-    // Most streams have done it themselves.
+    this.undelivered?.cancelPending();
+    // Most streams have destroyed themselves.
     this.stream.destroy();
   }
 
@@ -590,13 +531,10 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
     const { stream } = this;
     stopListeningTo(stream);
     this.owner[onEnding]();
-    this.#deliverRest();
-    if (this.held !== null) {
-      this.held.hasClosed = true;
-      return;
-    }
+    this.#deliverAll();
+    if (this.undelivered?.holdBackClose()) return;
     const { connection } = this;
-    this.#noteEnd();
+    this.#recordEnd();
     this.deflating?.cancel();
     const lostOctets = this.bufferedAmount;
     connection.discardOutgoing();
@@ -607,22 +545,11 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
     this.owner[onClosed](this.closing?.wasClean ?? false, lostOctets);
   }
 
-  /** What had arrived before the end, and was held back by a pause, is delivered before the end is told. */
-  #deliverRest(): void {
-    const { connection, stream } = this;
-    // A stream that tells of its end inside of an event gets nothing more delivered: what is received there waits for the event's end.
-    while (connection.isReceiving && !this.isInEvent) {
-      if (this.held !== null) {
-        if (this.held.deliver === null) return;
-        this.#deliverHeld(this.held);
-        continue;
-      }
-      const chunk: Buffer | null = this.rest ?? (stream.readableLength > 0 ? stream.read() : null);
-      if (chunk === null) return;
-      this.rest = null;
-      connection.isSuspended = false;
-      this.receiveGuarded(chunk);
-    }
+  /** Delivers everything that was received before the end of the stream, also if the owner has paused. */
+  #deliverAll(): void {
+    const { connection } = this;
+    // If the stream ends while an event is being delivered, deliver nothing here; the remaining octets are processed after that event.
+    while (connection.isReceiving && !this.isInEvent) if (!this.#undelivered().deliverNext()) return;
   }
 
   /** @internal Receives where what a listener throws must not reach the caller: it is an uncaught exception all the same. */
@@ -648,7 +575,7 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
 
   /** After the peer's close frame or a failure nothing is read, but the stream must flow to its end. */
   #stopReading(): void {
-    this.rest = null;
+    this.undelivered?.takeRemainder();
     this.endIfDone();
     this.stream.resume();
   }
@@ -667,7 +594,7 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
 
   /** @internal The close timer has fired. */
   destroyStream(): void {
-    this.#giveUpHeld();
+    this.undelivered?.cancelPending();
     this.stream.destroy();
   }
 
@@ -824,7 +751,8 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
     }
   }
 
-  #scheduleResume(): void {
+  /** @internal Continues reading on a later tick. */
+  scheduleResume(): void {
     if (this.isResumeScheduled) return;
     this.isResumeScheduled = true;
     afterTick(resumeDeferred, this);
@@ -835,22 +763,18 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
     this.isResumeScheduled = false;
     if (this.isPausedByOwner || this.stream.destroyed) return;
     this.connection.isSuspended = false;
-    const { rest, held } = this;
-    if (held !== null) {
-      if (held.deliver !== null) this.#deliverHeld(held);
+    const { undelivered } = this;
+    if (undelivered?.isPending) {
+      undelivered.deliverPending();
       return;
     }
-    if (rest !== null) {
-      this.rest = null;
-      try {
-        this.receive(rest);
-      } finally {
-        // Also when a listener threw at the last message: nobody else would let the stream flow again.
-        this.#flow();
-      }
-      return;
+    const chunk = undelivered?.takeRemainder() ?? null;
+    try {
+      if (chunk !== null) this.receive(chunk);
+    } finally {
+      // Also if a listener threw at the last message: otherwise the stream would stay paused.
+      this.#flow();
     }
-    this.#flow();
   }
 
   /** As {@link continueReading}, where what a listener throws must not reach the caller. */
@@ -862,9 +786,11 @@ export class Transport implements ConnectionEvents, Flushable, StreamOwner {
     }
   }
 
-  /** Lets the stream deliver, unless something of what it delivered before still waits. */
+  /** Resumes the stream, unless something received before is still to be delivered. */
   #flow(): void {
-    if (!this.connection.isSuspended && this.rest === null && this.held === null) this.stream.resume();
+    if (this.connection.isSuspended || (this.undelivered !== null && !this.undelivered.isEmpty)) return;
+    this.undelivered = null;
+    this.stream.resume();
   }
 }
 
@@ -893,15 +819,6 @@ function writeAll(stream: Duplex, chunks: Uint8Array | readonly Uint8Array[], do
 
 function demandControlLength(length: number): void {
   if (length > 125) throw new RangeError('The data size must not be greater than 125 bytes');
-}
-
-/** A message that is being inflated on the thread pool, or the turn of others; and what has happened meanwhile. */
-interface Held {
-  readonly work: ThreadPoolJob;
-  /** Delivers what came of it, once that is there: then it waits for the end of a pause only. */
-  deliver: (() => void) | null;
-  hasEnded: boolean;
-  hasClosed: boolean;
 }
 
 /** What waits its turn to be sent. */

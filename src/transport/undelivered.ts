@@ -1,0 +1,225 @@
+import type { Duplex } from 'node:stream';
+import type { Connection, PeerError } from '../connection/connection.ts';
+import type { MessageInflater } from '../extension/deflate-messages.ts';
+import { defaultMaxPayload } from '../frame/frame-decoder.ts';
+import { inflateOnThreadPool, type ThreadPoolJob } from './thread-pool-zlib.ts';
+import type { TransportSettings } from './transport-settings.ts';
+import { afterPoll } from './write-batching.ts';
+
+/** The connection that received what is not delivered yet. */
+export interface UndeliveredHost {
+  readonly stream: Duplex;
+  readonly connection: Connection;
+  /** True if the owner has paused. */
+  readonly isPaused: boolean;
+  /** Fails the connection (§7.1.7). */
+  failure(error: PeerError): void;
+  /** Runs a delivery as an event of the connection. An error thrown by a listener is not thrown here. */
+  runEvent(deliver: () => void): void;
+  /** Processes octets. An error thrown by a listener is not thrown here. */
+  receiveGuarded(chunk: Buffer): void;
+  /** Continues reading on a later tick. */
+  scheduleResume(): void;
+  /** The pending delivery is done. Handles the stream events that were held back meanwhile. */
+  delivered(heldBack: HeldBackEvents): void;
+  /** The pending delivery was cancelled. Only a held back 'close' is still to be handled. */
+  deliveryCancelled(heldBack: HeldBackEvents): void;
+}
+
+/** Events that the stream has emitted while a delivery was pending. They are handled after it. */
+export interface HeldBackEvents {
+  readonly hasEnded: boolean;
+  readonly hasClosed: boolean;
+}
+
+/** A delivery waiting for the thread pool or for other connections. No later message is delivered before it. */
+class PendingDelivery implements HeldBackEvents {
+  readonly #job: ThreadPoolJob | null;
+  #result: (() => void) | null = null;
+  #hasEnded = false;
+  #hasClosed = false;
+
+  constructor(job: ThreadPoolJob | null) {
+    this.#job = job;
+  }
+
+  /** Delivers the result; null until it is ready. */
+  get result(): (() => void) | null {
+    return this.#result;
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  get hasClosed(): boolean {
+    return this.#hasClosed;
+  }
+
+  ready(result: () => void): void {
+    this.#result = result;
+  }
+
+  streamEnded(): void {
+    this.#hasEnded = true;
+  }
+
+  streamClosed(): void {
+    this.#hasClosed = true;
+  }
+
+  cancel(): void {
+    this.#job?.cancel();
+  }
+}
+
+/** What one connection has received and not delivered: a delivery that is pending, and the octets received behind it. */
+export class Undelivered {
+  readonly #host: UndeliveredHost;
+  #remainder: Buffer | null = null;
+  #pending: PendingDelivery | null = null;
+
+  constructor(host: UndeliveredHost) {
+    this.#host = host;
+  }
+
+  get isEmpty(): boolean {
+    return this.#remainder === null && this.#pending === null;
+  }
+
+  /** True if a delivery is pending. */
+  get isPending(): boolean {
+    return this.#pending !== null;
+  }
+
+  /** True if octets are kept. */
+  get hasRemainder(): boolean {
+    return this.#remainder !== null;
+  }
+
+  /** Keeps octets behind those that are already kept. */
+  append(chunk: Buffer): void {
+    this.#remainder = this.#remainder === null ? chunk : Buffer.concat([this.#remainder, chunk]);
+  }
+
+  /**
+   * Keeps the octets that a pause, a pending delivery or an error of a listener has left of a chunk, in front of those that came meanwhile.
+   * Pauses the stream, and schedules the continuation unless the owner or the pending delivery will bring it.
+   */
+  putBack(left: Buffer): void {
+    const { connection, stream } = this.#host;
+    this.#remainder = this.#remainder === null ? left : Buffer.concat([left, this.#remainder]);
+    stream.pause();
+    if (connection.isSuspended || this.#pending !== null) return;
+    if (connection.isExhausted) this.#yieldToOthers();
+    else this.#host.scheduleResume();
+  }
+
+  /** Returns the kept octets, or null, and forgets them. */
+  takeRemainder(): Buffer | null {
+    const remainder = this.#remainder;
+    this.#remainder = null;
+    return remainder;
+  }
+
+  /** Inflates a message on the thread pool. Nothing received after it is delivered before it. */
+  inflate(octets: Buffer, isBinary: boolean, inflater: MessageInflater): void {
+    const { connection, stream } = this.#host;
+    const settings = connection.settings as TransportSettings;
+    const { maxPayload = defaultMaxPayload } = settings.options;
+    stream.pause();
+    const job = inflateOnThreadPool(
+      octets,
+      { ...settings.deflate!.inflateOptions, dictionary: inflater.dictionary },
+      { maxLength: maxPayload || Number.POSITIVE_INFINITY, isText: !isBinary && settings.validates },
+      settings.concurrencyLimit,
+      (error, data) => this.#ready(() => this.#inflated(error as PeerError | null, data, isBinary)),
+    );
+    this.#pending = new PendingDelivery(job);
+  }
+
+  #inflated(error: PeerError | null, data: Buffer | undefined, isBinary: boolean): void {
+    const { connection } = this.#host;
+    if (data !== undefined) {
+      connection.inflated(data, isBinary);
+    } else if (connection.isReceiving) {
+      connection.fail(error!);
+      this.#host.failure(error!);
+    }
+  }
+
+  /**
+   * Yields to other connections because this one has used its inflate budget for this event. The end of the stream is held back too:
+   * handling it would deliver the rest at once.
+   */
+  #yieldToOthers(): void {
+    const pending = new PendingDelivery(null);
+    this.#pending = pending;
+    afterPoll(() => {
+      if (this.#pending === pending) this.#ready(() => {});
+    });
+  }
+
+  /**
+   * The result of the pending delivery is ready. Delivers it now, or at resume() if the owner has paused. If the stream has already ended,
+   * a pause does not delay it.
+   */
+  #ready(deliver: () => void): void {
+    const pending = this.#pending!;
+    pending.ready(deliver);
+    if (!this.#host.isPaused || pending.hasEnded || pending.hasClosed) this.#deliver(pending, deliver);
+  }
+
+  #deliver(pending: PendingDelivery, deliver: () => void): void {
+    this.#pending = null;
+    this.#host.runEvent(deliver);
+    this.#host.delivered(pending);
+  }
+
+  /** Delivers the pending delivery if its result is ready. Returns false if not, or if there is none. */
+  deliverPending(): boolean {
+    const pending = this.#pending;
+    const result = pending?.result ?? null;
+    if (pending === null || result === null) return false;
+    this.#deliver(pending, result);
+    return true;
+  }
+
+  /**
+   * Delivers the pending delivery if it is ready, or else processes the kept octets, or else those that the stream holds. Returns false if
+   * there is nothing to deliver now.
+   */
+  deliverNext(): boolean {
+    if (this.#pending !== null) return this.deliverPending();
+    const { connection, stream } = this.#host;
+    const chunk: Buffer | null = this.takeRemainder() ?? (stream.readableLength > 0 ? stream.read() : null);
+    if (chunk === null) return false;
+    connection.isSuspended = false;
+    this.#host.receiveGuarded(chunk);
+    return true;
+  }
+
+  /** Holds the stream's 'end' back until the pending delivery is done. Returns false if none is pending. */
+  holdBackEnd(): boolean {
+    if (this.#pending === null) return false;
+    this.#pending.streamEnded();
+    return true;
+  }
+
+  /** As {@link holdBackEnd}, for the stream's 'close'. */
+  holdBackClose(): boolean {
+    if (this.#pending === null) return false;
+    this.#pending.streamClosed();
+    return true;
+  }
+
+  /** Cancels the pending delivery and discards everything received after it; delivering that would hide the missing message. */
+  cancelPending(): void {
+    const pending = this.#pending;
+    if (pending === null) return;
+    this.#pending = null;
+    pending.cancel();
+    this.#remainder = null;
+    this.#host.deliveryCancelled(pending);
+  }
+}
