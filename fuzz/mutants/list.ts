@@ -399,14 +399,20 @@ export const mutants: readonly Mutant[] = [
     ],
   ),
   ...faults(
-    'transport/transport.ts',
-    ['transport/backpressure', 'transport/delivery', 'websocket/lifecycle'],
+    'transport/sending-side.ts',
+    ['transport/backpressure', 'transport/write-batching'],
     [
       [
         'a peer that does not read is not noticed',
-        'waiting > congestedFrom && stream.writableNeedDrain',
-        'waiting > congestedFrom && false',
+        'stream.writableLength > maxUncongested && stream.writableNeedDrain',
+        'stream.writableLength > maxUncongested && false',
       ],
+    ],
+  ),
+  ...faults(
+    'transport/transport.ts',
+    ['transport/backpressure', 'transport/delivery', 'websocket/lifecycle'],
+    [
       [
         'what a pause has left of a chunk is lost',
         '        this.#undelivered().putBack(chunk.subarray(connection.offset));\n',
