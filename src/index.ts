@@ -15,7 +15,8 @@ import type { ServerOptions as OptionsOfServer, VerifyClientAsync, VerifyClientS
 import { WebSocketServer } from './server/websocket-server.ts';
 import { createWebSocketStream } from './websocket/create-websocket-stream.ts';
 import type * as events from './websocket/events.ts';
-import { type ClientOptions as OptionsOfClient, type RawData as RawDataOf, WebSocket } from './websocket/websocket.ts';
+import { type ClientOptions as OptionsOfClient, WebSocket } from './websocket/websocket.ts';
+import type { RawData as RawDataOf } from './websocket/websocket-options.ts';
 import './ws-internals.ts';
 
 type SocketClass = typeof WebSocket;
@@ -123,14 +124,8 @@ export { PreparedMessage, type PreparedMessageOptions } from './message/prepared
 export type { UpgradeOptions } from './server/server-options.ts';
 export { upgrade } from './server/upgrade.ts';
 export type { BroadcastOptions } from './server/websocket-server.ts';
-export type {
-  AcceptedOptions,
-  BinaryType,
-  ReadyState,
-  SendOptions,
-  SocketOptions,
-  WebSocketEvents,
-} from './websocket/websocket.ts';
+export type { SocketOptions, WebSocketEvents } from './websocket/websocket.ts';
+export type { AcceptedOptions, BinaryType, ReadyState, SendOptions } from './websocket/websocket-options.ts';
 export {
   createWebSocketStream,
   extension,

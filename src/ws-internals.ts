@@ -20,16 +20,8 @@ import type { SendData } from './message/send-data.ts';
 import { httpServerOf, WebSocketServer } from './server/websocket-server.ts';
 import type { SendCallback } from './transport/send-callback.ts';
 import { defaultCloseTimeout, type TransportOptions } from './transport/transport-settings.ts';
-import {
-  type BinaryType,
-  changedBefore,
-  insideOf,
-  type ReadyState,
-  type SendOptions,
-  setIsServer,
-  setReadyState,
-  WebSocket,
-} from './websocket/websocket.ts';
+import { changedBefore, insideOf, setIsServer, setReadyState, WebSocket } from './websocket/websocket.ts';
+import type { BinaryType, ReadyState, SendOptions } from './websocket/websocket-options.ts';
 
 /** The `_sender` of a WebSocket: what it sends takes the same way as everything else, so that the order is kept. */
 class LiveSender extends Sender {
@@ -157,8 +149,8 @@ const receivers = new WeakMap<WebSocket, LiveReceiver>();
 const noReason = Buffer.alloc(0);
 
 function streamOf(websocket: WebSocket): Duplex | null {
-  const { transport, ending } = insideOf(websocket);
-  return transport?.stream ?? ending?.stream ?? null;
+  const { transport, closeRecord } = insideOf(websocket);
+  return transport?.stream ?? closeRecord?.stream ?? null;
 }
 
 function senderOf(websocket: WebSocket): LiveSender | null {
@@ -219,28 +211,28 @@ reveal(WebSocket.prototype, {
   },
   _bufferedAmount: {
     get() {
-      return insideOf(this).ending?.lostOctets ?? 0;
+      return insideOf(this).closeRecord?.lostOctets ?? 0;
     },
   },
   _closeCode: {
     get() {
-      return insideOf(this).ending?.code ?? CloseCode.abnormalClosure;
+      return insideOf(this).closeRecord?.code ?? CloseCode.abnormalClosure;
     },
   },
   _closeFrameReceived: {
     get() {
-      return insideOf(this).ending?.hasReceivedClose ?? false;
+      return insideOf(this).closeRecord?.hasReceivedClose ?? false;
     },
   },
   _closeFrameSent: {
     get() {
-      const { transport, ending } = insideOf(this);
-      return transport?.hasSentClose ?? ending?.hasSentClose ?? false;
+      const { transport, closeRecord } = insideOf(this);
+      return transport?.hasSentClose ?? closeRecord?.hasSentClose ?? false;
     },
   },
   _closeMessage: {
     get() {
-      return insideOf(this).ending?.reason ?? noReason;
+      return insideOf(this).closeRecord?.reason ?? noReason;
     },
   },
   _closeTimeout: {
@@ -258,7 +250,7 @@ reveal(WebSocket.prototype, {
   },
   _errorEmitted: {
     get() {
-      return insideOf(this).ending?.hasErred ?? false;
+      return insideOf(this).closeRecord?.hasErred ?? false;
     },
   },
   _extensions: {

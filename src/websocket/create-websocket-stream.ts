@@ -1,6 +1,7 @@
 import { errorMonitor } from 'node:events';
 import { addAbortSignal, Duplex, type DuplexOptions } from 'node:stream';
-import type { RawData, WebSocket } from './websocket.ts';
+import type { WebSocket } from './websocket.ts';
+import type { RawData } from './websocket-options.ts';
 
 type Callback = (error?: Error | null) => void;
 

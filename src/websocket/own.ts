@@ -1,6 +1,6 @@
-// The names of a WebSocket's own fields and methods. They are symbols, and not #private names, because a socket of ws may stand
-// behind a Proxy, or be the prototype of another object, and with #private names every call would throw there. Nobody's fields can
-// run into them, and V8 finds both in the same time.
+// Names of a WebSocket's own fields and methods: symbols, and not #private names, because programs wrap sockets of ws in a Proxy, or make
+// them the prototype of another object. With #private names every call through such an object would throw. No field of an application can
+// have the same name, and V8 reads both kinds in the same time. See CONTRIBUTING.md, "Privacy".
 
 /** @internal */
 export const abort: unique symbol = Symbol('goodwire.abort');
@@ -9,13 +9,11 @@ export const attempt: unique symbol = Symbol('goodwire.attempt');
 /** @internal */
 export const binaryType: unique symbol = Symbol('goodwire.binaryType');
 /** @internal */
+export const closeRecord: unique symbol = Symbol('goodwire.closeRecord');
+/** @internal */
 export const deflate: unique symbol = Symbol('goodwire.deflate');
 /** @internal */
 export const emitError: unique symbol = Symbol('goodwire.emitError');
-/** @internal */
-export const end: unique symbol = Symbol('goodwire.end');
-/** @internal */
-export const ending: unique symbol = Symbol('goodwire.ending');
 /** @internal */
 export const failToOpen: unique symbol = Symbol('goodwire.failToOpen');
 /** @internal */
@@ -28,6 +26,8 @@ export const options: unique symbol = Symbol('goodwire.options');
 export const protocol: unique symbol = Symbol('goodwire.protocol');
 /** @internal */
 export const readyState: unique symbol = Symbol('goodwire.readyState');
+/** @internal */
+export const recordClose: unique symbol = Symbol('goodwire.recordClose');
 /** @internal */
 export const sendControl: unique symbol = Symbol('goodwire.sendControl');
 /** @internal */

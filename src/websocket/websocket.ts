@@ -5,7 +5,6 @@ import type { ClientOptions as ConnectOptions } from '../client/client-options.t
 import { type ConnectAttempt, connect } from '../client/connect.ts';
 import { formatClosePayload } from '../connection/close-payload.ts';
 import { type DeflateAgreement, permessageDeflate } from '../extension/deflate-negotiation.ts';
-import { CloseCode } from '../frame/close-code.ts';
 import type { MessageData } from '../message/message-decoder.ts';
 import { PreparedMessage } from '../message/prepared-message.ts';
 import { isBlob, octetLength, type SendData, toOctets } from '../message/send-data.ts';
@@ -24,6 +23,7 @@ import {
   type TransportEvents,
 } from '../transport/transport-events.ts';
 import type { TransportOptions, TransportSettings } from '../transport/transport-settings.ts';
+import { CloseRecord } from './close-record.ts';
 import { publishError } from './diagnostics.ts';
 import { useSmallEventTable } from './event-table.ts';
 import { addListener, getAttribute, removeListener, setAttribute } from './event-target.ts';
@@ -37,61 +37,30 @@ import type {
 } from './events.ts';
 import * as own from './own.ts';
 import { type SocketSettingsOptions, socketSettings } from './socket-settings.ts';
+import type { AcceptedOptions, BinaryType, RawData, ReadyState, SendOptions } from './websocket-options.ts';
 
-/** The states of a WebSocket (WHATWG WebSockets §3.1). */
-export type ReadyState = 0 | 1 | 2 | 3;
-
-/**
- * How binary messages are delivered: as a Buffer, which may be a view of a larger chunk; as an ArrayBuffer of their own; as a
- * Blob; or as a list of Buffers, one for each fragment (the first 16 384 are told apart).
- */
-export type BinaryType = 'nodebuffer' | 'arraybuffer' | 'blob' | 'fragments';
-
-const binaryTypes: readonly string[] = ['nodebuffer', 'arraybuffer', 'blob', 'fragments'];
-
-/** The message of a `message` event. With `binaryType` "blob" it is a Blob, which for the sake of code typed for `ws` is not here. */
-export type RawData = Buffer | ArrayBuffer | Buffer[];
-
-/** How one message is sent. */
-export interface SendOptions {
-  /** Binary or text; default: text for strings and numbers. */
-  binary?: boolean | undefined;
-  /** Whether permessage-deflate may compress it, if it was negotiated. Default true. */
-  compress?: boolean | undefined;
-  /** Whether it is the last fragment of its message. Default true. */
-  fin?: boolean | undefined;
-  /** Whether it is masked. Default: as the RFC demands (§5.1). */
-  mask?: boolean | undefined;
-}
+const binaryTypes: readonly string[] = ['nodebuffer', 'arraybuffer', 'blob', 'fragments'] satisfies BinaryType[];
 
 /** Options of a client; see {@link ConnectOptions} for those of the opening handshake. */
 export type ClientOptions = ConnectOptions<WebSocket>;
 
-/** Options of a socket that a server has accepted. */
-export interface AcceptedOptions {
-  autoPong?: boolean | undefined;
-  closeTimeout?: number | undefined;
-  /** Which role it plays. Default true: it is the server's end. */
-  isServer?: boolean | undefined;
-}
-
-/** What {@link WebSocket.setSocket} needs to know beside what the constructor was given. */
+/** Options of {@link WebSocket.setSocket}. They take precedence over those of the constructor. */
 export interface SocketOptions extends SocketSettingsOptions {
-  /** The subprotocol that the opening handshake agreed on; empty for none. */
+  /** The subprotocol that was negotiated; empty for none. */
   protocol?: string | undefined;
-  /** permessage-deflate as it agreed on it (RFC 7692 §7.1), if it did. */
+  /** The parameters of permessage-deflate that were negotiated (RFC 7692 §7.1). Default: none were. */
   deflate?: DeflateAgreement | undefined;
-  /** What became of options that many sockets share; the options here are not looked at then. */
+  /** Settings already built from options that many sockets share. If given, the other options of this object are ignored. */
   settings?: TransportSettings | undefined;
 }
 
 /** The events of a {@link WebSocket} with their arguments. */
 export interface WebSocketEvents {
-  /** Closed: the peer's code, or 1005 (none) or 1006 (no close frame), and its reason. Emitted exactly once. */
+  /** The socket is closed. The code is the peer's, or 1005 (it has sent none) or 1006 (no close frame). Emitted exactly once. */
   close: [code: number, reason: Buffer];
-  /** The peer broke the protocol, or the connection could not be opened. `close` follows. */
+  /** The peer violated the protocol, or the connection could not be opened. `close` follows. */
   error: [error: Error];
-  /** A message; text comes as its UTF-8 octets with `isBinary` false. */
+  /** A message was received. Text is its UTF-8 octets, with `isBinary` false. */
   message: [data: RawData, isBinary: boolean];
   open: [];
   ping: [data: Buffer];
@@ -101,12 +70,12 @@ export interface WebSocketEvents {
   upgrade: [response: IncomingMessage];
 }
 
-// As read, an on… attribute takes any event, so that the socket goes into code that is typed for ws; as written it is typed.
+// The getter of an on… attribute is typed with any, so that a socket can be passed to code that is typed for ws. The setter is typed.
 // biome-ignore lint/suspicious/noExplicitAny: see above
 type AnyAttribute = ((event: any) => void) | null;
 
 type Listener<Args extends unknown[]> = (this: WebSocket, ...args: Args) => void;
-// biome-ignore lint/suspicious/noExplicitAny: events of the application's own, as with every EventEmitter
+// biome-ignore lint/suspicious/noExplicitAny: an application may emit events of its own, as on every EventEmitter
 type AnyListener = (this: WebSocket, ...args: any[]) => void;
 
 export interface WebSocket {
@@ -114,7 +83,7 @@ export interface WebSocket {
   readonly CONNECTING: 0;
   /** 1: messages can be sent. */
   readonly OPEN: 1;
-  /** 2: the closing handshake, or the end of the stream, has begun. */
+  /** 2: the closing handshake has begun, or the stream is ending. */
   readonly CLOSING: 2;
   /** 3: closed, or never opened. */
   readonly CLOSED: 3;
@@ -138,30 +107,12 @@ export interface WebSocket {
   emit(event: string | symbol, ...args: any[]): boolean;
 }
 
-/** How a socket ends, or ended. */
-interface Ending {
-  code: number;
-  reason: Buffer;
-  wasClean: boolean;
-  /** Whether an error was emitted: there is at most one. */
-  hasErred: boolean;
-  /** Whether the reading had been stopped. */
-  isPaused: boolean;
-  /** Octets of sends after the end, or that the end has prevented, which count as buffered for ever (WHATWG WebSockets §3.1). */
-  lostOctets: number;
-  /** Whether the peer's close frame has come, and ours has gone. */
-  hasReceivedClose: boolean;
-  hasSentClose: boolean;
-  /** The stream that was: programs ask it for the peer's address when they are told of the end. */
-  stream: Duplex | null;
-}
-
-/** What lies behind a WebSocket's private fields. @internal For src/ws-internals.ts, and for nobody else. */
+/** Values of a WebSocket's private fields. @internal Only for src/ws-internals.ts, goods and tests. */
 export interface Inside {
   readonly transport: Transport | null;
   readonly attempt: ConnectAttempt | null;
-  readonly ending: Readonly<Ending> | null;
-  /** What the constructor was given, until there is a connection. */
+  readonly closeRecord: Readonly<CloseRecord> | null;
+  /** Options of the constructor; null once there is a connection. */
   readonly options: AcceptedOptions | ClientOptions | null;
   readonly binaryType: BinaryType;
   readonly deflate: DeflateAgreement | null;
@@ -169,23 +120,22 @@ export interface Inside {
   readonly redirects: number;
 }
 
-/** @internal */
+/** @internal Returns the values of a socket's private fields. */
 export let insideOf: (socket: WebSocket) => Inside;
 /** @internal */
 export let setIsServer: (socket: WebSocket, isServer: boolean) => void;
 /** @internal */
 export let setReadyState: (socket: WebSocket, state: ReadyState) => void;
 
-const noPayload = Buffer.alloc(0);
-/** @internal Options that were changed on one socket, whose options may be everybody's, before it had a connection. */
+/** @internal Options that were changed on one socket before it had a connection. The socket's own options may be shared with others. */
 export const changedBefore = new WeakMap<WebSocket, Partial<TransportOptions>>();
-/** How often a client was redirected; most are not, and there may be very many sockets. */
+/** Number of redirects of a client. A WeakMap, because a field would cost memory for every socket, and few are redirected. */
 const redirects = new WeakMap<WebSocket, number>();
 const stateNames = ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'] as const;
 
 /**
- * A WebSocket, client or server end: the EventEmitter that programs written for `ws` know, and the browser's WebSocket (WHATWG
- * WebSockets), on one object.
+ * A WebSocket, the client's or the server's end. One object has the EventEmitter interface of `ws` and the interface of the browser (WHATWG
+ * WebSockets).
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see the interface
 export class WebSocket extends EventEmitter implements TransportEvents {
@@ -198,7 +148,7 @@ export class WebSocket extends EventEmitter implements TransportEvents {
     insideOf = (socket) => ({
       transport: socket[own.transport],
       attempt: socket[own.attempt],
-      ending: socket[own.ending],
+      closeRecord: socket[own.closeRecord],
       options: socket[own.options],
       binaryType: socket[own.binaryType],
       deflate: socket[own.deflate],
@@ -216,23 +166,23 @@ export class WebSocket extends EventEmitter implements TransportEvents {
   private [own.readyState]: ReadyState = 0;
   private [own.isServer]: boolean;
   private [own.transport]: Transport | null = null;
-  /** What the constructor was given, until there is a connection. */
+  /** Options of the constructor; null once there is a connection. */
   private [own.options]: AcceptedOptions | ClientOptions | null;
   private [own.attempt]: ConnectAttempt | null = null;
   private [own.binaryType]: BinaryType = 'nodebuffer';
   private [own.protocol] = '';
-  /** permessage-deflate as it was agreed on, also when the socket is closed. */
+  /** The parameters of permessage-deflate that were negotiated; null if none were. Kept when the socket is closed. */
   private [own.deflate]: DeflateAgreement | null = null;
   private [own.url]: string | undefined = undefined;
-  /** How it ends: kept apart, because most sockets are open most of the time, and there may be very many. */
-  private [own.ending]: Ending | null = null;
+  /** How the socket closes; null until something is to be recorded, so that open sockets pay no memory for it. */
+  private [own.closeRecord]: CloseRecord | null = null;
 
   /**
-   * Opens a connection as a client (RFC 6455 §4.1). An address of null makes a socket without a connection: a server gives it one
-   * with {@link setSocket}.
-   * @param address `ws:`, `wss:`, `http:`, `https:`, or `ws+unix:/path/to.sock:/path`.
-   * @param protocols The subprotocols to offer, the preferred one first.
-   * @throws SyntaxError for an address or subprotocols that are invalid; TypeError or RangeError for options that are.
+   * Opens a connection as a client (RFC 6455 §4.1). With the address null the socket has no connection until {@link setSocket} is called,
+   * as a server does.
+   * @param address A URL with the scheme `ws:`, `wss:`, `http:` or `https:`, or `ws+unix:/path/to.sock:/path`.
+   * @param protocols The subprotocols to offer, in order of preference.
+   * @throws SyntaxError if the address or a subprotocol is invalid; TypeError or RangeError if an option is invalid.
    */
   constructor(address: null, protocols?: undefined, options?: AcceptedOptions);
   constructor(address: string | URL, options?: ClientOptions);
@@ -278,7 +228,7 @@ export class WebSocket extends EventEmitter implements TransportEvents {
           try {
             this.setSocket(socket, head, { ...chosen, protocol, deflate: deflate ?? undefined });
           } catch (error) {
-            // The application's own exception: a listener of `open` threw.
+            // A listener of `open` has thrown. The error is the application's, and the connection stays open.
             if (this[own.readyState] === 1) throw error;
             // Otherwise the end of the stream would emit a second `close`.
             this[own.transport] = null;
@@ -297,7 +247,7 @@ export class WebSocket extends EventEmitter implements TransportEvents {
     );
   }
 
-  /** How binary messages are delivered. Default "nodebuffer"; what it does not know is ignored. */
+  /** Form in which binary messages are delivered. Default "nodebuffer". Setting an unknown value has no effect. */
   get binaryType(): Exclude<BinaryType, 'blob'> {
     return this[own.binaryType] as Exclude<BinaryType, 'blob'>;
   }
@@ -308,42 +258,45 @@ export class WebSocket extends EventEmitter implements TransportEvents {
     if (this[own.transport] !== null) this[own.transport].connection.keepsFragments = type === 'fragments';
   }
 
-  /** Octets given to be sent that the kernel does not have yet, framing included; once the socket is closed it does not fall. */
+  /**
+   * Number of octets that were given to be sent and that the kernel does not have, framing included. Once the socket is closed the number
+   * never falls.
+   */
   get bufferedAmount(): number {
-    return (this[own.ending]?.lostOctets ?? 0) + (this[own.transport]?.bufferedAmount ?? 0);
+    return (this[own.closeRecord]?.lostOctets ?? 0) + (this[own.transport]?.bufferedAmount ?? 0);
   }
 
-  /** The names of the extensions agreed on, as in `ws`: "permessage-deflate", or empty for none (§9). */
+  /** The negotiated extensions (§9): "permessage-deflate", or empty for none. Without parameters, as in `ws`. */
   get extensions(): string {
     return this[own.deflate] === null ? '' : permessageDeflate;
   }
 
-  /** Whether {@link pause} stopped the reading. */
+  /** True if {@link pause} has stopped the reading. */
   get isPaused(): boolean {
-    return this[own.transport]?.isPaused ?? this[own.ending]?.isPaused ?? false;
+    return this[own.transport]?.isPaused ?? this[own.closeRecord]?.isPaused ?? false;
   }
 
-  /** The subprotocol agreed on; empty for none (§1.9). */
+  /** The negotiated subprotocol; empty for none (§1.9). */
   get protocol(): string {
     return this[own.protocol];
   }
 
-  /** 0 connecting, 1 open, 2 closing, 3 closed. */
+  /** State of the socket: 0 connecting, 1 open, 2 closing, 3 closed. */
   get readyState(): ReadyState {
     return this[own.readyState];
   }
 
-  /** The address, as normalized; undefined on a server's end. */
+  /** The normalized address; undefined on the server's end. */
   get url(): string {
     return this[own.url] as string;
   }
 
-  /** Whether the closing handshake was completed (§7.1.4); meaningful once the socket is closed. */
+  /** True if the socket is closed and the closing handshake was completed (§7.1.4). */
   get wasClean(): boolean {
-    return this[own.ending]?.wasClean ?? false;
+    return this[own.closeRecord]?.wasClean ?? false;
   }
 
-  /** Called when the connection opens. */
+  /** Listener that is called when the connection opens. */
   get onopen(): AnyAttribute {
     return getAttribute(this, 'open') as ((event: Event<WebSocket>) => void) | null;
   }
@@ -352,7 +305,7 @@ export class WebSocket extends EventEmitter implements TransportEvents {
     setAttribute(this, 'open', listener);
   }
 
-  /** Called with each message. */
+  /** Listener that is called with each message. */
   get onmessage(): AnyAttribute {
     return getAttribute(this, 'message') as ((event: MessageEvent<WebSocket>) => void) | null;
   }
@@ -361,7 +314,7 @@ export class WebSocket extends EventEmitter implements TransportEvents {
     setAttribute(this, 'message', listener);
   }
 
-  /** Called once, when the connection is closed. */
+  /** Listener that is called once, when the connection is closed. */
   get onclose(): AnyAttribute {
     return getAttribute(this, 'close') as ((event: CloseEvent<WebSocket>) => void) | null;
   }
@@ -370,7 +323,7 @@ export class WebSocket extends EventEmitter implements TransportEvents {
     setAttribute(this, 'close', listener);
   }
 
-  /** Called when the peer broke the protocol or the connection could not be opened. */
+  /** Listener that is called when the peer violated the protocol, or the connection could not be opened. */
   get onerror(): AnyAttribute {
     return getAttribute(this, 'error') as ((event: ErrorEvent<WebSocket>) => void) | null;
   }
@@ -379,7 +332,7 @@ export class WebSocket extends EventEmitter implements TransportEvents {
     setAttribute(this, 'error', listener);
   }
 
-  /** Adds a listener of the WHATWG kind for `open`, `message`, `close` or `error`; with `once` it is called once. */
+  /** Adds a listener as in the browser, for `open`, `message`, `close` or `error`. With `once` it is removed when it is called. */
   addEventListener<E extends keyof WebSocketListenerEvents<WebSocket>>(
     type: E,
     listener: EventListenerOf<WebSocket, WebSocketListenerEvents<WebSocket>[E]>,
@@ -397,9 +350,9 @@ export class WebSocket extends EventEmitter implements TransportEvents {
   }
 
   /**
-   * Gives the socket its connection: a stream on which the opening handshake is done. It becomes open.
-   * @param head What came behind the handshake.
-   * @throws what a method of the stream or a listener of `open` throws. The caller has to destroy the stream then.
+   * Gives the socket its connection: a stream on which the opening handshake is done. The socket becomes open.
+   * @param head Octets received behind the opening handshake.
+   * @throws the error that a method of the stream or a listener of `open` throws. The caller then has to destroy the stream.
    */
   setSocket(stream: Duplex, head: Buffer, options: SocketOptions = {}): void {
     if (options.protocol) this[own.protocol] = options.protocol;
@@ -409,14 +362,14 @@ export class WebSocket extends EventEmitter implements TransportEvents {
     this[own.options] = null;
     const changes = changedBefore.get(this);
     const transport = new Transport(stream, head, changes === undefined ? settings : settings.changed(changes), this);
-    // A stream that emits 'close' while the transport adds its listeners: this socket is closed, and must not become open again.
+    // A stream may emit 'close' while the transport adds its listeners. Otherwise the closed socket would become open again.
     if (this[own.readyState] === 3) return;
     this[own.transport] = transport;
     if (this[own.binaryType] === 'fragments') transport.connection.keepsFragments = true;
     const { setTimeout, setNoDelay } = stream as Partial<Record<'setTimeout' | 'setNoDelay', (value?: number) => void>>;
     setTimeout?.call(stream, 0);
     setNoDelay?.call(stream);
-    // A stream that has emitted 'end', 'error' or 'close' meanwhile.
+    // The stream may have emitted 'end', 'error' or 'close' meanwhile. Otherwise a closing socket would become open.
     if (this[own.readyState] !== 0) return;
     this[own.readyState] = 1;
     this.emit('open');
@@ -424,11 +377,11 @@ export class WebSocket extends EventEmitter implements TransportEvents {
 
   /**
    * Sends a message.
-   * @param data A string or number goes as text; a Buffer, view, ArrayBuffer, Blob or array of octets as binary data; a
-   *   {@link PreparedMessage} as it was prepared, whatever `options` say. A Buffer may be
-   *   used again afterwards, unless it has more than 8 KiB on a server: what the kernel does not take of it at once is not copied, so
-   *   leave it as it is until `callback` is called while `bufferedAmount` is not 0.
-   * @param callback Called when the kernel has the octets, or with the error that prevented it.
+   * @param data A string or number is sent as text, other data as binary: a Buffer, view, ArrayBuffer, Blob or array of octets. A
+   *   {@link PreparedMessage} is sent as it was prepared, and `options` are ignored. You may change a Buffer after the call, except one of
+   *   more than 8 KiB on a server: octets of it that the kernel does not take at once are not copied. If `bufferedAmount` is not 0 after the
+   *   call, change that Buffer only after `callback` is called.
+   * @param callback Called when the octets have been handed to the kernel, or with the error that prevented it.
    * @throws Error while the socket is CONNECTING. In CLOSING and CLOSED the callback gets the error.
    */
   send(data: SendData, callback?: SendCallback): void;
@@ -458,8 +411,8 @@ export class WebSocket extends EventEmitter implements TransportEvents {
   }
 
   /**
-   * Sends a ping with at most 125 octets (§5.5.2).
-   * @throws Error while CONNECTING; RangeError for a longer payload.
+   * Sends a ping of at most 125 octets (§5.5.2).
+   * @throws Error while CONNECTING; RangeError if the payload is longer.
    */
   ping(callback?: (error: Error) => void): void;
   ping(data: SendData | undefined, callback?: (error: Error) => void): void;
@@ -469,7 +422,7 @@ export class WebSocket extends EventEmitter implements TransportEvents {
     this[own.sendControl]('ping', data as SendData, mask as boolean, callback as SendCallback);
   }
 
-  /** Sends a pong with at most 125 octets (§5.5.3). @throws as {@link ping}. */
+  /** Sends a pong of at most 125 octets (§5.5.3). @throws as {@link ping}. */
   pong(callback?: (error: Error) => void): void;
   pong(data: SendData | undefined, callback?: (error: Error) => void): void;
   // biome-ignore lint/suspicious/noExplicitAny: typed so for programs written for `ws`
@@ -479,10 +432,10 @@ export class WebSocket extends EventEmitter implements TransportEvents {
   }
 
   /**
-   * Begins the closing handshake (§7.1.2) behind all that was sent; while CONNECTING it gives up the attempt.
-   * @param code 1000–1003, 1007–1014 or 3000–4999; none if left out.
-   * @param reason At most 123 octets of UTF-8; only with a code. It is copied.
-   * @throws TypeError for another code or kind of reason; RangeError for a longer reason.
+   * Begins the closing handshake (§7.1.2) behind everything that was sent. While CONNECTING, aborts the attempt.
+   * @param code 1000–1003, 1007–1014 or 3000–4999. Default: the close frame has no code.
+   * @param reason At most 123 octets of UTF-8, copied. Only with a code.
+   * @throws TypeError if the code or the type of the reason is invalid; RangeError if the reason is too long.
    */
   close(code?: number, reason?: string | Buffer): void {
     if (this[own.readyState] === 3) return;
@@ -494,13 +447,13 @@ export class WebSocket extends EventEmitter implements TransportEvents {
       this[own.transport]?.endIfDone();
       return;
     }
-    const said = code === undefined ? undefined : checkReason(reason);
-    formatClosePayload(code, said);
+    const checked = code === undefined ? undefined : checkReason(reason);
+    formatClosePayload(code, checked);
     this[own.readyState] = 2;
-    this[own.transport]!.close(code, said);
+    this[own.transport]!.close(code, checked);
   }
 
-  /** Ends the connection at once and without a closing handshake; while CONNECTING it gives up the attempt. */
+  /** Ends the connection at once, without a closing handshake. While CONNECTING, aborts the attempt. */
   terminate(): void {
     if (this[own.readyState] === 3) return;
     if (this[own.readyState] === 0) {
@@ -512,25 +465,25 @@ export class WebSocket extends EventEmitter implements TransportEvents {
     this[own.transport].destroy();
   }
 
-  /** Stops the delivery of events, behind the one being delivered, and the reading from the peer. */
+  /** Stops reading from the peer. No event is delivered after the one that is being delivered. */
   pause(): void {
     if (this[own.readyState] === 0 || this[own.readyState] === 3) return;
     this[own.transport]?.pause();
   }
 
-  /** Undoes {@link pause}. */
+  /** Continues reading after {@link pause}. */
   resume(): void {
     if (this[own.readyState] === 0 || this[own.readyState] === 3) return;
     this[own.transport]?.resume();
   }
 
-  /** The events that have listeners. */
+  /** Returns the names of the events that have listeners. */
   override eventNames(): (string | symbol)[] {
-    // The table of listeners has names without any.
+    // The table of listeners also has names without a listener; see event-table.ts.
     return super.eventNames().filter((name) => this.listenerCount(name) > 0);
   }
 
-  // From here on: what the transport tells.
+  // Events of the transport.
 
   /** @internal */
   [onMessage](data: MessageData, isBinary: boolean): void {
@@ -556,10 +509,7 @@ export class WebSocket extends EventEmitter implements TransportEvents {
   /** @internal */
   [onPeerClosed](code: number, reason: Buffer): void {
     this[own.readyState] = 2;
-    const ending = this[own.end]();
-    ending.code = code;
-    ending.reason = reason;
-    ending.hasReceivedClose = true;
+    this[own.recordClose]().receiveClose(code, reason);
   }
 
   /** @internal */
@@ -581,45 +531,30 @@ export class WebSocket extends EventEmitter implements TransportEvents {
   /** @internal */
   [onClosed](wasClean: boolean, lostOctets: number): void {
     const transport = this[own.transport];
-    const ending = this[own.end]();
-    // Without a transport the stream failed or closed while the transport was made. If the failure was told, `close` has been emitted.
+    const record = this[own.recordClose]();
+    // Without a transport the stream closed while the transport was created. If the socket is closed too, its failure was reported, and
+    // `close` has been emitted.
     if (transport === null && this[own.readyState] === 3) return;
-    ending.wasClean = wasClean;
-    ending.lostOctets += lostOctets;
-    ending.isPaused = transport?.isPaused ?? false;
-    ending.hasSentClose = transport?.hasSentClose ?? false;
-    ending.stream = transport?.stream ?? null;
-    // Applications may keep closed sockets, and must not keep all that was behind them.
+    record.streamClosed(wasClean, lostOctets, transport);
+    // Otherwise an application that keeps closed sockets would keep the memory of their connections.
     this[own.transport] = null;
     this[own.finish]();
   }
 
   private [own.finish](): void {
     this[own.readyState] = 3;
-    const { code, reason } = this[own.end]();
+    const { code, reason } = this[own.recordClose]();
     this.emit('close', code, reason);
   }
 
-  private [own.end](): Ending {
-    this[own.ending] ??= {
-      code: CloseCode.abnormalClosure,
-      reason: noPayload,
-      wasClean: false,
-      hasErred: false,
-      isPaused: false,
-      lostOctets: 0,
-      hasReceivedClose: false,
-      hasSentClose: false,
-      stream: null,
-    };
-    return this[own.ending];
+  private [own.recordClose](): CloseRecord {
+    this[own.closeRecord] ??= new CloseRecord();
+    return this[own.closeRecord];
   }
 
   private [own.emitError](error: Error): void {
-    const ending = this[own.end]();
-    if (ending.hasErred) return;
-    ending.hasErred = true;
-    // A peer must not bring a server down that has no listener for errors. A client's application chose its peer.
+    if (!this[own.recordClose]().recordError()) return;
+    // Otherwise a peer could end the process of a server that has no listener for errors. A client chooses its peer.
     const isHandled = !this[own.isServer] || this.listenerCount('error') > 0;
     publishError(this, error, isHandled);
     if (isHandled) this.emit('error', error);
@@ -644,7 +579,7 @@ export class WebSocket extends EventEmitter implements TransportEvents {
   }
 
   private [own.sendTooLate](data: SendData, callback?: SendCallback): void {
-    this[own.end]().lostOctets += octetLength(data);
+    this[own.recordClose]().addLost(octetLength(data));
     if (callback !== undefined) process.nextTick(callback, notOpen(this[own.readyState]));
   }
 
@@ -681,7 +616,7 @@ for (const [value, name] of stateNames.entries()) {
   Object.defineProperty(WebSocket.prototype, name, constant);
 }
 
-// As in a browser, and in `ws`, the attributes show when a program lists what a socket has.
+// As in a browser and in `ws`, these are enumerable: programs list or copy the attributes of a socket.
 for (const name of [
   'binaryType',
   'bufferedAmount',
@@ -705,12 +640,12 @@ function notOpen(state: ReadyState): Error {
   return new Error(`WebSocket is not open: readyState ${state} (${stateNames[state]})`);
 }
 
-/** A copy of a close reason; what has no length, or is empty, is none. */
+/** Returns a copy of a close reason, or undefined if the value is empty or has no length. @throws TypeError if the type is invalid. */
 function checkReason(reason: unknown): string | Uint8Array | undefined {
   if (typeof reason === 'string') return reason;
   if (reason instanceof Uint8Array) return Buffer.from(reason);
-  const isNone = reason === undefined || (reason !== null && !(reason as { length?: number }).length);
-  if (isNone) return undefined;
+  const isEmpty = reason === undefined || (reason !== null && !(reason as { length?: number }).length);
+  if (isEmpty) return undefined;
   throw new TypeError('Second argument must be a string or a Uint8Array');
 }
 
