@@ -232,7 +232,8 @@ export class ClosingState {
         this.#endOurs();
         break;
       case 'destroySoon':
-        // Destroyed in this tick, or while the peer may still read, a stream that is made of others would lose what they have not passed on.
+        // Destroyed in this tick, or while the peer may still read, a stream that is made of others would lose what they have not passed
+        // on.
         if (this.wasClean) this.#startTimer(0);
         break;
       case 'destroy':

@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
 
-/** True if a stream says that it is destroyed. Throws nothing: a stream whose property `destroyed` throws counts as not destroyed. */
+/** Returns true if the stream is destroyed. Throws nothing: if the property `destroyed` throws, the result is false. */
 export function isDestroyed(stream: Duplex): boolean {
   try {
     return stream.destroyed;
@@ -30,6 +30,6 @@ function destroyByForce(stream: Duplex): void {
   try {
     Duplex.prototype.destroy.call(stream);
   } catch {
-    // The object is no stream of node:stream. There is no other way to end it.
+    // Thrown on, the error would reach callers that cannot end the object in another way: it is not a stream of node:stream.
   }
 }

@@ -3,9 +3,9 @@ import type { Duplex } from 'node:stream';
 
 // An application, a tracer or a throttle may put a function of its own between a socket and the kernel: `socket.write = …`, a subclass with
 // its own `_write`, a handle of its own, a patched `Socket.prototype`. Such a function may keep a chunk, or pass it on later. It must never
-// get memory that will be used again, because it would then hold, or send, the octets of another connection.
+// get memory that is used again. Otherwise it would hold, or send, the octets of another connection.
 
-/** Socket as far as this file looks at it. Names that begin with `_` are not documented. */
+/** Functions that a write passes through. Node does not document the names that begin with `_`. */
 interface WriteFunctions {
   readonly write: unknown;
   readonly _write: unknown;
@@ -23,24 +23,26 @@ interface SocketWithHandle extends WriteFunctions {
   } | null;
 }
 
-/** Functions of `Socket.prototype`, once a trace has shown that all of them are Node's; null if one is not, undefined before the trace. */
+/** Functions of `Socket.prototype` if a stack trace has shown that all are Node's; null if one is not; undefined before the trace. */
 let ownFunctions: WriteFunctions | null | undefined;
 
-/** Modules of Node that a write passes through on its way to the handle. Others, such as those of `performance.timerify()`, show it to others. */
+/**
+ * Modules of Node that a write passes through. Other modules of Node, such as that of `performance.timerify()`, call functions of others.
+ */
 const modulesOfWrite = new Set(['node:net', 'node:internal/stream_base_commons', 'node:internal/streams/writable']);
 
-/** Native methods of the handle that was looked at last. */
+/** Cache: the native methods of the handle that was checked last. */
 let lastWriteBuffer: unknown;
 let lastWritev: unknown;
-/** All native methods that were found so far: of TCP and pipe handles together, and of TLS handles. At most four. */
+/** All native methods found so far. TCP and pipe handles share theirs, TLS handles have others: at most four. */
 const nativeMethods = new Set<unknown>();
 const nativeHandles = new Set(['TCP', 'Pipe', 'TLSWrap']);
 const sourceOf = Function.prototype.toString;
 
 /**
- * Returns true if all that is written to the stream goes to the kernel through Node's own functions alone, as they are at this moment: a
- * TCP, TLS or Unix socket that nobody has wrapped. Once such a stream has `writableLength` 0, no one holds what was written. False for any
- * other stream. Throws nothing.
+ * Returns true if a write to the stream reaches the kernel through Node's own functions only. That is so for a TCP, TLS or Unix socket
+ * whose functions are not replaced at this moment. When such a stream has `writableLength` 0, no function holds a written chunk. False
+ * for any other stream. Throws nothing.
  */
 export function isNodeSocket(stream: Duplex): boolean {
   if (ownFunctions === undefined) ownFunctions = findOwnFunctions();
@@ -56,8 +58,9 @@ export function isNodeSocket(stream: Duplex): boolean {
 }
 
 /**
- * Returns true if Node passes the next write of such a stream to the handle before it returns. Otherwise Node keeps the chunk, and a
- * function that is put in the way meanwhile gets it: while the socket is corked or connects, or behind a write, even one of no octets.
+ * Returns true if Node passes the next write of such a stream to the handle before the write returns. Otherwise Node keeps the chunk, and a
+ * function that is put in its way meanwhile would get the chunk. Node keeps it while the socket is corked or connects, or behind another
+ * write, even an empty one.
  */
 export function writesAtOnce(stream: Duplex): boolean {
   const { connecting, _writableState: state } = stream as unknown as SocketWithHandle;
@@ -69,7 +72,7 @@ function hasNativeHandle({ _handle: handle }: SocketWithHandle): boolean {
   const { writeBuffer, writev } = handle;
   if (writeBuffer === lastWriteBuffer && writev === lastWritev) return writeBuffer !== undefined;
   if (!(nativeMethods.has(writeBuffer) && nativeMethods.has(writev))) {
-    // Other native handles may pass the memory on to a stream in JavaScript.
+    // Otherwise another native handle would be accepted, which may pass the memory on to a stream in JavaScript.
     const handleClass = handle.constructor;
     if (typeof handleClass !== 'function' || !nativeHandles.has(handleClass.name)) return false;
     if (!isNative(writeBuffer, 'writeBuffer') || !isNative(writev, 'writev')) return false;
@@ -80,19 +83,22 @@ function hasNativeHandle({ _handle: handle }: SocketWithHandle): boolean {
   return true;
 }
 
-/** A bound function or a Proxy is native code too, but has no name in its source. */
+/** Returns true for a native method of this name. The source of a bound function or a Proxy is native too, but without a name. */
 function isNative(method: unknown, name: string): boolean {
   return typeof method === 'function' && sourceOf.call(method) === `function ${name}() { [native code] }`;
 }
 
-/** False for a bound function, a Proxy and a function of an addon. None of them stands in a trace, and a Proxy may get a trap later. */
+/**
+ * Returns false for a bound function, a Proxy and a function of an addon. None of them appears in a stack trace, and a Proxy may get a trap
+ * later.
+ */
 function isJavaScript(written: unknown): boolean {
   return typeof written === 'function' && !sourceOf.call(written).endsWith('{ [native code] }');
 }
 
 /**
- * Writes to a socket whose handle takes a stack trace. A function that was put in the way, be it before goodwire was loaded, stands in that
- * trace, or the handle is not reached in time.
+ * Returns the functions of `Socket.prototype`, or null if one of them is not Node's. Writes to a socket whose handle takes a stack trace. A
+ * function that was put in the way, also before goodwire was loaded, appears in that trace, or keeps the write from the handle.
  */
 function findOwnFunctions(): WriteFunctions | null {
   const { write, _write, _writev, _writeGeneric } = Socket.prototype as unknown as WriteFunctions;
@@ -131,7 +137,7 @@ function reachesHandle(write: (socket: Socket) => void): boolean {
   const depth = callSites().length;
   write(socket);
   socket.destroy();
-  // Above this function's frame lie, from the top: callSites, the handle's function, those that called it, and `write`.
+  // The trace has, from the top: callSites, the handle's function, its callers, and the frames from `write` down.
   const between = sites.slice(2, sites.length - depth);
   return between.length > 0 && between.every((site) => modulesOfWrite.has(site.getFileName() ?? ''));
 }

@@ -28,8 +28,8 @@ interface QueuedJob {
 }
 
 /**
- * Maximum length, in characters or octets, of a message that is deflated on the main thread: 16 KiB, a third of a millisecond. Longer ones are
- * deflated on the thread pool.
+ * Maximum length, in characters or octets, of a message that is deflated on the main thread: 16 KiB, a third of a millisecond. Longer
+ * ones are deflated on the thread pool.
  */
 export const maxDeflatedAtOnce = 16_384;
 
@@ -46,8 +46,8 @@ export function deflatesOnThreadPool(connection: Connection, data: string | Uint
 }
 
 /**
- * Sends that wait for a Blob to be read or for zlib, and everything sent behind them, in order. A queue is used once: from its first job until it
- * is empty.
+ * Sends that wait for a Blob to be read or for zlib, and everything sent behind them, in order. A queue is used once: from its first job
+ * until it is empty.
  */
 export class SendQueue {
   readonly #host: SendQueueHost;

@@ -21,8 +21,8 @@ type WriteCallback = (error?: Error | null) => void;
 let deliveredMemory: ArrayBufferLike | null = null;
 
 /**
- * The sending side of a transport: what is sent now and what is queued, and when it is written. Everything that one event or tick has sent is
- * written at once (docs/performance.md).
+ * The sending side of a transport: what is sent now and what is queued, and when it is written. Everything that one event or tick has
+ * sent is written at once (docs/performance.md).
  *
  * A base class, and not an object that a transport holds, because another object would cost memory for every idle connection.
  */

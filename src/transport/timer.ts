@@ -5,8 +5,8 @@
 export type TimerHandle = Parameters<typeof clearTimeout>[0];
 
 /**
- * Lets the process exit while a timer is pending, if the platform can do that. A timer that is a number keeps the process alive until it
- * fires or is cleared.
+ * Lets the process exit while a timer is pending, if the platform supports that. A timer that is a number keeps the process alive until the
+ * timer fires or is cleared.
  */
 export function unref(timer: TimerHandle): void {
   (timer as { unref?(): unknown } | undefined)?.unref?.();

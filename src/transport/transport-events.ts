@@ -1,25 +1,28 @@
 import type { MessageData } from '../message/message-decoder.ts';
 
-// Symbols, because the owner is the object that people hold and extend: it shows them none of these, and none of theirs is called.
+// Symbols, because the owner is a WebSocket, which applications extend. With names, a method of the application could replace one of these.
 
-/** A message has come. */
+/** A message was received. */
 export const onMessage: unique symbol = Symbol('goodwire.onMessage');
-/** A ping has come. */
+/** A ping was received. */
 export const onPing: unique symbol = Symbol('goodwire.onPing');
-/** A pong has come. */
+/** A pong was received. */
 export const onPong: unique symbol = Symbol('goodwire.onPong');
-/** The peer's close frame has come; ours is sent or owed. */
+/** The peer's close frame was received. Ours is sent, or is in the queue. */
 export const onPeerClosed: unique symbol = Symbol('goodwire.onPeerClosed');
-/** The connection was failed: the peer broke the protocol, or a Blob that was sent could not be read. */
+/** The connection was failed: the peer violated the protocol, or a message could not be sent. */
 export const onFailure: unique symbol = Symbol('goodwire.onFailure');
-/** The stream reported an error, `ECONNRESET` for instance; {@link onClosed} follows. */
+/** The stream has emitted an error, such as `ECONNRESET`. {@link onClosed} follows. */
 export const onStreamError: unique symbol = Symbol('goodwire.onStreamError');
-/** The stream begins to end: the peer ended its side, or an error destroyed it. May be told more than once. */
+/** The stream begins to end: the peer has ended its side, or an error has destroyed the stream. May be called more than once. */
 export const onEnding: unique symbol = Symbol('goodwire.onEnding');
-/** The stream is closed, and nothing more comes: whether both close frames were exchanged (§7.1.4), and the octets that were not sent. */
+/**
+ * The stream is closed. No further event follows. The arguments say whether both close frames were exchanged (§7.1.4), and how many octets
+ * were not sent.
+ */
 export const onClosed: unique symbol = Symbol('goodwire.onClosed');
 
-/** What a `Transport` tells its owner. */
+/** Events that a `Transport` reports to its owner. */
 export interface TransportEvents {
   [onMessage](data: MessageData, isBinary: boolean): void;
   [onPing](payload: Buffer): void;

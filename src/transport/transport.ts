@@ -35,9 +35,9 @@ const sentClose: Readonly<Record<ConnectionState, boolean>> = {
 };
 
 /**
- * A connection on a stream: a TCP or TLS socket, a Unix socket, or any other Duplex. Reads in the stream's 'data' event. Writes all that one
- * event or tick has sent in one write (docs/performance.md). What few connections need at a time is in objects that exist only then: a
- * `SendQueue`, an {@link Undelivered}, a {@link ClosingState}.
+ * A connection on a stream: a TCP or TLS socket, a Unix socket, or any other Duplex. Reads in the stream's 'data' event. Writes all that
+ * one event or tick has sent in one write (docs/performance.md). What few connections need at a time is in objects that exist only then:
+ * a `SendQueue`, an {@link Undelivered}, a {@link ClosingState}.
  */
 export class Transport extends SendingSide implements ConnectionEvents, StreamOwner, ClosingHost, UndeliveredHost {
   readonly stream: Duplex;

@@ -5,25 +5,25 @@ import type { RawData } from './websocket-options.ts';
 
 type Callback = (error?: Error | null) => void;
 
-/** What the stream reads of a socket, one of ours or of `ws`, beyond what is documented. */
+/** Undocumented field of a socket, ours or of `ws`, that the stream reads. */
 interface Internals {
-  /** The stream below; null or nothing as long as there is none. */
+  /** The stream of the connection; null or undefined before there is one. */
   readonly _socket?: Duplex | null | undefined;
 }
 
-/** What is not for the caller to choose: an option of these names would take the place of our method. */
-const ours = {
+/** Options that the caller cannot choose. Otherwise an option such as `read` would replace our method. */
+const fixedOptions = {
   read: undefined,
   write: undefined,
   writev: undefined,
   final: undefined,
   destroy: undefined,
-  // Heeded once there is something to destroy.
+  // Added at the end of the constructor: before that there is nothing to destroy.
   signal: undefined,
-  // It would hold an error back until the socket is closed; see the constructor.
+  // Otherwise an error would be reported only when the socket is closed; see the constructor.
   autoDestroy: false,
   emitClose: true,
-  // Each side's own mode counts, and only what comes can be told apart as text and octets.
+  // The readable side may have a mode of its own: received messages are text or octets. Written ones are not told apart.
   objectMode: false,
   writableObjectMode: false,
 } as const;
@@ -31,20 +31,20 @@ const ours = {
 /** A WebSocket as a Duplex; see {@link createWebSocketStream}. */
 class WebSocketDuplex extends Duplex {
   readonly #websocket: WebSocket & Internals;
-  /** What the socket has reported. */
+  /** The error that the socket has emitted. */
   #failure: Error | null = null;
-  /** The callback of a write that waits for the connection. */
+  /** Callback of a write that waits for the connection. */
   #unsent: Callback | null = null;
-  /** Ends `destroy()` once the socket is closed. */
+  /** Completes `destroy()`. Called when the socket is closed. */
   #destroyed: (() => void) | null = null;
-  /** The callback of the end that waits for the closing handshake. */
+  /** Callback of `end()`, which waits for the closing handshake. */
   #finished: Callback | null = null;
 
   constructor(websocket: WebSocket, options?: DuplexOptions) {
-    super({ ...options, ...ours } as DuplexOptions);
+    super({ ...options, ...fixedOptions } as DuplexOptions);
     this.#websocket = websocket;
-    // What autoDestroy does, but it ends the connection before an error is told, as ws does, and not after. A monitor, because a
-    // listener would make Node believe that somebody handles the errors.
+    // These three replace autoDestroy, which would end the connection after an error is emitted. As in ws it is ended before. The first
+    // is an error monitor, because a listener for 'error' would keep Node from throwing errors that the application does not handle.
     this.on(errorMonitor, () => this.destroy());
     this.on('end', () => {
       if (this.writableFinished) this.destroy();
@@ -55,7 +55,7 @@ class WebSocketDuplex extends Duplex {
     if (this.readable) websocket.on('message', this.#onMessage);
     websocket.on('error', this.#onError);
     websocket.once('close', this.#onClose);
-    // It will not tell again.
+    // A closed socket will not emit 'close' again.
     if (websocket.readyState === websocket.CLOSED) this.push(null);
     if (options?.signal) addAbortSignal(options.signal, this);
   }
@@ -68,7 +68,7 @@ class WebSocketDuplex extends Duplex {
     this._writev([{ chunk }], callback);
   }
 
-  /** All that had to wait for the write before it: a message each, but one callback, and so one write of the socket. */
+  /** Sends chunks that have waited for the write before: each is a message, all leave in one write, and the last one has the callback. */
   override _writev(chunks: readonly { readonly chunk: Buffer | string }[], callback: Callback): void {
     const websocket = this.#websocket;
     if (websocket.readyState === websocket.CONNECTING) {
@@ -82,7 +82,7 @@ class WebSocketDuplex extends Duplex {
     const last = chunks.length - 1;
     for (let i = 0; i < last; i++) websocket.send(chunks[i]!.chunk);
     websocket.send(chunks[last]!.chunk, (error) => {
-      if (error) this.#catchUnheard();
+      if (error) this.#ignoreUnhandled();
       callback(error);
     });
   }
@@ -111,7 +111,7 @@ class WebSocketDuplex extends Duplex {
       return;
     }
     this.#destroyed = () => callback(error ?? this.#failure);
-    // A socket that failed closes by itself, once it has told the peer why.
+    // A socket that failed closes by itself. To terminate it here would keep its close frame from the peer.
     if (this.#failure === null) websocket.terminate();
   }
 
@@ -122,7 +122,7 @@ class WebSocketDuplex extends Duplex {
 
   readonly #onError = (error: Error): void => {
     this.#failure = error;
-    this.#catchUnheard();
+    this.#ignoreUnhandled();
     this.destroy(error);
   };
 
@@ -133,7 +133,7 @@ class WebSocketDuplex extends Duplex {
       return;
     }
     this.push(null);
-    // Where the connection ended without a closing handshake: all has been handed to the kernel, and nobody is to wait for ever.
+    // Otherwise end() would wait for ever if the connection ended without a closing handshake.
     this.#onFinished();
   };
 
@@ -147,19 +147,19 @@ class WebSocketDuplex extends Duplex {
     this.#websocket.once('open', act);
   }
 
-  /** No peer ends the process of a server where nobody listens for the errors of its stream: as with the errors of its sockets. */
-  #catchUnheard(): void {
+  /** Keeps a peer from ending the process of a server whose application does not listen for errors of the stream; as for its sockets. */
+  #ignoreUnhandled(): void {
     const isServer = this.#websocket.url === undefined;
     if (isServer) this.on('error', () => {});
   }
 }
 
 /**
- * A WebSocket as a stream of octets. What is written is sent, a message for each chunk; what comes can be read, and is asked for no
- * faster than that. The end of the stream is the close of the socket, on either side; to destroy it terminates the socket, and an
- * error of the socket destroys it.
- * @param options Those of a Duplex. With `readableObjectMode` each message is read as it came, text as a string and binary data as a
- *   Buffer. `objectMode`, `writableObjectMode`, `autoDestroy` and `emitClose` are without effect.
+ * Returns a WebSocket as a stream of octets. Each chunk that is written is sent as a message. Received messages can be read; while they are
+ * not, the socket is paused. Ending the stream closes the socket, and the close of the socket ends the stream. Destroying the stream
+ * terminates the socket, and an error of the socket destroys the stream.
+ * @param options Options of a Duplex. With `readableObjectMode` each message is one chunk: text as a string, binary data as a Buffer.
+ *   `objectMode`, `writableObjectMode`, `autoDestroy` and `emitClose` have no effect.
  */
 export function createWebSocketStream(websocket: WebSocket, options?: DuplexOptions): Duplex {
   return new WebSocketDuplex(websocket, options);

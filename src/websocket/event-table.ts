@@ -1,9 +1,10 @@
 import { EventEmitter } from 'node:events';
 
-// An EventEmitter keeps its listeners in an object without a prototype, which V8 makes a dictionary: 180 octets for a handful of
-// names. Node's own streams begin with the names that they know instead, and an object with a fixed shape takes a third of it.
-// With a server that holds 100 000 idle connections that is 10 MB.
+// An EventEmitter keeps its listeners in an object without a prototype, which V8 makes a dictionary: 180 octets for a few names. Node's own
+// streams give the object the names of their events at the start. Such an object has a fixed shape and takes a third of the memory. For a
+// server with 100 000 idle connections that saves 10 MB.
 
+/** Table of listeners with the names of the events of a WebSocket. */
 class EventTable {
   close = undefined;
   error = undefined;
@@ -18,8 +19,11 @@ interface WithTable {
   _events: object;
 }
 
-/** Whether this Node.js takes names without a listener for what they are: it does, as long as its own streams have such. */
-const isUnderstood = (() => {
+/**
+ * True if this Node.js treats a name whose value is undefined as one without listeners. It has to, as long as its own streams have such
+ * names.
+ */
+const isSupported = (() => {
   try {
     const probe = new EventEmitter();
     (probe as unknown as WithTable)._events = new EventTable();
@@ -34,7 +38,7 @@ const isUnderstood = (() => {
   }
 })();
 
-/** Gives a fresh EventEmitter a table for its listeners that takes little memory, where Node.js knows such. */
+/** Gives a new EventEmitter a table of listeners that takes less memory, if this Node.js supports that. */
 export function useSmallEventTable(emitter: EventEmitter): void {
-  if (isUnderstood) (emitter as unknown as WithTable)._events = new EventTable();
+  if (isSupported) (emitter as unknown as WithTable)._events = new EventTable();
 }

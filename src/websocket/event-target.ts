@@ -8,13 +8,15 @@ import {
   type WebSocketListenerEvents,
 } from './events.ts';
 
-// The WHATWG face stands on the EventEmitter face: a listener is wrapped into one for `on`, so that both kinds are called in the
-// order in which they were added, and an attribute such as `onmessage` is one of them.
+// The interface of the browser is built on the EventEmitter. A listener of `addEventListener` or of an attribute such as `onmessage` is
+// wrapped into a listener for `on`, so that listeners of all kinds are called in the order in which they were added.
 
-const kListener = Symbol('goodwire.listener');
-const kIsAttribute = Symbol('goodwire.isAttribute');
+/** Key of a wrapper's own listener. */
+const wrapped = Symbol('goodwire.listener');
+/** Key of a mark on the wrapper of an attribute's listener. */
+const isAttribute = Symbol('goodwire.isAttribute');
 
-/** Emitter behind the WHATWG face: a WebSocket. */
+/** Emitter that the events come from: a WebSocket. */
 export interface ListenerHost extends EventEmitter {
   readonly wasClean: boolean;
 }
@@ -23,8 +25,8 @@ type AnyListener = EventListenerOf<never, never>;
 
 interface Wrapper {
   (this: ListenerHost, ...args: unknown[]): void;
-  [kListener]?: AnyListener;
-  [kIsAttribute]?: boolean;
+  [wrapped]?: AnyListener;
+  [isAttribute]?: boolean;
 }
 
 function call(socket: ListenerHost, listener: AnyListener, event: Event): void {
@@ -32,7 +34,7 @@ function call(socket: ListenerHost, listener: AnyListener, event: Event): void {
   else (listener as { handleEvent(event: Event): void }).handleEvent(event);
 }
 
-/** For each event how its EventEmitter arguments become an event object. */
+/** For each event: wraps a listener, which is then called with an event object made from the arguments of the EventEmitter. */
 const wrappers: Record<keyof WebSocketListenerEvents, (listener: AnyListener) => Wrapper> = {
   open: (listener) =>
     function onOpen() {
@@ -57,45 +59,45 @@ function isEventType(type: string): type is keyof WebSocketListenerEvents {
   return Object.hasOwn(wrappers, type);
 }
 
-function findWrapper(socket: EventEmitter, type: string, listener: unknown, isAttribute: boolean): Wrapper | undefined {
+function findWrapper(socket: EventEmitter, type: string, listener: unknown): Wrapper | undefined {
   return (socket.listeners(type) as Wrapper[]).find(
-    (one) => one[kListener] === listener && Boolean(one[kIsAttribute]) === isAttribute,
+    (wrapper) => wrapper[wrapped] === listener && wrapper[isAttribute] !== true,
   );
 }
 
-/** Adds a listener of the WHATWG kind; one that is there already, or of an unknown event, is not added. */
+/** Adds a listener as `addEventListener` does. Nothing is added if the event is unknown, or if the listener was added before. */
 export function addListener(socket: ListenerHost, type: string, listener: unknown, isOnce: boolean): void {
   if (!isEventType(type) || listener === null || listener === undefined) return;
-  if (findWrapper(socket, type, listener, false) !== undefined) return;
+  if (findWrapper(socket, type, listener) !== undefined) return;
   const wrapper = wrappers[type](listener as AnyListener);
-  wrapper[kListener] = listener as AnyListener;
+  wrapper[wrapped] = listener as AnyListener;
   if (isOnce) socket.once(type, wrapper);
   else socket.on(type, wrapper);
 }
 
-/** Removes what {@link addListener} added. */
+/** Removes a listener that {@link addListener} has added. */
 export function removeListener(socket: ListenerHost, type: string, listener: unknown): void {
-  const wrapper = findWrapper(socket, type, listener, false);
+  const wrapper = findWrapper(socket, type, listener);
   if (wrapper !== undefined) socket.removeListener(type, wrapper);
 }
 
-/** The listener that stands in an attribute such as `onmessage`, or null. */
+/** Returns the listener of an attribute such as `onmessage`, or null. */
 export function getAttribute(socket: EventEmitter, type: string): AnyListener | null {
-  const wrapper = (socket.listeners(type) as Wrapper[]).find((one) => one[kIsAttribute]);
-  return wrapper?.[kListener] ?? null;
+  const wrapper = (socket.listeners(type) as Wrapper[]).find((one) => one[isAttribute]);
+  return wrapper?.[wrapped] ?? null;
 }
 
-/** Sets an attribute such as `onmessage`; what is not a function takes it away. */
+/** Sets the listener of an attribute such as `onmessage`. A value that is not a function removes it. */
 export function setAttribute(socket: ListenerHost, type: keyof WebSocketListenerEvents, listener: unknown): void {
   for (const one of socket.listeners(type) as Wrapper[]) {
-    if (one[kIsAttribute]) {
+    if (one[isAttribute]) {
       socket.removeListener(type, one);
       break;
     }
   }
   if (typeof listener !== 'function') return;
   const wrapper = wrappers[type](listener as AnyListener);
-  wrapper[kListener] = listener as AnyListener;
-  wrapper[kIsAttribute] = true;
+  wrapper[wrapped] = listener as AnyListener;
+  wrapper[isAttribute] = true;
   socket.on(type, wrapper);
 }

@@ -1,4 +1,4 @@
-/** Argument of a listener that was added by `addEventListener` or an `on…` attribute (WHATWG WebSockets, DOM). */
+/** Argument of listeners that were added by `addEventListener` or an `on…` attribute (WHATWG WebSockets, DOM). */
 export class Event<Target extends object = object> {
   /** `open`, `message`, `close` or `error`. */
   readonly type: string;
@@ -13,7 +13,7 @@ export class Event<Target extends object = object> {
 
 /** A `message` event. */
 export class MessageEvent<Target extends object = object> extends Event<Target> {
-  /** A string for text; for binary data what `binaryType` says. */
+  /** A string for text. Binary data has the form that `binaryType` names. */
   readonly data: string | Buffer | ArrayBuffer | Buffer[];
 
   constructor(type: string, target: Target, data: MessageEvent['data']) {
@@ -41,7 +41,7 @@ export class CloseEvent<Target extends object = object> extends Event<Target> {
 
 /** An `error` event. */
 export class ErrorEvent<Target extends object = object> extends Event<Target> {
-  /** What went wrong. */
+  /** The error that was emitted. */
   // biome-ignore lint/suspicious/noExplicitAny: typed so for programs written for `ws`, which read `error.code`
   readonly error: any;
   /** The message of {@link error}. */
@@ -54,7 +54,7 @@ export class ErrorEvent<Target extends object = object> extends Event<Target> {
   }
 }
 
-/** The events that `addEventListener` knows, by name. */
+/** The events of `addEventListener`, by name. */
 export interface WebSocketListenerEvents<Target extends object = object> {
   open: Event<Target>;
   message: MessageEvent<Target>;

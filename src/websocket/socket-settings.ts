@@ -74,7 +74,8 @@ const names = Object.keys(rows) as readonly Name[];
 const namesOfServer = names.filter((name) => rows[name].isOfServer);
 
 /**
- * Returns the settings for sockets with these options. Sockets with the same options should share the settings, which saves memory for each.
+ * Returns the settings for sockets with these options. Sockets with the same options should share the settings, which saves memory for
+ * each.
  * @param agreement The negotiated parameters of permessage-deflate, if any.
  * @throws TypeError, RangeError if an option of permessage-deflate is invalid.
  */

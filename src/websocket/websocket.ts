@@ -378,9 +378,9 @@ export class WebSocket extends EventEmitter implements TransportEvents {
   /**
    * Sends a message.
    * @param data A string or number is sent as text, other data as binary: a Buffer, view, ArrayBuffer, Blob or array of octets. A
-   *   {@link PreparedMessage} is sent as it was prepared, and `options` are ignored. You may change a Buffer after the call, except one of
-   *   more than 8 KiB on a server: octets of it that the kernel does not take at once are not copied. If `bufferedAmount` is not 0 after the
-   *   call, change that Buffer only after `callback` is called.
+   *   {@link PreparedMessage} is sent as it was prepared, and `options` are ignored. You may change a Buffer after the call, except one
+   *   of more than 8 KiB on a server: octets of it that the kernel does not take at once are not copied. If `bufferedAmount` is not 0
+   *   after the call, change that Buffer only after `callback` is called.
    * @param callback Called when the octets have been handed to the kernel, or with the error that prevented it.
    * @throws Error while the socket is CONNECTING. In CLOSING and CLOSED the callback gets the error.
    */
