@@ -29,7 +29,7 @@ let deliveredMemory: ArrayBufferLike | null = null;
 export abstract class SendingSide implements Flushable, SendQueueHost {
   abstract readonly stream: Duplex;
   abstract readonly connection: Connection;
-  // Plain fields, as in all classes of hot paths (CONTRIBUTING.md, "Privacy").
+  // Plain fields, and no #private methods: CONTRIBUTING.md, "Privacy".
   /** True while this connection is queued to be flushed. */
   private isDirty = false;
   /** True while a data event of this connection runs. */
