@@ -12,7 +12,7 @@ import { until } from '../support/until.ts';
 const { goodwire } = implementations;
 const megabyte = 1_000_000;
 
-/** A raw peer that reads nothing, and the server's end of its connection. */
+/** Returns a raw peer that reads nothing, and the server's end of its connection. */
 async function stalled(wire: Wire | 'memory'): Promise<AsyncDisposable & { raw: Duplex; served: WebSocket }> {
   if (wire === 'memory') {
     const [raw, stream] = duplexPair();
@@ -54,7 +54,7 @@ async function open(peers: Peers, wire: Wire): Promise<Duplex> {
   return raw;
 }
 
-/** Reads so many octets. */
+/** Reads a number of octets. */
 function read(stream: Duplex, length: number): Promise<Buffer> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
@@ -77,7 +77,7 @@ describe.each(['tcp', 'tls', 'memory'] as const)('a reader that stalls, over %s'
     for (let i = 0; octets < 30 * megabyte; i++) {
       const message = Buffer.alloc((i * 37) % 700, i);
       served.send(message);
-      // As it is the application's, it may be used for something else at once.
+      // The application may use its buffer for something else at once.
       const frame = fromServer(2, message);
       message.fill(0);
       expected.push(frame);
@@ -107,7 +107,7 @@ describe('a flood of pings from a peer that does not read', () => {
     const { raw, served } = peer;
     let pings = 0;
     served.on('ping', () => pings++);
-    // Something that fills the kernel's buffers, and then some.
+    // More than the buffers of the kernel can hold.
     for (let i = 0; i < 100 && served.bufferedAmount === 0; i++) {
       served.send(Buffer.alloc(megabyte));
       await immediate();
@@ -118,7 +118,7 @@ describe('a flood of pings from a peer that does not read', () => {
     for (let i = 0; i < count / 1000; i++) if (!raw.write(flood)) await once(raw, 'drain');
     raw.write(fromClient(9, 'latest'));
     await until(() => pings === count + 1);
-    // One chunk may be under way when the congestion is noticed; 20 MB of pongs would be owed.
+    // One chunk may be on its way when the congestion is noticed. Without the limit 20 MB of pongs would wait.
     expect(served.bufferedAmount - before).toBeLessThan(200_000);
     const latest = fromServer(10, 'latest');
     let tail = Buffer.alloc(0);
@@ -131,7 +131,7 @@ describe('a flood of pings from a peer that does not read', () => {
     raw.resume();
     await answered;
     expect(served.bufferedAmount).toBe(0);
-    // And from then on each ping is answered again.
+    // After that each ping is answered again.
     raw.removeAllListeners('data');
     const next = once(raw, 'data');
     raw.write(fromClient(9, 'next'));
@@ -253,7 +253,7 @@ describe('pause()', () => {
       await immediate();
       expect(messages).toHaveLength(i + 1);
       served.resume();
-      // Twice is once.
+      // A second call has no effect.
       served.resume();
     }
     await immediate();

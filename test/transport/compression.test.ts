@@ -193,7 +193,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
   });
 
   describe('while a large message is being inflated', () => {
-    // Made anew each time: who receives it unmasks it in place.
+    // Made anew each time, because the receiver unmasks the octets in place.
     const conversation = () => Buffer.concat([compressed(large), fromClient(1, 'next')]);
     const told = [`message ${largeInBrief}`, 'message next'];
 
@@ -242,7 +242,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
       socket.terminate();
     });
 
-    /** By hand, as streams do that ignore a pause. */
+    /** Emits 'data' by hand, as a stream does that ignores pause(). */
     async function tell(stream: Loose, event: string): Promise<void> {
       if (event === 'end') stream.emit('end');
       await turns();
@@ -268,7 +268,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
       const { stream, socket, log } = serve(both);
       {
         using _ = holdZlibSlot();
-        // Paused, so that the stream has all of it at once, and its end too.
+        // Paused, so that the stream has all octets and its end before the first is delivered.
         socket.pause();
         stream.push(conversation());
         if (event === 'end') stream.push(null);
@@ -444,7 +444,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
   });
 
   describe('while a large message is being compressed', () => {
-    /** Calls of the callbacks of three messages, of which the first is large. */
+    /** Calls of the callbacks of three messages. The first message is large. */
     function sendThree(socket: WebSocket): string[] {
       const calls: string[] = [];
       for (const [name, data] of [
@@ -525,7 +525,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
 });
 
 describe('a message that zlib fails to compress', () => {
-  // Options as they pass no check of ours: what zlib says then stands for its want of memory.
+  // Options that our checks would refuse. zlib's error for them replaces an error for lack of memory, which a test cannot cause.
   const settings = new TransportSettings({
     role: 'server',
     deflate: { agreement: noTakeover, zlibDeflateOptions: { level: 99 } },

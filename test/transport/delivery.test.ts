@@ -9,7 +9,7 @@ import { captureUncaught } from '../support/uncaught.ts';
 
 const nothing = Buffer.alloc(0);
 
-/** A server's end on a stream, and what it tells, in order. */
+/** Returns a server's end on a stream, and a log of its events in order. */
 function serve(stream: Duplex, head = nothing, options: object = {}): { socket: WebSocket; log: string[] } {
   const socket = new WebSocket(null);
   const log: string[] = [];
@@ -22,7 +22,7 @@ function serve(stream: Duplex, head = nothing, options: object = {}): { socket: 
   return { socket, log };
 }
 
-/** A Duplex whose other side is the test: `written` is what came out of it. */
+/** A Duplex whose other side is the test. `written` has the chunks that were written. */
 class Loose extends Duplex {
   readonly written: Buffer[] = [];
   override _read(): void {}
@@ -108,7 +108,7 @@ describe('what a stream delivers', () => {
   });
 
   test('stays in order where the answer to a write comes inside of it', async () => {
-    // Octets that wait are delivered in a read(); what is pushed then, because a large message leaves at once, comes at once.
+    // A read() delivers the octets that wait. A large message leaves at once, so its answer is pushed inside that read().
     const stream = new Loose();
     const { socket, log } = serve(stream);
     const three = fromClient(1, 'three');

@@ -16,7 +16,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Our end of a connection on a stream in memory, and the raw other end. */
+/** Returns our end of a connection on a stream in memory, and the raw other end. */
 function onMemory(isServer: boolean, options: object = {}): { socket: WebSocket; raw: Duplex; stream: Duplex } {
   const [raw, stream] = duplexPair();
   const socket = new WebSocket(null, undefined, { isServer, ...options });
@@ -87,7 +87,7 @@ describe('the end of a connection', () => {
     const { socket, raw } = onMemory(true, { closeTimeout: 1000 });
     const closed = vi.fn();
     socket.on('close', closed);
-    // It ends its side without a close frame, and does not read ours: duplexPair has no end until it is read.
+    // The peer ends its side without a close frame, and does not read. A stream of duplexPair has no end until it is read.
     raw.end(fromClient(1, 'unfinished', false));
     raw.pause();
     await vi.advanceTimersByTimeAsync(0);
@@ -114,7 +114,7 @@ describe('the end of a connection', () => {
     raw.on('data', (chunk) => octets.push(chunk));
     socket.send(new Blob(['blob']));
     socket.close(1000);
-    // Before the Blob is read, the peer closes, too.
+    // The peer closes too, before the Blob is read.
     raw.write(fromClient(8, hex('0f a0')));
     raw.on('end', () => raw.end());
     const [code] = await once(socket, 'close');
@@ -209,10 +209,10 @@ describe('what is left over', () => {
     await until(() => open === 0 && peers.server.clients.size === 0);
     await until(() => inUse() <= before);
     for (const stream of streams) {
-      // Node's own sockets listen to their end.
+      // Node's own sockets have a listener for 'end'.
       expect(['data', 'drain', 'end'].map((event) => stream.listenerCount(event))).toEqual([0, 0, 1]);
       expect(stream.destroyed).toBe(true);
-      // What a stream reports after it has closed must find somebody.
+      // Without a listener, an error that a stream emits after its close would be an uncaught exception.
       stream.emit('error', new Error('late'));
     }
   });
@@ -223,7 +223,7 @@ describe('what is left over', () => {
     const before = memoryInUse();
     for (let i = 0; i < 30; i++) {
       const { client, served } = await connectPair(peers, goodwire);
-      // Inside a message, with memory for it.
+      // The message is unfinished, and its memory is allocated.
       client.send(Buffer.alloc(200_000), { fin: false });
       client.ping();
       await once(served, 'ping');
@@ -237,7 +237,7 @@ describe('what is left over', () => {
     memoryInUse();
     await immediate();
     memoryInUse();
-    // Half a message of each would be 6 MB.
+    // Half a message of each socket would be 6 MB.
     expect(memoryInUse() - before).toBeLessThan(2_000_000);
     for (const socket of kept) {
       expect((socket as WebSocket & { _socket: Duplex })._socket.destroyed).toBe(true);
@@ -313,7 +313,7 @@ describe('a peer that dies after any octet', () => {
         for (const event of ['open', 'error', 'close']) socket.on(event, () => log.push(event));
         await new Promise((resolve) => socket.on('close', resolve));
         const expected = length < whole ? ['error', 'close'] : ['open', 'close'];
-        // A reset may overtake the response.
+        // A reset may arrive before the response.
         if (reset && log[0] === 'error') expected[0] = 'error';
         expect([length, reset, ...log]).toEqual([length, reset, ...expected]);
       }

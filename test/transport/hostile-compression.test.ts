@@ -94,7 +94,7 @@ describe('one connection does not keep others waiting', () => {
       client.send('x'.repeat(2000));
       await once(client, 'message');
     }
-    // Each has taken some turns, in which a share of four was inflated, and not all that there is.
+    // Each echo has taken some turns. In each turn one budget of four messages was inflated, and not the whole chain.
     expect(exploded).toBeLessThan(600);
     hostile.destroy();
   });
@@ -102,7 +102,7 @@ describe('one connection does not keep others waiting', () => {
   test('peeking into fragments counts against the inflate budget too', async () => {
     const { stream, socket } = serve();
     const octets = deflated(Buffer.alloc(240_000));
-    // The message is over with its first fragment: what comes with the last is a block of no octets.
+    // The first fragment inflates to the whole message. The last one has an empty block.
     const message = () =>
       Buffer.concat([
         deflatedFrame(2, Buffer.concat([octets, hex('00 00 ff ff')]), { fin: false }),
@@ -137,7 +137,7 @@ describe('one connection does not keep others waiting', () => {
         await turns();
         expect(order).toEqual([]);
       }
-      // With one turn held there is one for all of them: they are served one by one.
+      // One slot is held, so that one is left for all connections: their messages are inflated one by one.
       await eventually(() => expect(order.length).toBe(30));
     }
     expect(order).toEqual(Array.from({ length: 30 }, (_, i) => i));
@@ -148,7 +148,7 @@ describe('one connection does not keep others waiting', () => {
 describe.each(agreements)('what a hostile peer compresses, $name', ({ deflate }) => {
   const limited = (maxPayload: number) => ({ deflate, maxPayload });
   const whole = (data: Uint8Array, opcode = 2) => deflatedFrame(opcode, data);
-  /** A message in fragments of so many octets. */
+  /** A message in fragments of `size` octets. */
   const inFragments = (data: Uint8Array, size: number, opcode = 2) => {
     const frames: Buffer[] = [];
     for (let at = 0; at < data.length; at += size) {
@@ -315,7 +315,7 @@ describe.each(agreements)('what a hostile peer compresses, $name', ({ deflate })
     stream.push(bomb);
     await eventually(() => expect(stream.writableFinished).toBe(true));
     clearInterval(timer);
-    // Four of the limit: what has come out, what zlib is making, and what nobody has collected yet. The bomb has 67 of it.
+    // Four times the limit: the output so far, the chunk that zlib is making, and garbage. The bomb has 67 times the limit.
     expect(most).toBeLessThan(16_000_000);
     stream.push(null);
     await closed(socket);
@@ -323,7 +323,7 @@ describe.each(agreements)('what a hostile peer compresses, $name', ({ deflate })
 });
 
 describe('what a connection holds', () => {
-  /** How many states of zlib are made meanwhile. */
+  /** Returns the number of zlib states that are created while `work` runs. */
   async function statesMade(work: () => Promise<void>): Promise<number> {
     let made = 0;
     const hook = createHook({
@@ -372,7 +372,7 @@ test('10 000 connections that close with work pending leave nothing behind', asy
   const chunk = deflated(Buffer.alloc(262_145));
   const toBeSent = Buffer.alloc(16_385, 'some text, ');
   const heap = async () => {
-    // What the first finds dead is given back by a thread of its own.
+    // Memory that the first collection finds dead is freed by another thread.
     collectGarbage();
     await turns();
     collectGarbage();
@@ -426,6 +426,6 @@ test('10 000 connections that close with work pending leave nothing behind', asy
   expect({ closes, late }).toEqual({ closes: rounds * perRound, late: 0 });
   expect(failed).toBeGreaterThan(rounds);
   expect(uncaught).toMatchObject({ exceptions: [], rejections: [] });
-  // Each of the 5000 connections since then would have to leave more than 2 KB.
+  // The limit is 2 KB for each of the 5000 connections since then.
   expect((await heap()) - heapInTheMiddle).toBeLessThan(10_000_000);
 });

@@ -129,7 +129,7 @@ describe('a socket of Node', () => {
     client.on('message', (data) => received.push(String(data)));
     served.send('at once');
     await Promise.resolve();
-    // A TLS socket has written at the end of a turn, never at once.
+    // A TLS socket writes at the end of a turn, never at once.
     await new Promise<void>((resolve) => process.nextTick(resolve));
     expect(stream.writableLength).toBeGreaterThan(0);
     served.send('behind it');
@@ -149,7 +149,7 @@ describe('a socket of Node', () => {
 });
 
 describe('a write that Node keeps for later', () => {
-  /** Sends a message in this state of the stream, and gives what a function gets that is put in behind the send. */
+  /** Sends a message in this state of the stream. Returns the chunks that a function gets which is put in its way after the send. */
   async function keptOf(socket: WebSocket, name: '_write' | '_writeGeneric'): Promise<[string, boolean][]> {
     const stream = streamOf(socket);
     socket.send('later');
@@ -258,7 +258,7 @@ describe('functions that were put into Node before goodwire was loaded', () => {
       'Socket.prototype._write = new Proxy(Socket.prototype._write, {});',
       'false',
     ],
-    // Its observers get what the function was called with, and no function but Node's stands in the trace.
+    // Its observers get the arguments of the function, although the trace has only functions of Node.
     [
       'performance.timerify() of Socket.prototype._write',
       'Socket.prototype._write = performance.timerify(Socket.prototype._write);',

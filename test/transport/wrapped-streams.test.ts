@@ -11,9 +11,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PreparedMessage, WebSocket, WebSocketServer } from '../../src/index.ts';
 import { certificate } from '../client/raw-server.ts';
 
-// Applications put functions of their own between a WebSocket and the kernel: throttles, recorders, tracers, interceptors. They may keep
-// what they are given, and pass it on when they like. Each connection here sends nothing but its own canary, one octet over and over:
-// no other connection, and no recorder of another connection, may ever see eight of them in a row.
+// Applications put functions of their own between a WebSocket and the kernel: throttles, recorders, tracers, interceptors. These may keep a
+// chunk, and pass it on at any time. Each connection here sends only its own canary, one octet repeated. No other connection, and no
+// recorder of another connection, may ever see eight of these octets in a row.
 
 /** Eight octets of a canary. A masking key or a compressed message contains them with a probability of one in 2⁶⁴. */
 const run = (canary: number): Buffer => Buffer.alloc(8, canary);
@@ -38,7 +38,7 @@ class Recorder {
     const found: string[] = [];
     for (const { chunk, copy } of this.#kept) {
       if (!chunk.equals(copy)) found.push('a chunk that was kept has changed');
-      // The whole memory behind the chunk, but for that of Node's own pool, which everything in the process shares, and no part twice.
+      // The whole memory behind the chunk, each part once. Node's own pool is left out, because all code of the process shares it.
       const memory = chunk.buffer.byteLength === Buffer.poolSize ? chunk : Buffer.from(chunk.buffer);
       for (const canary of canaries)
         if (canary !== own && memory.includes(run(canary))) found.push(`it shows ${String.fromCharCode(canary)}`);
@@ -69,7 +69,7 @@ class Queue {
     if (this.#waiting.push(task) === 1) setImmediate(() => this.#run());
   }
 
-  /** Calls back when nothing waits: now, or later. */
+  /** Calls back when no task waits: now, or later. */
   whenEmpty(callback: () => void): void {
     if (this.#waiting.length === 0) callback();
     else this.#onEmpty = callback;
@@ -224,7 +224,7 @@ function unwrap(stream: Inside): void {
   for (const name of ['writeBuffer', 'writev']) if (stream._handle) Reflect.deleteProperty(stream._handle, name);
 }
 
-/** One end of a pair in memory: it keeps every chunk, and passes on a copy, in the same tick or later. */
+/** One end of a pair in memory. It keeps every chunk, and passes a copy on in the same tick or later. */
 class KeepingDuplex extends Duplex {
   other!: KeepingDuplex;
   readonly #recorder: Recorder;
@@ -470,7 +470,7 @@ describe('what stands between a WebSocket and the kernel', () => {
     expect(kept).toBeGreaterThan(connections);
   });
 
-  // Without a chance in it: each wrapper, on each side, beside connections that are busy and wrapped in nothing.
+  // Without randomness: each wrapper, on each side, beside busy connections that have no wrapper.
   test.each(names.flatMap((wrapper) => (['client', 'server'] as const).map((side) => [wrapper, side] as const)))(
     'gets all of its own, and nothing else: %s, at the %s',
     async (wrapper, side) => {

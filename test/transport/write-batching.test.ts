@@ -11,10 +11,10 @@ import { connectPair, implementations, listen, rawClient } from '../support/peer
 
 const { goodwire } = implementations;
 
-/** A stream that notes what each call of the lowest level is given: one entry is one write to the kernel. */
+/** A stream that records the chunks of each `_write` or `_writev`: one entry is one write to the kernel. */
 class Notebook extends Duplex {
   readonly writes: Buffer[] = [];
-  /** The chunk that came last, itself. */
+  /** The last chunk, not copied. */
   last: Buffer | null = null;
   override _read(): void {}
   override _write(chunk: Buffer, _encoding: string, callback: () => void): void {
@@ -36,7 +36,7 @@ function serve(): { stream: Notebook; socket: WebSocket } {
   return { stream, socket };
 }
 
-/** Two turns of the event loop: what is collected for a moment has left by then. */
+/** Waits for two turns of the event loop. Every batch is flushed by then. */
 async function quiet(): Promise<void> {
   await immediate();
   await immediate();
@@ -207,7 +207,7 @@ describe('the memory of a batch', () => {
   test('is not used again while a stream that is no socket may still hold it', async () => {
     const { stream, socket } = serve();
     const kept: Buffer[] = [];
-    // No copy: what a stream in memory passes on is the very chunk.
+    // A stream in memory passes the chunk on without a copy.
     stream._write = (chunk, _encoding, callback) => {
       kept.push(chunk);
       callback();
@@ -297,7 +297,7 @@ describe('process.exit()', () => {
   };
 
   test.each(Object.entries(programs))('%s lets the message leave', async (_name, when) => {
-    // A peer in this process, which says something first and collects what comes.
+    // A peer in this process, which sends a message first and collects the answers.
     const octets: Buffer[] = [];
     const { WebSocketServer } = goodwire;
     const listener = new WebSocketServer({ port: 0, host: '127.0.0.1' });
@@ -322,7 +322,7 @@ describe('process.exit()', () => {
 });
 
 describe('answers of one turn of the event loop', () => {
-  /** Two hundred sockets that answer each message; each gets several, all in the same turn, and again later. */
+  /** Two hundred sockets that answer each message. Each gets several messages in the same turn, and again later. */
   async function conversations(handle: () => void): Promise<Notebook[]> {
     const streams = Array.from({ length: 200 }, () => {
       const { stream, socket } = serve();
@@ -348,7 +348,7 @@ describe('answers of one turn of the event loop', () => {
   test('all leave, where handlers take longer than anybody may wait', async () => {
     let calls = 0;
     const streams = await conversations(() => {
-      // Every tenth takes its time.
+      // Every tenth listener blocks for a while.
       const until = performance.now() + (calls++ % 10 === 0 ? 0.5 : 0);
       while (performance.now() < until);
     });

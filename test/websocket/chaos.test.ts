@@ -26,7 +26,7 @@ interface Observed {
 
 const oddBlob = () => Object.assign(new Blob(['odd']), { arrayBuffer: () => Promise.reject(new Error('unreadable')) });
 
-/** Does something at random to a socket: whatever an application, or a fault, might do to it at a bad moment. */
+/** Does something at random to a socket that an application or a fault might do at a bad moment. */
 function act(random: () => number, socket: WebSocket, stream: Duplex | null, seen: Observed): void {
   const callback = () => {
     seen.called++;
@@ -93,7 +93,7 @@ function act(random: () => number, socket: WebSocket, stream: Duplex | null, see
   for (const [weight, deed] of deeds) {
     at -= weight;
     if (at < 0) {
-      // A socket that is open takes everything; a closed one, too.
+      // Every method may be called on a socket that is open, closing or closed.
       if (socket.readyState !== 0) deed();
       return;
     }
@@ -126,7 +126,7 @@ function check(seed: number, seen: Observed, mustCall: boolean): void {
 async function run(seed: number, pairs: { sockets: WebSocket[]; streams: (Duplex | null)[] }): Promise<void> {
   const random = randomFrom(seed);
   const { sockets, streams } = pairs;
-  // Before the listeners that throw.
+  // Added before the listeners that throw, which would keep this one from being called.
   const closed = sockets.map((socket) => new Promise((resolve) => socket.on('close', resolve)));
   const observed = sockets.map((socket, i) => observe(random, socket, streams[i]!));
   for (let round = 0; round < 12; round++) {
@@ -154,9 +154,9 @@ async function run(seed: number, pairs: { sockets: WebSocket[]; streams: (Duplex
   );
   await Promise.all(closed);
   clearTimeout(t);
-  // Callbacks that wait for Blobs, and what a listener has put off.
+  // Waits for the callbacks of Blobs, and for what listeners have scheduled.
   const isAllCalled = () => observed.every(({ sent, called }) => sent === called);
-  // A stream in memory may lose callbacks with its peer; a TCP stream calls all of them, sooner or later.
+  // A stream in memory may lose callbacks when its peer is destroyed. A TCP stream calls all of them.
   if (streams[0] === null) await until(isAllCalled);
   else for (let i = 0; i < 50 && !isAllCalled(); i++) await immediate();
   for (const seen of observed) check(seed, seen, streams[0] === null);

@@ -19,7 +19,7 @@ interface Raw extends AsyncDisposable {
   readonly served: WebSocket;
 }
 
-/** A raw peer, and the server's end of its connection. */
+/** Returns a raw peer, and the server's end of its connection. */
 async function serve(): Promise<Raw> {
   const peers = await listen(goodwire);
   const accepted = once(peers.server, 'connection') as Promise<[WebSocket]>;

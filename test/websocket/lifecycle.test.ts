@@ -176,7 +176,7 @@ describe('closing', () => {
     served.on('close', (code) => events.push(['close', code, served.readyState]));
     served.on('message', () => events.push('message'));
     const rest = drain(raw);
-    // RSV2, and behind it a fine message that must not be delivered.
+    // A frame with RSV2, and behind it a valid message that must not be delivered.
     raw.write(hex('a1 80 00 00 00 00 81 80 00 00 00 00'));
     raw.write(hex('81 80 00 00 00 00'));
     expect(await rest).toEqual(hex('88 02 03 ea'));
@@ -216,7 +216,7 @@ describe('a server-accepted socket', () => {
       const accepted = once(peers.server, 'connection');
       const raw = await rawClient(peers);
       const [served] = (await accepted) as [WebSocket];
-      // Not once(): it would listen for errors.
+      // Not once(), which would add a listener for errors.
       const closed = new Promise((resolve) => served.on('close', resolve));
       raw.write(hex('c1 80 00 00 00 00'));
       await drain(raw);
