@@ -239,7 +239,11 @@ export const mutants: readonly Mutant[] = [
     'extension/deflate-messages.ts',
     ['extension/'],
     [
-      ['the limit holds for each final block, not for their sum', 'raw.end, most - length)', 'raw.end, most)'],
+      [
+        'the limit holds for each final block, not for their sum',
+        'raw.end, maxLength - length)',
+        'raw.end, maxLength)',
+      ],
       [
         'a message that was too long leaves its window to another connection',
         '      if (this.#window === null) raw.reset();\n      else if (message',

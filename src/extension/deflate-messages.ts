@@ -13,37 +13,38 @@ import { sharedDeflater, sharedInflater } from './shared-zlib.ts';
 import { SlidingWindow } from './sliding-window.ts';
 
 interface Kind {
-  /** Whether the window is carried on from message to message (RFC 7692 §7.1.1), which costs memory for each connection. */
+  /** True if the window is kept from message to message (RFC 7692 §7.1.1), which costs memory for each connection. */
   readonly takesContextOver: boolean;
-  /** How zlib is called. Default: the best that works. */
+  /** Interface to zlib. Default: the best one that works. */
   readonly rung?: ZlibRung | undefined;
 }
 
-/** How the messages of one endpoint are compressed. */
+/** Settings for compressing the messages of one endpoint. */
 export interface MessageDeflaterSettings extends RawDeflateOptions, Kind {
   /**
-   * 0–9; -1 is zlib's default. Left out it is that, and 1 for messages of 4 KiB and more if there is no context takeover: half the time
-   * or less, for 4 % of the size that they had at first. (With takeover they are of one stream, in which zlib cannot well change it.)
+   * Compression level 0–9; -1 is zlib's default. Default: zlib's, but 1 for messages of 4 KiB and more without context
+   * takeover. Level 1 takes at most half the time for 4 % of the original size. (With takeover all messages are one
+   * stream, in which zlib cannot well change its level.)
    */
   readonly level?: number | undefined;
 }
 
-/** How the messages of the other endpoint are inflated. */
+/** Settings for inflating the messages of the other endpoint. */
 export interface MessageInflaterSettings extends RawInflateOptions, Kind {}
 
-/** From here on messages without context takeover are compressed with the level that is the fastest. */
+/** Minimum length in octets of messages that are compressed with the fastest level, without context takeover. */
 const largeMessage = 4096;
 
-/** The level for those, where the application named none. */
+/** Compression level for large messages if the application set none. */
 export const levelOfLarge = constants.Z_BEST_SPEED;
 
-/** With which a sync flush ends (§7.2.1): left out at the end of a message, and not at that of a fragment before it. */
+/** Last octets of a sync flush (§7.2.1). Omitted at the end of a message, but not at the end of an earlier fragment. */
 const flushTail = Buffer.of(0x00, 0x00, 0xff, 0xff);
 
 /**
- * Compresses messages (RFC 7692 §7.2.1), synchronously. Without context takeover it keeps nothing between them: one can serve any
- * number of connections, and all of the same settings share zlib's memory. With it, it has its own from the first message until
- * {@link close}.
+ * Compresses messages (RFC 7692 §7.2.1), synchronously. Without context takeover a deflater keeps no state between
+ * messages. It can serve any number of connections, and all deflaters with the same settings share zlib's memory. With
+ * takeover a deflater has its own zlib state from the first message until {@link close}.
  */
 export class MessageDeflater {
   readonly #settings: MessageDeflaterSettings;
@@ -55,11 +56,11 @@ export class MessageDeflater {
   }
 
   /**
-   * The payload of a message, or of all its fragments together. The memory is the caller's.
-   * @throws zlib's errors, for options that it does not take, and for want of memory.
+   * Compresses the payload of a message, or of all its fragments together. The result belongs to the caller.
+   * @throws zlib's errors, for invalid options and if memory is exhausted.
    */
   deflate(octets: Uint8Array): Buffer {
-    // "0x00" (§7.2.3.6). zlib would make nothing of a second one, as it has nothing to flush.
+    // "0x00" (§7.2.3.6). zlib would return no octets for a second empty message, because there is nothing to flush.
     if (octets.length === 0) return Buffer.alloc(1);
     if (this.#settings.takesContextOver) {
       this.#raw ??= (this.#settings.rung ?? zlibRung()).createDeflater(this.#settings);
@@ -74,16 +75,19 @@ export class MessageDeflater {
   }
 
   /**
-   * The payload of a fragment of a message: as {@link deflate}, and unless it is the last (`fin`) with the end of its flush, so that the
-   * fragments joined are what one compressor could have made of the message.
+   * Compresses the payload of a fragment, as {@link deflate}. Unless the fragment is the last (`fin`), the result
+   * includes the end of its flush. The joined fragments are then what one compressor could have made of the message.
    */
   deflateFragment(octets: Uint8Array, fin: boolean): Buffer {
     if (fin) return this.deflate(octets);
-    // A frame may be empty (RFC 7692 §6.1 asks for nothing else), and so adds nothing to the blocks.
+    // RFC 7692 §6.1 allows an empty frame, which adds no octets to the blocks.
     return octets.length === 0 ? Buffer.alloc(0) : Buffer.concat([this.deflate(octets), flushTail]);
   }
 
-  /** What was sent meanwhile was compressed elsewhere, with an empty window: the next message must not refer to what came before. */
+  /**
+   * Empties the window, because a message was compressed elsewhere with an empty window. The next message must not
+   * refer to earlier ones.
+   */
   skip(): void {
     const { takesContextOver, dictionary, rung = zlibRung() } = this.#settings;
     if (!takesContextOver) return;
@@ -91,7 +95,7 @@ export class MessageDeflater {
       this.#raw?.reset();
       return;
     }
-    // A reset would put the dictionary in front of the next message, where the peer has what was sent meanwhile.
+    // A reset would restore the dictionary, but the peer's window holds the message that was sent meanwhile.
     this.#raw?.close();
     this.#raw = rung.createDeflater({ ...this.#settings, dictionary: undefined });
   }
@@ -109,28 +113,34 @@ export class MessageDeflater {
     return this.#rawForLarge;
   }
 
-  /** Frees what is its own. A next message begins with an empty window. */
+  /** Frees zlib's memory if it belongs to this deflater. The next message begins with an empty window. */
   close(): void {
     if (this.#settings.takesContextOver) this.#raw?.close();
   }
 }
 
-/** Each costs a new stream, for as little as two octets. Who compresses in final blocks at all has one in a message or fragment. */
+/**
+ * Maximum number of final blocks in a message. Each costs a new stream, for as little as two octets. Compressors that
+ * use final blocks make one per message or fragment.
+ */
 export const maxFinalBlocks = 1024;
 
-/** How often zlib could begin anew in the time that it takes to make a state and to give it its window. */
+/** Cost of creating a zlib state with its own window, counted in resets of an existing state. */
 const ownState = 8;
 
 /**
- * Inflates messages (RFC 7692 §7.2.2), synchronously. As with {@link MessageDeflater}, it has memory of its own only with context
- * takeover, from the first message until {@link close}.
+ * Inflates messages (RFC 7692 §7.2.2), synchronously. As with {@link MessageDeflater}, an inflater has its own zlib
+ * state only with context takeover, from the first message until {@link close}.
  */
 export class MessageInflater {
   readonly #settings: MessageInflaterSettings;
   #raw: RawInflater | null = null;
-  /** How many times zlib had to begin in the last call, which costs something also where nothing comes out; a state of its own counts as 8. */
+  /**
+   * Number of streams that zlib began in the last call, which cost time even without output. Creating a zlib state
+   * counts as 8.
+   */
   begins = 0;
-  /** With context takeover: what zlib's window holds, for the messages that are not inflated here. */
+  /** Copy of zlib's window for messages that are inflated elsewhere. Null without context takeover. */
   readonly #window: SlidingWindow | null;
 
   constructor(settings: MessageInflaterSettings) {
@@ -142,13 +152,14 @@ export class MessageInflater {
   }
 
   /**
-   * A message. Its fragments are to be joined: where one ends means nothing to DEFLATE. It ends as soon as there are more octets than
-   * `maxLength`, 0 or more, which may be `Infinity`; no more than one beyond it are made (up to 16 KiB where zlib is called by what is
-   * documented only). The memory is the caller's. After an error the window is empty.
+   * Inflates a message. Fragments must be joined first, because DEFLATE does not see where they end. Inflating stops as
+   * soon as there are more than `maxLength` octets (0 or more, may be `Infinity`). At most one octet beyond is
+   * produced, or up to 16 KiB if only documented functions of zlib are used. The result belongs to the caller. After an
+   * error the window is empty.
    *
-   * An empty payload, which no compressor makes, is taken for an empty message, as in `ws`.
-   * @throws ProtocolError `WS_ERR_UNSUPPORTED_MESSAGE_LENGTH`; {@link InflateError}; and zlib's errors, for options that it does not
-   * take, and for want of memory.
+   * An empty payload, which no compressor makes, is an empty message, as in `ws`.
+   * @throws ProtocolError `WS_ERR_UNSUPPORTED_MESSAGE_LENGTH`; {@link InflateError}; zlib's errors, for invalid options
+   *   and if memory is exhausted.
    */
   inflate(octets: Uint8Array, maxLength: number): Buffer {
     const message = this.inflateUpTo(octets, maxLength);
@@ -158,17 +169,18 @@ export class MessageInflater {
   }
 
   /**
-   * As {@link inflate}, but null for a message of more than `most` octets. With context takeover nothing else can be inflated then until
-   * {@link skip} has been told what came of it elsewhere, with {@link dictionary}.
+   * Inflates a message as {@link inflate}, but returns null for more than `maxLength` octets. With context takeover the
+   * caller must then inflate the message elsewhere, with {@link dictionary}, and pass the result to {@link skip} before
+   * the next message.
    */
-  inflateUpTo(octets: Uint8Array, most: number): Buffer | null {
+  inflateUpTo(octets: Uint8Array, maxLength: number): Buffer | null {
     this.begins = 1;
     if (octets.length === 0) return Buffer.alloc(0);
     const raw = this.#open();
     let message: Buffer | null = null;
     let hasFailed = true;
     try {
-      message = this.#inflateAll(raw, octets, most);
+      message = this.#inflateAll(raw, octets, maxLength);
       hasFailed = false;
       return message;
     } finally {
@@ -179,16 +191,17 @@ export class MessageInflater {
   }
 
   /**
-   * What comes out of the beginning of a message: its fragments so far. Null for more than `most` octets. Nothing changes by it.
-   * @throws as {@link inflate}.
+   * Inflates the beginning of a message, namely its fragments so far. Returns null for more than `maxLength` octets.
+   * The window does not change.
+   * @throws the same errors as {@link inflate}.
    */
-  peek(octets: Uint8Array, most: number): Buffer | null {
+  peek(octets: Uint8Array, maxLength: number): Buffer | null {
     this.begins = this.#window === null ? 1 : ownState;
     if (octets.length === 0) return Buffer.alloc(0);
     const { rung = zlibRung() } = this.#settings;
     const raw = this.#window === null ? this.#open() : rung.createInflater(this.#withWindow());
     try {
-      return raw.peek(octets, most);
+      return raw.peek(octets, maxLength);
     } catch (error) {
       throw blamePeer(error as Error);
     } finally {
@@ -197,12 +210,12 @@ export class MessageInflater {
     }
   }
 
-  /** What the window holds: with it a message is inflated elsewhere. Undefined where it is empty. */
+  /** Contents of the window, for inflating a message elsewhere. Undefined if the window is empty. */
   get dictionary(): NodeJS.ArrayBufferView | undefined {
     return this.#window === null ? this.#settings.dictionary : this.#window.copy();
   }
 
-  /** A message was inflated elsewhere, to these octets, or to octets of which these are the last. */
+  /** Updates the window after a message was inflated elsewhere. `octets` is the message or its last octets. */
   skip(octets: Uint8Array): void {
     if (this.#window === null) return;
     this.#window.push(octets);
@@ -210,11 +223,12 @@ export class MessageInflater {
   }
 
   /**
-   * Stream after stream: one has ended behind a block with BFINAL, which is no more than another way to flush (§7.2.3.4). What follows of
-   * the message is inflated as it would be else, with a window that is empty: who compresses so has begun anew too.
+   * Inflates a message of several DEFLATE streams. A block with BFINAL ends a stream, and is only another way to flush
+   * (§7.2.3.4). The rest of the message is inflated with an empty window, because its compressor began a new stream
+   * too.
    */
-  #inflateAll(raw: RawInflater, octets: Uint8Array, most: number): Buffer | null {
-    const first = inflateStream(raw, octets, 0, most);
+  #inflateAll(raw: RawInflater, octets: Uint8Array, maxLength: number): Buffer | null {
+    const first = inflateStream(raw, octets, 0, maxLength);
     if (first === null || raw.end === octets.length) return first;
     const parts = [first];
     let length = first.length;
@@ -222,7 +236,7 @@ export class MessageInflater {
       if (this.begins > maxFinalBlocks) throw tooManyFinalBlocks();
       this.begins++;
       raw.reset();
-      const part = inflateStream(raw, octets, raw.end, most - length);
+      const part = inflateStream(raw, octets, raw.end, maxLength - length);
       if (part === null) return null;
       parts.push(part);
       length += part.length;
@@ -241,34 +255,37 @@ export class MessageInflater {
     return { windowBits: this.#settings.windowBits, dictionary: this.dictionary };
   }
 
-  /** The next message is inflated by a new stream, which begins with the window. */
+  /** Discards the stream. The next message is inflated by a new one that begins with the window. */
   #begin(withEmptyWindow: boolean): void {
     if (withEmptyWindow) this.#window?.clear();
     this.#raw?.close();
     this.#raw = null;
   }
 
-  /** Frees what is its own. A next message begins with an empty window. */
+  /** Frees zlib's memory if it belongs to this inflater. The next message begins with an empty window. */
   close(): void {
     if (this.#window !== null) this.#begin(true);
   }
 }
 
-function inflateStream(raw: RawInflater, octets: Uint8Array, start: number, most: number): Buffer | null {
+function inflateStream(raw: RawInflater, octets: Uint8Array, start: number, maxLength: number): Buffer | null {
   try {
-    return raw.inflate(octets, start, most);
+    return raw.inflate(octets, start, maxLength);
   } catch (error) {
     throw blamePeer(error as Error);
   }
 }
 
-/** The error for a message that goes on beginning new streams. */
+/** Returns the error for a message with too many streams. */
 export function tooManyFinalBlocks(): InflateError {
   const message = `A message has more than ${maxFinalBlocks} final blocks`;
   return new InflateError(message, 'Z_DATA_ERROR', constants.Z_DATA_ERROR);
 }
 
-/** An {@link InflateError} for what is the peer's doing; what is not, such as want of memory, stays as it is. */
+/**
+ * Returns an {@link InflateError} if the peer caused the error. Other errors, such as exhausted memory, are returned
+ * unchanged.
+ */
 export function blamePeer(error: Error): Error {
   const { code, errno } = error as { code?: unknown; errno?: unknown };
   if (code !== 'Z_DATA_ERROR' && code !== 'Z_BUF_ERROR') return error;

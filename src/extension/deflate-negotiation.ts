@@ -1,37 +1,38 @@
 import { NegotiationError, type NegotiationErrorCode } from './negotiation-error.ts';
 
-/** The name under which the extension is offered and accepted (RFC 7692 §7). */
+/** Name of the extension in offers and responses (RFC 7692 §7). */
 export const permessageDeflate = 'permessage-deflate';
 
-/** The parameters of one offer or of one response, in order; `true` is one without a value. */
+/** Parameters of one offer or response, in order. `true` stands for a parameter without a value. */
 export type ParameterList = readonly (readonly [name: string, value: string | true])[];
 
-/** What an endpoint wants of permessage-deflate. What is left out is left to the peer. */
+/** Options of an endpoint for negotiating permessage-deflate. An absent option leaves the choice to the peer. */
 export interface DeflateNegotiationOptions {
   /**
-   * Client: `true` demands that the server compresses each message by itself. Server: `true` does so whether or not it is asked to,
-   * `false` declines offers that demand it (§7.1.1.1).
+   * Client: `true` requires the server to compress each message separately. Server: `true` makes the server do so even
+   * if the client does not ask; `false` declines offers that require it (§7.1.1.1).
    */
   serverNoContextTakeover?: boolean | undefined;
   /**
-   * Client: `true` tells the server that context takeover is not needed, `false` fails connections whose server forbids it.
-   * Server: `true` forbids it to the client (§7.1.1.2).
+   * Client: `true` tells the server that the client needs no context takeover; `false` fails connections whose server
+   * forbids it. Server: `true` forbids the client to use context takeover (§7.1.1.2).
    */
   clientNoContextTakeover?: boolean | undefined;
   /**
-   * Base-2 logarithm of the server's window, 8–15. Client: the largest that the server may use. Server: the one that it uses; offers
-   * that demand a smaller one are declined, and with `false` all that demand any (§7.1.2.1).
+   * Base-2 logarithm of the server's window, 8–15. Client: maximum for the server. Server: the window that the server
+   * uses. The server declines offers that require a smaller window, and with `false` all offers that limit the window
+   * (§7.1.2.1).
    */
   serverMaxWindowBits?: number | boolean | undefined;
   /**
-   * Base-2 logarithm of the client's window, 8–15. Client: the largest that it will use; left out or `true`, the server may limit it,
-   * `false`, the server may not. Server: the largest that the client may use; offers in which the client cannot be limited to it are
-   * declined. With `false` a server limits no client (§7.1.2.2).
+   * Base-2 logarithm of the client's window, 8–15. Client: maximum that the client uses. The server may limit the
+   * window further unless the option is `false`. Server: maximum for the client; offers that do not allow this limit
+   * are declined. With `false` a server limits no client (§7.1.2.2).
    */
   clientMaxWindowBits?: number | boolean | undefined;
 }
 
-/** {@link DeflateNegotiationOptions} that have been checked. Made once, used for every handshake. */
+/** Checked {@link DeflateNegotiationOptions}. Created once and used for every handshake. */
 export interface DeflateTerms {
   readonly serverNoContextTakeover: boolean | undefined;
   readonly clientNoContextTakeover: boolean | undefined;
@@ -40,12 +41,13 @@ export interface DeflateTerms {
 }
 
 /**
- * What both endpoints know once an offer has been accepted (RFC 7692 §7.1). A window is given as its base-2 logarithm, 8–15; 15 is what
- * holds where nothing was said. An endpoint may compress with less than is agreed: a smaller window, or no context takeover.
+ * Result of an accepted offer, known to both endpoints (RFC 7692 §7.1). A window is its base-2 logarithm, 8–15, and 15
+ * if the negotiation did not name one. An endpoint may compress with less than agreed: a smaller window, or no context
+ * takeover.
  *
- * Windows of 8 bits are agreed to although zlib cannot deflate with them: Node deflates with 9 in their place. That stays readable, as
- * zlib's matches reach back over 262 octets less than its window, which is 250 octets, and a window of 8 bits holds 256. (zlib inflates
- * with 8 bits as they are.) A deflater that uses its window to the end has to take 8 for 8.
+ * Windows of 8 bits are accepted although zlib cannot deflate with them. Node deflates with 9 bits instead, and the
+ * peer can still inflate that: zlib's matches reach back over its window minus 262 octets, which is 250, and a window
+ * of 8 bits holds 256. (zlib inflates with 8 bits.) A deflater that uses its whole window must use 8 bits for 8.
  */
 export interface DeflateAgreement {
   readonly serverNoContextTakeover: boolean;
@@ -54,10 +56,10 @@ export interface DeflateAgreement {
   readonly clientMaxWindowBits: number;
 }
 
-/** An offer that a server has accepted. */
+/** Offer that a server has accepted. */
 export interface AcceptedOffer {
   readonly agreement: DeflateAgreement;
-  /** The parameters of the response. */
+  /** Parameters of the response. */
   readonly response: ParameterList;
 }
 
@@ -67,8 +69,8 @@ const maxWindowBits = 15;
 const windowBitsPattern = /^(?:[89]|1[0-5])$/;
 
 /**
- * The terms of an endpoint. `null` is taken as left out.
- * @throws TypeError when a window is neither a number nor a boolean, RangeError when it is not a whole number from 8 to 15.
+ * Checks the options of an endpoint. `null` counts as absent.
+ * @throws TypeError if a window is neither a number nor a boolean, RangeError if it is not an integer from 8 to 15.
  */
 export function deflateTerms(options: DeflateNegotiationOptions = {}): DeflateTerms {
   return {
@@ -79,7 +81,7 @@ export function deflateTerms(options: DeflateNegotiationOptions = {}): DeflateTe
   };
 }
 
-/** As in `ws`, what is truthy asks for it, and only `false` refuses it. */
+/** As in `ws`, every truthy value requests the parameter, and only `false` refuses it. */
 function readTakeover(option: unknown): boolean | undefined {
   if (option === false) return false;
   return option ? true : undefined;
@@ -94,7 +96,7 @@ function readWindowBits(name: string, option: unknown): number | false | undefin
   return option;
 }
 
-/** The parameters of a client's offer (RFC 7692 §7.1). */
+/** Returns the parameters of a client's offer (RFC 7692 §7.1). */
 export function offerDeflate(terms: DeflateTerms): ParameterList {
   const { serverMaxWindowBits, clientMaxWindowBits } = terms;
   return formatParameters({
@@ -107,9 +109,10 @@ export function offerDeflate(terms: DeflateTerms): ParameterList {
 }
 
 /**
- * The server's half: accepts the first offer that it can, the client's most preferred one coming first (RFC 7692 §5). Null when none can
- * be, which includes that there is none: the extension is declined, and the connection goes on without it. An offer that breaks a rule
- * is declined like any other: "A server MUST decline an extension negotiation offer for this extension if …" (§7.1).
+ * Accepts the first acceptable offer for the server; the client lists the preferred offer first (RFC 7692 §5). Returns
+ * null if no offer is acceptable or none was made: the extension is declined, and the connection continues without it.
+ * An invalid offer is declined like any other: "A server MUST decline an extension negotiation offer for this extension
+ * if …" (§7.1).
  */
 export function acceptDeflateOffer(offers: readonly ParameterList[], terms: DeflateTerms): AcceptedOffer | null {
   for (const offer of offers) {
@@ -121,8 +124,8 @@ export function acceptDeflateOffer(offers: readonly ParameterList[], terms: Defl
 }
 
 /**
- * Throws for an offer that breaks a rule of RFC 7692 §7.1, and which {@link acceptDeflateOffer} would decline. `ws` refuses the whole
- * handshake for it; a server that is to do the same asks here first.
+ * Throws if an offer breaks a rule of RFC 7692 §7.1. {@link acceptDeflateOffer} would decline that offer, but `ws`
+ * refuses the whole handshake. A server that must behave like `ws` calls this function first.
  * @throws NegotiationError
  */
 export function requireValidOffer(offer: ParameterList): void {
@@ -131,9 +134,10 @@ export function requireValidOffer(offer: ParameterList): void {
 }
 
 /**
- * The client's half: what is agreed by the responses to its offer, of which there may be one (RFC 7692 §5). Null when there is none:
- * the server has declined.
- * @throws NegotiationError when a response breaks a rule or is none to the offer: the client fails the connection (§7.1).
+ * Returns the agreement that the server's response establishes for the client. At most one response is allowed (RFC
+ * 7692 §5). Returns null without a response, because the server has declined.
+ * @throws NegotiationError if a response breaks a rule or does not fit the offer. The client must fail the connection
+ *   (§7.1).
  */
 export function acceptDeflateResponse(
   responses: readonly ParameterList[],
@@ -158,7 +162,7 @@ const parameterNames = [
 
 type ParameterName = (typeof parameterNames)[number];
 
-/** The parameters of a response, whose values are valid. */
+/** Parameters of a response, with valid values. */
 interface ResponseParameters {
   readonly server_no_context_takeover: true | undefined;
   readonly client_no_context_takeover: true | undefined;
@@ -166,7 +170,7 @@ interface ResponseParameters {
   readonly client_max_window_bits: number | undefined;
 }
 
-/** The parameters of an offer, where `client_max_window_bits` may stand without a value. */
+/** Parameters of an offer, in which `client_max_window_bits` may have no value. */
 type OfferParameters = Omit<ResponseParameters, 'client_max_window_bits'> & {
   readonly client_max_window_bits: number | true | undefined;
 };
@@ -185,7 +189,10 @@ function toError({ code, name, value }: Violation): NegotiationError {
   return new NegotiationError(code, name, value);
 }
 
-/** A violation is returned, not thrown: a header has room for a thousand bad offers, and an error takes its time to make. */
+/**
+ * Returns a violation instead of throwing, because a header has room for a thousand invalid offers, and creating an
+ * error is slow.
+ */
 function readParameters(list: ParameterList, kind: 'offer'): OfferParameters | Violation;
 function readParameters(list: ParameterList, kind: 'response'): ResponseParameters | Violation;
 function readParameters(list: ParameterList, kind: 'offer' | 'response'): OfferParameters | Violation {
@@ -209,7 +216,7 @@ function isParameterName(name: string): name is ParameterName {
   return (parameterNames as readonly string[]).includes(name);
 }
 
-/** The value of a parameter; undefined if it is not valid. */
+/** Returns the value of a parameter; undefined if it is invalid. */
 function readValue(name: ParameterName, value: string | true, kind: 'offer' | 'response'): number | true | undefined {
   if (name.endsWith('_takeover')) return value === true ? true : undefined;
   if (value !== true) return windowBitsPattern.test(value) ? Number(value) : undefined;
@@ -232,7 +239,8 @@ function acceptParameters(offer: OfferParameters, terms: DeflateTerms): Accepted
   const clientBits = acceptClientBits(offer.client_max_window_bits, terms.clientMaxWindowBits);
   if (clientBits === null) return null;
   const response: ResponseParameters = {
-    // What a client demands of the server is confirmed (§7.1.1.1), what it says of itself made use of (§7.1.1.2).
+    // The server must confirm what the client requires of it (§7.1.1.1), and makes use of the client's own promise
+    // (§7.1.1.2).
     server_no_context_takeover: offer.server_no_context_takeover ?? (terms.serverNoContextTakeover || undefined),
     client_no_context_takeover: offer.client_no_context_takeover ?? (terms.clientNoContextTakeover || undefined),
     server_max_window_bits: serverBits,
@@ -242,7 +250,10 @@ function acceptParameters(offer: OfferParameters, terms: DeflateTerms): Accepted
   return { agreement: agreementOn(response, hint), response: formatParameters(response) };
 }
 
-/** The `server_max_window_bits` of the response: "the same or smaller value as the offer" (§7.1.2.1). Null declines the offer. */
+/**
+ * Returns the `server_max_window_bits` of the response: "the same or smaller value as the offer" (§7.1.2.1). Null
+ * declines the offer.
+ */
 function acceptServerBits(
   offered: number | undefined,
   wanted: DeflateTerms['serverMaxWindowBits'],
@@ -250,11 +261,14 @@ function acceptServerBits(
   if (offered === undefined) return wanted || undefined;
   if (wanted === false) return null;
   if (wanted === undefined) return offered;
-  // A smaller window would do too, but the application named its window, and `ws` declines.
+  // A smaller window would be valid, but the application chose its window, and `ws` declines too.
   return wanted > offered ? null : wanted;
 }
 
-/** The `client_max_window_bits` of the response: none if the offer had none (§7.1.2.2). Null declines the offer. */
+/**
+ * Returns the `client_max_window_bits` of the response; undefined if the offer had none (§7.1.2.2). Null declines the
+ * offer.
+ */
 function acceptClientBits(
   offered: number | true | undefined,
   wanted: DeflateTerms['clientMaxWindowBits'],
@@ -266,7 +280,9 @@ function acceptClientBits(
   return wanted === false || offered === true ? undefined : offered;
 }
 
-/** Where a response does not go with the offer that was made on these terms: "the client does not support the configuration" (§7.1). */
+/**
+ * Finds a parameter of the response that contradicts the offer: "the client does not support the configuration" (§7.1).
+ */
 function findContradiction(response: ResponseParameters, terms: DeflateTerms): Violation | null {
   if (response.client_no_context_takeover && terms.clientNoContextTakeover === false)
     return { code: 'GOODWIRE_UNEXPECTED_PARAMETER', name: 'client_no_context_takeover' };
@@ -282,15 +298,15 @@ function findContradiction(response: ResponseParameters, terms: DeflateTerms): V
   return { code, name: 'server_max_window_bits' };
 }
 
-/** Whether a window is larger than was offered; false is an offer that allows none to be named. */
+/** True if a window is larger than offered. An offer of `false` allows no window at all. */
 function isBeyond(answered: number | undefined, offered: number | false | undefined): boolean {
   if (answered === undefined || offered === undefined) return false;
   return offered === false || answered > offered;
 }
 
 /**
- * The agreement that a response makes. The hint is the window that the client said in its offer that it will not go beyond, whether or
- * not the server confirms it (§7.1.2.2).
+ * Returns the agreement that a response establishes. `hint` is the maximum window that the client promised in its
+ * offer; it holds whether or not the server confirms it (§7.1.2.2).
  */
 function agreementOn(response: ResponseParameters, hint: number | undefined): DeflateAgreement {
   return {

@@ -3,27 +3,33 @@ import { MessageDeflater, MessageInflater } from './deflate-messages.ts';
 import type { DeflateAgreement } from './deflate-negotiation.ts';
 import type { RawDeflateOptions, RawInflateOptions } from './raw-zlib.ts';
 
-/** permessage-deflate of an open connection: what was agreed on, and what an endpoint makes of it. */
+/** permessage-deflate of an open connection: the agreement and this endpoint's settings. */
 export interface DeflateOptions {
   readonly agreement: DeflateAgreement;
-  /** Octets below which a message is not compressed, where each is compressed by itself (RFC 7692 §7.1.1). Default 1024. */
+  /**
+   * Minimum length in octets of messages that are compressed without context takeover (RFC 7692 §7.1.1). Default 1024.
+   */
   readonly threshold?: number | undefined;
-  /** How messages are compressed: `level`, `memLevel`, `strategy` and `dictionary` of zlib. The window is the one that was agreed on. */
+  /**
+   * zlib options for compressing: `level`, `memLevel`, `strategy` and `dictionary`. The window comes from the
+   * agreement.
+   */
   readonly zlibDeflateOptions?: Omit<RawDeflateOptions, 'windowBits'> | undefined;
-  /** How messages are inflated: `dictionary` of zlib. */
+  /** zlib option for inflating: `dictionary`. */
   readonly zlibInflateOptions?: Omit<RawInflateOptions, 'windowBits'> | undefined;
 }
 
-/** Octets below which a message that is compressed by itself is not worth it; as in `ws`. */
+/** Default of `threshold` in octets, as in `ws`. */
 export const defaultThreshold = 1024;
 
 /**
- * permessage-deflate at one end, for all connections that have agreed alike. Where no context is taken over they share their deflater and
- * inflater too, which hold nothing between two messages; else each connection has its own.
+ * permessage-deflate of one endpoint, for all connections with the same agreement. Without context takeover these
+ * connections share one deflater and inflater, which keep no state between messages. With it each connection has its
+ * own.
  */
 export class EndpointDeflate {
   readonly options: DeflateOptions;
-  /** zlib's options for what we send, and for what the peer sends. */
+  /** zlib options for messages that this endpoint sends, and below for those that it receives. */
   readonly deflateOptions: RawDeflateOptions;
   readonly inflateOptions: RawInflateOptions;
   /**
@@ -33,7 +39,7 @@ export class EndpointDeflate {
   readonly threadPoolDeflateOptions: RawDeflateOptions;
   /** Whether what we send may refer to our messages before it. */
   readonly takesContextOver: boolean;
-  /** What all endpoints have in common that compress a message, each by itself, to the same octets. */
+  /** Key that is equal for endpoints that compress a single message to the same octets. */
   readonly variant: unknown;
   readonly #threshold: number;
   readonly #peerTakesContextOver: boolean;
@@ -60,17 +66,23 @@ export class EndpointDeflate {
     this.#inflater = this.#peerTakesContextOver ? null : this.#createInflater();
   }
 
-  /** Whether a message of so many octets is compressed if nobody says otherwise. */
+  /** True if a message of `octets` octets is compressed by default. */
   isWorthIt(octets: number): boolean {
     return this.takesContextOver || octets >= this.#threshold;
   }
 
-  /** What compresses for a connection: its own, to be closed with it, if context is taken over. */
+  /**
+   * Returns the deflater for a connection. With context takeover it is a new one, which must be closed with the
+   * connection.
+   */
   deflater(): MessageDeflater {
     return this.#deflater ?? this.#createDeflater();
   }
 
-  /** What inflates for a connection: its own, to be closed with it, if context is taken over. */
+  /**
+   * Returns the inflater for a connection. With context takeover it is a new one, which must be closed with the
+   * connection.
+   */
   inflater(): MessageInflater {
     return this.#inflater ?? this.#createInflater();
   }
@@ -84,7 +96,7 @@ export class EndpointDeflate {
   }
 }
 
-/** Undefined where there is a dictionary, which cannot be compared well. */
+/** Returns undefined for options with a dictionary, because dictionaries cannot be compared cheaply. */
 function variantOf(options: RawDeflateOptions): string | undefined {
   const { windowBits, level, memLevel, strategy, dictionary } = options;
   return dictionary === undefined ? `${windowBits} ${level} ${memLevel} ${strategy}` : undefined;

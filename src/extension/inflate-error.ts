@@ -1,29 +1,30 @@
 import { CloseCode } from '../frame/close-code.ts';
 
 /**
- * The octets of a compressed message are not what DEFLATE makes (RFC 7692 §7.2.2): the connection is failed. It has the fields of
- * zlib's own error, which programs written for `ws` get; that is the `cause`.
+ * Error for a compressed message that is not valid DEFLATE (RFC 7692 §7.2.2). The connection is failed. The fields are
+ * those of zlib's own error, which programs written for `ws` get; zlib's error is the `cause`.
  */
 export class InflateError extends Error {
   override readonly name = 'InflateError';
   /**
-   * zlib's code: `Z_DATA_ERROR` for octets that are not DEFLATE, `Z_BUF_ERROR` for a message that ends within a block (which may be seen
-   * as the former: the octets that are put at its end are read as part of the block).
+   * Code of zlib: `Z_DATA_ERROR` for octets that are not DEFLATE, `Z_BUF_ERROR` for a message that ends within a block.
+   * The latter may also be reported as `Z_DATA_ERROR`, because the octets appended to the message are read as part of
+   * the block.
    */
   readonly code: 'Z_DATA_ERROR' | 'Z_BUF_ERROR';
-  /** zlib's number for it. */
+  /** Error number of zlib. */
   readonly errno: number;
-  /** The close code with which the connection is failed (RFC 6455 §7.4.1). */
+  /** Close code for failing the connection (RFC 6455 §7.4.1). */
   readonly closeCode = CloseCode.invalidPayloadData;
-  /** The section of RFC 7692 by which it is none. */
+  /** Section of RFC 7692 with the broken rule. */
   readonly section = '7.2.2';
-  /** What was expected, and what zlib found, in a sentence. */
+  /** The expected value and the error that zlib reported, in a sentence. */
   readonly detail: string;
 
   constructor(message: string, code: 'Z_DATA_ERROR' | 'Z_BUF_ERROR', errno: number, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
     this.errno = errno;
-    this.detail = `RFC 7692 §7.2.2: a compressed message is DEFLATE blocks, complete but for 00 00 ff ff at its end; got: ${message}`;
+    this.detail = `RFC 7692 §7.2.2: a compressed message is DEFLATE blocks, complete except for the final 00 00 ff ff; got: ${message}`;
   }
 }

@@ -1,13 +1,13 @@
 interface NegotiationViolation {
-  /** The section of RFC 7692 whose rule was broken. */
+  /** Section of RFC 7692 with the broken rule. */
   readonly section: string;
-  /** The message, given the parameter and the value that came. The wording is that of `ws`, where `ws` has the rule. */
+  /** Error message, given the parameter and its value. The wording is that of `ws` for rules that `ws` has too. */
   readonly message: (name: string, value: string | true) => string;
-  /** The rule in a sentence: what was expected. */
+  /** The rule in a sentence: the expected value. */
   readonly expected: string;
 }
 
-/** The ways in which an offer or a response can break the rules: the one table from which every {@link NegotiationError} is made. */
+/** All violations in an offer or a response. Every {@link NegotiationError} is made from this table. */
 export const negotiationViolations = {
   GOODWIRE_UNKNOWN_PARAMETER: {
     section: '7.1',
@@ -32,13 +32,12 @@ export const negotiationViolations = {
   GOODWIRE_CONTRADICTED_OFFER: {
     section: '7.1.2',
     message: (name) => `Unexpected or invalid parameter "${name}"`,
-    expected:
-      'a window is not larger than the offer says, and that of the client is limited only where the offer allows it',
+    expected: 'a window must not exceed the offer, and the client window may be limited only if the offer allows it',
   },
   GOODWIRE_MISSING_PARAMETER: {
     section: '7.1',
     message: (name) => `Missing parameter "${name}"`,
-    expected: 'what the offer demands of the server is confirmed in the response',
+    expected: 'the response must confirm what the offer requires of the server',
   },
   GOODWIRE_REPEATED_RESPONSE: {
     section: '5',
@@ -47,18 +46,18 @@ export const negotiationViolations = {
   },
 } as const satisfies Record<string, NegotiationViolation>;
 
-/** A stable string that says which rule of the negotiation was broken. */
+/** Stable code of a broken rule of the negotiation. */
 export type NegotiationErrorCode = keyof typeof negotiationViolations;
 
 /**
- * The peer's half of the negotiation of permessage-deflate breaks a rule of RFC 7692. A client fails the connection for it (§7.1),
- * a server need not even look at it: it declines.
+ * Error for a peer that breaks a rule of RFC 7692 in the negotiation of permessage-deflate. A client fails the
+ * connection (§7.1); a server may just decline the offer.
  */
 export class NegotiationError extends Error {
   override readonly name = 'NegotiationError';
-  /** Which rule it was; programs match on this. */
+  /** Code of the broken rule; programs match on this. */
   readonly code: NegotiationErrorCode;
-  /** The section of RFC 7692 whose rule was broken, such as `7.1.2`. */
+  /** Section of RFC 7692 with the broken rule, such as `7.1.2`. */
   readonly section: string;
   /** The rule in a sentence. */
   readonly detail: string;

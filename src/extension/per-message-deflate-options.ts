@@ -8,12 +8,15 @@ import {
 } from './deflate-negotiation.ts';
 import type { DeflateOptions } from './endpoint-deflate.ts';
 
-/** `zlib`'s options, with the forms of a dictionary that programs typed for `ws` may pass. */
+/** Options of `zlib`, with all types of `dictionary` that programs typed for `ws` may pass. */
 export type ZlibStreamOptions = Omit<ZlibOptions, 'dictionary'> & {
   dictionary?: Buffer | Buffer[] | DataView | undefined;
 };
 
-/** The option `perMessageDeflate` of clients and servers: what is offered or agreed to (RFC 7692 §7.1), and what is made of it. */
+/**
+ * Option `perMessageDeflate` of clients and servers: which parameters are offered or accepted (RFC 7692 §7.1), and how
+ * zlib is used.
+ */
 export interface PerMessageDeflateOptions
   extends Pick<DeflateNegotiationOptions, 'serverNoContextTakeover' | 'clientNoContextTakeover'> {
   /** See {@link DeflateNegotiationOptions.serverMaxWindowBits}: 8–15. */
@@ -21,38 +24,41 @@ export interface PerMessageDeflateOptions
   /** See {@link DeflateNegotiationOptions.clientMaxWindowBits}: 8–15. */
   clientMaxWindowBits?: number | undefined;
   /**
-   * Whether messages may refer to those before them, in both directions, where neither the options above nor the peer say otherwise. Small
-   * messages then compress two to three times as well, and a connection holds up to 290 KiB of zlib's memory. Default: true for a client,
-   * as with `ws`; false for a server, whose connections hold none: `serverNoContextTakeover` and `clientNoContextTakeover` are then true.
+   * True if messages may refer to earlier ones, in both directions, unless the options above or the peer forbid it.
+   * Small messages then compress two to three times as well, and a connection holds up to 290 KiB of zlib's memory.
+   * Default true for a client, as in `ws`. Default false for a server, whose connections then hold none of that memory:
+   * `serverNoContextTakeover` and `clientNoContextTakeover` default to true.
    */
   contextTakeover?: boolean | undefined;
   /**
-   * How messages are compressed: `level`, `memLevel`, `strategy` and `dictionary`. The window is the one that was agreed on, and the other
-   * options are for streams. Default: zlib's, but level 1 from 4 KiB on without context takeover.
+   * zlib options for compressing: `level`, `memLevel`, `strategy` and `dictionary`. The window comes from the
+   * negotiation; zlib's other options are ignored. Default: zlib's, but level 1 for messages of 4 KiB and more without
+   * context takeover.
    */
   zlibDeflateOptions?: ZlibStreamOptions | undefined;
-  /** How messages are inflated: `dictionary`. */
+  /** zlib option for inflating: `dictionary`. */
   zlibInflateOptions?: ZlibOptions | undefined;
-  /** Octets below which a message is not compressed, unless context is taken over. Default 1024. */
+  /** Minimum length in octets of messages that are compressed without context takeover. Default 1024. */
   threshold?: number | undefined;
   /**
-   * How many messages may be with zlib's threads in this process when one more begins; it waits else. Default 10; 0 is no limit. Only
-   * large messages go there: more than 16 KiB to be compressed, or 256 KiB when inflated.
+   * Maximum number of messages of this process that are in zlib's thread pool at once; further messages wait. 0 is
+   * unlimited. Default 10. Only large messages go there: more than 16 KiB to compress, or 256 KiB when inflated.
    */
   concurrencyLimit?: number | undefined;
 }
 
-/** {@link PerMessageDeflateOptions} that have been checked. */
+/** Checked {@link PerMessageDeflateOptions}. */
 export interface DeflateConfiguration {
   readonly terms: DeflateTerms;
-  /** What an endpoint makes of an agreement. */
+  /** Settings of an endpoint, to be combined with an agreement. */
   readonly options: Omit<DeflateOptions, 'agreement'>;
   readonly concurrencyLimit: number | undefined;
 }
 
 /**
- * Reads the option. Null for none: neither offered nor accepted.
- * @throws TypeError, RangeError for windows, a threshold or a limit that are none; zlib's for options that it does not take.
+ * Checks the option. Returns null if permessage-deflate is disabled: neither offered nor accepted.
+ * @throws TypeError or RangeError if a window, the threshold or the limit is invalid; zlib's errors if its options are
+ *   invalid.
  */
 export function readDeflateOptions(
   role: Role,
@@ -73,13 +79,13 @@ export function readDeflateOptions(
     options: { threshold: options.threshold ?? undefined, zlibDeflateOptions, zlibInflateOptions },
     concurrencyLimit: options.concurrencyLimit ?? undefined,
   };
-  // Now, and not with the first message.
+  // Otherwise invalid zlib options would only be reported with the first message.
   if (zlibDeflateOptions) createDeflateRaw({ ...zlibDeflateOptions, windowBits: 15 }).close();
   if (zlibInflateOptions) createInflateRaw({ ...zlibInflateOptions, windowBits: 15 }).close();
   return configuration;
 }
 
-/** What an endpoint makes of an agreement. */
+/** Combines the settings of an endpoint with an agreement. */
 export function agreedDeflate(configuration: DeflateConfiguration, agreement: DeflateAgreement): DeflateOptions {
   return { ...configuration.options, agreement };
 }

@@ -1,9 +1,9 @@
 import { kMaxLength } from 'node:buffer';
 import { constants, createDeflateRaw, createInflateRaw, deflateRawSync, inflateRawSync } from 'node:zlib';
 
-/** What a deflater is made with: zlib's options of the same names. What is left out is zlib's default. */
+/** Options of a deflater, with zlib's names and defaults. */
 export interface RawDeflateOptions {
-  /** Base-2 logarithm of the window, 8–15; zlib takes 9 for 8. */
+  /** Base-2 logarithm of the window, 8–15; zlib uses 9 for 8. */
   readonly windowBits: number;
   /** 0–9; -1 is zlib's default. */
   readonly level?: number | undefined;
@@ -11,73 +11,76 @@ export interface RawDeflateOptions {
   readonly memLevel?: number | undefined;
   /** One of zlib's `Z_*` strategies. */
   readonly strategy?: number | undefined;
-  /** What the window holds at the beginning. */
+  /** Contents of the window at the beginning. */
   readonly dictionary?: NodeJS.ArrayBufferView | undefined;
 }
 
-/** What an inflater is made with: zlib's options of the same names. */
+/** Options of an inflater, with zlib's names. */
 export interface RawInflateOptions {
   /** Base-2 logarithm of the window, 8–15. */
   readonly windowBits: number;
-  /** What the window holds at the beginning. */
+  /** Contents of the window at the beginning. */
   readonly dictionary?: NodeJS.ArrayBufferView | undefined;
 }
 
-/** One DEFLATE stream, which is written a flushed piece at a time. Holds zlib's memory from the first piece on. */
+/** One DEFLATE stream, written one flushed piece at a time. Holds zlib's memory from the first piece on. */
 export interface RawDeflater {
   /**
-   * Compresses a piece, not an empty one, with the window that the pieces before it left, and flushes. The octets `00 00 ff ff`, with
-   * which a flush ends, are left out. The result is the caller's. After an error the window is empty.
-   * @throws zlib's errors, for options that it does not take, and for want of memory.
+   * Compresses a piece, which must not be empty, with the window left by earlier pieces, and flushes. The last octets
+   * of the flush, `00 00 ff ff`, are omitted. The result belongs to the caller. After an error the window is empty.
+   * @throws zlib's errors, for invalid options and if memory is exhausted.
    */
   deflate(octets: Uint8Array): Buffer;
   /**
-   * Begins a new stream: the window is as it was at first. (Whether zlib finds a match in the last octets of a piece may still depend on
-   * what its memory held before, so that it makes an octet more or less of the same piece. It reads as the same.)
+   * Begins a new stream with the initial window. (Whether zlib finds a match in the last octets of a piece may still
+   * depend on previous contents of its memory. The same piece may then take an octet more or less, and inflates to the
+   * same data.)
    */
   reset(): void;
-  /** Frees what zlib holds; a next piece begins a new stream. */
+  /** Frees zlib's memory. The next piece begins a new stream. */
   close(): void;
 }
 
-/** One DEFLATE stream after the other, read a flushed piece at a time. Holds zlib's memory from the first piece on. */
+/** A sequence of DEFLATE streams, read one flushed piece at a time. Holds zlib's memory from the first piece on. */
 export interface RawInflater {
   /**
-   * Where the last piece was left: its length, or where in it a final block ended the stream. What lies behind that is to be read after
-   * {@link reset}.
+   * Offset at which the last piece stopped: its length, or the end of a final block, which ends the stream. Read the
+   * octets behind a final block after {@link reset}.
    */
   readonly end: number;
   /**
-   * Inflates a piece from `start` on, and at its end the octets `00 00 ff ff`, which its compressor left out. Null when more than
-   * `maxLength` octets come out, of which at most one is made. The result is the caller's. After null and errors, {@link reset}.
-   * @throws an error with zlib's code: `Z_DATA_ERROR` when the octets are not DEFLATE, `Z_BUF_ERROR` when they end within a block.
+   * Inflates a piece from `start` on, followed by the octets `00 00 ff ff`, which its compressor omitted. Returns null
+   * for more than `maxLength` octets, of which at most one is produced. The result belongs to the caller. After null or
+   * an error, call {@link reset}.
+   * @throws an error with zlib's code: `Z_DATA_ERROR` if the octets are not DEFLATE, `Z_BUF_ERROR` if they end within a
+   *   block.
    */
   inflate(octets: Uint8Array, start: number, maxLength: number): Buffer | null;
   /**
-   * What comes out of the beginning of a message whose end has not come yet, up to the first final block. Null as {@link inflate}.
-   * {@link reset} in any case.
-   * @throws an error with zlib's code `Z_DATA_ERROR` when the octets are not DEFLATE.
+   * Inflates the beginning of an incomplete message, up to the first final block. Returns null as {@link inflate} does.
+   * Call {@link reset} afterwards in every case.
+   * @throws an error with zlib's code `Z_DATA_ERROR` if the octets are not DEFLATE.
    */
   peek(octets: Uint8Array, maxLength: number): Buffer | null;
-  /** Begins a new stream: the window is as it was at first. */
+  /** Begins a new stream with the initial window. */
   reset(): void;
-  /** Frees what zlib holds; a next piece begins a new stream. */
+  /** Frees zlib's memory. The next piece begins a new stream. */
   close(): void;
 }
 
-/** One way to have zlib work synchronously. */
+/** Interface for calling zlib synchronously. */
 export interface ZlibRung {
   readonly name: string;
-  /** Whether it works with this Node. */
+  /** True if this interface works with this version of Node. */
   works(): boolean;
   createDeflater(options: RawDeflateOptions): RawDeflater;
   createInflater(options: RawInflateOptions): RawInflater;
 }
 
-/** With which a sync flush ends (RFC 7692 §7.2.1, §7.2.2). */
+/** Last octets of a sync flush (RFC 7692 §7.2.1, §7.2.2). */
 const tail = Buffer.of(0x00, 0x00, 0xff, 0xff);
 
-/** zlib's other options, which a program may have given too, are for streams. */
+/** Drops zlib's other options, which a program may have set and which only apply to streams. */
 function pickDeflateOptions({
   windowBits,
   level,
@@ -96,17 +99,17 @@ function zlibError(message: string, errno: number, code: string): Error {
   return Object.assign(new Error(message), { errno, code });
 }
 
-/** The words and the code are zlib's. */
+/** Error with the wording and the code of zlib. */
 function truncated(): Error {
   return zlibError('unexpected end of file', constants.Z_BUF_ERROR, 'Z_BUF_ERROR');
 }
 
-// ——— The upper rung: zlib streams, used through their handles ———
+// ——— Upper rung: zlib streams, used through their handles ———
 //
-// `_handle.writeSync`, `_handle.reset`, `_handle.onerror` and `_writeState` are not documented. They are used because nothing that is
-// can call zlib twice on one state without a turn through the thread pool (5 to 30 times the cost for 1 KiB), or can keep a state (of
-// 64 to 256 KiB, cleared each time) between calls that are synchronous. They are the same in Node 20, 22, 24 and 26. Their names stand
-// in this file alone, and a self-test decides whether they are used.
+// `_handle.writeSync`, `_handle.reset`, `_handle.onerror` and `_writeState` are not documented. The documented
+// functions cannot call zlib twice on one state without the thread pool, which costs 5 to 30 times as much for 1 KiB.
+// Nor can they keep a state (64 to 256 KiB, cleared each time) between synchronous calls. The undocumented names are
+// the same in Node 20, 22, 24 and 26. They occur only in this file, and a self-test decides whether they are used.
 
 interface ZlibHandle {
   writeSync(
@@ -124,23 +127,24 @@ interface ZlibHandle {
 
 interface ZlibStream {
   readonly _handle: ZlibHandle;
-  /** After a write: what is left of the room for output, and what of the input. */
+  /** Room left in the output, and input left, after a write. */
   readonly _writeState: Uint32Array;
   close(): void;
 }
 
-/** The two functions of `node:zlib` whose streams have handles. */
+/** The two functions of `node:zlib` that create streams with handles. */
 export interface ZlibStreams {
   createDeflateRaw: (options: object) => object;
   createInflateRaw: (options: object) => object;
 }
 
-/** A stream never writes for itself here: the smallest buffer there is saves 16 KiB. */
+/** The minimum buffer saves 16 KiB per stream, because these streams are never used as streams. */
 const streamOptions = { chunkSize: constants.Z_MIN_CHUNK } as const;
 
 /**
- * First in which all output lands, and is copied from: the room that an answer needs is not known before. One is enough for all, as
- * nobody else runs between a write and the copy; that holds for all shared state here: every call is synchronous and calls nobody back.
+ * Buffer that receives output first, because its length is not known before; results are copied from here. One buffer
+ * is enough, because no other code runs between a write and the copy. The same holds for all shared state in this file:
+ * calls are synchronous and call no callbacks.
  */
 const scratchSize = 65_536;
 let scratch: Buffer | null = null;
@@ -156,15 +160,15 @@ function copyOf(output: Buffer, length: number): Buffer {
   return copy;
 }
 
-/** The handle of a zlib stream. */
+/** Wraps the handle of a zlib stream. */
 class SyncZlib {
-  // Held so that it is not collected, and its handle with it.
+  // Otherwise the stream would be garbage-collected, and its handle with it.
   readonly #stream: ZlibStream;
   readonly #handle: ZlibHandle;
   readonly #state: Uint32Array;
   #failure: Error | null = null;
 
-  /** @throws TypeError when the stream is not as it is known to be. */
+  /** @throws TypeError if the stream does not have the expected handle. */
   constructor(made: object) {
     const stream = made as ZlibStream;
     const { _handle: handle, _writeState: state } = stream;
@@ -173,8 +177,8 @@ class SyncZlib {
       typeof handle.reset !== 'function' ||
       !(state instanceof Uint32Array)
     )
-      throw new TypeError('This zlib stream has no handle that is known');
-    // The stream's own listener would destroy it.
+      throw new TypeError('This zlib stream does not have the expected handle');
+    // Otherwise the stream's own listener would destroy the stream.
     handle.onerror = (message, errno, code) => {
       this.#failure = zlibError(message, errno, code);
     };
@@ -183,12 +187,12 @@ class SyncZlib {
     this.#state = state;
   }
 
-  /** What was left of the output's room by the last write. */
+  /** Room left in the output after the last write. */
   get roomLeft(): number {
     return this.#state[0] as number;
   }
 
-  /** What was left of the input by the last write. */
+  /** Input left after the last write. */
   get inputLeft(): number {
     return this.#state[1] as number;
   }
@@ -233,7 +237,8 @@ class HandleDeflater implements RawDeflater {
     try {
       return deflatePiece(this.#zlib, octets);
     } catch (error) {
-      // Not all errors can be got over by a reset. Without memory at its first write, a handle must not be touched again.
+      // A reset does not recover from every error. If the first write ran out of memory, the handle must not be used
+      // again.
       this.close();
       throw error;
     }
@@ -265,7 +270,7 @@ function deflatePiece(zlib: SyncZlib, octets: Uint8Array): Buffer {
   return Buffer.concat(chunks, chunks.length * scratchSize - zlib.roomLeft - tail.length);
 }
 
-/** The tail, and an octet that is not to be read: it shows where zlib has stopped. */
+/** The tail and one octet that must not be read, which shows where zlib stopped. */
 const watchedTail = Buffer.of(...tail, 0xff);
 
 const noOutput: Buffer = Buffer.alloc(0);
@@ -274,11 +279,11 @@ class HandleInflater implements RawInflater {
   end = 0;
   readonly #create: () => object;
   #zlib: SyncZlib | null = null;
-  /** Where output goes, how much of it may be used, and how much is. */
+  /** Current output buffer, its usable length, and its filled length. */
   #output = noOutput;
   #room = 0;
   #filled = 0;
-  /** What came before, copied. */
+  /** Earlier output, copied, and its total length below. */
   #chunks: Buffer[] = [];
   #chunked = 0;
 
@@ -287,24 +292,28 @@ class HandleInflater implements RawInflater {
   }
 
   inflate(octets: Uint8Array, start: number, maxLength: number): Buffer | null {
-    return this.#run(maxLength, (zlib, most) => this.#read(zlib, octets, start, most));
+    return this.#run(maxLength, (zlib, maxOutput) => this.#read(zlib, octets, start, maxOutput));
   }
 
   peek(octets: Uint8Array, maxLength: number): Buffer | null {
-    return this.#run(maxLength, (zlib, most) => this.#write(zlib, constants.Z_SYNC_FLUSH, octets, 0, most) >= 0);
+    return this.#run(
+      maxLength,
+      (zlib, maxOutput) => this.#write(zlib, constants.Z_SYNC_FLUSH, octets, 0, maxOutput) >= 0,
+    );
   }
 
-  /** `read` says whether the output was not too long. */
-  #run(maxLength: number, read: (zlib: SyncZlib, most: number) => boolean): Buffer | null {
-    // First, because an async hook of the application runs in it. Otherwise a message that is inflated there would show in this one.
+  /** Runs `read`, which returns false if the output is too long. */
+  #run(maxLength: number, read: (zlib: SyncZlib, maxOutput: number) => boolean): Buffer | null {
+    // Created first, because it runs async hooks of the application. Otherwise a message inflated there would overwrite
+    // the output of this one.
     this.#zlib ??= new SyncZlib(this.#create());
-    // One octet too many is enough to know.
-    const most = Math.min(maxLength, kMaxLength - 1) + 1;
+    // One octet beyond the limit is enough to detect that the output is too long.
+    const maxOutput = Math.min(maxLength, kMaxLength - 1) + 1;
     this.#output = takeScratch();
-    this.#room = Math.min(scratchSize, most);
+    this.#room = Math.min(scratchSize, maxOutput);
     this.#filled = 0;
     try {
-      return read(this.#zlib, most) ? this.#collect() : null;
+      return read(this.#zlib, maxOutput) ? this.#collect() : null;
     } catch (error) {
       this.close();
       throw error;
@@ -317,37 +326,40 @@ class HandleInflater implements RawInflater {
     }
   }
 
-  /** False when there is too much. */
-  #read(zlib: SyncZlib, octets: Uint8Array, start: number, most: number): boolean {
-    const left = this.#write(zlib, constants.Z_SYNC_FLUSH, octets, start, most);
+  /** Returns false if the output is too long. */
+  #read(zlib: SyncZlib, octets: Uint8Array, start: number, maxOutput: number): boolean {
+    const left = this.#write(zlib, constants.Z_SYNC_FLUSH, octets, start, maxOutput);
     if (left < 0) return false;
     this.end = octets.length - left;
     if (left > 0) return true;
-    // At the end of a block, Z_BLOCK stops: that is the block whose header the message ends with, or the tail has been read as data.
-    const tailLeft = this.#write(zlib, constants.Z_BLOCK, watchedTail, 0, most);
-    // A final block that ends with the message leaves all of it, as there is nothing for it to end.
+    // Z_BLOCK stops at the end of a block. That is the block whose header ends the message, or the tail was read as
+    // data.
+    const tailLeft = this.#write(zlib, constants.Z_BLOCK, watchedTail, 0, maxOutput);
+    // A final block at the end of the message leaves the whole tail unread.
     if (tailLeft === 1 || tailLeft === watchedTail.length) return true;
     if (tailLeft < 0) return false;
     throw truncated();
   }
 
-  /** Writes all input, unless the stream ends. Gives what is left of it; less than 0 when there is too much output. */
-  #write(zlib: SyncZlib, flush: number, input: Uint8Array, start: number, most: number): number {
+  /**
+   * Writes all input, unless the stream ends. Returns the length of the input left, or -1 if the output is too long.
+   */
+  #write(zlib: SyncZlib, flush: number, input: Uint8Array, start: number, maxOutput: number): number {
     for (let left = input.length - start; ; left = zlib.inputLeft) {
       const room = this.#room - this.#filled;
       zlib.write(flush, input, input.length - left, left, this.#output, this.#filled, room);
       this.#filled = this.#room - zlib.roomLeft;
       if (zlib.roomLeft > 0) return zlib.inputLeft;
-      if (this.#chunked + this.#filled === most) return -1;
-      this.#grow(most);
+      if (this.#chunked + this.#filled === maxOutput) return -1;
+      this.#grow(maxOutput);
     }
   }
 
-  /** As much room again as there was. */
-  #grow(most: number): void {
+  /** Doubles the total room for output. */
+  #grow(maxOutput: number): void {
     this.#chunks.push(this.#chunked === 0 ? copyOf(this.#output, this.#filled) : this.#output);
     this.#chunked += this.#filled;
-    this.#room = Math.min(this.#chunked, most - this.#chunked);
+    this.#room = Math.min(this.#chunked, maxOutput - this.#chunked);
     this.#output = Buffer.allocUnsafeSlow(this.#room);
     this.#filled = 0;
   }
@@ -368,14 +380,14 @@ class HandleInflater implements RawInflater {
   }
 }
 
-/** "Hello" as RFC 7692 §7.2.3.1 compresses it, and as §7.2.3.2 does a second time. */
+/** "Hello" as compressed in RFC 7692 §7.2.3.1, and the second time in §7.2.3.2. */
 const hello = Buffer.from('f248cdc9c90700', 'hex');
 const helloAgain = Buffer.from('f200110000', 'hex');
 const helloFinal = Buffer.from('f348cdc9c9070000', 'hex');
 
 function passesSelfTest({ createInflateRaw }: ZlibStreams, rung: ZlibRung): boolean {
   try {
-    // First alone: the others would go on for ever if a write did not say what it has done.
+    // Tested first. Otherwise the other tests would loop forever if a write did not report its progress.
     const zlib = new SyncZlib(createInflateRaw({ ...streamOptions, windowBits: 15 }));
     zlib.write(constants.Z_SYNC_FLUSH, hello, 0, hello.length, Buffer.alloc(8), 0, 8);
     const says = [zlib.roomLeft, zlib.inputLeft];
@@ -386,7 +398,7 @@ function passesSelfTest({ createInflateRaw }: ZlibStreams, rung: ZlibRung): bool
   }
 }
 
-/** Which octets a version of zlib deflates to is its own affair. */
+/** Tests round trips only, because different versions of zlib deflate to different octets. */
 function deflatesAndForgets(rung: ZlibRung): boolean {
   const text = Buffer.from('Hello, hello, hello. ');
   const read = (octets: Buffer): string =>
@@ -413,7 +425,7 @@ function inflatesAndRecovers(rung: ZlibRung): boolean {
   };
   const found = [read(hello, 5), read(helloAgain, 5), read(helloFinal, 5)];
   inflater.reset();
-  // The window is gone; then too long, too short, and well again.
+  // Expected in turn: no window, output too long, input too short, and recovery.
   found.push(read(helloAgain, 5), read(hello, 4));
   inflater.reset();
   found.push(read(hello.subarray(0, 4), 5), read(hello, 5));
@@ -421,7 +433,7 @@ function inflatesAndRecovers(rung: ZlibRung): boolean {
   return found.join() === 'Hello 7,Hello 5,Hello 7,Z_DATA_ERROR,too long,Z_BUF_ERROR,Hello 7';
 }
 
-/** The rung over handles of streams. `streams` is there for tests, which have others than Node's. */
+/** Returns the rung over handles of streams. Tests pass `streams` other than Node's. */
 export function handleRungOver(streams: ZlibStreams): ZlibRung {
   const rung: ZlibRung = {
     name: 'handle',
@@ -438,12 +450,12 @@ export function handleRungOver(streams: ZlibStreams): ZlibRung {
   return rung;
 }
 
-/** zlib through the handles of its streams: a state is kept from call to call. */
+/** zlib through the handles of its streams, which keep a state between calls. */
 export const handleRung: ZlibRung = handleRungOver({ createDeflateRaw, createInflateRaw });
 
-// ——— The lower rung: what is documented ———
+// ——— Lower rung: documented functions only ———
 //
-// A stream for every call, with a window that is carried on as its dictionary.
+// Uses a stream for every call, whose dictionary is the current window.
 
 type Octets = Uint8Array | undefined;
 
@@ -451,7 +463,7 @@ function toOctets(view: NodeJS.ArrayBufferView | undefined): Octets {
   return view && new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
-/** The octets that are in reach after `next`. */
+/** Returns the window after `next`. */
 function slide(window: Octets, next: Uint8Array, windowBits: number): Uint8Array {
   const octets = window === undefined ? Buffer.from(next) : Buffer.concat([window, next]);
   return octets.length > 1 << windowBits ? Buffer.from(octets.subarray(-(1 << windowBits))) : octets;
@@ -483,31 +495,32 @@ class DocumentedDeflater implements RawDeflater {
 }
 
 /**
- * The tail, and a final block that is empty: if it is read as such, the message has ended where a block does. It has no compression, as
- * the other kind of empty block can be the end of one that began before.
+ * The tail and an empty final block. If zlib reads the final block as such, the message ended at the end of a block.
+ * The final block is uncompressed, because the other type of empty block can be the end of an earlier block.
  */
 export const finalTail: Buffer = Buffer.of(...tail, 0x01, ...tail);
 
 /**
- * What is left of a message once a stream that was given it and {@link finalTail} has ended: `rest` octets of the message itself, behind a
- * final block in it. `isOver` says that the stream ended by such a block, be it the last, and its window with it.
- * @param left Octets that the stream has not taken.
- * @throws an error with the code `Z_BUF_ERROR` when the message ends within a block.
+ * Interprets the octets left unread after a stream was given a message and {@link finalTail}. `rest` is the number of
+ * unread octets of the message itself, behind a final block in it. `isOver` is true if such a block ended the stream
+ * and thus its window.
+ * @param left Number of octets that the stream has not read.
+ * @throws an error with the code `Z_BUF_ERROR` if the message ends within a block.
  */
 export function endOfMessage(left: number): { rest: number; isOver: boolean } {
   if (left === 0) return { rest: 0, isOver: false };
-  // The tail has not been looked at, or it is what ended the stream.
+  // The tail was not read, or its first part ended the stream.
   if (left >= finalTail.length || left === finalTail.length - tail.length)
     return { rest: Math.max(0, left - finalTail.length), isOver: true };
   throw truncated();
 }
 
-/** A piece of DEFLATE without the octets with which its flush ended. */
+/** Returns a piece of DEFLATE without the last octets of its flush. */
 export function withoutTail(deflated: Buffer): Buffer {
   return deflated.subarray(0, -tail.length);
 }
 
-/** Options of `createDeflateRaw` for a stream whose end is a flush. */
+/** Options of `createDeflateRaw` for a stream that ends with a flush. */
 export function deflateStreamOptions(options: RawDeflateOptions): object {
   return { ...pickDeflateOptions(options), finishFlush: constants.Z_SYNC_FLUSH };
 }
@@ -576,7 +589,7 @@ class DocumentedInflater implements RawInflater {
   }
 }
 
-/** zlib through `deflateRawSync` and `inflateRawSync`: several times the cost, and nothing that is not documented. */
+/** zlib through `deflateRawSync` and `inflateRawSync`: documented, but several times the cost. */
 export const documentedRung: ZlibRung = {
   name: 'documented',
   works: () => true,
@@ -584,7 +597,7 @@ export const documentedRung: ZlibRung = {
   createInflater: (options) => new DocumentedInflater(pickInflateOptions(options)),
 };
 
-/** The first of the rungs that works; the documented one always does. */
+/** Returns the first rung that works. The documented rung always does. */
 export function chooseRung(rungs: readonly ZlibRung[]): ZlibRung {
   return rungs.find((rung) => rung.works()) ?? documentedRung;
 }
@@ -592,8 +605,9 @@ export function chooseRung(rungs: readonly ZlibRung[]): ZlibRung {
 let chosen: ZlibRung | null = null;
 
 /**
- * The rung for this process. It is tested when it is first asked for: most programs never compress. `GOODWIRE_DOCUMENTED_ZLIB` in the
- * environment chooses the documented one untested: a future Node might end the process where the test has something to find out.
+ * Returns the rung of this process. The self-test runs at the first call, because most programs never compress. The
+ * environment variable `GOODWIRE_DOCUMENTED_ZLIB` selects the documented rung without the test, because the test might
+ * end the process in a future version of Node.
  */
 export function zlibRung(): ZlibRung {
   chosen ??= process.env.GOODWIRE_DOCUMENTED_ZLIB === undefined ? chooseRung([handleRung]) : documentedRung;

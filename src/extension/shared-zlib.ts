@@ -1,18 +1,18 @@
 import type { RawDeflateOptions, RawDeflater, RawInflateOptions, RawInflater, ZlibRung } from './raw-zlib.ts';
 
 /**
- * The zlib states that all connections without context takeover share: one for every way to be made, made when it is first needed, and
- * kept. Whoever uses one resets it behind each message. There is no guard against two who use one at once: its calls are synchronous,
- * and call nobody back.
+ * zlib states that all connections without context takeover share. There is one per set of options, created on demand
+ * and kept. Every user resets the state after each message. No lock is needed, because calls are synchronous and call
+ * no callbacks.
  *
- * A peer chooses no more than the window, 8 values; all else is the program's configuration.
+ * A peer can only choose the window, one of 8 values. All other options come from the program's configuration.
  */
 interface Shared {
   readonly deflaters: Map<string, RawDeflater>;
   readonly inflaters: Map<string, RawInflater>;
 }
 
-/** By dictionary, which is the same if it is the same object. */
+/** Shared states by dictionary, which is compared by identity. */
 const shared = new WeakMap<object, Shared>();
 const noDictionary = {};
 
@@ -25,7 +25,7 @@ function sharedFor(dictionary: object = noDictionary): Shared {
   return found;
 }
 
-/** The one deflater that is made in this way. Reset it behind each message; never close it. */
+/** Returns the shared deflater for these options. Reset it after each message; never close it. */
 export function sharedDeflater(rung: ZlibRung, options: RawDeflateOptions): RawDeflater {
   const { windowBits, level, memLevel, strategy, dictionary } = options;
   const { deflaters } = sharedFor(dictionary);
@@ -38,7 +38,7 @@ export function sharedDeflater(rung: ZlibRung, options: RawDeflateOptions): RawD
   return deflater;
 }
 
-/** The one inflater that is made in this way. Reset it behind each message; never close it. */
+/** Returns the shared inflater for these options. Reset it after each message; never close it. */
 export function sharedInflater(rung: ZlibRung, options: RawInflateOptions): RawInflater {
   const { inflaters } = sharedFor(options.dictionary);
   const key = `${rung.name} ${options.windowBits}`;

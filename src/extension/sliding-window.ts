@@ -1,11 +1,11 @@
 /**
- * The last octets of all that was inflated: what the messages to come may refer to (RFC 7692 §7.1.1). zlib has them too, and does not
- * give them away; whoever goes on elsewhere needs them.
+ * The last octets of all inflated messages, to which later messages may refer (RFC 7692 §7.1.1). zlib has the same
+ * window but does not expose it, and inflating a message elsewhere requires it.
  */
 export class SlidingWindow {
   readonly #size: number;
   #memory: Buffer | null = null;
-  /** Where the next octet goes, and how many there are. */
+  /** Position for the next octet, and number of octets stored. */
   #at = 0;
   #length = 0;
 
@@ -14,7 +14,7 @@ export class SlidingWindow {
     this.#size = 1 << bits;
   }
 
-  /** The window moves on over these octets, which are copied. */
+  /** Appends octets to the window. They are copied. */
   push(octets: Uint8Array): void {
     const size = this.#size;
     this.#memory ??= Buffer.allocUnsafeSlow(size);
@@ -27,14 +27,14 @@ export class SlidingWindow {
     this.#length = Math.min(size, this.#length + last.length);
   }
 
-  /** A copy of the octets, the oldest first; undefined if there are none. */
+  /** Returns a copy of the octets, the oldest first; undefined if there are none. */
   copy(): Buffer | undefined {
     if (this.#memory === null || this.#length === 0) return undefined;
     const start = this.#length < this.#size ? 0 : this.#at;
     return Buffer.concat([this.#memory.subarray(start, this.#length), this.#memory.subarray(0, start)]);
   }
 
-  /** Forgets the octets, and gives their memory back. */
+  /** Empties the window and frees its memory. */
   clear(): void {
     this.#memory = null;
     this.#at = 0;

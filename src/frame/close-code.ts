@@ -1,4 +1,4 @@
-/** The close codes of RFC 6455 §7.4.1 and of the IANA registry that it founds (§11.7). */
+/** Close codes of RFC 6455 §7.4.1 and of its IANA registry (§11.7). */
 export const CloseCode = {
   /** The purpose of the connection has been fulfilled. */
   normalClosure: 1000,
@@ -6,36 +6,36 @@ export const CloseCode = {
   goingAway: 1001,
   /** The peer broke the protocol. */
   protocolError: 1002,
-  /** A kind of data arrived that the endpoint cannot accept (binary where it wants text). */
+  /** The endpoint received a type of data that it cannot accept, such as binary data where only text is supported. */
   unsupportedData: 1003,
-  /** Never on the wire: what is reported for a close frame that carried no code. */
+  /** Never sent. Reported for a close frame without a code. */
   noStatusReceived: 1005,
-  /** Never on the wire: what is reported when the connection ended without a close frame. */
+  /** Never sent. Reported if the connection ended without a close frame. */
   abnormalClosure: 1006,
-  /** Data that does not fit the type of the message: text that is not UTF-8. */
+  /** The data does not fit the type of the message: text that is not UTF-8. */
   invalidPayloadData: 1007,
   /** The message violates the endpoint's policy. */
   policyViolation: 1008,
   /** The message is too big to process. */
   messageTooBig: 1009,
-  /** The client wanted an extension that the server did not agree to. */
+  /** The client requires an extension that the server did not accept. */
   mandatoryExtension: 1010,
   /** The server met an unexpected condition. */
   internalError: 1011,
-  /** The service is restarting: come back, after a random pause. */
+  /** The service restarts. Clients may reconnect after a random delay. */
   serviceRestart: 1012,
-  /** The service is overloaded: come back later. */
+  /** The service is overloaded. Clients may reconnect later. */
   tryAgainLater: 1013,
-  /** A gateway got an invalid response from upstream. */
+  /** A gateway received an invalid response from the upstream server. */
   badGateway: 1014,
-  /** Never on the wire: the TLS handshake failed. */
+  /** Never sent. The TLS handshake failed. */
   tlsHandshake: 1015,
 } as const;
 
-/** A close code that has a name in RFC 6455 §7.4.1 or the IANA registry; 3000–4999 are for libraries and applications. */
+/** Close code with a name in RFC 6455 §7.4.1 or the IANA registry. Libraries and applications use 3000–4999. */
 export type CloseCode = (typeof CloseCode)[keyof typeof CloseCode];
 
-/** Whether a code may stand in a close frame: 1000–1003, 1007–1014, 3000–4999 (§7.4). */
+/** True if a close frame may carry the code: 1000–1003, 1007–1014 or 3000–4999 (§7.4). */
 export function isValidCloseCode(code: number): boolean {
   if (!Number.isInteger(code)) return false;
   if (code >= 3000) return code <= 4999;

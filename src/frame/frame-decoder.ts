@@ -5,87 +5,94 @@ import { isControlOpcode, isKnownOpcode, Opcode } from './opcode.ts';
 import { ProtocolError } from './protocol-error.ts';
 
 /**
- * Where a {@link FrameDecoder} puts what it finds. Each method may throw a {@link ProtocolError}. `header` is the decoder's own,
- * reused record: read it, do not keep it. Where a method returns a boolean, `false` stops the decoder behind that frame.
+ * Receiver of the frames of a {@link FrameDecoder}. Each method may throw a {@link ProtocolError}. `header` is a record
+ * that the decoder reuses: read it, do not keep it. If a method returns `false`, the decoder stops behind that frame.
  */
 export interface FrameSink {
-  /** A control frame; its payload is `octets` from `start` to `end`, unmasked. */
+  /** Handles a control frame. The payload is `octets` from `start` to `end`, unmasked. */
   control(header: FrameHeader, octets: Uint8Array, start: number, end: number): boolean;
   /**
-   * A data frame that lies in the chunk as a whole, unmasked in place.
-   * `seen` has the bits `0x80808080` clear if the payload is known to be ASCII.
+   * Handles a data frame that lies completely in the chunk, unmasked in place. The bits `0x80808080` of `seen` are
+   * clear if the payload is known to be ASCII.
    */
   data(header: FrameHeader, octets: Uint8Array, start: number, end: number, seen: number): boolean;
-  /** A data frame begins which the chunk does not hold as a whole; of its payload `available` octets are in this chunk. */
+  /**
+   * Handles the beginning of a data frame that is not complete in the chunk. This chunk has `available` octets of its
+   * payload.
+   */
   dataBegin(header: FrameHeader, available: number): void;
-  /** More payload of the frame begun: still masked, with a key that begins with the octet for `start`; 0 is no masking. */
+  /** Handles the next part of the payload, still masked. `key` begins with the octet for `start`; 0 means unmasked. */
   dataPart(octets: Uint8Array, start: number, end: number, key: number): void;
-  /** The frame begun has ended. */
+  /** Handles the end of the frame. */
   dataEnd(header: FrameHeader): boolean;
 }
 
-/** What a {@link FrameDecoder} needs to know. */
+/** Options of a {@link FrameDecoder}. */
 export interface FrameDecoderOptions {
-  /** Which end we are: a server demands masked frames, a client unmasked ones (§5.1). */
+  /** Role of this endpoint: a server requires masked frames, a client unmasked ones (§5.1). */
   readonly role: Role;
-  /** The longest message in octets, over all its frames; 0 is no limit. Default 100 MiB. */
+  /** Maximum length of a message in octets, over all its frames. 0 is unlimited. Default 100 MiB. */
   readonly maxPayload?: number;
-  /** The most frames of one message; 0, the default, is no limit: frames that are assembled cost only their octets. */
+  /**
+   * Maximum number of frames of one message. 0, the default, is unlimited, because an assembled frame costs only its
+   * octets.
+   */
   readonly maxFragments?: number;
   /**
-   * The most chunks that may bring one part of a frame: its first two octets, its length, its masking key, or its payload. 0, the
-   * default, is no limit: what is assembled costs only its octets.
+   * Maximum number of chunks that may carry one part of a frame: the first two octets, the length, the masking key or
+   * the payload. 0, the default, is unlimited, because assembled octets cost only themselves.
    */
   readonly maxBufferedChunks?: number;
-  /** Whether an extension was negotiated that uses RSV1. Default false. */
+  /** True if an extension that uses RSV1 was negotiated. Default false. */
   readonly allowRsv1?: boolean;
 }
 
-/** 100 MiB: the longest message accepted unless `maxPayload` says otherwise; as in `ws`. */
+/** Default of `maxPayload`: 100 MiB, as in `ws`. */
 export const defaultMaxPayload = 104_857_600;
 
-/** The first octet of unfragmented text or binary data without RSV bits. */
+/** First octet of an unfragmented text or binary frame without RSV bits. */
 const wholeText = 0x81;
 const wholeBinary = 0x82;
 
 /**
- * Octets to frames (§5.2). Header rules are checked with the octet that breaks them, before anything is buffered: those of the
- * first two octets at the second, those of the length at its last. It holds at most 125 octets, those of a control frame.
+ * Decodes octets to frames (§5.2). A header rule is checked at the octet that breaks the rule, before anything is
+ * buffered: the rules of the first two octets at the second, those of the length at its last. The decoder buffers at
+ * most the 125 octets of a control frame.
  */
 export class FrameDecoder implements FrameHeader {
-  // Plain fields, not #private: this is the innermost loop (docs/performance.md).
+  // Plain fields, not #private, because this is the innermost loop (docs/performance.md).
   opcode: Opcode = Opcode.continuation;
   fin = true;
   rsv1 = false;
   length = 0;
-  /** Octets of the current chunk that have been taken, also when the sink has thrown. */
+  /** Number of octets of the current chunk that the decoder has consumed, also if the sink has thrown. */
   offset = 0;
 
-  // What the options say. It may be changed between two chunks, and holds from the next header, or chunk, on.
+  // Limits from the options. Changes between two chunks apply from the next header or chunk on.
   maxPayload: number;
   maxFragments: number;
   maxBufferedChunks: number;
   allowRsv1: boolean;
   private readonly maskBit: number;
-  /** Whether a message has begun whose last frame has not come (§5.4). */
+  /** True inside a fragmented message whose last frame has not arrived (§5.4). */
   private isFragmented = false;
-  /** Octets and frames of the message begun. */
+  /** Octets and frames so far of the current fragmented message. */
   private messageLength = 0;
   private fragments = 0;
-  /** Chunks that have brought the part of the frame that is not complete yet; counted where there is a limit. */
+  /** Number of chunks that carried octets of the incomplete part of a frame. Counted only if there is a limit. */
   private chunks = 0;
 
-  /** How many octets of the header have been taken, of those that came apart from the rest; 0 between frames. */
+  /** Number of header octets read so far if the header is split between chunks; 0 between frames. */
   private headerAt = 0;
   private headerEnd = 0;
   private lengthEnd = 0;
   private lengthHigh = 0;
   private key = 0;
-  /** Octets of payload that are still to come; -1 between frames. */
+  /** Number of payload octets still missing; -1 between frames. */
   private remaining = -1;
   private controlPayload: Buffer | null = null;
 
-  /** @throws RangeError if a limit is not a whole number from 0 to 2^53-1. */
+  /** @throws RangeError if a limit is not an integer from 0 to 2^53-1. */
   constructor(options: FrameDecoderOptions) {
     this.maskBit = options.role === 'server' ? 0x80 : 0;
     this.maxPayload = checkLimit('maxPayload', options.maxPayload ?? defaultMaxPayload);
@@ -94,34 +101,36 @@ export class FrameDecoder implements FrameHeader {
     this.allowRsv1 = options.allowRsv1 ?? false;
   }
 
-  /** Whether the octets so far end between two frames. */
+  /** True if the octets so far end between two frames. */
   get isBetweenFrames(): boolean {
     return this.headerAt === 0 && this.remaining === -1;
   }
 
-  /** Whether the octets so far end between two messages, not inside one, nor inside a control frame. */
+  /** True if the octets so far end between two messages and not inside a control frame. */
   get isBetweenMessages(): boolean {
     return this.isBetweenFrames && !this.isFragmented;
   }
 
   /**
-   * Decodes a chunk from `start` on. The decoder owns the chunk from then on: payloads are unmasked in place.
-   * @returns The offset behind the last octet taken: the chunk's length, unless the sink stopped it.
-   * @throws ProtocolError at the first octet that breaks a rule. The decoder cannot be used after that.
+   * Decodes a chunk from `start` on. The chunk then belongs to the decoder, which unmasks payloads in place.
+   * @returns The offset behind the last consumed octet: the chunk's length, unless the sink stopped the decoder.
+   * @throws ProtocolError at the first octet that breaks a rule. The decoder must not be used after that.
    */
   decode(chunk: Uint8Array, start: number, sink: FrameSink): number {
     const end = chunk.length;
     let at = start;
     let view: DataView | null = null;
     this.offset = at;
-    // Between two frames the count is that of a frame that has ended: the sink may have stopped the decoder, or thrown.
+    // Checked only inside a frame. Between two frames `chunks` may still count the previous frame's, because the sink has
+    // stopped the decoder or thrown.
     if (this.maxBufferedChunks !== 0 && this.headerAt !== 0) this.#countChunk();
     if (this.remaining >= 0) {
       at = this.#continue(chunk, at, sink);
       if (at < 0) return this.offset;
     }
     while (at < end) {
-      // What follows handles a frame that is whole in this chunk, header and payload. All else goes the slow way.
+      // Fast path: a frame whose header and payload are complete in this chunk. All other frames take the slow path
+      // below.
       if (this.headerAt === 0 && end - at >= 2) {
         const first = chunk[at]!;
         const second = chunk[at + 1]!;
@@ -174,27 +183,27 @@ export class FrameDecoder implements FrameHeader {
     return at;
   }
 
-  /** A chunk has come inside a frame: it may be one too many for the part that is being waited for. */
+  /** Throws if this chunk, which arrived inside a frame, exceeds the limit for the incomplete part. */
   #countChunk(): void {
     if (this.chunks < this.maxBufferedChunks) return;
     throw new ProtocolError('WS_ERR_TOO_MANY_BUFFERED_PARTS', `${this.chunks + 1} chunks`, this.maxBufferedChunks);
   }
 
-  /** A chunk of so many octets has been taken, and ends inside a frame or between two. */
+  /** Counts a chunk of `taken` octets, which ends inside a frame or between two frames. */
   #noteChunk(taken: number): void {
     const held = this.#held;
-    // More than this chunk has brought: the part was begun by one before it.
+    // If more octets are buffered than this chunk had, an earlier chunk began the part.
     this.chunks = held > taken ? this.chunks + 1 : Math.min(held, 1);
   }
 
-  /** Octets of the part of a frame that is not complete yet. */
+  /** Number of octets received of the incomplete part of a frame. */
   get #held(): number {
     if (this.remaining >= 0) return this.length - this.remaining;
     if (this.headerAt <= 2) return this.headerAt % 2;
     return this.headerAt - (this.headerAt < this.lengthEnd ? 2 : this.lengthEnd);
   }
 
-  /** Takes the header's octets one by one, as far as the chunk has them. */
+  /** Reads header octets one by one until the header is complete or the chunk ends. */
   #readHeader(chunk: Uint8Array, at: number): number {
     const end = chunk.length;
     while (at < end && (this.headerAt < 2 || this.headerAt < this.headerEnd)) {
@@ -222,7 +231,7 @@ export class FrameDecoder implements FrameHeader {
     return at;
   }
 
-  /** The first two octets of a header were taken, and the rest may come apart. */
+  /** Prepares for the remaining header octets, which may arrive in later chunks. */
   #beginHeader(second: number): void {
     const length = second & 0x7f;
     this.headerAt = 2;
@@ -239,7 +248,7 @@ export class FrameDecoder implements FrameHeader {
     else sink.dataBegin(this, Math.min(available, this.length));
   }
 
-  /** Takes payload of the frame begun. Returns -1 if the sink stops the decoder. */
+  /** Consumes payload of the current frame. Returns -1 if the sink stops the decoder. */
   #continue(chunk: Uint8Array, start: number, sink: FrameSink): number {
     const take = Math.min(this.remaining, chunk.length - start);
     const end = start + take;
@@ -267,14 +276,14 @@ export class FrameDecoder implements FrameHeader {
     return goOn ? end : -1;
   }
 
-  /** The rules for the first two octets, in the order in which §5.2 names the fields. */
+  /** Checks the first two octets, in the order in which §5.2 lists the fields. */
   #checkFirstTwo(first: number, second: number): void {
     const opcode = first & 0x0f;
     const fin = (first & 0x80) !== 0;
     const rsv1 = (first & 0x40) !== 0;
     if ((first & 0x30) !== 0) throw new ProtocolError('WS_ERR_UNEXPECTED_RSV_2_3');
     if (rsv1 && (!this.allowRsv1 || (opcode !== Opcode.text && opcode !== Opcode.binary))) {
-      // A reserved opcode is the graver fault of the two, where an extension would make sense of the bit.
+      // If RSV1 could be valid here, a reserved opcode is the more specific error.
       if (this.allowRsv1 && !isKnownOpcode(opcode)) throw new ProtocolError('WS_ERR_INVALID_OPCODE', opcode);
       throw new ProtocolError('WS_ERR_UNEXPECTED_RSV_1');
     }
@@ -296,7 +305,7 @@ export class FrameDecoder implements FrameHeader {
     this.rsv1 = rsv1;
   }
 
-  /** The limits, as soon as the length is known; cumulative over the frames of a message (§10.4). */
+  /** Checks the limits as soon as the length is known, cumulatively over the frames of a message (§10.4). */
   #checkLength(length: number): void {
     this.length = length;
     if (this.opcode >= Opcode.close) return;
@@ -311,7 +320,7 @@ export class FrameDecoder implements FrameHeader {
       this.fragments = 0;
     } else {
       if (this.maxFragments !== 0 && this.fragments >= this.maxFragments) this.#failFragments();
-      // Where no limit is set a sum might pass 2^53; one that stays there is large enough for anything that looks at it.
+      // Otherwise the sum could exceed 2^53 if there is no limit. The clamped value still exceeds every later limit.
       this.messageLength = Math.min(total, Number.MAX_SAFE_INTEGER);
       this.fragments++;
       this.isFragmented = true;
@@ -328,7 +337,10 @@ function checkLimit(name: string, limit: number): number {
   throw new RangeError(`${name} must be a whole number from 0 (no limit) to 2^53-1; got ${limit}`);
 }
 
-/** A {@link FrameSink} that keeps every frame as a value, for tests and tools; it puts no bound on what it keeps. */
+/**
+ * A {@link FrameSink} that keeps every frame as a value, for tests and tools. The memory for these frames is not
+ * limited.
+ */
 export class FrameCollector implements FrameSink {
   /** The frames so far, in order. */
   readonly frames: Frame[] = [];

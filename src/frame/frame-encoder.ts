@@ -1,21 +1,21 @@
 import { maskInto } from './mask.ts';
 import { Opcode } from './opcode.ts';
 
-/** The longest header that there is: 2 octets, 8 of length, 4 of masking key (§5.2). */
+/** Maximum length of a header in octets: 2, 8 of length, 4 of masking key (§5.2). */
 export const maxHeaderLength = 14;
 
-/** Octets of the header of a frame with so much payload: the shortest encoding, as §5.2 demands. */
+/** Number of header octets for a payload of this length, in the shortest encoding, as §5.2 requires. */
 export function headerLength(payloadLength: number, masked: boolean): number {
   return (payloadLength < 126 ? 2 : payloadLength < 65_536 ? 4 : 10) + (masked ? 4 : 0);
 }
 
-/** The first octet of a frame: FIN, RSV1 and the opcode (§5.2). */
+/** Returns the first octet of a frame: FIN, RSV1 and the opcode (§5.2). */
 export function firstOctet(opcode: Opcode, fin: boolean, rsv1: boolean): number {
   return opcode | (fin ? 0x80 : 0) | (rsv1 ? 0x40 : 0);
 }
 
 /**
- * Writes a header at `offset`; the key, unless null, is one of {@link nextMaskingKey}.
+ * Writes a header at `offset`. `key` is null or a result of {@link nextMaskingKey}.
  * @param payloadLength 0 to 2^53-1; not checked.
  * @returns The offset behind the header.
  */
@@ -55,29 +55,32 @@ export function writeHeader(
   return offset;
 }
 
-/** How a frame is encoded; without any of these it is whole, uncompressed and unmasked. */
+/** Options for encoding a frame. By default a frame is unfragmented, uncompressed and unmasked. */
 export interface EncodeFrameOptions {
   /** Default true. */
   readonly fin?: boolean;
   /** Default false. */
   readonly rsv1?: boolean;
-  /** A masking key (see {@link nextMaskingKey}), which a client must give; default none. */
+  /** Masking key, see {@link nextMaskingKey}. Required for a client. Default none. */
   readonly key?: number | null;
 }
 
 /**
- * Refuses a payload of a class whose `length` is not that of its octets. Otherwise what the memory of the frame held before would be sent
- * in the place of those that are missing.
- * @throws RangeError if the two differ.
+ * Throws if the `length` of a payload differs from its number of octets. Otherwise the frame would contain previous
+ * contents of its memory in place of the missing octets.
+ * @throws RangeError if `length` and `byteLength` differ.
  */
 export function requireTrueLength({ length, byteLength }: Uint8Array): void {
   if (length !== byteLength)
-    throw new RangeError(`A payload has as many octets as its length says; it says ${length}, and has ${byteLength}`);
+    throw new RangeError(
+      `The length of a payload must be its byteLength; length is ${length}, byteLength is ${byteLength}`,
+    );
 }
 
 /**
- * One frame as octets, free-standing (§5.2): for a broadcast that encodes once, and for tests. `payload` is copied.
- * @throws RangeError if a control frame is fragmented or longer than 125 octets (§5.5), and as {@link requireTrueLength}.
+ * Encodes one frame in memory of its own (§5.2): for a broadcast that encodes once, and for tests. `payload` is copied.
+ * @throws RangeError if a control frame is fragmented or longer than 125 octets (§5.5), and as {@link
+ *   requireTrueLength}.
  */
 export function encodeFrame(opcode: Opcode, payload: Uint8Array, options: EncodeFrameOptions = {}): Buffer {
   const { fin = true, rsv1 = false, key = null } = options;

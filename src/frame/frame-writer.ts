@@ -5,43 +5,46 @@ import { nextMaskingKey } from './masking-key.ts';
 import type { Opcode } from './opcode.ts';
 import { isInSlab, largeSlabSize, releaseSlab, smallSlabSize, takeSlab } from './slab-pool.ts';
 
-/** Payloads up to this length are copied into the slab; longer ones are handed on by reference (docs/performance.md). */
+/**
+ * Maximum payload length that is copied into the slab. Longer payloads are queued by reference (docs/performance.md).
+ */
 export const copyUpTo = 8192;
 
 /**
- * Encodes frames one behind the other into memory, to be written all at once: the outgoing batch of a connection.
- * Small payloads are copied into a slab, large ones are kept by reference unless they must be masked; the application's octets
- * are never altered.
+ * Encodes frames one behind the other, to be written together: the outgoing batch of a connection. Small payloads are
+ * copied into a slab. Large payloads are kept by reference unless they must be masked. The application's octets are
+ * never altered.
  */
 export class FrameWriter {
-  /** Whether frames are masked: true for a client (§5.1). */
+  /** True if frames are masked, which a client must do (§5.1). */
   readonly masked: boolean;
-  /** Whether the owner is about to write many frames, and wants a large slab at once. */
+  /** True if many frames follow, so that the writer takes a large slab at once. */
   isBusy = false;
-  /** Octets of all frames that have been written here and not yet taken. */
+  /** Number of octets of all frames written and not yet taken. */
   byteLength = 0;
   readonly #nextKey: () => number;
-  // Plain fields, not #private: they are touched for every frame.
+  // Plain fields, not #private, because every frame uses them.
   private slab: Buffer | null = null;
   private from = 0;
   private to = 0;
-  /** Number of octets at the slab's beginning that were taken, and that the kernel may still read there. */
+  /** Number of octets at the slab's beginning that were taken, and that the kernel may still read. */
   private taken = 0;
   private chunks: Uint8Array[] | null = null;
 
-  /** @param nextKey Where masking keys come from; {@link nextMaskingKey}, but in tests. */
+  /** @param nextKey Source of masking keys. Default {@link nextMaskingKey}; tests use others. */
   constructor(masked: boolean, nextKey: () => number = nextMaskingKey) {
     this.masked = masked;
     this.#nextKey = nextKey;
   }
 
   /**
-   * Writes a frame. A payload longer than {@link copyUpTo} is not copied: leave it as it is until it is sent.
+   * Writes a frame. A payload longer than {@link copyUpTo} is not copied: do not change it until it is sent.
    * @throws RangeError as {@link requireTrueLength}.
    */
   write(opcode: Opcode, payload: Uint8Array, fin = true, rsv1 = false, masked = this.masked): void {
     const { length } = payload;
-    // Up to 16 octets are copied one by one, where a missing one is 0. A comparison for each would cost 5 % of an echo of 16 octets.
+    // Up to 16 octets are copied one by one, where a missing octet reads as 0. A comparison for each payload would cost
+    // 5 % of an echo of 16 octets.
     if (length > 16 && length !== payload.byteLength) requireTrueLength(payload);
     const key = masked ? this.#nextKey() : null;
     const first = firstOctet(opcode, fin, rsv1);
@@ -66,7 +69,7 @@ export class FrameWriter {
     this.byteLength += header + length;
   }
 
-  /** Writes a frame whose payload is this text in UTF-8; lone surrogates become U+FFFD. */
+  /** Writes a frame whose payload is `text` in UTF-8. Lone surrogates become U+FFFD. */
   writeText(opcode: Opcode, text: string, fin = true, masked = this.masked): void {
     const atMost = text.length * 3;
     if (atMost + maxHeaderLength > largeSlabSize) {
@@ -75,11 +78,11 @@ export class FrameWriter {
       else this.write(opcode, payload, fin, false, false);
       return;
     }
-    // Before any room is reserved. Otherwise a function for keys that sends something itself would use the same room.
+    // Before room is reserved. Otherwise a `nextKey` function that sends something itself would use the same room.
     const key = masked ? this.#nextKey() : null;
     this.#reserve(atMost + maxHeaderLength);
     const slab = this.slab!;
-    // The header's length depends on the payload's, which is known only once the text is encoded. For ASCII the guess is right.
+    // The header's length depends on the payload's, which is known only after encoding. For ASCII the guess is right.
     const guess = headerLength(text.length, masked);
     const length = slab.write(text, this.to + guess, atMost, 'utf8');
     const header = headerLength(length, masked);
@@ -93,7 +96,11 @@ export class FrameWriter {
     this.byteLength += header + length;
   }
 
-  /** Adds octets that are frames already, by reference: what was encoded once for many. @throws RangeError as {@link requireTrueLength}. */
+  /**
+   * Adds encoded frames, such as those encoded once for many connections. More than {@link copyUpTo} octets are kept by
+   * reference.
+   * @throws RangeError as {@link requireTrueLength}.
+   */
   writeEncoded(frames: Uint8Array): void {
     requireTrueLength(frames);
     const { length } = frames;
@@ -108,8 +115,8 @@ export class FrameWriter {
   }
 
   /**
-   * Takes all that was written, as chunks in order. They stay untouched until {@link release} says that nobody reads them any
-   * more; without it the slab is used on behind them.
+   * Takes all frames written, as chunks in order. Their memory is not reused until {@link release}. Without that call,
+   * later frames use the rest of the slab.
    */
   take(): Uint8Array[] {
     const chunks = this.chunks ?? [];
@@ -121,7 +128,10 @@ export class FrameWriter {
     return chunks;
   }
 
-  /** Takes all that was written if it is one chunk, which it mostly is; else null, and {@link take} has it. */
+  /**
+   * Takes all frames written if they are one chunk, the usual case. Otherwise returns null, and {@link take} returns
+   * them.
+   */
   takeOne(): Uint8Array | null {
     if (this.chunks !== null || this.slab === null || this.to === this.from) return null;
     const chunk = this.slab.subarray(this.from, this.to);
@@ -131,7 +141,7 @@ export class FrameWriter {
     return chunk;
   }
 
-  /** Takes all that was written as one copy, which shares no memory with anything else. For a stream that may keep its chunks. */
+  /** Takes all frames written as one copy that shares no memory. For a stream that may keep its chunks. */
   takeCopy(): Buffer {
     const { taken } = this;
     const copy = joinChunks(this.take());
@@ -141,8 +151,8 @@ export class FrameWriter {
   }
 
   /**
-   * Takes all that was written, as chunks in order of which none lies in a slab: octets in slabs are copied, payloads by reference are not.
-   * For a socket that passes its chunks on later, and that a function may wrap before.
+   * Takes all frames written as chunks in order, none of which lies in a slab. Octets in slabs are copied, payloads by
+   * reference are not. For a socket that forwards its chunks later, and that a function may wrap before.
    */
   takeUnpooled(): Uint8Array[] {
     const { taken } = this;
@@ -152,21 +162,24 @@ export class FrameWriter {
     return chunks;
   }
 
-  /** True if the kernel may still read chunks that were taken from the slab. The slab must not be released then. */
+  /** True if the kernel may still read chunks taken from the slab. The slab must not be released then. */
   get isRead(): boolean {
     return this.taken > 0;
   }
 
-  /** The chunks that were taken are in the kernel (or copied): their slab may be used again. */
+  /** Releases the slab, because the kernel has consumed (or a copy holds) the chunks taken from it. */
   release(): void {
-    // A payload by reference that was not taken has its header in this slab.
+    // The slab also holds the header of a payload by reference that was not taken.
     if (this.slab === null || this.from !== this.to || this.chunks !== null) return;
     releaseSlab(this.slab);
     this.slab = null;
     this.taken = 0;
   }
 
-  /** Forgets what was written and not taken. The slab is left to the garbage collector: somebody may still read it. */
+  /**
+   * Drops frames that were written and not taken. The slab is left to the garbage collector, because a reader may still
+   * use it.
+   */
   discard(): void {
     this.slab = null;
     this.chunks = null;
@@ -181,7 +194,7 @@ export class FrameWriter {
     this.taken = taken;
   }
 
-  /** A payload that is ours: masked where it is. */
+  /** Writes a payload that belongs to this writer. It is masked in place. */
   #writeOwned(opcode: Opcode, payload: Buffer, fin: boolean): void {
     const key = this.#nextKey();
     this.#reserve(maxHeaderLength);
@@ -201,7 +214,7 @@ export class FrameWriter {
     this.chunks.push(chunk);
   }
 
-  /** Makes room for so many octets, at most {@link largeSlabSize}, in one piece. */
+  /** Reserves `octets` contiguous octets in the slab, at most {@link largeSlabSize}. */
   #reserve(octets: number): void {
     if (this.slab !== null && this.slab.length - this.to >= octets) return;
     this.#renew(octets);
@@ -212,7 +225,7 @@ export class FrameWriter {
     const isSmall = old !== null && old.length === smallSlabSize;
     const written = this.to - this.from;
     if (isSmall && written > 0 && written + octets <= largeSlabSize) {
-      // A second slab would make a second write of it. Two kilobytes are copied in less time.
+      // Otherwise a second slab would cause a second write. Copying two kilobytes takes less time.
       const slab = takeSlab(largeSlabSize);
       slab.set(old.subarray(this.from, this.to));
       if (this.from === 0 && this.chunks === null) releaseSlab(old);

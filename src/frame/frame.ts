@@ -1,13 +1,13 @@
 import type { Opcode } from './opcode.ts';
 
-/** What the header of a frame says (§5.2), but for the masking key. */
+/** Fields of a frame's header (§5.2), without the masking key. */
 export interface FrameHeader {
   readonly opcode: Opcode;
-  /** Whether it is the last (or only) frame of its message. */
+  /** True for the last (or only) frame of a message. */
   readonly fin: boolean;
-  /** RSV1: the message is compressed, if permessage-deflate was negotiated (RFC 7692 §6). */
+  /** RSV1: set on the first frame of a compressed message if permessage-deflate was negotiated (RFC 7692 §6). */
   readonly rsv1: boolean;
-  /** Octets of payload, 0 to 2^53-1. */
+  /** Number of payload octets, 0 to 2^53-1. */
   readonly length: number;
 }
 
@@ -16,5 +16,5 @@ export interface Frame extends FrameHeader {
   readonly payload: Buffer;
 }
 
-/** Which end of the connection somebody is. A client masks what it sends (§5.1). */
+/** Role of an endpoint. A client masks the frames that it sends (§5.1). */
 export type Role = 'client' | 'server';

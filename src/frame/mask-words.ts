@@ -1,9 +1,12 @@
-/** A view of the same octets, with the same offsets. It costs some 70 ns, so a decoder makes one per chunk and not per frame. */
+/**
+ * Returns a view of the same octets, with the same offsets. It costs about 70 ns, so a decoder makes one per chunk and
+ * not per frame.
+ */
 export function viewOf(octets: Uint8Array): DataView {
   return new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
 }
 
-/** 32 bits at a time, at any alignment: little-endian, as the key is, on every machine. */
+/** Masks 32 bits at a time, at any alignment. Little-endian like the key, on every machine. */
 export function maskWords(view: DataView, start: number, end: number, key: number): number {
   let at = start;
   let seen = 0;
@@ -32,8 +35,8 @@ export function maskWords(view: DataView, start: number, end: number, key: numbe
 }
 
 /**
- * XORs octets `start` to `end` of `source` with the key into `target` at `targetStart` (which may be the same place), 32 bits at a time:
- * for middle lengths, and for platforms that have no WebAssembly SIMD.
+ * XORs octets `start` to `end` of `source` with the key into `target` at `targetStart`, 32 bits at a time. Source and
+ * target may be the same place. Used for middle lengths, and on platforms without WebAssembly SIMD.
  */
 export function xorInWords(
   source: Uint8Array,

@@ -1,29 +1,27 @@
 import { xorInWasm } from './mask-wasm.ts';
 import { maskWords, viewOf, xorInWords } from './mask-words.ts';
 
-// Which loop is fastest depends on the length, and on whether there is a view already; the borders are measured
+// The fastest loop depends on the length, and on whether a view exists already. These thresholds are measured
 // (bench/micro/unmask.js, docs/performance.md).
 const wasmFrom = 1024;
 const octetsUpTo = 128;
 const octetsUpToWithView = 12;
 
-/** Turns a key so that it begins with its octet `phase` (only the two lowest bits count). */
+/** Rotates a key so that it begins with its octet `phase`. Only the two lowest bits of `phase` count. */
 export function rotateKey(key: number, phase: number): number {
   const bits = (phase & 3) << 3;
   return bits === 0 ? key : (key >>> bits) | (key << (32 - bits));
 }
 
-/** Four octets at `offset`, in the order of the wire, as a masking key. Nothing is checked. */
+/** Reads the four octets at `offset`, in wire order, as a masking key. Bounds are not checked. */
 export function readKey(octets: Uint8Array, offset: number): number {
   return octets[offset]! | (octets[offset + 1]! << 8) | (octets[offset + 2]! << 16) | (octets[offset + 3]! << 24);
 }
 
 /**
- * Masks or unmasks octets in place (§5.3); the operation is its own inverse.
- * `key` starts with the octet for `start`; see {@link rotateKey} for payloads that come in parts.
- * `view` is {@link viewOf} these octets, if the caller has it.
- * @returns Its bits 7, 15, 23 and 31 are clear only if all resulting octets are ASCII: `seen & 0x80808080` is 0 then, and not
- *   0 if they are not.
+ * Masks or unmasks octets in place (§5.3); the operation is its own inverse. `key` begins with the octet for `start`;
+ * see {@link rotateKey} for payloads in parts. `view` is the {@link viewOf} of the same octets, if the caller has one.
+ * @returns A value `seen`: `seen & 0x80808080` is 0 if and only if all resulting octets are ASCII.
  */
 export function maskInPlace(
   octets: Uint8Array,
@@ -41,8 +39,9 @@ export function maskInPlace(
 }
 
 /**
- * Masks or unmasks octets `start` to `end` of `source` into `target` at `targetStart`, in one pass; `source` is left as it is.
- * @returns As {@link maskInPlace}.
+ * Masks or unmasks octets `start` to `end` of `source` into `target` at `targetStart`, in one pass. `source` does not
+ * change.
+ * @returns The same value as {@link maskInPlace}.
  */
 export function maskInto(
   source: Uint8Array,

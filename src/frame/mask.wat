@@ -1,6 +1,6 @@
-;; XOR of the octets 0 to $end of the memory with a four-octet key, 64 octets a turn, then 16, then one.
-;; The result is not 0 if an octet of the result has its highest bit set.
-;; `mask-wasm.ts` holds this module in base64; a test compiles this text and compares.
+;; XORs octets 0 to $end of the memory with a four-octet key: 64 octets per turn, then 16, then one.
+;; The result is not 0 if an octet of the output has its highest bit set.
+;; `mask-wasm.ts` holds this module in base64. A test compiles this text and compares the two.
 (module
   (memory (export "memory") 1)
   (func (export "xor") (param $end i32) (param $key i32) (result i32)

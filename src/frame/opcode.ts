@@ -1,4 +1,4 @@
-/** The opcodes that RFC 6455 defines (§5.2, §11.8). 3–7 and 11–15 are reserved. */
+/** Opcodes of RFC 6455 (§5.2, §11.8). 3–7 and 11–15 are reserved. */
 export const Opcode = {
   continuation: 0x0,
   text: 0x1,
@@ -11,12 +11,12 @@ export const Opcode = {
 /** One of the six opcodes of RFC 6455 §5.2. */
 export type Opcode = (typeof Opcode)[keyof typeof Opcode];
 
-/** Whether an opcode (0–15) is one that RFC 6455 §5.2 defines, and not a reserved one. */
+/** True if RFC 6455 §5.2 defines the opcode (0–15); false if the opcode is reserved. */
 export function isKnownOpcode(opcode: number): opcode is Opcode {
   return opcode <= 0x2 || (opcode >= 0x8 && opcode <= 0xa);
 }
 
-/** Whether an opcode (0–15) belongs to a control frame: its highest bit is set (§5.5). */
+/** True if the opcode (0–15) belongs to a control frame, which its highest bit tells (§5.5). */
 export function isControlOpcode(opcode: number): boolean {
   return (opcode & 0x8) !== 0;
 }

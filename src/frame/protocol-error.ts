@@ -1,19 +1,19 @@
 import { CloseCode } from './close-code.ts';
 
 interface Violation {
-  /** What the connection is failed with (§7.1.7). */
+  /** Close code for failing the connection (§7.1.7). */
   readonly closeCode: number;
-  /** The section of RFC 6455 whose rule was broken. */
+  /** Section of RFC 6455 with the broken rule. */
   readonly section: string;
-  /** The message, given what came. */
+  /** Error message, given the value that came. */
   readonly message: (found: string | number) => string;
-  /** The rule in a sentence: what was expected. */
+  /** The rule in a sentence: the expected value. */
   readonly expected: string;
 }
 
 const invalidFrame = 'Invalid WebSocket frame: ';
 
-/** The ways in which a peer can break the protocol: the one table from which every {@link ProtocolError} is made. */
+/** All violations by a peer. Every {@link ProtocolError} is made from this table. */
 export const violations = {
   WS_ERR_EXPECTED_FIN: {
     closeCode: CloseCode.protocolError,
@@ -38,7 +38,7 @@ export const violations = {
     section: '5.2, 5.4',
     message: (found) => `${invalidFrame}invalid opcode ${found}`,
     expected:
-      'opcodes 3-7 and 11-15 are reserved, a continuation (0) needs a message begun, and a new message (1, 2) needs the last one finished',
+      'opcodes 3-7 and 11-15 are reserved, a continuation (0) must belong to an unfinished message, and a new message (1, 2) must wait until the last one is finished',
   },
   WS_ERR_UNEXPECTED_RSV_1: {
     closeCode: CloseCode.protocolError,
@@ -68,14 +68,14 @@ export const violations = {
     closeCode: CloseCode.messageTooBig,
     section: '10.4',
     message: () => 'Max payload size exceeded',
-    expected: 'a message is at most as long as maxPayload allows',
+    expected: 'a message must not be longer than maxPayload',
   },
   WS_ERR_TOO_MANY_BUFFERED_PARTS: {
     closeCode: CloseCode.policyViolation,
     section: '10.4',
     message: (found) => (String(found).endsWith('chunks') ? 'Too many buffered chunks' : 'Too many message fragments'),
     expected:
-      'a message has at most as many fragments as maxFragments, and a frame as many chunks as maxBufferedChunks, allows',
+      'a message must not have more fragments than maxFragments, nor a frame arrive in more chunks than maxBufferedChunks',
   },
   WS_ERR_INVALID_CLOSE_CODE: {
     closeCode: CloseCode.protocolError,
@@ -91,23 +91,22 @@ export const violations = {
   },
 } as const satisfies Record<string, Violation>;
 
-/** The `WS_ERR_*` code of a violation; the same codes as in `ws`. */
+/** `WS_ERR_*` code of a violation, the same as in `ws`. */
 export type ViolationCode = keyof typeof violations;
 
 /**
- * The peer broke the protocol. `message` is the wording that programs written for `ws` match on;
- * `detail` says which rule of which section it is, what came, and which limit was passed.
- * It is a `RangeError` because that is what programs written for `ws` test for.
+ * Error for a peer that broke the protocol. Programs written for `ws` match on `message` and test for `RangeError`, so
+ * both are as in `ws`. `detail` names the rule, its section, the value that came, and the limit.
  */
 export class ProtocolError extends RangeError {
   override readonly name = 'ProtocolError';
-  /** Which violation it is. */
+  /** Code of the violation. */
   readonly code: ViolationCode;
-  /** The close code with which the connection is failed (§7.1.7): 1002, 1007, 1008 or 1009. */
+  /** Close code for failing the connection (§7.1.7): 1002, 1007, 1008 or 1009. */
   readonly closeCode: number;
-  /** The section of RFC 6455 whose rule was broken, such as `5.5`. */
+  /** Section of RFC 6455 with the broken rule, such as `5.5`. */
   readonly section: string;
-  /** The rule, what was found and the limit, in a sentence. */
+  /** The rule, the value that came and the limit, in a sentence. */
   readonly detail: string;
 
   constructor(code: ViolationCode, found: string | number = '', limit?: number, options?: ErrorOptions) {

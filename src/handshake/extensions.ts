@@ -111,6 +111,6 @@ function formatExtension({ name, parameters }: Extension): string {
 
 function requireToken(text: string): string {
   if (!isToken(text))
-    throw new TypeError(`An extension is made of tokens (RFC 6455 §9.1), not of ${JSON.stringify(text)}`);
+    throw new TypeError(`Names and values of an extension must be tokens (RFC 6455 §9.1); got ${JSON.stringify(text)}`);
   return text;
 }

@@ -8,28 +8,30 @@ import { Opcode } from '../frame/opcode.ts';
 import { ProtocolError } from '../frame/protocol-error.ts';
 import { Utf8Validator } from './utf8-validator.ts';
 
-/** What a message's payload is delivered as: one Buffer, or one for each fragment where that was asked for. */
+/** Payload of a message: one Buffer, or one per fragment if requested. */
 export type MessageData = Buffer | Buffer[];
 
-/** Where a {@link MessageDecoder} puts messages. `false` stops the decoding behind this one. */
+/**
+ * Receiver of the messages of a {@link MessageDecoder}. A method returns `false` to stop decoding after this message.
+ */
 export interface MessageSink {
   message(data: MessageData, isBinary: boolean): boolean;
   /**
-   * A compressed message that {@link MessageDecoder.leavesInflating}: `false` stops the decoding behind it. Whoever inflates it does so
-   * with the inflater's {@link MessageInflater.dictionary}, and then tells {@link MessageInflater.skip} what came of it. The octets may
-   * lie in the chunk.
+   * Handles a compressed message that {@link MessageDecoder.leavesInflating}. The receiver inflates it with the
+   * inflater's {@link MessageInflater.dictionary}, and then passes the result to {@link MessageInflater.skip}. The
+   * octets may lie in the chunk. Returns `false` to stop decoding after this message.
    */
   inflate?(octets: Buffer, isBinary: boolean): boolean;
 }
 
-/** 256 KiB: what is inflated within a call, which takes about half a millisecond. */
+/** Maximum length that is inflated within a call: 256 KiB, which takes about half a millisecond. */
 export const inflatedAtOnce = 262_144;
 
-/** What a {@link MessageDecoder} needs to know. */
+/** Options of a {@link MessageDecoder}. */
 export interface MessageDecoderOptions {
-  /** Whether text is delivered without a look at whether it is UTF-8. Default false. */
+  /** True if text is delivered without a UTF-8 check. Default false. */
   readonly skipUTF8Validation?: boolean;
-  /** The most octets that a compressed message may inflate to; 0 is no limit. Default 100 MiB. */
+  /** Maximum length in octets of an inflated message. 0 is unlimited. Default 100 MiB. */
   readonly maxPayload?: number;
 }
 
@@ -45,37 +47,42 @@ const ahead = 32;
 const maxFragmentsKept = 16_384;
 
 /**
- * Data frames to messages (§5.4, §6.2). A message in one frame inside one chunk is delivered where it lies. Others are assembled
- * in one piece of memory that grows by doubling: what a message costs depends on its octets, not on how many frames or chunks
- * bring them. Text is checked as it comes, and refused at the first octet that is not UTF-8 (§8.1).
+ * Decodes data frames to messages (§5.4, §6.2). A message in one frame inside one chunk is delivered in place. Others
+ * are assembled in one block of memory that grows by doubling, so that the cost depends on the octets and not on the
+ * number of frames or chunks. Text is checked on arrival, and rejected at the first octet that is not UTF-8 (§8.1).
  */
 export class MessageDecoder {
-  /** Whether binary messages are delivered as a list of their fragments (`binaryType` "fragments" of `ws`). */
+  /** True if binary messages are delivered as a list of their fragments (`binaryType` "fragments" of `ws`). */
   keepsFragments = false;
 
-  /** Where messages go; it may be changed between two of them. */
+  /** Receiver of messages; may be changed between two messages. */
   sink: MessageSink;
 
-  /** Inflates compressed messages (RFC 7692 §7.2.2); it may be changed between two of them. There is one where RSV1 is allowed. */
+  /**
+   * Inflates compressed messages (RFC 7692 §7.2.2); may be changed between two messages. Not null if RSV1 is allowed.
+   */
   inflater: MessageInflater | null = null;
-  /** The most octets that a compressed message may inflate to; 0 is no limit. */
+  /** Maximum length in octets of an inflated message; 0 is unlimited. */
   maxPayload: number;
-  /** Whether compressed messages that are longer than {@link inflatedAtOnce}, before or after, are left to the sink's `inflate`. */
+  /**
+   * True if compressed messages longer than {@link inflatedAtOnce}, compressed or inflated, are passed to the sink's
+   * `inflate`.
+   */
   leavesInflating = false;
-  /** Octets that may still be inflated before {@link isExhausted}; whoever decodes says how many at a time. */
+  /** Number of octets that may still be inflated before {@link isExhausted}. The caller sets it before decoding. */
   inflatable = Number.POSITIVE_INFINITY;
 
   private readonly validates: boolean;
   private isBinary = false;
   private isCompressed = false;
-  /** How much of a compressed message has been looked at before its end. */
+  /** Number of octets of a fragmented compressed message that were already inspected. */
   private peeked = 0;
-  /** Whether text is being assembled that must be checked. */
+  /** True if the current message is text that must be checked. */
   private isChecked = false;
   private isBegun = false;
   private memory: Buffer | null = null;
   private used = 0;
-  /** What `used` will be at the end of the frame begun. */
+  /** Value of `used` at the end of the current frame. */
   private frameEnd = 0;
   private fragmentEnds: number[] | null = null;
   private utf8: Utf8Validator | null = null;
@@ -86,7 +93,7 @@ export class MessageDecoder {
     this.maxPayload = options.maxPayload ?? defaultMaxPayload;
   }
 
-  /** Whether the frames so far end between two messages. */
+  /** True if the frames so far end between two messages. */
   get isBetweenMessages(): boolean {
     return !this.isBegun;
   }
@@ -96,7 +103,7 @@ export class MessageDecoder {
     return this.inflatable <= 0;
   }
 
-  /** A frame that lies in `octets` as a whole, unmasked; `seen` as in {@link FrameSink.data}. */
+  /** Handles a frame that lies completely in `octets`, unmasked; `seen` as in {@link FrameSink.data}. */
   frame(header: FrameHeader, octets: Uint8Array, start: number, end: number, seen: number): boolean {
     if (header.fin && !this.isBegun) {
       const isBinary = header.opcode === Opcode.binary;
@@ -112,7 +119,7 @@ export class MessageDecoder {
     return this.end(header);
   }
 
-  /** A frame begins, of which `available` octets will follow at once. */
+  /** Handles the beginning of a frame, of which `available` octets follow at once. */
   begin(header: FrameHeader, available: number): void {
     if (!this.isBegun) {
       this.isBegun = true;
@@ -129,7 +136,7 @@ export class MessageDecoder {
     this.#promise(header, available);
   }
 
-  /** Payload of the frame begun, masked with `key` as in {@link FrameSink.dataPart}. */
+  /** Handles payload of the current frame, masked with `key` as in {@link FrameSink.dataPart}. */
   part(header: FrameHeader, octets: Uint8Array, start: number, end: number, key: number): void {
     const before = this.used;
     const after = before + end - start;
@@ -142,7 +149,7 @@ export class MessageDecoder {
     if (this.isChecked && !this.utf8!.push(memory, before, after)) throw new ProtocolError('WS_ERR_INVALID_UTF8');
   }
 
-  /** The frame begun has ended, and with it perhaps the message. */
+  /** Handles the end of the current frame, and of the message if the frame is the last. */
   end(header: FrameHeader): boolean {
     const ends = this.fragmentEnds;
     if (ends !== null && header.length > 0) {
@@ -173,7 +180,7 @@ export class MessageDecoder {
     return this.sink.message(fragments, this.isBinary);
   }
 
-  /** Forgets a message begun, with its memory. */
+  /** Discards the current message and its memory. */
   discard(): void {
     this.memory = null;
     this.used = 0;
@@ -181,26 +188,26 @@ export class MessageDecoder {
     this.fragmentEnds = null;
   }
 
-  /** One piece of octets as a message, or as the list of fragments that was asked for. */
+  /** Delivers contiguous octets as a message, or as a list of one fragment if lists are requested. */
   #deliver(data: Buffer, isBinary: boolean): boolean {
     return this.sink.message(this.keepsFragments && isBinary ? (data.length > 0 ? [data] : []) : data, isBinary);
   }
 
   #inflate(octets: Buffer, isBinary: boolean): boolean {
     const limit = this.#limit;
-    const most = this.leavesInflating ? Math.min(limit, inflatedAtOnce) : limit;
-    const data = most < octets.length && most < limit ? null : this.#ask(octets, most, 'inflateUpTo');
+    const maxLength = this.leavesInflating ? Math.min(limit, inflatedAtOnce) : limit;
+    const data = maxLength < octets.length && maxLength < limit ? null : this.#ask(octets, maxLength, 'inflateUpTo');
     if (data !== null) return this.#inflated(data, isBinary);
-    if (most === limit) throw this.#tooLong();
+    if (maxLength === limit) throw this.#tooLong();
     return this.sink.inflate!(octets, isBinary);
   }
 
-  #ask(octets: Buffer, most: number, question: 'inflateUpTo' | 'peek'): Buffer | null {
+  #ask(octets: Buffer, maxLength: number, question: 'inflateUpTo' | 'peek'): Buffer | null {
     try {
-      return this.inflater![question](octets, most);
+      return this.inflater![question](octets, maxLength);
     } catch (error) {
       if (error instanceof InflateError) throw error;
-      // zlib has no memory, or there is none for so much. As below, that ends the connection only.
+      // There is no memory for zlib, or for the result. As below, only the connection must end.
       throw new ProtocolError('WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', octets.length, undefined, { cause: error });
     }
   }
@@ -216,8 +223,8 @@ export class MessageDecoder {
   }
 
   /**
-   * Between the fragments of a compressed message: whether what has come can still be one. Looked at anew when it has doubled, which costs
-   * no more than the message itself does, and no memory between.
+   * Checks between the fragments of a compressed message that its beginning can still be valid. Repeated when its
+   * length has doubled, which costs no more than the message itself and keeps no memory between the checks.
    */
   #peek(): void {
     const { used } = this;
@@ -225,10 +232,10 @@ export class MessageDecoder {
     this.peeked = used;
     const octets = this.memory!.subarray(0, used);
     const limit = this.#limit;
-    const most = Math.min(limit, inflatedAtOnce);
-    const beginning = this.#ask(octets, most, 'peek');
-    this.#charge(beginning === null ? most : beginning.length);
-    if (beginning === null && most === limit) throw this.#tooLong();
+    const maxLength = Math.min(limit, inflatedAtOnce);
+    const beginning = this.#ask(octets, maxLength, 'peek');
+    this.#charge(beginning === null ? maxLength : beginning.length);
+    if (beginning === null && maxLength === limit) throw this.#tooLong();
     if (beginning === null || this.isBinary || !this.validates) return;
     this.utf8 ??= new Utf8Validator();
     this.utf8.reset();
@@ -243,7 +250,7 @@ export class MessageDecoder {
     return this.maxPayload === 0 ? Number.POSITIVE_INFINITY : this.maxPayload;
   }
 
-  /** Takes memory for a frame whose length is known, as far as what has come justifies it. */
+  /** Allocates memory for a frame of known length, limited by the octets already received. */
   #promise(header: FrameHeader, available: number): void {
     this.frameEnd = this.used + header.length;
     if (this.memory !== null || available === 0) return;
@@ -254,7 +261,8 @@ export class MessageDecoder {
   #grow(header: FrameHeader, needed: number): void {
     const old = this.memory;
     const held = old === null ? 0 : old.length;
-    // Where the end of the message is known, not an octet more than that; and it is a promise with an amount, so grow faster.
+    // If the end of the message is known, no octet more is allocated. Growth is then faster, because the total length
+    // is announced.
     const capacity = header.fin
       ? Math.min(this.frameEnd, Math.max(minCapacity, needed * 4))
       : Math.max(minCapacity, needed, held * 2);
@@ -264,7 +272,10 @@ export class MessageDecoder {
   }
 }
 
-/** Where there is no limit, or a high one, a message may need more than there is: that ends its connection, not the process. */
+/**
+ * Otherwise a message that exceeds the available memory, under no limit or a high one, would end the process and not
+ * just its connection.
+ */
 function takeMemory(octets: number): Buffer {
   try {
     return Buffer.allocUnsafe(octets);

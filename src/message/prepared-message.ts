@@ -3,20 +3,21 @@ import type { EndpointDeflate } from '../extension/endpoint-deflate.ts';
 import { encodeFrame, requireTrueLength } from '../frame/frame-encoder.ts';
 import { Opcode } from '../frame/opcode.ts';
 
-/** How a {@link PreparedMessage} is sent. */
+/** Options of a {@link PreparedMessage}. */
 export interface PreparedMessageOptions {
-  /** Binary or text; default: text for a string. */
+  /** True for binary, false for text. Default: text for a string. */
   readonly binary?: boolean | undefined;
-  /** Whether permessage-deflate may compress it, where it was negotiated. Default true. */
+  /** True if permessage-deflate may compress the message, where negotiated. Default true. */
   readonly compress?: boolean | undefined;
 }
 
 /**
- * A message for many: it is encoded once for all servers' connections without permessage-deflate, and compressed once for all that have
- * agreed on it alike and take no context over (RFC 7692 §7.1.1). The others, and clients, encode it each for itself.
+ * Message for many recipients. It is encoded once for all server connections without permessage-deflate, and compressed
+ * once for all with the same agreement and no context takeover (RFC 7692 §7.1.1). Other server connections, and
+ * clients, encode it separately.
  */
 export class PreparedMessage {
-  /** The payload. Octets that were given are copied. */
+  /** Payload. Octets passed to the constructor are copied. */
   readonly octets: Buffer;
   readonly isBinary: boolean;
   readonly compresses: boolean;
@@ -25,19 +26,22 @@ export class PreparedMessage {
 
   constructor(data: string | Uint8Array, { binary, compress = true }: PreparedMessageOptions = {}) {
     if (typeof data !== 'string' && !(data instanceof Uint8Array))
-      throw new TypeError(`A message is prepared of a string or a Uint8Array, not of ${typeof data}`);
+      throw new TypeError(`A PreparedMessage is made of a string or a Uint8Array; got ${typeof data}`);
     if (typeof data !== 'string') requireTrueLength(data);
     this.octets = Buffer.from(data as string);
     this.isBinary = binary ?? typeof data !== 'string';
     this.compresses = compress;
   }
 
-  /** Whether {@link frame} has it at hand. */
+  /** True if {@link frame} needs no encoding. */
   has(deflate: EndpointDeflate | null): boolean {
     return deflate === null || this.#deflated.has(deflate.variant);
   }
 
-  /** The message as one unmasked frame, compressed as was agreed, or not at all. Not to be changed: others send it too. */
+  /**
+   * Returns the message as one unmasked frame, compressed as agreed or not at all. Do not change it, because other
+   * connections send it too.
+   */
   frame(deflate: EndpointDeflate | null): Buffer {
     if (deflate === null) {
       this.#plain ??= this.#encode(this.octets, false);
@@ -49,7 +53,7 @@ export class PreparedMessage {
     return this.keep(deflate, deflater.deflate(this.octets));
   }
 
-  /** Takes what the payload was compressed to elsewhere. */
+  /** Stores the compressed payload that was made elsewhere, and returns its frame. */
   keep(deflate: EndpointDeflate, deflated: Buffer): Buffer {
     const isShorter = deflated.length < this.octets.length;
     const frame = isShorter ? this.#encode(deflated, true) : this.frame(null);

@@ -1,6 +1,8 @@
 import { PreparedMessage } from './prepared-message.ts';
 
-/** What can be sent. Strings and numbers go as text, everything else as binary data unless `binary: false` says otherwise. */
+/**
+ * Data that can be sent. Strings and numbers are sent as text, everything else as binary data unless `binary` is false.
+ */
 export type SendData =
   | string
   | number
@@ -11,12 +13,12 @@ export type SendData =
   | ArrayBufferView
   | Blob
   | PreparedMessage
-  // biome-ignore lint/suspicious/noExplicitAny: what Buffer.from takes, which is what programs written for `ws` may pass
+  // biome-ignore lint/suspicious/noExplicitAny: any array that Buffer.from accepts, as in `ws`
   | readonly any[]
   | { valueOf(): ArrayBuffer | SharedArrayBuffer | Uint8Array | readonly number[] | string }
   | { [Symbol.toPrimitive](hint: string): string };
 
-/** Whether it is a Blob, of whatever implementation. */
+/** True for a Blob, of any implementation. */
 export function isBlob(data: unknown): data is Blob {
   if (data instanceof Blob) return true;
   if (typeof data !== 'object' || data === null || ArrayBuffer.isView(data)) return false;
@@ -30,8 +32,9 @@ export function isBlob(data: unknown): data is Blob {
 }
 
 /**
- * The octets of what is sent: those that it holds, without a copy, where it holds any; none for undefined, null and false, as in `ws`.
- * @throws TypeError if it is nothing that `Buffer.from` takes.
+ * Returns the octets to send: the data's own memory if it has any, not a copy. Empty for undefined, null and false, as
+ * in `ws`.
+ * @throws TypeError if `Buffer.from` does not accept the data.
  */
 export function toOctets(data: SendData): Uint8Array {
   if (data instanceof Uint8Array) return data;
@@ -40,7 +43,7 @@ export function toOctets(data: SendData): Uint8Array {
   return Buffer.from((data || '') as string);
 }
 
-/** How many octets it would be on the wire, without headers. */
+/** Number of octets of the data on the wire, without headers. */
 export function octetLength(data: SendData): number {
   if (typeof data === 'string') return Buffer.byteLength(data);
   return isBlob(data) ? data.size : toOctets(data).length;

@@ -1,32 +1,31 @@
 import { isUtf8 } from 'node:buffer';
 
-// Below this length a loop is faster than making a view for the native check.
+// Minimum length in octets for the native check. For shorter text a loop is faster than creating a view.
 const nativeFrom = 48;
 
 /**
- * Tells whether octets are UTF-8 (§8.1, RFC 3629), however they are cut, and says no at the first octet that cannot belong to
- * any valid text. It keeps three small numbers.
+ * Checks whether octets are UTF-8 (§8.1, RFC 3629), in chunks of any size. Rejects at the first octet that cannot
+ * belong to any valid text. The state is three small numbers.
  */
 export class Utf8Validator {
-  // How many continuation octets are missing, and between which bounds the next one lies. Only the octet behind the first has
-  // bounds other than 80–BF: they exclude overlong forms, surrogates and what lies beyond U+10FFFF.
+  // Number of missing continuation octets, and bounds of the next one. Only the octet behind the first has bounds other
+  // than 80–BF: they exclude overlong forms, surrogates and code points beyond U+10FFFF.
   private missing = 0;
   private lowest = 0x80;
   private highest = 0xbf;
 
-  /** Whether the octets so far end between two characters. */
+  /** True if the octets so far end between two characters. */
   get isComplete(): boolean {
     return this.missing === 0;
   }
 
-  /** Begins a new text. */
   reset(): void {
     this.missing = 0;
     this.lowest = 0x80;
     this.highest = 0xbf;
   }
 
-  /** Takes octets `start` to `end`; false if one of them cannot be there. After that only `reset` makes sense. */
+  /** Checks octets `start` to `end`. Returns false if one of them is invalid; after that only `reset` may be called. */
   push(octets: Uint8Array, start: number, end: number): boolean {
     let at = start;
     while (this.missing > 0 && at < end) if (!this.#step(octets[at++]!)) return false;
@@ -64,7 +63,9 @@ export class Utf8Validator {
   }
 }
 
-/** The offset of a lead octet among the last three whose character does not end before `end`; else `end`. */
+/**
+ * Returns the offset of a lead octet among the last three whose character does not end before `end`; otherwise `end`.
+ */
 function lastBoundary(octets: Uint8Array, start: number, end: number): number {
   for (let back = 1; back <= 3 && end - back >= start; back++) {
     const octet = octets[end - back]!;

@@ -3,9 +3,9 @@ import { Opcode } from '../frame/opcode.ts';
 
 /**
  * Writes a message as one frame, or a fragment of a message (§5.4, §6.1).
- * @param data Text may be given as octets; they are not checked to be UTF-8.
- * @param isContinued Whether the message has been begun: what is written is a continuation then, whatever its type.
- * @param fin Whether the message ends with this.
+ * @param data Text may be given as octets, which are not checked to be UTF-8.
+ * @param isContinued True if the message has begun: the frame is then a continuation, whatever its type.
+ * @param fin True if the message ends with this frame.
  */
 export function writeMessage(
   writer: FrameWriter,

@@ -140,7 +140,7 @@ describe.each(agreements)('a connection with permessage-deflate %s receives', (_
     end.hears(fromServer(0xc2, bomb));
     expect(end.told.at(-1)).toBe('failure WS_ERR_UNSUPPORTED_MESSAGE_LENGTH 1009');
     expect(end.errors[0]).toMatchObject({
-      detail: 'RFC 6455 §10.4: a message is at most as long as maxPayload allows; got 2001 or more (limit 2000)',
+      detail: 'RFC 6455 §10.4: a message must not be longer than maxPayload; got 2001 or more (limit 2000)',
     });
   });
 

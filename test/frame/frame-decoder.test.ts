@@ -510,10 +510,10 @@ describe('a FrameDecoder refuses', () => {
 
   it('what it refuses with the limit and what came in the detail', () => {
     const { error } = decodeFrames(octets('02 04 61 61 61 61 80 07'), 'whole', { ...client, maxPayload: 10 });
-    expect(error?.detail).toBe('RFC 6455 §10.4: a message is at most as long as maxPayload allows; got 11 (limit 10)');
+    expect(error?.detail).toBe('RFC 6455 §10.4: a message must not be longer than maxPayload; got 11 (limit 10)');
     const many = decodeFrames(octets('02 00 00 00 80 00'), 'whole', { ...client, maxFragments: 2 });
     expect(many.error?.detail).toBe(
-      'RFC 6455 §10.4: a message has at most as many fragments as maxFragments, and a frame as many chunks as maxBufferedChunks, allows; got 3 (limit 2)',
+      'RFC 6455 §10.4: a message must not have more fragments than maxFragments, nor a frame arrive in more chunks than maxBufferedChunks; got 3 (limit 2)',
     );
     expect(decodeFrames(octets('8b 00'), 'whole', client).error?.message).toBe(
       'Invalid WebSocket frame: invalid opcode 11',

@@ -10,7 +10,7 @@ const borders = [0, 1, 124, 125, 126, 127, 255, 256, 65_534, 65_535, 65_536, 65_
 
 describe('encodeFrame', () => {
   it.each([null, exampleKey])('refuses a payload whose length is not that of its octets, with the key %s', (key) => {
-    expect(() => encodeFrame(2, boaster(3), { key })).toThrow('it says 1000, and has 3');
+    expect(() => encodeFrame(2, boaster(3), { key })).toThrow('length is 1000, byteLength is 3');
   });
 
   it.each(vectors.map((vector) => [vector.title, vector] as const))('encodes %s', (_title, { key, octets, frames }) => {

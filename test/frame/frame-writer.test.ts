@@ -135,7 +135,7 @@ describe.each([
   it('refuses a payload whose length is not that of its octets, and goes on', () => {
     const writer = new FrameWriter(masked, () => exampleKey);
     for (const payload of [boaster(3), boaster(20_000)])
-      expect(() => writer.write(2, payload)).toThrow(/^A payload has as many octets as its length says; it says 1000/);
+      expect(() => writer.write(2, payload)).toThrow(/^The length of a payload must be its byteLength; length is 1000/);
     writer.write(2, octets('61'));
     expect(taken(writer).equals(naiveFrame(0x82, octets('61'), masked ? exampleKey : null))).toBe(true);
   });

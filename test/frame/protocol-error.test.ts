@@ -29,7 +29,7 @@ describe('the table of violations', () => {
   it('has two messages for too many parts, as ws has: one for fragments and one for chunks', () => {
     const error = new ProtocolError('WS_ERR_TOO_MANY_BUFFERED_PARTS', '7 chunks', 6);
     expect(error).toMatchObject({ message: 'Too many buffered chunks', closeCode: 1008 });
-    expect(error.detail).toMatch(/maxBufferedChunks, allows; got 7 chunks \(limit 6\)$/);
+    expect(error.detail).toMatch(/maxBufferedChunks; got 7 chunks \(limit 6\)$/);
   });
 
   it('has no violation that the list above does not name', () => {
@@ -46,7 +46,7 @@ describe('ProtocolError', () => {
 
   it('says in its detail what came and which limit was passed', () => {
     expect(new ProtocolError('WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 11, 10).detail).toBe(
-      'RFC 6455 §10.4: a message is at most as long as maxPayload allows; got 11 (limit 10)',
+      'RFC 6455 §10.4: a message must not be longer than maxPayload; got 11 (limit 10)',
     );
   });
 

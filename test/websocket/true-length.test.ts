@@ -10,7 +10,7 @@ test('data whose length is not that of its octets is refused: sent, compressed, 
   const deflate = { perMessageDeflate: { threshold: 0 } };
   await using peers = await listen(goodwire, 'tcp', deflate);
   const { client, served } = await connectPair(peers, goodwire, deflate);
-  const words = /^A payload has as many octets as its length says; it says 1000, and has \d+$/;
+  const words = /^The length of a payload must be its byteLength; length is 1000, byteLength is \d+$/;
   for (const socket of [client, served]) {
     for (const length of [3, 500, 50_000]) {
       expect(() => socket.send(boaster(length))).toThrow(words);
