@@ -2,18 +2,18 @@ import { isUtf8 } from 'node:buffer';
 import { CloseCode, isValidCloseCode } from '../frame/close-code.ts';
 import { ProtocolError } from '../frame/protocol-error.ts';
 
-/** The longest reason in octets: a control frame's 125 without the code's two (§5.5). */
+/** Maximum length of a close reason in octets: the 125 of a control frame minus 2 for the code (§5.5). */
 export const maxReasonLength = 123;
 
 const noReason = Buffer.alloc(0);
 
 /**
- * The payload of a close frame (§5.5.1): nothing without a code, else the code and the reason in UTF-8.
+ * Returns the payload of a close frame (§5.5.1): empty without a code, otherwise the code and the reason in UTF-8.
  * @param code 1000–1003, 1007–1014 or 3000–4999; undefined for an empty payload.
  * @param reason At most 123 octets. It is copied.
- * @param validates Whether octets must be UTF-8.
- * @throws TypeError for a code that may not be sent, a reason that is not UTF-8, or one without a code; RangeError for a reason that is
- * too long.
+ * @param validates True if octets must be UTF-8.
+ * @throws TypeError if the code must not be sent, or the reason is not UTF-8 or has no code; RangeError if the reason
+ *   is too long.
  */
 export function formatClosePayload(code?: number, reason?: string | Uint8Array, validates = true): Buffer {
   if (code === undefined) {
@@ -40,7 +40,7 @@ export function formatClosePayload(code?: number, reason?: string | Uint8Array, 
   return payload;
 }
 
-/** What a close frame said; 1005 if it carried no code (§7.1.5). */
+/** Contents of a close frame. The code is 1005 if the frame had none (§7.1.5). */
 export interface ClosePayload {
   readonly code: number;
   /** UTF-8, at most 123 octets; a copy. */
@@ -48,9 +48,9 @@ export interface ClosePayload {
 }
 
 /**
- * Reads the payload of a close frame (§5.5.1, §7.4).
- * @param validates Whether the reason must be UTF-8.
- * @throws ProtocolError for a single octet, a code that may not be sent, or a reason that is not UTF-8.
+ * Parses the payload of a close frame (§5.5.1, §7.4).
+ * @param validates True if the reason must be UTF-8.
+ * @throws ProtocolError if the payload is a single octet, the code must not be sent, or the reason is not UTF-8.
  */
 export function parseClosePayload(octets: Uint8Array, start: number, end: number, validates = true): ClosePayload {
   const length = end - start;

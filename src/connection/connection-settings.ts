@@ -5,50 +5,53 @@ import { FrameWriter } from '../frame/frame-writer.ts';
 import { nextMaskingKey } from '../frame/masking-key.ts';
 import { MessageDecoder, type MessageDecoderOptions, type MessageSink } from '../message/message-decoder.ts';
 
-/** What a `Connection` needs to know; all but the role has a default. */
+/** Options of a `Connection`. Only the role is required. */
 export interface ConnectionOptions extends Omit<FrameDecoderOptions, 'allowRsv1'>, MessageDecoderOptions {
   readonly role: Role;
-  /** The longest message in octets, over all its frames, and as it is sent and inflated alike; 0 is no limit. Default 100 MiB. */
+  /**
+   * Maximum length of a message in octets, over all its frames, both as received and inflated. 0 is unlimited. Default
+   * 100 MiB.
+   */
   readonly maxPayload?: number;
-  /** permessage-deflate as it was agreed on in the opening handshake (RFC 7692). Default: it was not. */
+  /** permessage-deflate as agreed in the opening handshake (RFC 7692). Default: not agreed. */
   readonly deflate?: DeflateOptions | undefined;
-  /** Whether a ping is answered by itself (§5.5.2). Default true. */
+  /** True if pings are answered automatically (§5.5.2). Default true. */
   readonly autoPong?: boolean;
-  /** Where masking keys come from; default a pool of strong randomness. */
+  /** Source of masking keys. Default: a pool of cryptographic randomness. */
   readonly nextMaskingKey?: () => number;
 }
 
 /** Maximum number of spare writers of one {@link ConnectionSettings}. */
 const maxSpareWriters = 64;
 
-/** The sink of decoders that nobody uses just now. */
-const nobody: MessageSink = { message: () => true };
+/** Sink of decoders that are not in use. */
+const unusedSink: MessageSink = { message: () => true };
 
-/** The two decoders of a connection: frames and, on them, messages. */
+/** The decoders of a connection: one for frames, and one for messages on top of it. */
 export interface Reader {
   readonly frames: FrameDecoder;
   readonly messages: MessageDecoder;
-  /** Whose limits they hold. */
+  /** Settings whose limits the decoders have. */
   readonly settings: ConnectionSettings;
 }
 
 /**
- * Options, checked once for all connections that have them. The connections also share decoders and writers: one needs its own only
- * while it is inside a message or has something to send, and most are idle most of the time.
+ * Options, checked once for all connections that use them. These connections also share decoders and writers, because a
+ * connection needs its own only inside a message or with data to send. Most connections are idle most of the time.
  */
 export class ConnectionSettings {
   readonly role: Role;
   readonly autoPong: boolean;
-  /** Whether text and close reasons must be UTF-8. */
+  /** True if text and close reasons must be UTF-8. */
   readonly validates: boolean;
-  /** permessage-deflate, if it was agreed on. */
+  /** permessage-deflate; null if it was not agreed. */
   readonly deflate: EndpointDeflate | null;
-  /** What they were made of. */
+  /** The options from which these settings were made. */
   readonly options: ConnectionOptions;
   private spareReader: Reader | null = null;
   private readonly spareWriters: FrameWriter[] = [];
 
-  /** @throws RangeError for a limit that is none. */
+  /** @throws RangeError if a limit is invalid. */
   constructor(options: ConnectionOptions) {
     this.role = options.role;
     this.autoPong = options.autoPong !== false;
@@ -58,7 +61,7 @@ export class ConnectionSettings {
     this.spareReader = this.#createReader();
   }
 
-  /** A pair of decoders that nobody else uses. */
+  /** Returns decoders that no connection uses. */
   takeReader(): Reader {
     const reader = this.spareReader;
     if (reader === null) return this.#createReader();
@@ -66,20 +69,20 @@ export class ConnectionSettings {
     return reader;
   }
 
-  /** Takes back a pair of decoders that stands between two messages. */
+  /** Takes back decoders that are between two messages. */
   giveReader(reader: Reader): void {
-    reader.messages.sink = nobody;
+    reader.messages.sink = unusedSink;
     if (reader.settings === this) this.spareReader = reader;
   }
 
-  /** A writer that nobody else uses. */
+  /** Returns a writer that no connection uses. */
   takeWriter(): FrameWriter {
     return (
       this.spareWriters.pop() ?? new FrameWriter(this.role === 'client', this.options.nextMaskingKey ?? nextMaskingKey)
     );
   }
 
-  /** Takes back a writer that is empty, and whose slab was released. */
+  /** Takes back a writer that is empty and has released its slab. */
   giveWriter(writer: FrameWriter): void {
     if (this.spareWriters.length < maxSpareWriters) this.spareWriters.push(writer);
   }
@@ -87,7 +90,7 @@ export class ConnectionSettings {
   #createReader(): Reader {
     return {
       frames: new FrameDecoder({ ...this.options, allowRsv1: this.deflate !== null }),
-      messages: new MessageDecoder(nobody, this.options),
+      messages: new MessageDecoder(unusedSink, this.options),
       settings: this,
     };
   }

@@ -1,6 +1,6 @@
 /**
- * The states of an open connection (§7), and what leads from one to the other. Whoever wants to know what a close frame, a
- * failure or the end of the stream does in some state reads it here.
+ * States of an open connection (§7) and the transitions between them. The table defines the effect of a close frame, a
+ * failure and the end of the stream in each state.
  *
  * ```
  *               close sent            close received
@@ -14,27 +14,27 @@
  * ```
  */
 export const transitions = {
-  /** Data and control frames go both ways. */
+  /** Data and control frames may be sent and received. */
   open: { closeSent: 'closeSent', closeReceived: 'closeReceived', failed: 'failed', ended: 'ended' },
-  /** We sent our close frame, and go on receiving until the peer's comes (§1.4, §7.1.3). */
+  /** Our close frame was sent. Receiving continues until the peer's arrives (§1.4, §7.1.3). */
   closeSent: { closeReceived: 'closed', failed: 'failed', ended: 'ended' },
-  /** The peer's close frame came, and ours is owed; what the peer sends after it is ignored (§5.5.1). */
+  /** The peer's close frame arrived and ours is still to be sent. Later data of the peer is ignored (§5.5.1). */
   closeReceived: { closeSent: 'closed', failed: 'failed', ended: 'ended' },
-  /** Both close frames are through: the closing handshake is complete (§7.1.4). */
+  /** Both close frames were exchanged: the closing handshake is complete (§7.1.4). */
   closed: { ended: 'ended' },
-  /** The connection was failed (§7.1.7): the right close frame has been written, nothing is read any more. */
+  /** The connection was failed (§7.1.7): the close frame for the error was written, and received data is ignored. */
   failed: { ended: 'ended' },
-  /** The stream is at its end. */
+  /** The stream has ended. */
   ended: {},
 } as const;
 
-/** One state of the closing handshake. */
+/** State of the closing handshake. */
 export type ConnectionState = keyof typeof transitions;
 
-/** What can happen to a connection. */
+/** Event that may change the state. */
 export type ConnectionTransition = 'closeSent' | 'closeReceived' | 'failed' | 'ended';
 
-/** The state that follows; the same one where the table says nothing. */
+/** Returns the next state; the same state if the table has no entry. */
 export function nextState(state: ConnectionState, transition: ConnectionTransition): ConnectionState {
   const row: Partial<Record<ConnectionTransition, ConnectionState>> = transitions[state];
   return row[transition] ?? state;

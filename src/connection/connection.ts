@@ -16,7 +16,10 @@ import { type ConnectionState, nextState } from './connection-state.ts';
 /** Inflate budget of one {@link Connection.receive}: 1 MiB, a few milliseconds. It holds only if the owner has `inflate`. */
 const inflateBudget = 1_048_576;
 
-/** The peer broke a rule of RFC 6455, or sent as compressed what is not (RFC 7692): both say with which code the connection is failed. */
+/**
+ * Error for a peer that broke a rule of RFC 6455, or sent invalid compressed data (RFC 7692). Both types have the close
+ * code for failing the connection.
+ */
 export type PeerError = ProtocolError | InflateError;
 
 function isPeerError(error: unknown): error is PeerError {
@@ -24,18 +27,21 @@ function isPeerError(error: unknown): error is PeerError {
 }
 
 /**
- * What a {@link Connection} tells. Each is called inside {@link Connection.receive}, in the order of the wire. What a method
- * throws leaves `receive` as it is, and the connection stays sound: what was not taken can be given again.
+ * Callbacks of a {@link Connection}, called inside {@link Connection.receive} in wire order. If a callback throws,
+ * `receive` throws the same error and the connection stays valid: the unconsumed octets can be passed again.
  */
 export interface ConnectionEvents {
-  /** A whole message. Its octets may lie in the chunk that was given to `receive`. */
+  /** Handles a complete message. Its octets may lie in the chunk passed to `receive`. */
   message(data: MessageData, isBinary: boolean): void;
-  /** A ping; its pong has been written unless `autoPong` is off. */
+  /** Handles a ping. Its pong was already written unless `autoPong` is off. */
   ping(payload: Buffer): void;
   pong(payload: Buffer): void;
-  /** The peer's close frame. Code 1005 stands for none (§7.1.5). Ours has been written unless `holdsClose`. */
+  /**
+   * Handles the peer's close frame. Code 1005 means no code (§7.1.5). Our close frame was already written unless
+   * `holdsClose`.
+   */
   closeReceived(code: number, reason: Buffer): void;
-  /** The peer broke a rule, and the connection was failed (§7.1.7): the close frame that says so has been written. */
+  /** Handles a broken rule. The connection was failed (§7.1.7), and the close frame for the error was written. */
   failure(error: PeerError): void;
   /**
    * A compressed message that would take long to inflate: it has more than 256 KiB, before or after. {@link Connection.receive} returns
@@ -48,9 +54,11 @@ export interface ConnectionEvents {
 }
 
 /**
- * A WebSocket connection whose opening handshake is done, as a value (§5–7): octets in, events and octets out, no socket, no timer.
+ * WebSocket connection after its opening handshake (§5–7), as a value without I/O: octets in, events and octets out, no
+ * socket, no timer.
  *
- * Give {@link receive} what arrives, and write what {@link takeOutgoing} then gives. Each end of a connection is one of these:
+ * Pass received octets to {@link receive}, and then send the octets from {@link takeOutgoing}. Each end of a connection
+ * is one of these:
  *
  * ```ts
  * const server = new Connection({ role: 'server' }, { message: (data) => server.send(data, true), ... });
@@ -59,46 +67,57 @@ export interface ConnectionEvents {
  * ```
  */
 export class Connection implements FrameSink, MessageSink {
-  /** Set by the owner: stop behind the current message. {@link receive} then returns before the end of its chunk. */
+  /** Set by the owner to stop behind the current message. {@link receive} then returns before the end of its chunk. */
   isSuspended = false;
-  /** Set by the owner, who still has to send what the application sent before: our close frame is not echoed by itself. */
+  /**
+   * Set by the owner while earlier messages of the application must still be sent. The close frame is then not echoed
+   * automatically.
+   */
   holdsClose = false;
-  /** Set by the owner while the peer does not read: only the latest ping is answered, by {@link sendOwedPong} (§5.5.3). */
+  /**
+   * Set by the owner while the peer does not read. Only the latest ping is then answered, by {@link sendOwedPong}
+   * (§5.5.3).
+   */
   isCongested = false;
   /** True if {@link receive} has stopped because its inflate budget was used up: other connections are to be served first. */
   isExhausted = false;
 
-  /** Its options; see {@link changeSettings}. */
+  /** Current settings; see {@link changeSettings}. */
   settings: ConnectionSettings;
   private readonly events: ConnectionEvents;
-  /** The decoders, while something is half received. */
+  /** Decoders; null between messages. */
   private reader: Reader | null = null;
-  /** What is to be sent; null if nothing is. */
+  /** Writer with the outgoing frames; null if there are none. */
   private writing: FrameWriter | null = null;
   private keeps = false;
   private isFragmented = false;
-  /** Whether the message whose fragments are being sent is compressed. */
+  /** True if the fragmented message being sent is compressed. */
   private isCompressed = false;
-  /** Its own if context is taken over, else everybody's; from the first compressed message on. */
+  /**
+   * Set by the first compressed message. With context takeover it belongs to this connection; otherwise it is shared.
+   */
   private deflater: MessageDeflater | null = null;
   private inflater: MessageInflater | null = null;
   private owedPong: Buffer | null = null;
   private taken = 0;
-  /** Whether {@link receive} runs, and whether it is inside of an event. */
+  /** True inside {@link receive}, and below inside a callback. */
   private isInReceive = false;
   private isInEvent = false;
   #state: ConnectionState = 'open';
 
   /**
-   * @param options Or {@link ConnectionSettings} made of them, for many connections that are alike.
-   * @throws RangeError for a limit that is none.
+   * @param options Options, or {@link ConnectionSettings} made of them for many connections with the same options.
+   * @throws RangeError if a limit is invalid.
    */
   constructor(options: ConnectionOptions | ConnectionSettings, events: ConnectionEvents) {
     this.settings = options instanceof ConnectionSettings ? options : new ConnectionSettings(options);
     this.events = events;
   }
 
-  /** Puts other settings of the same role in the place of its own: their `maxPayload` holds at once, the rest from the next message on. */
+  /**
+   * Replaces the settings by others for the same role. Their `maxPayload` applies at once, the rest from the next
+   * message on.
+   */
   changeSettings(settings: ConnectionSettings): void {
     this.settings = settings;
     if (this.reader === null) return;
@@ -107,13 +126,13 @@ export class Connection implements FrameSink, MessageSink {
     this.reader.messages.maxPayload = maxPayload;
   }
 
-  /** Set by the owner: binary messages are delivered as lists of their fragments, from the one on that begins next. */
+  /** Set by the owner: if true, binary messages are delivered as lists of fragments, from the next message on. */
   set keepsFragments(value: boolean) {
     this.keeps = value;
     if (this.reader !== null) this.reader.messages.keepsFragments = value;
   }
 
-  /** What is to be sent: the outgoing batch. Give it back with {@link releaseWriter} when it is empty. */
+  /** Writer of the outgoing batch. Call {@link releaseWriter} when it is empty. */
   get writer(): FrameWriter {
     if (this.writing === null) {
       this.writing = this.settings.takeWriter();
@@ -122,12 +141,15 @@ export class Connection implements FrameSink, MessageSink {
     return this.writing;
   }
 
-  /** Octets that are to be sent. */
+  /** Number of octets to be sent. */
   get outgoingLength(): number {
     return this.writing === null ? 0 : this.writing.byteLength;
   }
 
-  /** Nobody reads the octets any more that were taken from {@link writer}: its memory may be used for others. */
+  /**
+   * Releases the memory of an empty {@link writer}. The caller guarantees that the octets taken from it are no longer
+   * read.
+   */
   releaseWriter(): void {
     const writer = this.writing;
     if (writer === null || writer.byteLength > 0) return;
@@ -136,31 +158,32 @@ export class Connection implements FrameSink, MessageSink {
     this.settings.giveWriter(writer);
   }
 
-  /** Where the closing handshake stands. */
   get state(): ConnectionState {
     return this.#state;
   }
 
-  /** Whether messages may be sent: no close frame has gone out or come in, and nothing failed. */
+  /** True if messages may be sent: no close frame was sent or received, and the connection has not failed. */
   get isOpen(): boolean {
     return this.#state === 'open';
   }
 
-  /** Whether what the peer sends is still looked at: it is not after its close frame, a failure, or the end (§5.5.1, §7.1.7). */
+  /**
+   * True if received octets are processed. False after the peer's close frame, a failure or the end (§5.5.1, §7.1.7).
+   */
   get isReceiving(): boolean {
     return this.#state === 'open' || this.#state === 'closeSent';
   }
 
-  /** How far the last chunk was taken, also if an event threw. */
+  /** Number of octets of the last chunk that were consumed, also if a callback threw. */
   get offset(): number {
     return this.reader === null ? this.taken : this.reader.frames.offset;
   }
 
   /**
-   * Takes octets that arrived, from `start` on. They belong to the connection then: payloads are unmasked in place, and messages
-   * may be views of them.
-   * @returns The offset behind what was taken: the end, unless {@link isSuspended} was set.
-   * @throws Error if it is called in an event of the same connection; and what an event throws.
+   * Processes received octets from `start` on. They then belong to the connection: payloads are unmasked in place, and
+   * messages may be views of them.
+   * @returns The offset behind the consumed octets: the end, unless {@link isSuspended} was set.
+   * @throws Error if called inside a callback of the same connection; and any error that a callback throws.
    */
   receive(chunk: Uint8Array, start = 0): number {
     if (this.isInReceive)
@@ -174,7 +197,7 @@ export class Connection implements FrameSink, MessageSink {
       const end = reader.frames.decode(octets, start, this);
       return this.isReceiving ? end : chunk.length;
     } catch (error) {
-      // What an event throws is the application's, also a ProtocolError that it got from somewhere else.
+      // An error thrown by a callback belongs to the application, even a ProtocolError that came from elsewhere.
       if (this.isInEvent || !isPeerError(error)) throw error;
       this.fail(error);
       this.events.failure(error);
@@ -198,7 +221,7 @@ export class Connection implements FrameSink, MessageSink {
     return reader;
   }
 
-  /** Between two messages the decoders know nothing, and may be anybody's. */
+  /** Returns the decoders between two messages, when they hold no state and may serve any connection. */
   #giveReader(reader: Reader): void {
     this.taken = reader.frames.offset;
     this.isExhausted = reader.messages.isExhausted;
@@ -210,7 +233,7 @@ export class Connection implements FrameSink, MessageSink {
     }
   }
 
-  /** The peer will send no more: the stream is at its end. */
+  /** Handles the end of the stream: the peer sends no more. */
   receiveEnd(): void {
     this.#state = nextState(this.#state, 'ended');
     this.#discard();
@@ -219,13 +242,13 @@ export class Connection implements FrameSink, MessageSink {
   }
 
   /**
-   * Sends a message, or with `fin` false a fragment of one (§5.4, §6.1). Text may be given as UTF-8 octets, which are not checked;
-   * a list of octets is joined, so that what {@link ConnectionEvents.message} delivers can be sent as it is.
-   * A payload of more than 8 KiB is not copied unless it is masked: leave it as it is until it is sent.
-   * @param masked Default: as the role demands (§5.1).
-   * @param compresses Whether it is compressed if permessage-deflate was agreed on and it is worth it. Default true; of a message in
-   *   fragments the first one decides.
-   * @throws Error unless {@link isOpen}; zlib's errors for want of memory.
+   * Sends a message, or with `fin` false a fragment of one (§5.4, §6.1). Text may be given as UTF-8 octets, which are
+   * not checked. A list of octets is joined, so that the data of {@link ConnectionEvents.message} can be sent
+   * unchanged. A payload of more than 8 KiB is not copied unless it is masked: do not change it until it is sent.
+   * @param masked Default: as the role requires (§5.1).
+   * @param compresses True to compress if permessage-deflate was agreed and the message is long enough. Default true.
+   *   For a fragmented message its first fragment decides.
+   * @throws Error unless {@link isOpen}; zlib's errors if memory is exhausted.
    */
   send(
     data: string | Uint8Array | readonly Uint8Array[],
@@ -246,20 +269,20 @@ export class Connection implements FrameSink, MessageSink {
     this.#sent(fin, false);
   }
 
-  /** Whether {@link send} would compress this. */
+  /** True if {@link send} would compress this message. */
   compresses(data: string | Uint8Array, isWanted: boolean): boolean {
     const { deflate } = this.settings;
     if (deflate === null) return false;
     if (this.isFragmented) return this.isCompressed;
-    // A text has at least as many octets as characters.
+    // The number of UTF-8 octets is at least the number of UTF-16 code units.
     if (!isWanted || deflate.isWorthIt(data.length)) return isWanted;
     return typeof data === 'string' && deflate.isWorthIt(Buffer.byteLength(data));
   }
 
   /**
-   * Sends a message, or a fragment, that was compressed already (§7.2.1 of RFC 7692), or as it was where that is shorter and its own to
-   * decide.
-   * @param isElsewhere Whether it was compressed by somebody else, with an empty window.
+   * Sends a message or a fragment that is already compressed (§7.2.1 of RFC 7692). A whole message that did not get
+   * shorter is sent uncompressed, unless context is taken over.
+   * @param isElsewhere True if another deflater compressed it, with an empty window.
    * @throws Error unless {@link isOpen}.
    */
   sendDeflated(
@@ -272,9 +295,10 @@ export class Connection implements FrameSink, MessageSink {
   ): void {
     this.#demandOpen();
     const isFirst = !this.isFragmented;
-    // Also before its first message: the window in which that begins is no longer the one of the beginning.
+    // Also before the first message, because the deflater's initial window does not match the peer's any more.
     if (isElsewhere) this.#deflater().skip();
-    // What does not get shorter is sent as it is, where no later message can refer to it.
+    // Without context takeover no later message refers to this one, so the uncompressed form may be sent if it is not
+    // longer.
     if (isFirst && fin && deflated.length >= octets.length && !this.settings.deflate!.takesContextOver) {
       this.writer.write(isBinary ? Opcode.binary : Opcode.text, octets, true, false, masked);
     } else {
@@ -284,7 +308,7 @@ export class Connection implements FrameSink, MessageSink {
     this.#sent(fin, true);
   }
 
-  /** Sends frames that were encoded before, as they are: whole messages, encoded once for many (server only). */
+  /** Sends encoded frames unchanged: whole messages, encoded once for many connections (server only). */
   sendEncoded(frames: Uint8Array): void {
     this.#demandOpen();
     this.demandUnfragmented();
@@ -296,23 +320,32 @@ export class Connection implements FrameSink, MessageSink {
     if (this.isFragmented) throw new Error('A fragmented message is being sent (RFC 6455 §5.4)');
   }
 
-  /** Sends octets that are frames, as they are, also between the fragments of a message: whoever gives them knows what is being sent. */
+  /**
+   * Sends encoded frames unchanged, even between the fragments of a message. The caller is responsible for a valid
+   * sequence.
+   */
   sendRaw(frames: Uint8Array): void {
     this.#demandOpen();
     this.writer.writeEncoded(frames);
   }
 
-  /** Sends a ping of at most 125 octets (§5.5.2). @throws RangeError if it is longer; Error unless {@link isOpen}. */
+  /**
+   * Sends a ping of at most 125 octets (§5.5.2).
+   * @throws RangeError if the payload is longer; Error unless {@link isOpen}.
+   */
   ping(payload: Uint8Array, masked?: boolean): void {
     this.#sendControl(Opcode.ping, payload, masked);
   }
 
-  /** Sends a pong of at most 125 octets (§5.5.3). @throws as {@link ping}. */
+  /**
+   * Sends a pong of at most 125 octets (§5.5.3).
+   * @throws the same errors as {@link ping}.
+   */
   pong(payload: Uint8Array, masked?: boolean): void {
     this.#sendControl(Opcode.pong, payload, masked);
   }
 
-  /** Sends the pong that was owed while the connection was congested: that of the latest ping. */
+  /** Sends the pong for the latest ping that arrived while the connection was congested. */
   sendOwedPong(): void {
     const payload = this.owedPong;
     this.owedPong = null;
@@ -320,15 +353,18 @@ export class Connection implements FrameSink, MessageSink {
   }
 
   /**
-   * Sends our close frame, if it was not sent: it begins the closing handshake, or completes it (§7.1.2, §7.1.3).
-   * @throws TypeError, RangeError for a code or reason that may not be sent.
+   * Sends our close frame unless it was sent before. It begins or completes the closing handshake (§7.1.2, §7.1.3).
+   * @throws TypeError or RangeError if the code or the reason must not be sent.
    */
   close(code?: number, reason?: string | Uint8Array): void {
     const payload = formatClosePayload(code, reason);
     this.#sendClose(payload);
   }
 
-  /** Fails the connection (§7.1.7): a close frame says why, unless one was sent before; nothing is read any more. */
+  /**
+   * Fails the connection (§7.1.7). Sends a close frame with the reason unless one was sent before. Received data is
+   * then ignored.
+   */
   fail(error: PeerError): void {
     if (!this.isReceiving && this.#state !== 'closeReceived') return;
     if (this.#state !== 'closeSent') this.writer.write(Opcode.close, formatClosePayload(error.closeCode));
@@ -336,14 +372,14 @@ export class Connection implements FrameSink, MessageSink {
     this.#discard();
   }
 
-  /** Forgets what was to be sent and was not taken: the stream has gone. */
+  /** Discards outgoing frames that were not taken, because the stream is closed. */
   discardOutgoing(): void {
     this.writing?.discard();
     this.writing = null;
     this.owedPong = null;
   }
 
-  /** All octets to be sent, in one array. A convenience: a transport takes them from {@link writer} piece by piece. */
+  /** Takes all octets to be sent, in one array. A convenience: a transport takes them from {@link writer} in chunks. */
   takeOutgoing(): Buffer {
     if (this.outgoingLength === 0) return Buffer.alloc(0);
     const octets = Buffer.concat(this.writer.take());
@@ -351,7 +387,7 @@ export class Connection implements FrameSink, MessageSink {
     return octets;
   }
 
-  // From here on: what the frame decoder and the message decoder call.
+  // The frame decoder and the message decoder call the methods below.
 
   /** @internal */
   data(header: FrameHeader, octets: Uint8Array, start: number, end: number, seen: number): boolean {
@@ -373,7 +409,7 @@ export class Connection implements FrameSink, MessageSink {
     return this.reader!.messages.end(header);
   }
 
-  /** What came of a message that {@link ConnectionEvents.inflate} was given: it is delivered. */
+  /** Delivers a message that {@link ConnectionEvents.inflate} has inflated. */
   inflated(data: Buffer, isBinary: boolean): void {
     if (!this.isReceiving) return;
     this.#inflater().skip(data);
@@ -398,7 +434,8 @@ export class Connection implements FrameSink, MessageSink {
   control(header: FrameHeader, octets: Uint8Array, start: number, end: number): boolean {
     switch (header.opcode) {
       case Opcode.ping: {
-        // A copy: the pong may be written later than the chunk lives, and the application may keep the event's payload.
+        // Copied, because the pong may be written after the chunk is reused, and the application may keep the event's
+        // payload.
         const payload = Buffer.from(octets.subarray(start, end));
         if (this.settings.autoPong && this.#state === 'open') {
           if (this.isCongested) this.owedPong = payload;
@@ -427,14 +464,15 @@ export class Connection implements FrameSink, MessageSink {
     }
   }
 
-  /** Answers the peer's close frame with ours, unless it was sent: the same code and reason (§5.5.1). */
+  /** Answers the peer's close frame with the same code and reason, unless our close frame was sent (§5.5.1). */
   echoClose(code: number, reason: Buffer): void {
     if (code === CloseCode.noStatusReceived) this.close();
-    // What was not checked coming in must not be refused going out: the peer would choose what we throw.
+    // A reason that was not checked on arrival must not be rejected here. Otherwise the peer could make this method
+    // throw.
     else this.#sendClose(formatClosePayload(code, reason, this.settings.validates));
   }
 
-  /** A message, or a fragment of one, has been written. */
+  /** Updates the state after a message or a fragment was written. */
   #sent(fin: boolean, isCompressed: boolean): void {
     if (!this.isFragmented) this.isCompressed = isCompressed;
     this.isFragmented = !fin;
@@ -450,7 +488,7 @@ export class Connection implements FrameSink, MessageSink {
     return this.inflater;
   }
 
-  /** A message that was begun will not be finished. */
+  /** Discards an incomplete message that will not be finished. */
   #discard(): void {
     this.reader?.messages.discard();
   }
@@ -471,7 +509,7 @@ export class Connection implements FrameSink, MessageSink {
 
   #demandOpen(): void {
     if (this.#state === 'open') return;
-    // §5.5.1: an endpoint may delay its close frame until what it was sending is sent.
+    // §5.5.1: an endpoint may delay its close frame until the message being sent is complete.
     if (this.#state === 'closeReceived' && this.holdsClose) return;
     throw new Error(`Nothing can be sent in state "${this.#state}": the connection is not open`);
   }

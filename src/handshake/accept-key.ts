@@ -1,13 +1,16 @@
 import * as crypto from 'node:crypto';
 
-/** What the server appends to the key, so that only somebody who knows the WebSocket protocol can answer (§1.3). */
+/**
+ * GUID that the server appends to the key. Only a server that implements the WebSocket protocol can give the answer
+ * (§1.3).
+ */
 const guid = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
 type Sha1 = (text: string) => string;
 
 /**
- * SHA-1 in base64 by the quickest way that the runtime has: `crypto.hash` makes no Hash object, and handshakes are
- * counted per second. Exported so that a test can compare the two ways.
+ * Returns the fastest function for SHA-1 in base64 that the runtime has. `crypto.hash` creates no Hash object, which
+ * makes handshakes faster. Exported so that a test can compare the two ways.
  */
 export function sha1With(runtime: {
   readonly hash?: typeof crypto.hash;
@@ -20,7 +23,9 @@ export function sha1With(runtime: {
 
 const sha1 = sha1With(crypto);
 
-/** The `Sec-WebSocket-Accept` value (28 characters) that answers a `Sec-WebSocket-Key` (RFC 6455 §1.3, §4.2.2 step 5.4). */
+/**
+ * Returns the `Sec-WebSocket-Accept` value (28 characters) for a `Sec-WebSocket-Key` (RFC 6455 §1.3, §4.2.2 step 5.4).
+ */
 export function acceptKey(key: string): string {
   return sha1(key + guid);
 }

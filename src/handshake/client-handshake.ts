@@ -10,21 +10,21 @@ import { formatExtensions, parseExtensions } from './extensions.ts';
 import { hasToken, isFieldValue, isToken } from './fields.ts';
 import { HandshakeError, type HandshakeErrorCode } from './handshake-error.ts';
 
-/** Where a WebSocket URI leads (RFC 6455 §3), taken apart for the one who connects. */
+/** Parts of a WebSocket URI (RFC 6455 §3), as needed to connect. */
 export interface Address {
-  /** The URI as `WebSocket.url` shows it: normalized, `http:` and `https:` turned into `ws:` and `wss:`. */
+  /** The URI as `WebSocket.url` shows it: normalized, with `ws:` and `wss:` in place of `http:` and `https:`. */
   readonly url: string;
-  /** Whether the connection runs over TLS. */
+  /** True if the connection uses TLS. */
   readonly isSecure: boolean;
-  /** The name or IP address to connect to, an IPv6 address without its brackets; `localhost` for a Unix socket. */
+  /** Name or IP address to connect to, an IPv6 address without brackets. `localhost` for a Unix socket. */
   readonly host: string;
-  /** 1–65535; 80 or 443 when the URI names none. */
+  /** Port, 1–65535. Default 80, or 443 with TLS. */
   readonly port: number;
-  /** Host, and port if it is not the default one: what the `Host` field says. */
+  /** Value of the `Host` field: the host, and the port unless it is the default. */
   readonly authority: string;
-  /** The path and query to ask for ("resource name", §3). */
+  /** Path and query to request ("resource name", §3). */
   readonly path: string;
-  /** The path of the Unix socket to connect to instead of host and port. */
+  /** Path of the Unix socket to connect to instead of host and port. */
   readonly socketPath: string | undefined;
   /** `user:password` of the URI, percent-decoded, for Basic authentication. */
   readonly auth: string | undefined;
@@ -35,15 +35,15 @@ const secureSchemes = new Set(['wss:', 'https:', 'wss+unix:']);
 const schemes = new Set(['ws:', 'wss:', 'http:', 'https:', ...unixSchemes]);
 
 /**
- * Reads a WebSocket URI (§3, §4.1 "components MUST be valid"): `ws:`, `wss:`, `http:`, `https:`, or `ws+unix:` and `wss+unix:`
- * for a Unix socket: `ws+unix:/path/to.sock:/pathname?query`, where the first colon ends the path of the socket.
- * A URL that is passed in is not changed.
- * @throws SyntaxError for what is no URI, another scheme, a fragment, or a Unix socket without a path.
+ * Parses a WebSocket URI (§3, §4.1 "components MUST be valid"). Schemes are `ws:`, `wss:`, `http:`, `https:`, and
+ * `ws+unix:` or `wss+unix:` for a Unix socket: `ws+unix:/path/to.sock:/pathname?query`. The first colon behind the
+ * scheme ends the path of the socket. A URL object is not changed.
+ * @throws SyntaxError if the URI is invalid, has another scheme or a fragment, or names a Unix socket without a path.
  */
 export function parseAddress(address: string | URL): Address {
   const url = readUrl(address);
   const isUnix = unixSchemes.has(url.protocol);
-  // The wording is the one of ws, which programs match on, and which has no `wss+unix:`.
+  // Wording of ws, because programs match on it. ws has no `wss+unix:`.
   if (!schemes.has(url.protocol))
     throw new SyntaxError('The URL\'s protocol must be one of "ws:", "wss:", "http:", "https:", or "ws+unix:"');
   if (isUnix && !url.pathname) throw new SyntaxError("The URL's pathname is empty");
@@ -54,7 +54,7 @@ export function parseAddress(address: string | URL): Address {
   const target = url.pathname + url.search;
   const colon = isUnix ? target.indexOf(':') : -1;
   const socketPath = isUnix ? (colon === -1 ? target : target.slice(0, colon)) : undefined;
-  // Without a path of its own, the request would go to a TCP port.
+  // Otherwise the request would go to a TCP port.
   if (socketPath === '') throw new SyntaxError("The URL's pathname is empty");
 
   return {
@@ -85,15 +85,18 @@ function withoutBrackets(hostname: string): string {
   return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
 }
 
-/** The userinfo of a URL is ASCII; an escape that is none stands for itself, octets that are no UTF-8 become U+FFFD. */
+/**
+ * Percent-decodes the userinfo of a URL, which is ASCII. An invalid escape stays as it is; octets that are not UTF-8
+ * become U+FFFD.
+ */
 function percentDecode(text: string): string {
   const octets = text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
   return Buffer.from(octets, 'latin1').toString();
 }
 
 /**
- * Checks the subprotocols to be asked for: tokens, no two alike (§4.1 item 10 of the request).
- * @throws SyntaxError when one is no token, or comes twice.
+ * Checks the subprotocols to request: tokens without duplicates (§4.1 item 10 of the request).
+ * @throws SyntaxError if one is not a token, or is duplicated.
  */
 export function requireSubprotocols(subprotocols: readonly string[]): void {
   const seen = new Set<string>();
@@ -104,22 +107,22 @@ export function requireSubprotocols(subprotocols: readonly string[]): void {
   }
 }
 
-/** The value of a header field of the application; an array sends the field several times. */
+/** Value of a header field of the application. An array sends the field once per value. */
 export type FieldValue = string | number | readonly string[];
 
 /**
- * Header fields of the application: an object; or pairs of name and value, such as `Headers` and `Map` give; or names and values
- * in turn, as `node:http` takes them. Of fields with the same name the last one counts.
+ * Header fields of the application: an object; or pairs of name and value, as in `Headers` and `Map`; or names and
+ * values alternately, as `node:http` accepts them. If names are repeated, the last field applies.
  */
 export type RequestHeaders =
   | Readonly<Record<string, FieldValue | undefined>>
   | Iterable<HeaderEntry>
   | readonly string[];
 
-/** A header field of the application; no value is a mistake, which is reported. */
+/** Header field of the application. A missing value is reported as an error. */
 export type HeaderEntry = readonly [name: string, value: FieldValue | undefined];
 
-/** The names and values of header fields, in whichever of its forms they are given. */
+/** Returns the names and values of header fields in any of the accepted forms. */
 export function headerEntries(headers: RequestHeaders | null | undefined): HeaderEntry[] {
   if (headers === null || headers === undefined) return [];
   if (!(Symbol.iterator in headers)) return Object.entries(headers);
@@ -131,30 +134,33 @@ export function headerEntries(headers: RequestHeaders | null | undefined): Heade
   return entries;
 }
 
-/** What a client asks for in its opening handshake (§4.1). */
+/** Opening handshake of a client (§4.1). */
 export interface HandshakeRequest {
-  /** The `Sec-WebSocket-Key`: 16 random octets in base64, fresh for each connection (§4.1 item 7). */
+  /** `Sec-WebSocket-Key`: 16 random octets in base64, new for each connection (§4.1 item 7). */
   readonly key: string;
-  /** The subprotocols that the client speaks, the preferred one first; none by default. */
+  /** Subprotocols of the client, the preferred one first. Default none. */
   readonly subprotocols?: readonly string[] | undefined;
-  /** The terms on which permessage-deflate is offered (RFC 7692 §7.1); by default it is not. */
+  /** Terms for offering permessage-deflate (RFC 7692 §7.1). By default it is not offered. */
   readonly deflate?: DeflateTerms | undefined;
-  /** 13 (the default), or 8 for servers from before RFC 6455, which differs only in the name of the origin's field. */
+  /**
+   * Protocol version. Default 13; 8 is for servers older than RFC 6455, and differs only in the name of the origin's
+   * field.
+   */
   readonly protocolVersion?: number | undefined;
-  /** The `Origin` (§10.2); none by default. */
+  /** `Origin` (§10.2). Default none. */
   readonly origin?: string | undefined;
-  /** The `Host`, for those who write the request themselves; `node:http` knows it without. */
+  /** `Host`, for callers that write the request themselves; `node:http` adds it. */
   readonly host?: string | undefined;
-  /** More fields to send. Those of the handshake itself win over fields of the same name. */
+  /** Additional fields. Fields of the handshake take precedence over fields with the same name. */
   readonly headers?: RequestHeaders | null | undefined;
 }
 
 const supportedVersions = [8, 13];
 
 /**
- * The header fields of the opening request (§4.1): those of the application, then those of the handshake.
- * @throws SyntaxError for bad subprotocols, RangeError for an unknown protocol version, and TypeError for a name or a value that
- * cannot be sent (CR, LF and other control characters among them), with the `code` that `node:http` gives it.
+ * Returns the header fields of the opening request (§4.1): those of the application, then those of the handshake.
+ * @throws SyntaxError if a subprotocol is invalid; RangeError if the protocol version is unknown; TypeError, with the
+ *   `code` of `node:http`, if a name or a value cannot be sent (CR, LF and other control characters).
  */
 export function requestFields(request: HandshakeRequest): Record<string, string | string[]> {
   const { key, subprotocols = [], deflate, protocolVersion = 13, origin, host, headers } = request;
@@ -178,7 +184,7 @@ export function requestFields(request: HandshakeRequest): Record<string, string 
   if (origin) handshake.push([protocolVersion < 13 ? 'Sec-WebSocket-Origin' : 'Origin', origin]);
 
   const reserved = new Set(handshake.map(([name]) => name.toLowerCase()));
-  // Without a prototype, a field called __proto__ is a field like any other.
+  // Without a prototype. Otherwise a field called __proto__ would be lost.
   const fields: Record<string, string | string[]> = Object.create(null);
   for (const [name, value] of headerEntries(headers)) {
     requireFieldName(name);
@@ -206,27 +212,29 @@ function fieldError(message: string, code: string): TypeError {
   return Object.assign(new TypeError(message), { code });
 }
 
-/** The header fields of a response: names in lower case; a field that came several times is an array, or joined by commas. */
+/**
+ * Header fields of a response: names in lower case. A field that came several times is an array, or joined by commas.
+ */
 export type ResponseFields = Readonly<Record<string, string | readonly string[] | undefined>>;
 
-/** A response to the opening request, as far as the handshake looks at it. */
+/** Parts of the response to the opening request that the handshake checks. */
 export interface HandshakeResponse {
-  /** The HTTP status, 100–599. */
+  /** HTTP status, 100–599. */
   readonly status: number;
   readonly headers: ResponseFields;
 }
 
-/** What both ends agreed on. */
+/** Result of a handshake, agreed on by both ends. */
 export interface ClientAgreement {
-  /** The subprotocol that the server chose among those asked for. */
+  /** Subprotocol that the server chose among those requested. */
   readonly protocol: string;
-  /** permessage-deflate as the server agreed to it; null if it did not. */
+  /** permessage-deflate as accepted by the server; null if it was not. */
   readonly deflate: DeflateAgreement | null;
 }
 
 /**
- * Checks the server's response against what was asked, by the rules of §4.1 (items 1–6 of the response).
- * @throws HandshakeError with the status and the fields that were received: the connection must be failed.
+ * Checks the server's response against the request, by the rules of §4.1 (items 1–6 of the response).
+ * @throws HandshakeError with the status and the fields received. The connection must then be failed.
  */
 export function checkResponse(
   response: HandshakeResponse,
@@ -237,7 +245,7 @@ export function checkResponse(
 
   if (response.status !== 101) throw unexpectedResponse(response);
 
-  // Upgrade must be exactly this value, Connection must only list its token (items 2 and 3).
+  // The Upgrade field must have exactly this value; the Connection field must only list its token (items 2 and 3).
   if (field('upgrade')?.toLowerCase() !== 'websocket')
     throw refuse('GOODWIRE_INVALID_UPGRADE', 'Invalid Upgrade header');
   if (!hasToken(field('connection'), 'upgrade'))
@@ -252,7 +260,7 @@ export function checkResponse(
     throw refuse('GOODWIRE_UNREQUESTED_SUBPROTOCOL', 'Server sent a subprotocol but none was requested');
   if (protocol !== undefined && !subprotocols.includes(protocol))
     throw refuse('GOODWIRE_INVALID_SUBPROTOCOL', 'Server sent an invalid subprotocol');
-  // The RFC lets a server choose none; browsers fail the connection then, and so does ws.
+  // The RFC allows a server to choose none, but browsers and ws then fail the connection.
   if (protocol === undefined && subprotocols.length > 0)
     throw refuse('GOODWIRE_MISSING_SUBPROTOCOL', 'Server sent no subprotocol');
 
@@ -266,14 +274,14 @@ export function checkResponse(
   try {
     if (extensions !== undefined) deflate = readAgreement(extensions, asked.deflate!);
   } catch (cause) {
-    // The cause says which rule of which section it was.
+    // The cause names the broken rule and its section.
     throw responseError(response, 'GOODWIRE_INVALID_EXTENSIONS', 'Invalid Sec-WebSocket-Extensions header', cause);
   }
 
   return { protocol: protocol ?? '', deflate };
 }
 
-/** @throws SyntaxError for a field that is malformed or names an extension that was not asked for; NegotiationError. */
+/** @throws SyntaxError if the field is malformed or names an extension that was not requested; NegotiationError. */
 function readAgreement(field: string, terms: DeflateTerms): DeflateAgreement | null {
   const extensions = parseExtensions(field);
   const other = extensions.find(({ name }) => name !== permessageDeflate);
@@ -285,12 +293,15 @@ function readAgreement(field: string, terms: DeflateTerms): DeflateAgreement | n
   );
 }
 
-/** The error for a response that is none to an upgrade: "Unexpected server response: 404" (§4.1 item 1 of the response). */
+/**
+ * Returns the error for a response with another status than 101: "Unexpected server response: 404" (§4.1 item 1 of the
+ * response).
+ */
 export function unexpectedResponse(response: HandshakeResponse): HandshakeError {
   return responseError(response, 'GOODWIRE_UNEXPECTED_RESPONSE', `Unexpected server response: ${response.status}`);
 }
 
-/** An error about a response: it carries the status and the header fields that were received. */
+/** Returns an error about a response, with the status and the header fields received. */
 export function responseError(
   response: HandshakeResponse,
   code: HandshakeErrorCode,
@@ -306,7 +317,7 @@ export function responseError(
 }
 
 function joined(headers: ResponseFields, name: string): string | undefined {
-  // `constructor` and its like are inherited, not received.
+  // Otherwise `constructor` and other inherited properties would count as received fields.
   const value = Object.hasOwn(headers, name) ? headers[name] : undefined;
   return typeof value === 'object' ? value.join(', ') : value;
 }

@@ -6,25 +6,29 @@ const semicolon = 0x3b;
 const equals = 0x3d;
 const backslash = 0x5c;
 
-/** A parameter of an extension; `true` is one that stands alone, without a value. A name may come several times. */
+/** Parameter of an extension. `true` stands for a parameter without a value. Names may be repeated. */
 export type ExtensionParameter = readonly [name: string, value: string | true];
 
-/** One element of a `Sec-WebSocket-Extensions` field (RFC 6455 §9.1): an extension, offered or agreed, with its parameters in order. */
+/**
+ * Element of a `Sec-WebSocket-Extensions` field (RFC 6455 §9.1): an extension, offered or accepted, with its parameters
+ * in order.
+ */
 export interface Extension {
   readonly name: string;
   readonly parameters: readonly ExtensionParameter[];
 }
 
-/** Where a parse stands. Values cannot be returned beside the new index without an object for each. */
+/** Position of the parser. Returning a value together with the new index would need an object for each value. */
 interface Cursor {
   readonly text: string;
   index: number;
 }
 
 /**
- * The extensions of a `Sec-WebSocket-Extensions` field, in order (RFC 6455 §9.1): tokens, with parameters whose values are tokens or
- * quoted strings that are tokens once unquoted. Names mean nothing here: `__proto__` is a name like any other. Takes linear time.
- * @throws SyntaxError when it is anything else.
+ * Parses a `Sec-WebSocket-Extensions` field (RFC 6455 §9.1) and returns its extensions in order. Names are tokens;
+ * values are tokens, or quoted strings that are tokens once unquoted. Names have no special meaning here: `__proto__`
+ * is a valid name. Takes linear time.
+ * @throws SyntaxError if the field is malformed.
  */
 export function parseExtensions(header: string): Extension[] {
   const cursor: Cursor = { text: header, index: 0 };
@@ -59,8 +63,9 @@ function readParameter(cursor: Cursor): ExtensionParameter {
 }
 
 /**
- * A quoted string, from its opening quote on. "When using the quoted-string syntax variant, the value after quoted-string
- * unescaping MUST conform to the 'token' ABNF" (§9.1), so that nothing but tchar may stand in it, escaped or not.
+ * Reads a quoted string from its opening quote on. "When using the quoted-string syntax variant, the value after
+ * quoted-string unescaping MUST conform to the 'token' ABNF" (§9.1). Therefore only tchar are valid in it, escaped or
+ * not.
  */
 function readQuoted(cursor: Cursor): string {
   const { text } = cursor;
@@ -82,7 +87,9 @@ function readQuoted(cursor: Cursor): string {
   return value + text.slice(copied, index);
 }
 
-/** Passes over the separator after an element and the whitespace about it, and tells which it was; NaN at the end of the text. */
+/**
+ * Skips the separator after an element and the whitespace around it. Returns the separator; NaN at the end of the text.
+ */
 function readSeparator(cursor: Cursor): number {
   const { text, index } = cursor;
   const next = endOfWhitespace(text, index);
@@ -93,8 +100,8 @@ function readSeparator(cursor: Cursor): number {
 }
 
 /**
- * The `Sec-WebSocket-Extensions` field of a list of extensions (RFC 6455 §9.1): `a; b=1, c`. What it gives, {@link parseExtensions} reads.
- * @throws TypeError when a name or a value is not a token, so that nothing can break out of the field.
+ * Formats a `Sec-WebSocket-Extensions` field (RFC 6455 §9.1): `a; b=1, c`. {@link parseExtensions} reads the result.
+ * @throws TypeError if a name or a value is not a token. Otherwise a value could break out of the field.
  */
 export function formatExtensions(extensions: readonly Extension[]): string {
   return extensions.map(formatExtension).join(', ');

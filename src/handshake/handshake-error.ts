@@ -1,27 +1,30 @@
-/** A stable string that says which rule of the opening handshake was broken. */
+/** Stable code of a broken rule of the opening handshake. */
 export type HandshakeErrorCode = `GOODWIRE_${string}`;
 
-/** Header fields by name; an array is a field that comes once for each value. */
+/** Header fields by name. An array stands for one field per value. */
 export type HeaderFields = Readonly<Record<string, string | readonly string[]>>;
 
-/** What a {@link HandshakeError} carries besides its message. */
+/** Optional properties of a {@link HandshakeError}. */
 export interface HandshakeErrorOptions {
-  /** Header fields to send along with the refusal, or that were received with it; names as they are to be written. */
+  /** Header fields to send with the refusal, or received with it. Names are spelled as to be sent. */
   readonly headers?: HeaderFields;
-  /** The error that led to this one. */
+  /** The error that caused this one. */
   readonly cause?: unknown;
 }
 
 const noHeaders: HeaderFields = Object.freeze({});
 
-/** The opening handshake failed (RFC 6455 §4): the request or the response breaks a rule, or the server's policy refuses it. */
+/**
+ * Error of the opening handshake (RFC 6455 §4): the request or the response breaks a rule, or the server's policy
+ * refuses the request.
+ */
 export class HandshakeError extends Error {
   override readonly name = 'HandshakeError';
-  /** The HTTP status: on a server the one to answer with (200–599), on a client the one that was received. */
+  /** HTTP status: on a server the status to respond with (200–599), on a client the status received. */
   readonly status: number;
-  /** Which rule it was; programs match on this. */
+  /** Code of the broken rule; programs match on this. */
   readonly code: HandshakeErrorCode;
-  /** On a server the header fields to send along, on a client those that were received. */
+  /** On a server the header fields to send with the refusal; on a client those received. */
   readonly headers: HeaderFields;
 
   constructor(status: number, code: HandshakeErrorCode, message: string, options: HandshakeErrorOptions = {}) {

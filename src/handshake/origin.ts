@@ -1,6 +1,9 @@
 import { isToken } from './fields.ts';
 
-/** Decides about the `Origin` of a request (RFC 6455 §10.2, RFC 6454); undefined for a request without one, which no browser sends. */
+/**
+ * Returns true to accept the `Origin` of a request (RFC 6455 §10.2, RFC 6454). Undefined stands for a request without
+ * one, which no browser sends.
+ */
 export type OriginRule = (origin: string | undefined) => boolean;
 
 const defaultPorts = new Map([
@@ -12,10 +15,11 @@ const defaultPorts = new Map([
 ]);
 
 /**
- * A rule that allows exactly the listed origins, such as `https://example.com` or `http://localhost:3000`: scheme, host and port
- * are compared, in whatever case and with the default port written or not. Nothing is matched by its beginning or its end, an
- * origin called `null` (a sandboxed page, a file) is allowed only if `'null'` is listed, and a request without origin never is.
- * @throws TypeError for an entry that is no origin: one with a path, `*`, a host without scheme.
+ * Returns a rule that accepts exactly the listed origins, such as `https://example.com` or `http://localhost:3000`.
+ * Scheme, host and port are compared, ignoring case; the default port may be written or omitted. Prefixes and suffixes
+ * never match. The origin `null` (a sandboxed page, a file) is accepted only if `'null'` is listed. Requests without an
+ * origin are never accepted.
+ * @throws TypeError if an entry is not an origin: it has a path, is `*`, or is a host without a scheme.
  */
 export function allowOrigins(origins: readonly string[]): OriginRule {
   const allowed = new Set(origins.map(readListedOrigin));
@@ -27,8 +31,9 @@ export function allowOrigins(origins: readonly string[]): OriginRule {
 }
 
 /**
- * An origin in the one form in which origins are compared: lower case, without the scheme's default port (RFC 6454 §6.2);
- * undefined for what is no serialized origin. Nothing is decoded: what a browser would not write does not equal what it writes.
+ * Returns an origin in the form used for comparison: lower case, without the scheme's default port (RFC 6454 §6.2).
+ * Returns undefined if the text is not a serialized origin. Nothing is decoded, so only the spelling of a browser
+ * matches.
  */
 export function normalizeOrigin(origin: string): string | undefined {
   const text = origin.toLowerCase();
@@ -43,7 +48,7 @@ export function normalizeOrigin(origin: string): string | undefined {
   return host === '' ? undefined : `${scheme}://${host}`;
 }
 
-/** Visible ASCII without what would begin a path, a query, a fragment, or would end a user's name. */
+/** True for visible ASCII without characters that would begin a path, a query or a fragment, or end a user name. */
 function isAuthority(text: string): boolean {
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index);
@@ -61,7 +66,7 @@ function readListedOrigin(entry: string): string {
   );
 }
 
-/** Browsers send a host with other letters in its ASCII form (`xn--…`); the list may have it as people write it. */
+/** Converts the host of a listed origin to its ASCII form (`xn--…`), which browsers send. */
 function inAscii(entry: string): string {
   if (!URL.canParse(entry)) return entry;
   const url = new URL(entry);

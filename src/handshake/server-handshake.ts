@@ -10,50 +10,55 @@ import { hasToken, isSingleLine, isToken } from './fields.ts';
 import { HandshakeError, type HandshakeErrorCode } from './handshake-error.ts';
 import { parseSubprotocols } from './subprotocols.ts';
 
-/** The request of an opening handshake, as far as the handshake looks at it; `http.IncomingMessage` is one. */
+/** Parts of the request of an opening handshake that are checked; `http.IncomingMessage` has them. */
 export interface HandshakeRequestFields {
   readonly method?: string | undefined;
   /** `1.1` and the like, without `HTTP/`. */
   readonly httpVersion: string;
-  /** Names in lower case; fields that came several times joined by commas. */
+  /** Names in lower case. Repeated fields are joined by commas. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
 }
 
-/** Which rules a request may be spared. */
+/** Rules that may be waived for a request. */
 export interface OfferRules {
-  /** Whether the request must name a host. Default true; a request that a test injects was sent to nobody, and names none. */
+  /**
+   * True if the request must name a host. Default true. Requests injected by a test have no recipient, and name no
+   * host.
+   */
   readonly needsHost?: boolean | undefined;
 }
 
-/** What a client offers in a request that keeps every rule of RFC 6455 §4.2.1. */
+/** Offer of a client whose request meets all rules of RFC 6455 §4.2.1. */
 export interface Offer {
-  /** The `Sec-WebSocket-Key`: 16 octets in base64. */
+  /** `Sec-WebSocket-Key`: 16 octets in base64. */
   readonly key: string;
-  /** 13, or 8, which is the same protocol on the wire. */
+  /** Protocol version 13, or 8, which is the same on the wire. */
   readonly version: 8 | 13;
-  /** Who asks, if it is a browser (§10.2); the field is called `Sec-WebSocket-Origin` in version 8. */
+  /**
+   * Origin of the page, if the client is a browser (§10.2). In version 8 the field is called `Sec-WebSocket-Origin`.
+   */
   readonly origin: string | undefined;
-  /** The subprotocols that the client speaks, the preferred one first; often none. */
+  /** Subprotocols of the client, the preferred one first. Often empty. */
   readonly subprotocols: Set<string>;
-  /** The extensions that it offers, the preferred one first. */
+  /** Extensions that the client offers, the preferred one first. */
   readonly extensions: readonly Extension[];
 }
 
-/** What the server agrees to (§4.2.2); an empty string is none. */
+/** Response of a server that accepts an offer (§4.2.2). An empty string means none. */
 export interface ServerAgreement {
-  /** The `Sec-WebSocket-Accept`. */
+  /** `Sec-WebSocket-Accept`. */
   readonly accept: string;
-  /** The subprotocol, one of those offered. */
+  /** Subprotocol, one of those offered. */
   readonly protocol: string;
-  /** The `Sec-WebSocket-Extensions`. */
+  /** `Sec-WebSocket-Extensions`. */
   readonly extensions: string;
-  /** permessage-deflate as it was agreed to (RFC 7692 §7.1); null if it was not. */
+  /** permessage-deflate as accepted (RFC 7692 §7.1); null if it was not. */
   readonly deflate: DeflateAgreement | null;
 }
 
 const supportedVersions = '13, 8';
 
-/** The rules for the client's request, with the words in which ws reports them where it has the rule. */
+/** Rules for the client's request, with the error message of ws for the rules that ws has too. */
 const refusals = {
   method: [405, 'GOODWIRE_INVALID_METHOD', 'Invalid HTTP method', { Allow: 'GET' }],
   httpVersion: [400, 'GOODWIRE_INVALID_HTTP_VERSION', 'Invalid HTTP version', {}],
@@ -65,7 +70,7 @@ const refusals = {
     426,
     'GOODWIRE_UNSUPPORTED_VERSION',
     'Missing or invalid Sec-WebSocket-Version header',
-    // A 426 names the protocol to upgrade to (RFC 9110 §15.5.22), and §4.2.2 wants the versions.
+    // A 426 response names the protocol to upgrade to (RFC 9110 §15.5.22), and §4.2.2 requires the versions.
     { Upgrade: 'websocket', 'Sec-WebSocket-Version': supportedVersions },
   ],
   subprotocols: [400, 'GOODWIRE_INVALID_SUBPROTOCOL', 'Invalid Sec-WebSocket-Protocol header', {}],
@@ -81,16 +86,16 @@ function refusal(rule: keyof typeof refusals, cause?: unknown): HandshakeError {
 }
 
 /**
- * Reads the client's half of the opening handshake by the rules of RFC 6455 §4.2.1, in this order.
- * @throws HandshakeError with the status to answer with: 405 for another method than GET, 426 for a version that is neither 13
- * nor 8, and 400 for everything else.
+ * Reads the client's request by the rules of RFC 6455 §4.2.1, in their order.
+ * @throws HandshakeError with the status to respond with: 405 if the method is not GET, 426 if the version is neither
+ *   13 nor 8, 400 otherwise.
  */
 export function readOffer(request: HandshakeRequestFields, { needsHost = true }: OfferRules = {}): Offer {
   if (request.method !== 'GET') throw refusal('method');
-  // 505 is for a major version that the server does not speak; that one never comes through Node's parser.
-  // A request that a program has made up may have none.
+  // Not 505, which is for unsupported major versions; Node's parser lets none through. A request that a program has
+  // made may have no version.
   if (request.httpVersion != null && !isHttpVersion(request.httpVersion)) throw refusal('httpVersion');
-  // HTTP/2 has the host in a field of its own.
+  // HTTP/2 has the host in `:authority`.
   if (needsHost && !field(request, 'host') && !field(request, ':authority')) throw refusal('host');
   if (!hasToken(field(request, 'upgrade'), 'websocket')) throw refusal('upgrade');
   if (!hasToken(field(request, 'connection'), 'upgrade')) throw refusal('connection');
@@ -108,10 +113,10 @@ export function readOffer(request: HandshakeRequestFields, { needsHost = true }:
   };
 }
 
-/** A field as text: a program that makes requests may give a version as a number, and a list as an array. */
+/** Returns a field as text, because a program that makes requests may pass a number or an array. */
 function field(request: HandshakeRequestFields, name: string): string | undefined {
   const { headers } = request;
-  // `constructor` and its like are inherited, and did not come from the client.
+  // Otherwise `constructor` and other inherited properties would count as fields of the client.
   const value = Object.hasOwn(headers, name) ? headers[name] : undefined;
   if (value === undefined || typeof value === 'string') return value;
   return Array.isArray(value) ? value.join(', ') : String(value);
@@ -124,9 +129,9 @@ function isHttpVersion(version: string): boolean {
 const keyLength = 24;
 
 /**
- * 16 octets in base64: 22 of its characters and `==` (§4.1 item 7). The last character before the padding has four bits too many;
- * that they are zero is not asked, since the key decodes to 16 octets whatever they are (RFC 4648 §3.5), and ws does not ask.
- * A key that came twice was joined by a comma, and is none.
+ * True for 16 octets in base64: 22 base64 characters and `==` (§4.1 item 7). The last character before the padding has
+ * four unused bits. They are not checked, because the key decodes to 16 octets in any case (RFC 4648 §3.5), and ws does
+ * not check them either. A repeated key is invalid, because its values were joined by a comma.
  */
 function isKey(key: string): boolean {
   if (key.length !== keyLength || !key.endsWith('==')) return false;
@@ -153,7 +158,9 @@ function readSubprotocols(header: string | undefined): Set<string> {
   }
 }
 
-/** Malformed extensions are refused even if none would be agreed to: "the recipient … MUST immediately _Fail_" (§9.1). */
+/**
+ * Malformed extensions are refused even if none would be accepted: "the recipient … MUST immediately _Fail_" (§9.1).
+ */
 function readExtensions(header: string | undefined): readonly Extension[] {
   if (header === undefined) return [];
   try {
@@ -164,10 +171,10 @@ function readExtensions(header: string | undefined): readonly Extension[] {
 }
 
 /**
- * Agrees to an offer with a subprotocol (§4.2.2 step 5), which must be one that was offered; empty for none. permessage-deflate is agreed
- * to where terms are given, and the client has offered it on terms that go with them: offers that break a rule are declined (RFC 7692
- * §7.1), and the connection goes on without it.
- * @throws TypeError when the subprotocol is something else: the client would have to fail the connection.
+ * Accepts an offer with a subprotocol (§4.2.2 step 5), which must be one of those offered, or empty for none.
+ * permessage-deflate is accepted if `terms` are given and the client's offer is compatible with them. Invalid offers
+ * are declined (RFC 7692 §7.1), and the connection continues without the extension.
+ * @throws TypeError if the subprotocol was not offered, because the client would have to fail the connection.
  */
 export function agree(offer: Offer, protocol: string, terms?: DeflateTerms): ServerAgreement {
   if (protocol !== '' && !offer.subprotocols.has(protocol)) {
@@ -190,12 +197,12 @@ function agreeOnDeflate(
   return { extensions: formatExtensions([{ name: permessageDeflate, parameters: response }]), deflate: agreement };
 }
 
-/** Header fields to send; an array sends the field once for each value. */
+/** Header fields to send. An array sends the field once per value. */
 export type OutgoingFields = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
 /**
- * The lines of the response that opens the connection (§4.2.2 step 5), status line first, without line ends: for those who
- * want to add to them before {@link formatHead} makes one text of them.
+ * Returns the lines of the response that opens the connection (§4.2.2 step 5), status line first, without line ends.
+ * Callers may add lines before {@link formatHead} joins them.
  */
 export function agreementLines(agreement: Omit<ServerAgreement, 'deflate'>): string[] {
   const lines = [
@@ -209,7 +216,7 @@ export function agreementLines(agreement: Omit<ServerAgreement, 'deflate'>): str
   return lines;
 }
 
-/** The fields that the opening handshake itself decides, and those that speak of a body, which a 101 does not have. */
+/** Fields that the opening handshake sets, and fields that describe a body, which a 101 response does not have. */
 const reservedFields = new Set([
   'upgrade',
   'connection',
@@ -221,8 +228,8 @@ const reservedFields = new Set([
 ]);
 
 /**
- * The lines of additional header fields for a response that opens a connection.
- * @throws TypeError for a name that is no token, a value with a control character, and a field that the handshake decides.
+ * Returns the lines of additional header fields for a response that opens a connection.
+ * @throws TypeError if a name is not a token, a value has a control character, or the handshake sets the field itself.
  */
 export function fieldLines(fields: OutgoingFields): string[] {
   const lines: string[] = [];
@@ -249,8 +256,9 @@ function requireFieldLine(line: string): void {
 }
 
 /**
- * Checks the lines of a response head that somebody else had in his hands: a line must not be able to hold two.
- * @throws TypeError for a line that is no `name: value`, or has a CR, an LF or another control character in it.
+ * Checks the lines of a response head that the application may have changed. Otherwise one element could contain two
+ * lines.
+ * @throws TypeError if a line is not `name: value`, or contains a CR, an LF or another control character.
  */
 export function requireLines(lines: readonly string[]): void {
   const [statusLine, ...fields] = lines;
@@ -259,29 +267,30 @@ export function requireLines(lines: readonly string[]): void {
   fields.forEach(requireFieldLine);
 }
 
-/** The head of a response: its lines, and the empty one that ends it. To be written in UTF-8. */
+/** Joins the lines of a response head and its final empty line. The result must be sent in UTF-8. */
 export function formatHead(lines: readonly string[]): string {
   return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
-/** How an upgrade is refused. */
+/** Response that refuses an upgrade. */
 export interface Refusal {
-  /** 200–599: everything that is an answer, and does not open anything. */
+  /** Status, 200–599: every final response that does not open the connection. */
   readonly status: number;
-  /** The reason phrase of the status line; may be empty. */
+  /** Reason phrase of the status line; may be empty. */
   readonly statusText: string;
-  /** The text that a person sees. */
+  /** Text for the user. */
   readonly body: string;
-  /** Fields to send besides; a `Content-Type` among them replaces ours. */
+  /** Additional fields. A `Content-Type` replaces the default one. */
   readonly headers?: OutgoingFields | undefined;
 }
 
-/** What a refusal decides itself: it closes the connection, and its length is the length of its body. */
+/** Fields that a refusal sets itself: it closes the connection, and its length is that of its body. */
 const refusalFields = new Set(['connection', 'content-length', 'transfer-encoding']);
 
 /**
- * The whole HTTP response that refuses an upgrade (§4.2.2): the connection is closed after it. To be written in UTF-8.
- * @throws RangeError for a status that is none of 200–599, TypeError for header fields that cannot be sent.
+ * Formats the whole HTTP response that refuses an upgrade (§4.2.2). The connection must be closed after it. The result
+ * must be sent in UTF-8.
+ * @throws RangeError if the status is not 200–599, TypeError if header fields cannot be sent.
  */
 export function formatRefusal({ status, statusText, body, headers = {} }: Refusal): string {
   if (!Number.isInteger(status) || status < 200 || status > 599)

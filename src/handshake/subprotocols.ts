@@ -3,9 +3,9 @@ import { endOfToken, endOfWhitespace, unexpectedAt } from './fields.ts';
 const comma = 0x2c;
 
 /**
- * The subprotocols of a `Sec-WebSocket-Protocol` field, in the order in which they are listed (RFC 6455 §4.1 item 10, §11.3.4):
- * one or more tokens, separated by commas, no two alike. Case counts.
- * @throws SyntaxError when it is anything else.
+ * Parses a `Sec-WebSocket-Protocol` field and returns its subprotocols in order (RFC 6455 §4.1 item 10, §11.3.4): one
+ * or more tokens, separated by commas, without duplicates. Case-sensitive.
+ * @throws SyntaxError if the field is malformed.
  */
 export function parseSubprotocols(header: string): Set<string> {
   const subprotocols = new Set<string>();
@@ -15,7 +15,7 @@ export function parseSubprotocols(header: string): Set<string> {
     if (end === index) throw unexpectedAt(header, index);
     const next = endOfWhitespace(header, end);
     const isLast = next === header.length;
-    // Node trims field values: whitespace before the end is somebody else's mistake, and `ws` calls it one.
+    // Node trims field values, so whitespace at the end comes from another source, and `ws` rejects it too.
     if (isLast ? next > end : header.charCodeAt(next) !== comma) throw unexpectedAt(header, next);
     const subprotocol = header.slice(index, end);
     if (subprotocols.has(subprotocol)) throw new SyntaxError(`The "${subprotocol}" subprotocol is duplicated`);
