@@ -352,7 +352,7 @@ export const mutants: readonly Mutant[] = [
         'if (isAllowed === true) verifyClient(attempt);',
         'if (isAllowed) verifyClient(attempt);',
       ],
-      ['one handshake more than allowed waits', 'host.pending.size >= most', 'host.pending.size > most'],
+      ['one handshake more than allowed waits', 'host.pending.size >= limit', 'host.pending.size > limit'],
       ['the application is asked on behalf of a client that was refused before', '  if (attempt.isOver) return;\n', ''],
       ['a request is refused a second time', '  if (attempt.isOver) return false;\n', ''],
       [

@@ -6,11 +6,11 @@ import type * as tls from 'node:tls';
 import type { PerMessageDeflateOptions } from '../extension/per-message-deflate-options.ts';
 import type { RequestHeaders } from '../handshake/client-handshake.ts';
 
-/** A `PeerCertificate` of `node:tls`; programs typed for `ws` annotate it with a type of ws's own, which does not fit it. */
+/** A `PeerCertificate` of `node:tls`. Programs typed for `ws` annotate it with ws's own type, which is incompatible. */
 // biome-ignore lint/suspicious/noExplicitAny: see above.
 type Certificate = any;
 
-/** What is replaced below: the address decides these, or they are typed more widely than `node:http` does. */
+/** Options that are replaced below, because the address decides them or their types are wider than in `node:http`. */
 type Replaced =
   | 'agent'
   | 'checkServerIdentity'
@@ -27,10 +27,10 @@ type Replaced =
   | 'timeout';
 
 /**
- * The options of a client's WebSocket: those below, and any option of `http.request` and, for `wss:`, of `https.request` and
- * `tls.connect` (`auth`, `lookup`, `family`, `localAddress`, `maxHeaderSize`, `ca`, `cert`, `key`, `servername` …).
+ * Options of a client's WebSocket: those below, and any option of `http.request` and, for `wss:`, of `https.request`
+ * and `tls.connect` (`auth`, `lookup`, `family`, `localAddress`, `maxHeaderSize`, `ca`, `cert`, `key`, `servername` …).
  * TLS certificates are verified unless `rejectUnauthorized` is false.
- * @typeParam Socket the class of the WebSocket that `finishRequest` is given.
+ * @typeParam Socket Class of the WebSocket passed to `finishRequest`.
  */
 export interface ClientOptions<Socket = EventEmitter>
   extends Omit<https.RequestOptions, Replaced>,
@@ -39,55 +39,83 @@ export interface ClientOptions<Socket = EventEmitter>
       net.TcpSocketConnectOpts,
       'autoSelectFamily' | 'autoSelectFamilyAttemptTimeout' | 'keepAlive' | 'keepAliveInitialDelay' | 'noDelay'
     > {
-  /** Several `message`, `ping` and `pong` events may come in one tick. Default true; false spreads them over ticks. */
+  /** Allows several `message`, `ping` and `pong` events in one tick. Default true; false spreads them over several ticks. */
   allowSynchronousEvents?: boolean | undefined;
-  /** Answer pings with pongs. Default true. */
+  /** Answers pings with pongs. Default true. */
   autoPong?: boolean | undefined;
-  /** Milliseconds from `close()` until the socket is destroyed if the server does not finish the closing handshake. Default 30 000. */
+  /**
+   * Maximum time in milliseconds from `close()` until the socket is destroyed if the server does not finish the closing
+   * handshake. Default 30 000.
+   */
   closeTimeout?: number | undefined;
-  /** Given the request before it is sent, to change it. It must call `request.end()` itself. Called again for each redirect. */
+  /**
+   * Called with the request before it is sent, to change it. The function must call `request.end()`. Called again for
+   * each redirect.
+   */
   finishRequest?: ((request: ClientRequest, websocket: Socket) => void) | undefined;
-  /** Follow redirects (3xx with a `Location`). Default false. Credentials do not follow to another server: see the `redirect` event. */
+  /**
+   * Follows redirects (3xx with a `Location`). Default false. Credentials are not sent to another server: see the
+   * `redirect` event.
+   */
   followRedirects?: boolean | undefined;
-  /** How many redirects are followed. Default 10. */
+  /** Maximum number of redirects. Default 10. */
   maxRedirects?: number | undefined;
-  /** Fills the 4-octet masking key of a frame, at once. Default: strong randomness, which RFC 6455 §10.3 demands. */
+  /**
+   * Fills the 4-byte masking key of a frame, synchronously. Default: cryptographic randomness, which RFC 6455 §10.3
+   * requires.
+   */
   generateMask?: ((mask: Buffer) => void) | undefined;
   /**
-   * Milliseconds for the opening handshake: name lookup, connecting, TLS and the whole response, however slowly it trickles in; begun anew
-   * by each redirect. Default and 0: no limit. What is above 2^31-1 means 2^31-1.
+   * Maximum duration of the opening handshake in milliseconds: name lookup, connecting, TLS and the whole response,
+   * even if it arrives slowly. Each redirect restarts the time. Default 0, unlimited. Values above 2^31-1 are reduced
+   * to 2^31-1.
    */
   handshakeTimeout?: number | undefined;
-  /** Octets that a message may have. Default 104 857 600 (100 MiB); 0 is no limit. */
+  /** Maximum length of a message in bytes. 0 is unlimited. Default 104 857 600 (100 MiB). */
   maxPayload?: number | undefined;
-  /** Fragments that a message may have. Default 0: no limit, as they cost only their octets. */
+  /** Maximum number of fragments of a message. Default 0, unlimited, because fragments cost only their bytes. */
   maxFragments?: number | undefined;
   /**
-   * Chunks that may bring one part of a frame, such as its payload; a limit of `ws`. Default 0: no limit, as what is assembled costs
-   * only its octets, however many chunks bring it.
+   * Maximum number of chunks that may carry one part of a frame, such as its payload. A limit of `ws`. Default 0,
+   * unlimited, because assembled data costs only its bytes, however many chunks carry it.
    */
   maxBufferedChunks?: number | undefined;
-  /** A limit of `ws`, accepted and without effect: while the peer does not read, only its latest ping is answered (§5.5.3). */
+  /**
+   * A limit of `ws`, accepted without effect: while the peer does not read, only its latest ping is answered (§5.5.3).
+   */
   maxPendingAutoPongs?: number | undefined;
-  /** The `Origin` field (`Sec-WebSocket-Origin` in protocol version 8). Default: none. */
+  /** `Origin` field (`Sec-WebSocket-Origin` in protocol version 8). Default: none. */
   origin?: string | undefined;
-  /** Whether to offer permessage-deflate (RFC 7692), or how. Default true: with a window that the server may limit. */
+  /**
+   * Offers permessage-deflate (RFC 7692), optionally with settings. Default true: the server may limit the client's
+   * window.
+   */
   perMessageDeflate?: boolean | PerMessageDeflateOptions | undefined;
-  /** The subprotocols to ask for, when they are not an argument of the constructor. */
+  /** Subprotocols to request, if they are not an argument of the constructor. */
   protocols?: string | readonly string[] | undefined;
-  /** The `Sec-WebSocket-Version`, 13 or 8. Default 13. */
+  /** `Sec-WebSocket-Version`, 13 or 8. Default 13. */
   protocolVersion?: number | undefined;
-  /** Do not check that text messages are UTF-8 (§8.1), for peers that are trusted. Close reasons are always checked. Default false. */
+  /**
+   * Skips the UTF-8 check of text messages (§8.1), for trusted peers. Close reasons are always checked. Default false.
+   */
   skipUTF8Validation?: boolean | undefined;
-  /** Aborts the connecting: the error is an `AbortError` whose cause is the reason. It has no effect on an open WebSocket. */
+  /**
+   * Aborts connecting. The error is an `AbortError` whose cause is the signal's reason. No effect on an open WebSocket.
+   */
   signal?: AbortSignal | undefined;
-  /** Header fields to send along. They cannot replace those of the handshake. */
+  /** Additional header fields. They cannot replace those of the handshake. */
   headers?: RequestHeaders | undefined;
-  /** The agent that makes the connection, through a proxy for example. Default: none, a connection of its own, which no pool ever gets. */
+  /**
+   * Agent that makes the connection, through a proxy for example. Default: none; the connection is separate and never
+   * pooled.
+   */
   agent?: https.RequestOptions['agent'];
-  /** Makes the connection in the place of `net.connect` and `tls.connect`, when there is no agent. */
+  /** Makes the connection instead of `net.connect` and `tls.connect`, if there is no agent. */
   createConnection?: https.RequestOptions['createConnection'] | typeof net.createConnection | typeof tls.connect;
-  /** Checks the name in the server's certificate in the place of `tls.checkServerIdentity`; whatever is truthy rejects it. */
+  /**
+   * Checks the name in the server's certificate instead of `tls.checkServerIdentity`. A truthy result rejects the
+   * certificate.
+   */
   checkServerIdentity?: ((hostname: string, certificate: Certificate) => Error | boolean | undefined) | undefined;
   /** No effect: the address decides. */
   host?: string | null | undefined;

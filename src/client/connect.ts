@@ -23,39 +23,51 @@ import { maxTimerDelay } from '../transport/transport-settings.ts';
 import type { ClientOptions } from './client-options.ts';
 import { keepsCredentials, withoutCredentials } from './redirect.ts';
 
-/** Who is told how an attempt to connect goes. No method but `onBegin` is called from inside {@link connect}. */
+/** Callbacks of an attempt to connect. Only `onBegin` is called from inside {@link connect}. */
 export interface ConnectEvents {
-  /** What `finishRequest` is given as the WebSocket; this object itself by default. */
+  /** WebSocket passed to `finishRequest`. Default: this object itself. */
   readonly websocket?: unknown;
-  /** The first request is about to be sent, or given to `finishRequest`: from here on the attempt can be aborted. */
+  /** Called before the first request is sent or passed to `finishRequest`. From then on the attempt can be aborted. */
   onBegin?(attempt: ConnectAttempt): void;
-  /** The server switched protocols; its response is not checked yet. False: the listener gave the attempt up, and it stops. */
+  /**
+   * Called when the server has switched protocols, before its response is checked. Returns false to stop the attempt.
+   */
   onUpgrade(response: http.IncomingMessage): boolean;
-  /** The handshake is done. The socket, which has no listeners of HTTP any more, now belongs to the one who is called. */
+  /**
+   * Called when the handshake is complete. The socket then belongs to the callee, and has no listeners of HTTP any
+   * more.
+   */
   onOpen(socket: Duplex, head: Buffer, agreement: ClientAgreement): void;
-  /** The server answered something else. True: somebody took the request and the response over, and destroys the request in the end. */
+  /**
+   * Called on any other response. Returns true to take over the request and the response; the callee must then destroy
+   * the request.
+   */
   onUnexpectedResponse(request: http.ClientRequest, response: http.IncomingMessage): boolean;
-  /** The attempt goes on at another address; the request has not been sent yet, and may be changed. */
+  /** Called when the attempt is redirected. The new request was not sent yet, and may be changed. */
   onRedirect(url: string, request: http.ClientRequest): void;
-  /** Whether somebody looks after the credentials when a redirect leads to another server: if not, they are left out. */
+  /**
+   * Returns true if a listener manages the credentials on a redirect to another server. Otherwise credentials are
+   * removed.
+   */
   hasRedirectListener?(): boolean;
-  /** The attempt failed. Called at most once, and nothing after it. */
+  /** Called at most once, if the attempt failed. No callback follows. */
   onError(error: Error): void;
 }
 
-/** An attempt to connect, under way. */
+/** Attempt to connect in progress. */
 export interface ConnectAttempt {
-  /** The normalized address; the one of the last redirect. */
+  /** Normalized address, of the last redirect if any. */
   readonly url: string;
-  /** The request; the one of the last redirect. */
+  /** Request, of the last redirect if any. */
   readonly request: http.ClientRequest;
-  /** Gives the attempt up: destroys the request and its socket, then passes the error to `onError` on a later tick. */
+  /** Aborts the attempt: destroys the request and its socket, then calls `onError` on a later tick. */
   abort(error: Error): void;
 }
 
 /**
- * Connects to a server and does the client's half of the opening handshake (RFC 6455 §4.1) by `node:http` or `node:https`.
- * @throws SyntaxError for a bad address or bad subprotocols; RangeError or TypeError for options that cannot be used.
+ * Connects to a server and performs the client's part of the opening handshake (RFC 6455 §4.1) by `node:http` or
+ * `node:https`.
+ * @throws SyntaxError if the address or a subprotocol is invalid; RangeError or TypeError if an option is invalid.
  */
 export function connect(
   address: string | URL,
@@ -74,14 +86,17 @@ class Attempt implements ConnectAttempt {
   readonly #deflate: DeflateConfiguration | null;
   readonly #options: ClientOptions;
   readonly #events: ConnectEvents;
-  /** The address that the application gave, and its credentials are for. */
+  /** Address given by the application, to which the credentials belong. */
   readonly #home: Address;
   #address: Address;
   #headers: RequestHeaders | undefined;
   readonly #signal: AbortSignal | undefined;
   #auth: string | null | undefined;
   #key = '';
-  /** The socket, once the server has switched protocols: Node 26 takes it away from the request before it tells. */
+  /**
+   * Socket after the server has switched protocols. Kept here, because Node 26 removes it from the request before the
+   * event.
+   */
   #socket: Duplex | undefined;
   #timer: TimerHandle;
   #redirects = 0;
@@ -90,7 +105,7 @@ class Attempt implements ConnectAttempt {
   #isOver = false;
 
   constructor(address: Address, protocols: readonly string[], options: ClientOptions, events: ConnectEvents) {
-    // As with most options, programs say `isNeeded && …`.
+    // Falsy values count as absent, because programs write `isNeeded && …`.
     const signal = options.signal || undefined;
     this.#protocols = [...protocols];
     this.#deflate = readDeflateOptions(
@@ -130,7 +145,7 @@ class Attempt implements ConnectAttempt {
     this.#end();
     this.#destroy();
     process.nextTick(() => {
-      // Where connect() has thrown, the caller knows, and nobody listens yet.
+      // If connect() has thrown, the caller has the error, and there is no listener yet.
       if (this.#hasStarted) this.#events.onError(error);
     });
   }
@@ -151,13 +166,13 @@ class Attempt implements ConnectAttempt {
       protocol: undefined,
       hostname: undefined,
       host,
-      // Agents find the port of the address as text, as with ws.
+      // Agents expect the port of the address as text, as with ws.
       port: port === defaultPort ? port : String(port),
       path,
       socketPath,
       defaultPort: options.defaultPort || defaultPort,
       auth: this.#auth,
-      // Agents look into it, and expect an object like any other.
+      // A copy with a prototype, because agents expect an ordinary object.
       headers: {
         ...requestFields({
           key: this.#key,
@@ -168,14 +183,15 @@ class Attempt implements ConnectAttempt {
           headers: this.#headers,
         }),
       },
-      // HTTP's timeout begins anew with every octet, and its signal would go on ruling the socket after the handshake.
+      // HTTP's timeout restarts with every octet, and its signal would still control the socket after the handshake.
       timeout: undefined,
       signal: undefined,
     });
-    // Beyond a number of fields HTTP drops them silently, an unrequested extension among them; maxHeaderSize is limit enough.
+    // 0 disables the limit. Otherwise HTTP would silently drop fields, such as an unrequested extension; maxHeaderSize
+    // limits them anyway.
     request.maxHeadersCount = 0;
 
-    // Requests that were redirected, and errors that come after the end, find another request here, or an attempt that is over.
+    // False for redirected requests and for late errors: the attempt then has another request, or is over.
     const isCurrent = () => request === this.request && !this.#isOver;
     request.on('upgrade', (response, socket, head) => {
       if (isCurrent()) this.#onUpgrade(response, socket, head);
@@ -234,7 +250,7 @@ class Attempt implements ConnectAttempt {
       return;
     }
     this.#isTakenOver = this.#events.onUnexpectedResponse(this.request, response);
-    // The body is not read: it may have no end.
+    // The body is not read, because it may be endless.
     if (!this.#isTakenOver) this.#fail(unexpectedResponse(received(response)));
   }
 
@@ -268,13 +284,13 @@ class Attempt implements ConnectAttempt {
     }
   }
 
-  /** The request is done with. That can happen with neither response nor error, when somebody aborts it. */
+  /** Handles the end of the request. There may be neither a response nor an error, if a listener aborts the request. */
   #onClose(): void {
     if (!this.#isTakenOver) {
       this.#fail(Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' }));
       return;
     }
-    // There is nothing left that could time out.
+    // The handshake can no longer time out.
     clearTimeout(this.#timer);
     this.#destroySocket();
   }
@@ -289,7 +305,7 @@ class Attempt implements ConnectAttempt {
 
   #fail(error: Error): void {
     if (this.#isOver) return;
-    // An agent may emit an error at once, while the one to be told does not have the attempt yet.
+    // An agent may emit an error synchronously, before the caller of connect() has the attempt.
     if (!this.#hasStarted) {
       this.abort(error);
       return;
@@ -305,32 +321,41 @@ class Attempt implements ConnectAttempt {
     this.#signal?.removeEventListener('abort', this.#onAbort);
   }
 
-  /** Throws nothing: `createConnection` and the agent may have given a stream whose `destroy()` throws. */
+  /** Never throws, although `createConnection` or an agent may supply a stream whose `destroy()` throws. */
   #destroy(): void {
     destroyRequest(this.request);
     if (this.#socket !== undefined) destroyStream(this.#socket);
     this.#destroySocket();
   }
 
-  /** When the response has ended, HTTP takes its connection for reusable; without an agent there is nobody else to close it. */
+  /**
+   * Destroys the socket. After the response HTTP treats its connection as reusable, and without an agent no other code
+   * closes it.
+   */
   #destroySocket(): void {
     if (!this.#options.agent && this.request.socket) destroyStream(this.request.socket);
   }
 }
 
-/** Destroys a request. Throws nothing: `node:http` calls the `destroy()` of the request's stream, which may throw. */
+/**
+ * Destroys a request. Never throws, although `node:http` calls the `destroy()` of the request's stream, which may
+ * throw.
+ */
 function destroyRequest(request: http.ClientRequest): void {
   try {
     request.destroy();
   } catch {
-    // The request counts as destroyed, and its stream has been destroyed by force if that is possible.
+    // The request counts as destroyed. Its stream is destroyed by force where possible.
     if (request.socket) destroyStream(request.socket);
   }
 }
 
 type CreateConnection = NonNullable<https.RequestOptions['createConnection']>;
 
-/** A `createConnection` of the application. `node:http` would fail on a promise when nobody can catch the error any more. */
+/**
+ * Wraps a `createConnection` of the application. Otherwise `node:http` would fail on a promise too late for the error
+ * to be caught.
+ */
 function checked(create: CreateConnection): CreateConnection {
   return (options, callback) => {
     const stream = create.call(options, options, callback);
@@ -341,21 +366,24 @@ function checked(create: CreateConnection): CreateConnection {
 }
 
 /**
- * Without an agent, `node:http` asks this for each connection: a connection of its own rather than a pooled one that the server
- * may be about to close.
+ * Returns the `createConnection` for requests without an agent. Each gets a new connection, because the server might be
+ * about to close a pooled one.
  */
 function createConnection(isSecure: boolean): CreateConnection {
-  // By now the path in the options is the one of the Unix socket, if any, and no longer the one of the request.
+  // Here `path` in the options is the Unix socket's, if any, and no longer the request's.
   if (!isSecure) return (options) => net.connect(options as net.NetConnectOpts);
   return (options) => {
     const { servername, host } = options as tls.ConnectionOptions;
-    // An IP address is no server name (RFC 6066 §3); the certificate is then checked against the host.
+    // An IP address is not a valid server name (RFC 6066 §3). The certificate is then checked against the host.
     const name = servername ?? (host && !net.isIP(host) ? host : '');
     return tls.connect({ ...(options as tls.ConnectionOptions), servername: name });
   };
 }
 
-/** A `Location` is relative to the address that was asked (RFC 9110 §10.2.2); behind a Unix socket it stays behind that socket. */
+/**
+ * Resolves a `Location` relative to the requested address (RFC 9110 §10.2.2). Behind a Unix socket the target stays
+ * behind that socket.
+ */
 function resolve(location: string, from: Address): string {
   if (URL.canParse(location)) return location;
   if (!URL.canParse(location, 'http://localhost')) throw new SyntaxError(`Invalid URL: ${location}`);
@@ -368,7 +396,7 @@ function received(response: http.IncomingMessage): HandshakeResponse {
   return { status: response.statusCode as number, headers: response.headers };
 }
 
-/** The error of an aborted signal as Node's own functions give it. */
+/** Returns the error for an aborted signal, as Node's own functions throw it. */
 function abortError(cause: unknown): Error {
   const error = new Error('The operation was aborted', { cause });
   error.name = 'AbortError';
@@ -390,12 +418,12 @@ function requireDelay(handshakeTimeout: unknown): void {
 }
 
 function requireSignal(signal: AbortSignal | undefined): void {
-  // A signal of another realm, or of a polyfill, is as good.
+  // Accepts signals of another realm or of a polyfill.
   if (signal === undefined || (typeof signal === 'object' && 'aborted' in signal)) return;
   throw withCode('ERR_INVALID_ARG_TYPE', new TypeError(`signal must be an AbortSignal, not ${typeof signal}`));
 }
 
-/** An error with the code that Node's own functions give to such a mistake, and so `ws` too. */
+/** Adds the code that Node's own functions, and so `ws`, use for such an error. */
 function withCode<E extends Error>(code: string, error: E): E {
   return Object.assign(error, { code });
 }

@@ -1,11 +1,11 @@
 import { type Address, headerEntries, type RequestHeaders } from '../handshake/client-handshake.ts';
 
-/** Fields that prove who somebody is, and so must not reach anybody but the server that they were meant for. */
+/** Fields with credentials, which must only be sent to the server for which they were given. */
 const credentials = new Set(['authorization', 'cookie', 'proxy-authorization']);
 
 /**
- * Whether a redirect stays with the server that the credentials were given for, `home`: the same host and port, or the same Unix
- * socket, and not plain text where it was TLS.
+ * True if a redirect stays on the server of the credentials, `home`: the same host and port, or the same Unix socket,
+ * and no change from TLS to plain text.
  */
 export function keepsCredentials(home: Address, to: Address): boolean {
   return isSameServer(home, to) && (to.isSecure || !home.isSecure);
@@ -16,7 +16,7 @@ function isSameServer(home: Address, to: Address): boolean {
   return home.authority === to.authority;
 }
 
-/** The application's header fields without credentials and, when another server is asked, without a `Host` of its own. */
+/** Returns the application's header fields without credentials and, for another server, without its `Host`. */
 export function withoutCredentials(
   headers: RequestHeaders | null | undefined,
   home: Address,

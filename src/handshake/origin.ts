@@ -61,7 +61,7 @@ function readListedOrigin(entry: string): string {
   const normalized = typeof entry === 'string' ? normalizeOrigin(inAscii(entry)) : undefined;
   if (normalized !== undefined) return normalized;
   throw new TypeError(
-    `An allowed origin is scheme://host or scheme://host:port, or "null"; got ${JSON.stringify(entry)}` +
+    `An allowed origin must be scheme://host or scheme://host:port, or "null"; got ${JSON.stringify(entry)}` +
       (entry === '*' ? ' (leave origins unset to allow every origin)' : ''),
   );
 }

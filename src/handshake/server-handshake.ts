@@ -179,9 +179,7 @@ function readExtensions(header: string | undefined): readonly Extension[] {
 export function agree(offer: Offer, protocol: string, terms?: DeflateTerms): ServerAgreement {
   if (protocol !== '' && !offer.subprotocols.has(protocol)) {
     const offered = [...offer.subprotocols].join(', ');
-    throw new TypeError(
-      `A subprotocol must be one that the client offered (${offered}); got ${JSON.stringify(protocol)}`,
-    );
+    throw new TypeError(`A subprotocol must be one of those offered (${offered}); got ${JSON.stringify(protocol)}`);
   }
   return { accept: acceptKey(offer.key), protocol, ...agreeOnDeflate(offer, terms) };
 }
@@ -245,14 +243,14 @@ export function fieldLines(fields: OutgoingFields): string[] {
 function fieldLine(name: string, value: string | number): string {
   const line = `${name}: ${value}`;
   requireFieldLine(line);
-  if (!isToken(name)) throw new TypeError(`The name of a header field is a token; got ${JSON.stringify(name)}`);
+  if (!isToken(name)) throw new TypeError(`The name of a header field must be a token; got ${JSON.stringify(name)}`);
   return line;
 }
 
 function requireFieldLine(line: string): void {
   const colon = typeof line === 'string' ? line.indexOf(':') : -1;
   if (colon < 1 || !isToken(line.slice(0, colon)) || !isSingleLine(line))
-    throw new TypeError(`A header line is "name: value" without control characters; got ${JSON.stringify(line)}`);
+    throw new TypeError(`A header line must be "name: value" without control characters; got ${JSON.stringify(line)}`);
 }
 
 /**
@@ -263,7 +261,7 @@ function requireFieldLine(line: string): void {
 export function requireLines(lines: readonly string[]): void {
   const [statusLine, ...fields] = lines;
   if (typeof statusLine !== 'string' || !statusLine.startsWith('HTTP/1.1 101') || !isSingleLine(statusLine))
-    throw new TypeError(`A response begins with its status line; got ${JSON.stringify(statusLine)}`);
+    throw new TypeError(`The first line of a response must be its status line; got ${JSON.stringify(statusLine)}`);
   fields.forEach(requireFieldLine);
 }
 
@@ -294,10 +292,10 @@ const refusalFields = new Set(['connection', 'content-length', 'transfer-encodin
  */
 export function formatRefusal({ status, statusText, body, headers = {} }: Refusal): string {
   if (!Number.isInteger(status) || status < 200 || status > 599)
-    throw new RangeError(`An upgrade is refused with a status of 200–599; got ${status}`);
+    throw new RangeError(`The status of a refusal must be 200–599; got ${status}`);
   const statusLine = `HTTP/1.1 ${status} ${statusText}`;
   if (!isSingleLine(statusLine))
-    throw new TypeError(`A reason phrase has no control characters; got ${JSON.stringify(statusText)}`);
+    throw new TypeError(`A reason phrase must not contain control characters; got ${JSON.stringify(statusText)}`);
 
   let contentType = 'Content-Type: text/html';
   let isUpgradeNamed = false;

@@ -30,43 +30,45 @@ import type {
 } from './server-options.ts';
 import { wants } from './shared-server.ts';
 
-/** For whom upgrades are accepted: a `WebSocketServer`, or one call of `upgrade()`. */
+/** Owner of an opening handshake: a `WebSocketServer`, or one call of `upgrade()`. */
 export interface UpgradeHost {
   readonly options: UpgradeOptions;
-  /** What became of them for the last socket. */
+  /** Cache: the settings built from `options` for the previous socket. */
   shared?: SharedSettings;
-  /** What became of `options.perMessageDeflate` for the last request. */
+  /** Cache: the terms built from `options.perMessageDeflate` for the previous request. */
   deflate?: DeflateTermsOf;
-  /** What became of `options.origins`; see {@link originPolicy}. */
+  /** Rule built from `options.origins`; see {@link originPolicy}. */
   readonly allowsOrigin: OriginPolicy | undefined;
-  /** The attempts that wait for the application. */
+  /** Attempts that wait for an answer of the application. */
   readonly pending: PendingHandshakes;
-  /** Whether the request is for this host, by its path for instance. */
+  /** True if this host handles the request, which may depend on its path. */
   shouldHandle(request: IncomingMessage): boolean | Promise<boolean>;
-  /** Whether new connections are welcome; not, once a server is closing. */
+  /** True if new connections are accepted; false once a server is closing. */
   isRunning(): boolean;
-  /** Shows the lines of the response to those who want to change them; false if nobody does. */
+  /** Passes the lines of the response to listeners that may change them. Returns false without listeners. */
   showLines(lines: string[], request: IncomingMessage): boolean;
-  /** The connection is open. */
+  /** Called when the connection is open. */
   accepted(websocket: WebSocket): void;
-  /** The request breaks a rule, or a callback failed on it. True: somebody else answers on the socket. */
+  /**
+   * Called if the request breaks a rule, or a callback failed on it. Returns true if a listener answers on the socket.
+   */
   takesOver(error: HandshakeError, socket: Duplex, request: IncomingMessage): boolean;
-  /** The request was refused, or its socket is gone. */
+  /** Called if the request was refused, or its socket closed. */
   refused(error: HandshakeError): void;
 }
 
-/** The terms that an option stands for. */
+/** Terms of permessage-deflate, and the option from which they were built. */
 interface DeflateTermsOf {
   readonly option: UpgradeOptions['perMessageDeflate'];
   readonly terms: DeflateTerms | undefined;
 }
 
-/** What a socket that was accepted is handed to. */
+/** Called with each accepted WebSocket. */
 export type AcceptedCallback = (websocket: WebSocket, request: IncomingMessage) => void;
 
 type OriginPolicy = (origin: string | undefined, request: IncomingMessage) => boolean;
 
-/** An opening handshake under way. */
+/** Opening handshake in progress. */
 interface Attempt {
   readonly host: UpgradeHost;
   readonly request: IncomingMessage;
@@ -74,40 +76,47 @@ interface Attempt {
   readonly head: Buffer;
   readonly callback: AcceptedCallback;
   readonly offer: Offer;
-  /** True once the attempt was accepted or refused. Nothing that happens later leads to another result. */
+  /** True once the attempt was accepted or refused. Later events do not change the result. */
   isOver: boolean;
 }
 
 const kClaim = Symbol('goodwire.claim');
 
 /**
- * What became of a socket that was to be upgraded: somebody answers on it, or has it as a WebSocket; it was refused; it was left to a
- * listener of `wsClientError`, who may give it to somebody else.
+ * State of a socket of an upgrade request. `taken`: a server answers on it, or it is a WebSocket. `refused`: the
+ * upgrade was refused. `released`: a listener of `wsClientError` has it and may pass it to another server.
  */
 type Claim = 'taken' | 'refused' | 'released';
 
 interface UpgradedStream extends Duplex {
-  /** Whoever answers on a socket claims it, so that nobody else writes into it. */
+  /** Set before a server answers on the socket, so that no other server writes to it. */
   [kClaim]?: Claim;
 }
 
-/** The rule that the option `origins` stands for; undefined lets everybody in. @throws TypeError for a list with no origins in it. */
+/**
+ * Returns the rule for the option `origins`; undefined accepts every origin.
+ * @throws TypeError if an entry of the list is not an origin.
+ */
 export function originPolicy(origins: UpgradeOptions['origins']): OriginPolicy | undefined {
   if (origins === undefined || origins === null) return undefined;
   return typeof origins === 'function' ? origins : allowOrigins(origins);
 }
 
-/** Checks `responseHeaders` once instead of with each request. @throws TypeError for fields that cannot be sent. */
+/**
+ * Checks `responseHeaders` once instead of for each request.
+ * @throws TypeError if a field cannot be sent.
+ */
 export function requireResponseHeaders(headers: ResponseHeaders | undefined): void {
   if (headers !== undefined && typeof headers !== 'function') fieldLines(headers);
 }
 
 /**
- * The server's half of the opening handshake (RFC 6455 §4.2) on a socket: answers 101 and hands a WebSocket to `callback`, or
- * answers the refusal. From here on an error of the socket brings nothing down. However the stream behaves, the attempt is accepted or
- * refused exactly once, and the socket of a refused attempt is ended.
- * @throws Error when the socket has been upgraded before, or is about to be. Nothing else, but what the callback, a listener of
- * `wsClientError` or an `open` listener of the WebSocket throws.
+ * Performs the server's part of the opening handshake (RFC 6455 §4.2) on a socket: responds 101 and calls `callback`
+ * with a WebSocket, or responds with the refusal. From then on an `error` event of the socket is not an uncaught
+ * exception. However the stream behaves, the attempt is accepted or refused exactly once, and the socket of a refused
+ * attempt is ended.
+ * @throws Error if the socket was upgraded before, or is being upgraded. Otherwise only errors of `callback`, of a
+ *   listener of `wsClientError` or of an `open` listener of the WebSocket.
  */
 export function acceptUpgrade(
   host: UpgradeHost,
@@ -139,9 +148,9 @@ export function acceptUpgrade(
 
   const attempt: Attempt = { host, request, socket, head, callback, offer, isOver: false };
   proceed(attempt, () => {
-    const most = host.options.maxPendingHandshakes ?? defaultMaxPendingHandshakes;
-    // Before the application is asked, which would have to begin something that nobody waits for.
-    if (most > 0 && host.pending.size >= most) {
+    const limit = host.options.maxPendingHandshakes ?? defaultMaxPendingHandshakes;
+    // Checked before the application is asked. Otherwise its work would be wasted.
+    if (limit > 0 && host.pending.size >= limit) {
       refuse(attempt, policyRefusal(503, 'GOODWIRE_TOO_MANY_HANDSHAKES'));
       return;
     }
@@ -157,9 +166,9 @@ export function acceptUpgrade(
 }
 
 /**
- * Takes a step of an attempt, unless the attempt has its result: then an answer of the application comes too late. An exception before the
- * attempt has its result is a failure of the application, and answered with 500. A later exception is thrown: it comes from the callback
- * or from a listener, and is the application's own uncaught exception.
+ * Runs a step of an attempt, unless the attempt has its result: a later answer of the application is ignored. An
+ * exception before the result is a failure of the application, and the response is 500. An exception after the result
+ * is rethrown: it comes from the callback or from a listener, and must be uncaught.
  */
 function proceed(attempt: Attempt, step: () => void): void {
   if (attempt.isOver) return;
@@ -171,12 +180,12 @@ function proceed(attempt: Attempt, step: () => void): void {
   }
 }
 
-/** Returns an error that was thrown while a request was read, as a refusal. */
+/** Converts an error thrown while reading a request to a refusal. */
 function asRefusal(thrown: unknown): HandshakeError {
   return thrown instanceof HandshakeError ? thrown : applicationFailure(thrown);
 }
 
-/** Takes a socket for the one who is going to answer on it; false if somebody has it already. */
+/** Claims a socket for the server that will answer on it. Returns false if the socket is already claimed. */
 function claim(socket: UpgradedStream): boolean {
   const { [kClaim]: former } = socket;
   if (former !== undefined && former !== 'released') return false;
@@ -186,9 +195,10 @@ function claim(socket: UpgradedStream): boolean {
 }
 
 /**
- * What becomes of a request whose socket somebody else has: nothing is written to it. A refusal needs no answer then, which is all that
- * there is to servers that are offered every request in turn, but two who want it are a mistake of the application's.
- * @throws Error for a request that would be accepted.
+ * Handles an upgrade request whose socket another server has already claimed. Nothing is written. If this server would
+ * refuse the request, the refusal is only reported; several servers may be offered every request in turn. If it would
+ * accept the request, two servers compete for the socket: an application error.
+ * @throws Error if the request would be accepted.
  */
 function leave({ host, request, socket }: Refused): void {
   if (socket[kClaim] === 'refused') {
@@ -212,33 +222,42 @@ function leave({ host, request, socket }: Refused): void {
 
 function readRequest({ options }: UpgradeHost, request: IncomingMessage): Offer {
   requireFewFields(request, options);
-  // A request without raw headers was not read from a connection: tests inject such, and do not name a host.
+  // A request without raw headers was not read from a connection: tests inject such requests without a host.
   return readOffer(request, { needsHost: request.rawHeaders?.length > 0 });
 }
 
-/** Published, because the application has no listener on this socket, and would be ended by the error. */
+/**
+ * Publishes the error. Otherwise it would be an uncaught exception, because the application has no listener on this
+ * socket.
+ */
 function onSocketError(this: Duplex, error: Error): void {
   reportSocketError(this, error);
   forceDestroy(this);
 }
 
-/** Asks the application and continues with its answer: at once, or later if the answer is a promise. Called within {@link proceed}. */
+/**
+ * Asks the application and continues with its answer: at once, or later if the answer is a promise. Call it within
+ * {@link proceed}.
+ */
 function ask<T>(attempt: Attempt, question: () => T | PromiseLike<T>, next: (answer: T) => void): void {
   const answer = question();
   if (!isPromise(answer)) {
     next(answer);
     return;
   }
-  // A promise of another library may throw from its then(), or call back twice.
+  // Otherwise a promise of another library could throw from then(), or call back twice.
   Promise.resolve(answer).then(
     (given) => proceed(attempt, () => next(given)),
     (cause) => fail(attempt, applicationFailure(cause)),
   );
-  // Last, because it throws if the stream misbehaves, and a rejection of the promise would be unhandled then.
+  // Called last, because it throws if the stream misbehaves. Otherwise a rejection of the promise would be unhandled.
   wait(attempt);
 }
 
-/** The application takes its time to answer: so much of it as it has, and as long as the client waits. */
+/**
+ * Waits for the application's answer, at most `handshakeTimeout` milliseconds and as long as the client stays
+ * connected.
+ */
 function wait(attempt: Attempt): void {
   const { host, socket } = attempt;
   if (host.pending.has(attempt)) return;
@@ -246,7 +265,7 @@ function wait(attempt: Attempt): void {
   host.pending.add(attempt, socket, timeout, () => refuse(attempt, policyRefusal(503, 'GOODWIRE_HANDSHAKE_TIMEOUT')));
 }
 
-/** Any promise, by whatever library: taken for a mere value it would be a yes. */
+/** True for promises of any library. Otherwise such a promise would count as a truthy answer. */
 function isPromise<T>(answer: T | PromiseLike<T>): answer is PromiseLike<T> {
   return typeof (answer as PromiseLike<T> | null | undefined)?.then === 'function';
 }
@@ -262,7 +281,7 @@ function checkOrigin(attempt: Attempt): void {
     attempt,
     () => allowsOrigin(offer.origin, request),
     (isAllowed) => {
-      // Exactly true: what is merely truthy, a match for instance, was not meant to let somebody in.
+      // Only `true` accepts. Otherwise a truthy value such as a match result could accept an origin by mistake.
       if (isAllowed === true) verifyClient(attempt);
       else refuse(attempt, policyRefusal(403, 'GOODWIRE_ORIGIN_NOT_ALLOWED'));
     },
@@ -293,7 +312,7 @@ function verifyClient(attempt: Attempt): void {
     if (verdict.isAllowed) complete(attempt);
     else refuse(attempt, verdictRefusal(verdict));
   };
-  // Called as methods of the options, where `this` leads to them.
+  // Called as a method of the options, so that `this` refers to them.
   if (options.verifyClient.length === 2) {
     const asked = options as { verifyClient: VerifyClientAsync };
     askByCallback(attempt, (answer) => asked.verifyClient(info, answer), judge);
@@ -309,7 +328,10 @@ function verifyClient(attempt: Attempt): void {
 
 type Answer = Parameters<VerifyClientAsync>[1];
 
-/** An answer given during the call is held back until the call is over, lest what the answer leads to be taken for the call's failure. */
+/**
+ * Defers an answer given during the call until the call has returned. Otherwise an exception of the next steps would
+ * count as a failure of the call.
+ */
 function askByCallback(
   attempt: Attempt,
   question: (answer: Answer) => unknown,
@@ -325,7 +347,7 @@ function askByCallback(
   };
   const returned = question(answer);
   isCalling = false;
-  // An async function that rejects would otherwise end the process as an unhandled rejection.
+  // Otherwise the rejection of an async function would be unhandled and end the process.
   if (isPromise(returned)) {
     Promise.resolve(returned).then(undefined, (cause) => fail(attempt, applicationFailure(cause)));
   }
@@ -335,7 +357,7 @@ function askByCallback(
 
 function verdictRefusal({ code = 401, message, headers = {} }: Verdict): HandshakeError {
   const text = message === undefined || message === null ? undefined : String(message);
-  // A status may come as text, from a table of them for instance.
+  // The status may be text, from a table for example.
   return policyRefusal(Number(code || 401), 'GOODWIRE_NOT_VERIFIED', text, readHeaders(headers));
 }
 
@@ -347,11 +369,11 @@ function readHeaders(headers: OutgoingHttpHeaders): HeaderFields {
   return fields;
 }
 
-/** Step 5 of §4.2.2: the response, and from then on the connection is open. */
+/** Sends the response (step 5 of §4.2.2). The connection is then open. */
 function complete(attempt: Attempt): void {
   const { host, request, socket, head, callback } = attempt;
   host.pending.delete(attempt);
-  // It may have gone while the application was thinking.
+  // The socket may have closed while the application decided.
   if (!isAlive(socket)) {
     abandon(attempt);
     return;
@@ -360,7 +382,7 @@ function complete(attempt: Attempt): void {
     refuse(attempt, policyRefusal(503, 'GOODWIRE_SERVER_CLOSING'));
     return;
   }
-  // A class of the application's may throw, and so may its callbacks and the options that it has put in the place of others.
+  // A subclass of the application may throw, and so may its callbacks and replaced options.
   const websocket = new (host.options.WebSocket ?? WebSocket)(null, undefined, host.options);
   const response = compose(attempt);
   const { protocol, deflate } = response;
@@ -372,7 +394,7 @@ function complete(attempt: Attempt): void {
     socket.write(response.head);
     if (isAlive(socket)) websocket.setSocket(socket, head, { protocol, deflate: deflate ?? undefined, settings });
   } catch (thrown) {
-    // The application's own exception: an `open` listener of its class threw.
+    // An `open` listener of the application's subclass threw.
     if (websocket.readyState === WebSocket.OPEN) {
       forceDestroy(socket);
       throw thrown;
@@ -381,7 +403,7 @@ function complete(attempt: Attempt): void {
     end(attempt);
     return;
   }
-  // The stream closed meanwhile, and its events are over: a list of clients would keep the WebSocket for ever.
+  // The stream closed in the meantime and emits no more events. Otherwise `clients` would keep the WebSocket forever.
   if (websocket.readyState === WebSocket.CONNECTING || websocket.readyState === WebSocket.CLOSED) {
     end(attempt);
     return;
@@ -391,25 +413,28 @@ function complete(attempt: Attempt): void {
   callback(websocket, request);
 }
 
-/** Leaves errors of the socket to its WebSocket. */
+/** Removes our error listener, because the WebSocket now handles errors of the socket. */
 function stopWatching(socket: Duplex): void {
   try {
     socket.removeListener('error', onSocketError);
   } catch {
-    // The listener that stays destroys a socket that has failed, as the WebSocket does.
+    // The remaining listener destroys a failed socket, as the WebSocket does.
   }
 }
 
-/** The response that opens the connection, and what it agrees to. */
+/** Response that opens the connection, and the agreement in it. */
 interface Response {
   readonly head: string;
   readonly protocol: string;
   readonly deflate: DeflateAgreement | null;
-  /** The option on whose terms it does. */
+  /** Value of the option `perMessageDeflate` for this response. */
   readonly option: UpgradeOptions['perMessageDeflate'];
 }
 
-/** Who shows the lines of the response to somebody may find another option behind that, which is for the requests to come. */
+/**
+ * Returns the options for this response. A `headers` listener may have replaced `options.perMessageDeflate`. This
+ * response must use the value its lines were built from; the new value applies to later requests.
+ */
 function optionsBehind(options: UpgradeOptions, { option }: Response): UpgradeOptions {
   return options.perMessageDeflate === option ? options : { ...options, perMessageDeflate: option };
 }
@@ -428,7 +453,7 @@ function compose({ host, request, offer }: Attempt): Response {
   return { head: formatHead(lines), protocol: agreement.protocol, deflate: agreement.deflate, option };
 }
 
-/** An application may change the option from request to request. */
+/** Rebuilt if the option has changed, because an application may change it between requests. */
 function termsOf(host: UpgradeHost): DeflateTermsOf {
   const { perMessageDeflate: option } = host.options;
   if (host.deflate === undefined || host.deflate.option !== option)
@@ -438,7 +463,7 @@ function termsOf(host: UpgradeHost): DeflateTermsOf {
 
 function chooseProtocol(options: UpgradeOptions, { subprotocols }: Offer, request: IncomingMessage): string {
   if (subprotocols.size === 0) return '';
-  // Called as a method of the options, as `verifyClient` is.
+  // Called as a method of the options, like `verifyClient`.
   if (options.handleProtocols) return options.handleProtocols(subprotocols, request) || '';
   const [first = ''] = subprotocols;
   return first;
@@ -454,7 +479,7 @@ function isAlive(socket: Duplex): boolean {
 
 type Refused = Pick<Attempt, 'host' | 'request' | 'socket' | 'isOver'>;
 
-/** Notes that an attempt has its result. Returns false if it had one before: then there must be no second answer. */
+/** Records that an attempt has its result. Returns false if it had one before: a second response must not be sent. */
 function conclude(attempt: Refused): boolean {
   if (attempt.isOver) return false;
   attempt.isOver = true;
@@ -462,12 +487,15 @@ function conclude(attempt: Refused): boolean {
   return true;
 }
 
-/** Refuses a request that breaks a rule, or on which a callback failed. A listener of `wsClientError` may answer instead. */
+/**
+ * Refuses a request that breaks a rule, or on which a callback failed. A listener of `wsClientError` may respond
+ * instead.
+ */
 function fail(attempt: Refused, error: HandshakeError): void {
   if (conclude(attempt)) answerFailure(attempt, error);
 }
 
-/** Refuses a request by a decision of the server's, with 500 if the application gave a status or headers that cannot be sent. */
+/** Refuses a request by policy. The response is 500 if the application gave a status or headers that cannot be sent. */
 function refuse(attempt: Refused, error: HandshakeError): void {
   if (!conclude(attempt)) return;
   let response: string;
@@ -480,16 +508,16 @@ function refuse(attempt: Refused, error: HandshakeError): void {
   answer(attempt, error, response);
 }
 
-/** Ends an attempt that cannot be answered. */
+/** Ends an attempt without a response. */
 function abandon(attempt: Refused): void {
   if (conclude(attempt)) end(attempt);
 }
 
-// From here on: attempts that have their result. None of these functions leads to another result.
+// The functions below handle attempts that have their result, and do not change it.
 
 /**
- * Answers a failure, or leaves that to a listener of `wsClientError`.
- * @throws what the listener throws, once the socket has been ended.
+ * Responds to a failure, or leaves the response to a listener of `wsClientError`.
+ * @throws an error of the listener, after the socket was ended.
  */
 function answerFailure(attempt: Refused, error: HandshakeError): void {
   const { host, request, socket } = attempt;
@@ -502,7 +530,7 @@ function answerFailure(attempt: Refused, error: HandshakeError): void {
   try {
     isTakenOver = host.takesOver(error, socket, request);
   } catch (thrown) {
-    // Otherwise the socket would stay open, unless the listener has given it to another server before.
+    // Otherwise the socket would stay open, unless the listener has passed it to another server before.
     if (socket[kClaim] === 'released') {
       mark(socket, 'refused');
       endSocket(socket, closeTimeoutOf(host));
@@ -518,14 +546,14 @@ function answerFailure(attempt: Refused, error: HandshakeError): void {
   try {
     response = refusalText(error);
   } catch {
-    // The application has changed the table of status texts of node:http so that no response can be written.
+    // No response can be written, because the application has changed the status texts of node:http.
     end(attempt, error);
     return;
   }
   answer(attempt, error, response);
 }
 
-/** Writes the response, ends the socket, and announces the refusal. */
+/** Writes the response, ends the socket, and reports the refusal. */
 function answer(attempt: Refused, error: HandshakeError, response: string): void {
   const { host, socket } = attempt;
   if (!isAlive(socket)) {
@@ -537,7 +565,7 @@ function answer(attempt: Refused, error: HandshakeError, response: string): void
   announce(attempt, error);
 }
 
-/** Ends a socket that nobody is left on to be answered, and announces the refusal. */
+/** Destroys a socket on which no response can be sent, and reports the refusal. */
 function end(attempt: Refused, error = socketClosed()): void {
   const { socket } = attempt;
   mark(socket, 'refused');
@@ -549,7 +577,7 @@ function mark(socket: UpgradedStream, claim: Claim): void {
   try {
     socket[kClaim] = claim;
   } catch {
-    // A frozen stream takes no claim. It has no listener of ours either, and is about to be destroyed.
+    // The stream is frozen and cannot be claimed. It has no listener of ours either, and is about to be destroyed.
   }
 }
 

@@ -1,21 +1,22 @@
 import type { IncomingMessage } from 'node:http';
 import { HandshakeError } from '../handshake/handshake-error.ts';
 
-/** What a server lets opening handshakes cost; each has a default. */
+/** Limits for opening handshakes of a server. */
 export interface HandshakeLimits {
   /**
-   * Milliseconds for an opening handshake. The application has so many to answer from when the request has come, if it answers by a promise
-   * or a callback: then it is 503. On an HTTP server of our own (`port`) the client has so many, and at most a quarter more, from when it
-   * connects until its request is complete: then it is 408. Default 30 000; 0 is no limit of ours.
+   * Maximum duration of an opening handshake in milliseconds. 0 disables it. Default 30 000. If the application answers
+   * by a promise or a callback, the time counts from the arrival of the request; then the response is 503. With the
+   * server's own HTTP server (`port`), the client must also complete its request within this time (at most a quarter
+   * longer) after connecting; otherwise the response is 408.
    */
   handshakeTimeout?: number | undefined;
   /**
-   * Connections that may be in their opening handshake. With so many waiting for an answer of the application the next request gets 503;
-   * with an HTTP server of our own (`port`), the connection that has waited longest without a request is closed when there are more.
-   * Default 10 000; 0 is no limit.
+   * Maximum number of connections in their opening handshake. 0 is unlimited. Default 10 000. If so many requests wait
+   * for an answer of the application, the next request gets 503. With the server's own HTTP server (`port`), the
+   * connection that has waited longest without a request is closed to make room.
    */
   maxPendingHandshakes?: number | undefined;
-  /** Header fields that a request may have: one more, and it is 431. Default 256; 0 is no limit of ours. */
+  /** Maximum number of header fields of a request; the response to more is 431. 0 disables this limit. Default 256. */
   maxHeadersCount?: number | undefined;
 }
 
@@ -23,7 +24,7 @@ export const defaultHandshakeTimeout = 30_000;
 export const defaultMaxPendingHandshakes = 10_000;
 export const defaultMaxHeadersCount = 256;
 
-/** @throws TypeError, RangeError for a limit that is none. */
+/** @throws TypeError or RangeError if a limit is invalid. */
 export function requireHandshakeLimits(limits: HandshakeLimits): void {
   const { handshakeTimeout, maxPendingHandshakes, maxHeadersCount } = limits;
   for (const [name, value] of Object.entries({ handshakeTimeout, maxPendingHandshakes, maxHeadersCount })) {
@@ -34,13 +35,14 @@ export function requireHandshakeLimits(limits: HandshakeLimits): void {
 }
 
 /**
- * Counts the header fields of a request, which in any number would have to be kept as long as somebody thinks about it.
- * @throws HandshakeError with status 431 (RFC 6585 §5) for one that has more than `limits` allow.
+ * Checks the number of header fields of a request. Otherwise any number would be kept in memory while the application
+ * decides.
+ * @throws HandshakeError with status 431 (RFC 6585 §5) if there are more than `limits` allow.
  */
 export function requireFewFields({ rawHeaders }: IncomingMessage, limits: HandshakeLimits): void {
-  const most = limits.maxHeadersCount ?? defaultMaxHeadersCount;
-  // A request that a program has made up may have none.
+  const limit = limits.maxHeadersCount ?? defaultMaxHeadersCount;
+  // Requests made by a program may have no raw headers.
   const count = (rawHeaders?.length ?? 0) / 2;
-  if (most === 0 || count <= most) return;
-  throw new HandshakeError(431, 'GOODWIRE_TOO_MANY_HEADERS', `More than ${most} header fields`);
+  if (limit === 0 || count <= limit) return;
+  throw new HandshakeError(431, 'GOODWIRE_TOO_MANY_HEADERS', `More than ${limit} header fields`);
 }

@@ -1,4 +1,4 @@
-// The names of a WebSocketServer's own fields and methods: symbols, for the reason that src/websocket/own.ts gives.
+// Symbols of a WebSocketServer's own fields and methods; src/websocket/own.ts gives the reason.
 
 /** @internal */
 export const addClient: unique symbol = Symbol('goodwire.addClient');

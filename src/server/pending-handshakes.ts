@@ -5,30 +5,30 @@ import { maxTimerDelay } from '../transport/transport-settings.ts';
 interface Waiting {
   readonly socket: Duplex;
   timer: TimerHandle;
-  /** The client has gone. */
+  /** Called when the client has disconnected. */
   readonly onClose: () => void;
   isGone: boolean;
 }
 
-/** The handshakes of a server that wait for an answer of the application, and for how long they do. */
+/** Handshakes of a server that wait for an answer of the application, with their timeouts. */
 export class PendingHandshakes {
   readonly #waiting = new Map<object, Waiting>();
   #size = 0;
 
-  /** How many there are whose client is still there. */
+  /** Number of waiting handshakes whose client is still connected. */
   get size(): number {
     return this.#size;
   }
 
-  /** Whether this handshake waits: an answer that comes later is none. */
+  /** True if this handshake still waits. Later answers are ignored. */
   has(handshake: object): boolean {
     return this.#waiting.has(handshake);
   }
 
   /**
-   * Adds a handshake. Calls `expired` after `timeout` milliseconds; 0 disables the timeout. The timer does not keep the process alive,
-   * unless the platform's timers are numbers.
-   * @throws what the socket or the platform throws. The handshake has to be removed by `delete` then, too.
+   * Adds a handshake. Calls `expired` after `timeout` milliseconds; 0 disables the timeout. The timer does not keep the
+   * process alive, unless the platform's timers are numbers.
+   * @throws an error of the socket or the platform. The handshake must then be removed by `delete` too.
    */
   add(handshake: object, socket: Duplex, timeout: number, expired: () => void): void {
     const onTimeout = () => {
@@ -49,11 +49,11 @@ export class PendingHandshakes {
     this.#size++;
     waiting.timer = timeout > 0 ? setTimeout(onTimeout, Math.min(timeout, maxTimerDelay)) : undefined;
     unref(waiting.timer);
-    // Not once(), which would throw into the event of a stream whose removeListener() throws.
+    // Not once(). Otherwise a stream whose removeListener() throws would throw into its own event.
     socket.on('close', waiting.onClose);
   }
 
-  /** Removes a handshake, if it is there. Throws nothing. */
+  /** Removes a handshake, if present. Never throws. */
   delete(handshake: object): void {
     const waiting = this.#waiting.get(handshake);
     if (waiting === undefined) return;
@@ -64,7 +64,8 @@ export class PendingHandshakes {
     try {
       waiting.socket.removeListener('close', waiting.onClose);
     } catch {
-      // The listener has no effect any more. Otherwise the exception would take the place of the answer that is about to be given.
+      // The listener has no effect any more. Otherwise this exception would replace the response that is about to be
+      // sent.
     }
   }
 }

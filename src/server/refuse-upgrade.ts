@@ -8,7 +8,7 @@ import { maxTimerDelay } from '../transport/transport-settings.ts';
 import { reportSocketError } from './diagnostics.ts';
 
 /**
- * Returns the HTTP response that refuses a request for an upgrade.
+ * Returns the HTTP response that refuses an upgrade request.
  * @throws RangeError or TypeError if the status or the headers of the error cannot be sent.
  */
 export function refusalText({ status, message, headers }: HandshakeError): string {
@@ -16,14 +16,15 @@ export function refusalText({ status, message, headers }: HandshakeError): strin
 }
 
 /**
- * Ends a socket. The socket is destroyed when everything has been passed to the kernel, or after `timeout` milliseconds if the peer does
- * not read. It is destroyed at once if one of its methods throws; the exception is published on `goodwire:socket-error`. What the peer
- * sends meanwhile is discarded. Throws nothing. The timer does not keep the process alive, unless the platform's timers are numbers.
+ * Ends a socket. The socket is destroyed when all data was passed to the kernel, or after `timeout` milliseconds if the
+ * peer does not read. It is destroyed at once if one of its methods throws; the exception is published on
+ * `goodwire:socket-error`. Data that the peer sends in the meantime is discarded. Never throws. The timer does not keep
+ * the process alive, unless the platform's timers are numbers.
  * @param response Written before the end. Default: nothing.
  */
 export function endSocket(socket: Duplex, timeout: number, response?: string): void {
   let timer: TimerHandle;
-  // A stream that emits 'finish' or 'close' and is not destroyed by this call is destroyed when the time is over.
+  // If this call does not destroy the stream, the timer still does.
   const destroy = () => {
     destroyStream(socket);
     if (isDestroyed(socket)) clearTimeout(timer);
@@ -31,10 +32,10 @@ export function endSocket(socket: Duplex, timeout: number, response?: string): v
   try {
     timer = setTimeout(forceDestroy, Math.min(timeout, maxTimerDelay), socket);
     unref(timer);
-    // Not once(), which would throw into the event of a stream whose removeListener() throws.
+    // Not once(). Otherwise a stream whose removeListener() throws would throw into its own event.
     socket.on('close', destroy);
     socket.on('finish', destroy);
-    // Octets that nobody has read when a TCP socket is destroyed make it a reset, which can take the response with it.
+    // Otherwise unread bytes would turn the destruction of a TCP socket into a reset, which could discard the response.
     socket.resume();
     if (response === undefined) socket.end();
     else socket.end(response);
@@ -45,7 +46,7 @@ export function endSocket(socket: Duplex, timeout: number, response?: string): v
   }
 }
 
-/** A refusal that the application or the server's state decides, with the status's name as its message if there is none. */
+/** Returns a refusal by policy of the application or the server. The default message is the name of the status. */
 export function policyRefusal(
   status: number,
   code: HandshakeErrorCode,
@@ -55,7 +56,10 @@ export function policyRefusal(
   return new HandshakeError(status, code, message || (STATUS_CODES[status] ?? ''), { headers });
 }
 
-/** A callback of the application threw, or what it gave cannot be sent. The client learns nothing of it but that it is not his fault. */
+/**
+ * Returns the refusal for a callback that threw, or whose result cannot be sent. The client only sees status 500, so no
+ * details leak.
+ */
 export function applicationFailure(cause: unknown): HandshakeError {
   return new HandshakeError(500, 'GOODWIRE_APPLICATION_ERROR', 'Internal Server Error', { cause });
 }

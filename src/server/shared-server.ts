@@ -1,15 +1,18 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 
-/** One of several who handle the upgrades of an HTTP server. */
+/** One of several servers that handle the upgrades of an HTTP server. */
 export interface Sharer {
-  /** Whether a request is for it. What it throws counts as yes: it throws again when it is asked to upgrade, and is answered for it. */
+  /**
+   * True if this server handles the request. An exception counts as true: the same call throws again during the
+   * upgrade, where it gets its response.
+   */
   shouldHandle(request: IncomingMessage): boolean | Promise<boolean>;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
 
 interface Share {
-  /** In the order in which they came. */
+  /** In the order in which they were added. */
   readonly sharers: Set<Sharer>;
   readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
@@ -17,12 +20,13 @@ interface Share {
 const shares = new WeakMap<Server, Share>();
 
 /**
- * Lets somebody have a share in the upgrades of an HTTP server. Each request goes to exactly one: the first who wants it, or the
- * first of all, who refuses it. One listener for all of them decides, so that no two ever touch the same socket.
+ * Adds a server to those that share the upgrades of an HTTP server. Each request goes to exactly one of them: the first
+ * whose `shouldHandle` accepts it, or else the first of all, which refuses it. A single listener decides for all, so
+ * that no two servers use the same socket.
  */
 export function share(server: Server, sharer: Sharer): void {
   const present = shares.get(server);
-  // The application may have taken the listener away, and with it those who shared it: they get nothing any more, as in ws.
+  // The application may have removed the listener, and with it all sharers: they then get no requests, as in ws.
   if (present !== undefined && server.listeners('upgrade').includes(present.onUpgrade)) {
     present.sharers.add(sharer);
     return;
@@ -35,7 +39,7 @@ export function share(server: Server, sharer: Sharer): void {
   server.on('upgrade', onUpgrade);
 }
 
-/** Takes the share away again. */
+/** Removes a server from those that share the upgrades. */
 export function unshare(server: Server, sharer: Sharer): void {
   const present = shares.get(server);
   if (!present?.sharers.delete(sharer) || present.sharers.size > 0) return;
@@ -50,11 +54,14 @@ function choose(sharers: Set<Sharer>, request: IncomingMessage): Sharer | undefi
   return first;
 }
 
-/** Whether a request is for somebody, as far as that can be said at once: a promise is a yes, and so is what throws. */
+/**
+ * True if a server handles a request, as far as can be decided synchronously: a promise and an exception count as true.
+ */
 export function wants(sharer: Pick<Sharer, 'shouldHandle'>, request: IncomingMessage): boolean {
   try {
     const answer = sharer.shouldHandle(request);
-    // Nobody waits for this promise: it is asked for again. Its rejection would be an unhandled one, and end the process.
+    // This promise is discarded, because the server is asked again later. Otherwise its rejection would be unhandled
+    // and end the process.
     if (typeof answer === 'object') Promise.resolve(answer).catch(() => {});
     return Boolean(answer);
   } catch {

@@ -3,15 +3,16 @@ import type { Duplex } from 'node:stream';
 import { forceDestroy } from '../transport/destroy-stream.ts';
 
 /**
- * The connections of an HTTP server on which nobody has asked for a WebSocket yet. Where they become too many, the one that has waited
- * longest gives way: who means it asks at once, so that those who only hold connections cannot keep others out.
+ * Connections of an HTTP server without a WebSocket request so far. If there are too many, the connection that has
+ * waited longest is destroyed. Genuine clients send their request at once, so that idle connections cannot keep them
+ * out.
  */
 export class UnaskedConnections {
   readonly #sockets = new Set<Duplex>();
   readonly #forget: (this: Duplex) => void;
 
-  /** @param most How many there may be now; 0 is any number. */
-  constructor(server: Server, most: () => number) {
+  /** @param maxConnections Returns the current maximum number of connections; 0 is unlimited. */
+  constructor(server: Server, maxConnections: () => number) {
     const sockets = this.#sockets;
     this.#forget = function () {
       sockets.delete(this);
@@ -19,7 +20,7 @@ export class UnaskedConnections {
     server.on('connection', (socket: Duplex) => {
       sockets.add(socket);
       socket.on('close', this.#forget);
-      const limit = most();
+      const limit = maxConnections();
       if (limit === 0 || sockets.size <= limit) return;
       const [oldest] = sockets;
       sockets.delete(oldest!);
@@ -31,7 +32,7 @@ export class UnaskedConnections {
     return this.#sockets.size;
   }
 
-  /** Somebody asks on it now. */
+  /** Removes a connection, because its upgrade request has arrived. */
   delete(socket: Duplex): void {
     if (this.#sockets.delete(socket)) socket.removeListener('close', this.#forget);
   }

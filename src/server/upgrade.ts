@@ -14,15 +14,16 @@ import type { UpgradeOptions } from './server-options.ts';
  * ```ts
  * server.on('upgrade', async (request, socket, head) => {
  *   const accepted = upgrade(request, socket, head, { origins: ['https://example.com'] });
- *   const websocket = await accepted.catch(() => null); // refused, and answered: a rejection left alone would end the process
+ *   const websocket = await accepted.catch(() => null); // refused and answered: an unhandled rejection would end the process
  *   websocket?.send('hello');
  * });
  * ```
  *
- * No event is lost between its promise and the listeners that whoever awaits it adds at once.
- * @returns The open socket. The promise rejects with a HandshakeError after the refusal was answered, or when the socket is gone.
- * @throws Rejects with a TypeError or RangeError for `origins` or limits that are none, and with an Error for a socket that was upgraded before or is about
- *   to be.
+ * No event is lost if listeners are added directly after awaiting the promise.
+ * @returns The open socket. The promise rejects with a HandshakeError after the refusal was sent, or if the socket has
+ *   closed.
+ * @throws Rejects with a TypeError or RangeError if `origins` or a limit is invalid, and with an Error if the socket
+ *   was upgraded before or is being upgraded.
  */
 export function upgrade<Socket extends typeof WebSocket = typeof WebSocket>(
   request: IncomingMessage,
@@ -48,7 +49,7 @@ export function upgrade<Socket extends typeof WebSocket = typeof WebSocket>(
       try {
         holdEvents(socket, websocket);
       } catch (error) {
-        // Otherwise a stream whose pause() throws would stay open as a WebSocket that nobody has.
+        // Otherwise a stream whose pause() throws would stay open as a WebSocket without an owner.
         destroyStream(socket);
         reject(error);
         return;
@@ -58,7 +59,10 @@ export function upgrade<Socket extends typeof WebSocket = typeof WebSocket>(
   });
 }
 
-/** What came with the handshake would be delivered on the next tick, and promises are later than ticks. */
+/**
+ * Pauses the socket until promises have resolved. Otherwise data received with the handshake would be delivered on the
+ * next tick, before the promise.
+ */
 function holdEvents(socket: Duplex, websocket: WebSocket): void {
   socket.pause();
   afterPoll(() => {
@@ -66,7 +70,7 @@ function holdEvents(socket: Duplex, websocket: WebSocket): void {
     try {
       socket.resume();
     } catch {
-      // Otherwise the exception would end the process, because it has no caller.
+      // Otherwise the exception would be uncaught and end the process.
       destroyStream(socket);
     }
   });

@@ -53,28 +53,31 @@ const defaults = {
   port: null,
 };
 
-/** The events of a {@link WebSocketServer} with their arguments. */
+/** Events of a {@link WebSocketServer} with their arguments. */
 export interface WebSocketServerEvents<Socket, Request> {
-  /** The server is closed: no new connections, and the last of its clients is gone. */
+  /** Emitted when the server is closed: it accepts no connections, and its last client has disconnected. */
   close: [];
-  /** The handshake of a client is complete. */
+  /** Emitted when the handshake of a client is complete. */
   connection: [websocket: Socket, request: Request];
-  /** The HTTP server failed: `EADDRINUSE` and the like. */
+  /** Emitted if the HTTP server failed: `EADDRINUSE` and the like. */
   error: [error: Error];
-  /** The header lines of a response that opens a connection, before it is sent; the list may be changed. */
+  /**
+   * Emitted with the header lines of a response that opens a connection, before it is sent. Listeners may change the
+   * list.
+   */
   headers: [headers: string[], request: Request];
-  /** The HTTP server listens. */
+  /** Emitted when the HTTP server listens. */
   listening: [];
   /**
-   * A request broke a rule of the opening handshake, or a callback of the application failed on it. `error` is a `HandshakeError`. The
-   * listener has to answer on the socket and to close it; without a listener that is done for it.
+   * Emitted if a request broke a rule of the opening handshake, or a callback of the application failed on it. `error`
+   * is a `HandshakeError`. The listener must respond on the socket and close it; without a listener the server does so.
    */
   wsClientError: [error: Error, socket: Duplex, request: Request];
 }
 
-/** How {@link WebSocketServer.broadcast} sends, and to whom. */
+/** Options of {@link WebSocketServer.broadcast}. */
 export interface BroadcastOptions<Socket = WebSocket> extends PreparedMessageOptions {
-  /** Called with each open client; false leaves it out. */
+  /** Called with each open client. Returns false to skip the client. */
   filter?: ((client: Socket) => boolean) | undefined;
 }
 
@@ -88,7 +91,7 @@ type Listener<T extends Class, U extends RequestClass, Args extends unknown[]> =
 // biome-ignore lint/suspicious/noExplicitAny: events of the application's own, as with every EventEmitter
 type AnyListener<T extends Class, U extends RequestClass> = Listener<T, U, any[]>;
 
-/** EventEmitter's methods with the types of our events. */
+/** Methods of EventEmitter with the types of the server's events. */
 export interface WebSocketServer<T extends Class = Class, U extends RequestClass = RequestClass> {
   on<E extends keyof Events<T, U>>(event: E, listener: Listener<T, U, Events<T, U>[E]>): this;
   on(event: string | symbol, listener: AnyListener<T, U>): this;
@@ -108,14 +111,17 @@ export interface WebSocketServer<T extends Class = Class, U extends RequestClass
 
 type State = 'running' | 'closing' | 'closed';
 
-/** @internal The HTTP server that a WebSocketServer listens to; null in `noServer` mode, and from `close()` on. */
+/**
+ * @internal Returns the HTTP server on which a WebSocketServer listens; null in `noServer` mode, and after `close()`.
+ */
 export let httpServerOf: (server: WebSocketServer) => HttpServer | null;
 
 /**
- * Accepts WebSockets (RFC 6455 §4.2): at a port of its own, on HTTP servers that have other things to do too, or on whatever
- * `handleUpgrade` is given. Several may share one HTTP server: the first whose `shouldHandle` wants a request gets it.
- * @typeParam T The class of its sockets.
- * @typeParam U The class of the requests of the HTTP server.
+ * Accepts WebSockets (RFC 6455 §4.2): on its own port, on HTTP servers that also serve other requests, or on sockets
+ * passed to `handleUpgrade`. Several servers may share one HTTP server: the first whose `shouldHandle` accepts a
+ * request gets it.
+ * @typeParam T Class of its sockets.
+ * @typeParam U Class of the requests of the HTTP server.
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see the interface
 export class WebSocketServer<T extends Class = Class, U extends RequestClass = RequestClass> extends EventEmitter {
@@ -123,23 +129,28 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
     httpServerOf = (server) => server[own.server];
   }
 
-  /** The options, with the defaults filled in. */
+  /** Options including defaults. */
   options: ServerOptions<T, U>;
-  /** For the application's own use, as in `ws`; the path that is served is `options.path`. */
+  /** For the application's own use, as in `ws`. The served path is `options.path`. */
   declare path: string;
-  /** The open sockets; absent if `clientTracking` is off. */
+  /** Open sockets; absent if `clientTracking` is off. */
   declare clients: Set<InstanceType<T>>;
   private [own.state]: State = 'running';
-  /** The HTTP server while we listen to it. */
+  /** HTTP server while this server listens on it; otherwise null. */
   private [own.server]: HttpServer | null = null;
   private readonly [own.isOwnServer]: boolean;
-  /** Closing waits for the last client where the HTTP server, which is not ours to close, does not. */
+  /**
+   * True if `close` is to be emitted after the last client has disconnected, because the HTTP server is not ours and
+   * stays open.
+   */
   private [own.awaitsClients] = false;
   private readonly [own.host]: UpgradeHost;
   private readonly [own.pending] = new PendingHandshakes();
-  /** Of an HTTP server of our own. */
+  /** Set only with our own HTTP server. */
   private [own.unasked]: UnaskedConnections | undefined;
-  /** The listener on every client's `close`: one function for all of them, since each closure costs memory per connection. */
+  /**
+   * Listener for `close` of every client. One function serves them all, because a closure per connection costs memory.
+   */
   private readonly [own.forget]: (this: WebSocket) => void;
   private readonly [own.emitConnection]: AcceptedCallback;
   private readonly [own.sharer]: Sharer;
@@ -147,9 +158,10 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
   private readonly [own.emitError] = (error: Error) => this.emit('error', error);
 
   /**
-   * @param callback Called when the server listens at `port`.
-   * @throws TypeError unless exactly one of `port`, `server` and `noServer` is given, and for `origins`, `responseHeaders` or
-   * `perMessageDeflate` that are not valid; TypeError, RangeError for windows out of range and limits that are none.
+   * @param callback Called when the server listens on `port`.
+   * @throws TypeError unless exactly one of `port`, `server` and `noServer` is given, or if `origins`,
+   *   `responseHeaders` or `perMessageDeflate` is invalid; TypeError or RangeError if a window is out of range or a
+   *   limit is invalid.
    */
   constructor(options?: ServerOptions<T, U>, callback?: () => void) {
     super();
@@ -160,7 +172,7 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
       throw new TypeError('One and only one of the "port", "server", or "noServer" options must be specified');
     }
     if (given.perMessageDeflate === true) given.perMessageDeflate = {};
-    // Requests are of the class that the HTTP server makes: the types below the server know only its base.
+    // The HTTP server determines the class of requests; the types below use only its base class.
     const general = given as unknown as UpgradeOptions;
     requireResponseHeaders(general.responseHeaders);
     requireHandshakeLimits(general);
@@ -201,7 +213,8 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
   }
 
   /**
-   * The address that the HTTP server is bound to: an object for a port, a string for a Unix socket; null when it does not listen.
+   * Returns the address of the HTTP server: an object for a port, a string for a Unix socket; null if it does not
+   * listen.
    * @throws Error in `noServer` mode.
    */
   address(): AddressInfo | string | null {
@@ -210,15 +223,16 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
   }
 
   /**
-   * Sends a message to all open clients: it is encoded once, and compressed once for each way in which permessage-deflate was agreed on
-   * without context takeover. Octets that are given are copied. What is sent in one turn of the event loop's poll phase, by whatever
-   * number of calls, leaves in one write per client.
-   * @returns To how many clients it goes.
-   * @throws Error with `clientTracking` off; TypeError for data that is neither a string, octets nor a {@link PreparedMessage}; and, after
-   *   all others have got it, Error if a client is being sent a message in fragments.
+   * Sends a message to all open clients. The message is encoded once, and compressed once per set of permessage-deflate
+   * parameters without context takeover. Bytes are copied. All messages sent in one turn of the event loop's poll phase
+   * leave in one write per client.
+   * @returns Number of clients to which the message was sent.
+   * @throws Error with `clientTracking` off; TypeError if the data is neither a string, bytes nor a
+   *   {@link PreparedMessage}; Error if a fragmented message is being sent to a client, after the message was sent to
+   *   all other clients.
    */
   broadcast(data: string | Uint8Array | PreparedMessage, options: BroadcastOptions<InstanceType<T>> = {}): number {
-    if (!this.clients) throw new Error('broadcast() needs the clients: clientTracking is off');
+    if (!this.clients) throw new Error('broadcast() requires clientTracking, which is off');
     const message = data instanceof PreparedMessage ? data : new PreparedMessage(data, options);
     let sent = 0;
     let failure: unknown;
@@ -236,8 +250,8 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
   }
 
   /**
-   * Accepts no more connections, and emits `close` when the last client is gone. The clients are not closed, nor is an HTTP server
-   * that was given. `callback` is called with `close`, and with an Error if the server was closed already.
+   * Stops accepting connections, and emits `close` when the last client has disconnected. Neither the clients nor an
+   * external HTTP server are closed. `callback` is called on `close`, with an Error if the server was already closed.
    */
   close(callback?: (error?: Error) => void): void {
     if (this[own.state] === 'closed') {
@@ -252,7 +266,7 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
     const server = this[own.server];
     this[own.detach]();
     if (server !== null && this[own.isOwnServer]) {
-      // It waits for the sockets that it accepted, upgraded ones among them.
+      // server.close() waits for all accepted sockets, including upgraded ones.
       server.close(() => this[own.emitClose]());
     } else if (this.clients?.size > 0) {
       this[own.awaitsClients] = true;
@@ -261,7 +275,10 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
     }
   }
 
-  /** Whether a request is for this server: by its path, if there is the option `path`. To be overridden by those who know better. */
+  /**
+   * Returns true if this server handles the request. By default the path must equal the option `path`, if set.
+   * Subclasses may override this method.
+   */
   shouldHandle(request: InstanceType<U>): boolean | Promise<boolean> {
     const { path } = this.options;
     if (!path) return true;
@@ -271,11 +288,13 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
   }
 
   /**
-   * Completes the opening handshake on a socket, whatever HTTP server it comes from: answers 101 and calls back with the WebSocket, or
-   * answers the refusal. Must be called once for a socket, and before anything else is read from it or written to it.
-   * @param head What came behind the request.
-   * @param callback Called at once, unless the application takes its time to decide. The `connection` event is left to it.
-   * @throws Error when the socket was upgraded before, or is about to be.
+   * Completes the opening handshake on a socket of any HTTP server: responds 101 and calls `callback` with the
+   * WebSocket, or responds with the refusal. Call it once per socket, before other code reads from the socket or writes
+   * to it.
+   * @param head Data received behind the request.
+   * @param callback Called synchronously unless the application decides asynchronously. It may emit the `connection`
+   *   event.
+   * @throws Error if the socket was upgraded before, or is being upgraded.
    */
   handleUpgrade(
     request: InstanceType<U>,
@@ -289,7 +308,7 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
   private [own.createHost](allowsOrigin: UpgradeHost['allowsOrigin']): UpgradeHost {
     const options = () => this.options as unknown as UpgradeOptions;
     return {
-      // The application may put others in their place.
+      // Read on each access, because the application may replace the options.
       get options() {
         return options();
       },
@@ -298,9 +317,9 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
       shouldHandle: (request) => this.shouldHandle(request as InstanceType<U>),
       isRunning: () => this[own.state] === 'running',
       showLines: (lines, request) => {
-        const isAnyoneThere = this.listenerCount('headers') > 0;
+        const hasListeners = this.listenerCount('headers') > 0;
         this.emit('headers', lines, request);
-        return isAnyoneThere;
+        return hasListeners;
       },
       accepted: (websocket) => this[own.addClient](websocket),
       takesOver: (error, socket, request) => {
@@ -315,10 +334,13 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
     };
   }
 
-  /** What those that wait for the application leave of `maxPendingHandshakes`, but one at least: who comes has to be heard. */
+  /**
+   * Maximum number of open connections without an upgrade request: `maxPendingHandshakes` minus the handshakes waiting
+   * for the application, at least 1 so that new clients can connect.
+   */
   private [own.unaskedLimit](): number {
-    const most = this.options.maxPendingHandshakes ?? defaultMaxPendingHandshakes;
-    return most === 0 ? 0 : Math.max(1, most - this[own.pending].size);
+    const limit = this.options.maxPendingHandshakes ?? defaultMaxPendingHandshakes;
+    return limit === 0 ? 0 : Math.max(1, limit - this[own.pending].size);
   }
 
   private [own.attach](): void {
@@ -355,7 +377,7 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
   }
 }
 
-/** An option that is given as undefined is not given. */
+/** Adds defaults. An option with the value undefined counts as absent. */
 function withDefaults<T extends Class, U extends RequestClass>(
   given: ServerOptions<T, U> | undefined,
 ): ServerOptions<T, U> {
@@ -365,7 +387,7 @@ function withDefaults<T extends Class, U extends RequestClass>(
   return options as unknown as ServerOptions<T, U>;
 }
 
-/** An HTTP server of ours, whose clients have as much time and as many octets for a request as the options say. */
+/** Creates the server's own HTTP server, with the time and length limits for requests from the options. */
 function createHttpServer(options: ServerOptions<Class, never>): HttpServer {
   const {
     handshakeTimeout = defaultHandshakeTimeout,
@@ -378,19 +400,19 @@ function createHttpServer(options: ServerOptions<Class, never>): HttpServer {
     ...(timeout > 0 && {
       headersTimeout: timeout,
       requestTimeout: timeout,
-      // How often Node looks for those whose time is over.
+      // Interval at which Node checks for expired connections.
       connectionsCheckingInterval: Math.min(30_000, Math.ceil(timeout / 4)),
     }),
   });
   server.on('request', answerPlainRequest);
-  // Node drops the fields that are more, and says nothing of it: with one more we see that there are too many.
+  // Node silently drops fields beyond the maximum. One more than allowed makes the excess detectable.
   if (maxHeadersCount > 0) server.maxHeadersCount = maxHeadersCount + 1;
   return server;
 }
 
-/** An HTTP server of ours speaks nothing but WebSocket. A 426 names the protocol to upgrade to (RFC 9110 §15.5.22). */
+/** Responds to requests without an upgrade. A 426 response names the protocol to upgrade to (RFC 9110 §15.5.22). */
 function answerPlainRequest(_request: IncomingMessage, response: ServerResponse): void {
-  // Otherwise the second answer would end the process, where a listener of the application has answered before.
+  // Otherwise a second response would throw and end the process if a listener of the application has responded before.
   if (response.headersSent) return;
   const body = STATUS_CODES[426]!;
   response.writeHead(426, {

@@ -96,7 +96,7 @@ describe('allowOrigins', () => {
     '',
     'https://',
   ])('refuses to list %j', (entry) => {
-    expect(() => allowOrigins([entry])).toThrow(/An allowed origin is scheme:\/\/host/);
+    expect(() => allowOrigins([entry])).toThrow(/An allowed origin must be scheme:\/\/host/);
   });
 
   it('says how to allow every origin to whoever lists *', () => {

@@ -309,7 +309,7 @@ describe('agree', () => {
     'refuses the subprotocol %j, which was not offered',
     (protocol) => {
       expect(() => agree(offer, protocol)).toThrow(
-        `A subprotocol must be one that the client offered (chat, superchat); got ${JSON.stringify(protocol)}`,
+        `A subprotocol must be one of those offered (chat, superchat); got ${JSON.stringify(protocol)}`,
       );
     },
   );

@@ -77,7 +77,7 @@ describe('broadcast()', () => {
 
   test('needs the clients, and a message', async () => {
     const server = await serve({ clientTracking: false });
-    expect(() => server.broadcast('Hello')).toThrow('broadcast() needs the clients: clientTracking is off');
+    expect(() => server.broadcast('Hello')).toThrow('broadcast() requires clientTracking, which is off');
     const other = await serve();
     expect(() => other.broadcast(5 as never)).toThrow(TypeError);
   });

@@ -281,7 +281,7 @@ describe("the application's mistakes", () => {
     });
     expect(emitWarning.mock.calls).toEqual([
       [
-        'A callback of a WebSocket server failed, and the upgrade was answered with 500',
+        'A callback of a WebSocket server failed; the upgrade was refused with status 500',
         {
           type: 'GoodwireWarning',
           code: 'GOODWIRE_APPLICATION_ERROR',
