@@ -1,4 +1,7 @@
-/** What `goodwire` is where the `browser` condition holds: the platform's own WebSocket, so that one import serves both sides. */
+/**
+ * Entry point under the `browser` condition: exports the platform's own WebSocket, so that one import works on both
+ * sides.
+ */
 export { extension } from './compat/extension.ts';
 export { subprotocol } from './compat/subprotocol.ts';
 export { InflateError } from './extension/inflate-error.ts';
@@ -12,55 +15,58 @@ type PlatformWebSocket = typeof globalThis extends {
   ? Class
   : never;
 
-/** The platform's WebSocket class (WHATWG). It is `undefined` where the platform has none. */
+/** WebSocket class of the platform (WHATWG). `undefined` if the platform has none. */
 export const WebSocket: PlatformWebSocket = globalThis.WebSocket;
 
-/** An instance of the platform's WebSocket class. */
+/** Instance of the platform's WebSocket class. */
 export type WebSocket = InstanceType<PlatformWebSocket>;
 
-const needsNode = (name: string): Error => new Error(`goodwire: ${name} needs Node.js, and is not there in a browser`);
+const needsNode = (name: string): Error =>
+  new Error(`goodwire: ${name} requires Node.js and does not work in a browser`);
 
-/** There is no server in a browser: the class is here so that shared modules load, and constructing it throws an `Error`. */
+/** Throws an `Error` when constructed, because a browser has no server. Exported so that shared modules load. */
 export class WebSocketServer {
   constructor() {
     throw needsNode('WebSocketServer');
   }
 }
 
-/** There are no streams of Node.js in a browser: throws an `Error`. */
+/** Throws an `Error`, because a browser has no streams of Node.js. */
 export function createWebSocketStream(): never {
   throw needsNode('createWebSocketStream');
 }
 
-/** There are no streams of Node.js in a browser: constructing it throws an `Error`. */
+/** Throws an `Error` when constructed, because a browser has no streams of Node.js. */
 export class Receiver {
   constructor() {
     throw needsNode('Receiver');
   }
 }
 
-/** There are no streams of Node.js in a browser: constructing it throws an `Error`. */
+/** Throws an `Error` when constructed, because a browser has no streams of Node.js. */
 export class Sender {
   constructor() {
     throw needsNode('Sender');
   }
 }
 
-/** There is no zlib in a browser: constructing it throws an `Error`. A browser negotiates permessage-deflate by itself. */
+/**
+ * Throws an `Error` when constructed, because a browser has no zlib. Browsers negotiate permessage-deflate themselves.
+ */
 export class PerMessageDeflate {
   constructor() {
     throw needsNode('PerMessageDeflate');
   }
 }
 
-/** What is prepared for many is sent by a server, which a browser is not: constructing it throws an `Error`. */
+/** Throws an `Error` when constructed, because only servers send prepared messages. */
 export class PreparedMessage {
   constructor() {
     throw needsNode('PreparedMessage');
   }
 }
 
-/** There is no server in a browser: rejects with an `Error`. */
+/** Rejects with an `Error`, because a browser has no server. */
 export function upgrade(): Promise<never> {
   return Promise.reject(needsNode('upgrade'));
 }

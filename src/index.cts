@@ -1,16 +1,16 @@
-/**
- * What `require('goodwire')` returns: the class itself, as with ws. The ES module that `import` gets exports the same class.
- */
+/** Entry point of `require('goodwire')`: the class itself, as in ws. The ES module exports the same class. */
 import type { IncomingMessage } from 'node:http';
 import type { WebSocket as Class } from './index.ts' with { 'resolution-mode': 'import' };
 
-// dist/cjs is src/ compiled as CommonJS: nothing that require reaches is an ES module, which Jest and Node.js without require(esm) could
-// not load. The types are written down here because TypeScript's node16 mode refuses to take them over from an ES module.
+// dist/cjs is src/ compiled as CommonJS. Otherwise require() would reach an ES module, which Jest and Node.js without
+// require(esm) cannot load. The types are repeated here, because TypeScript's node16 mode does not accept them from an
+// ES module.
 const WebSocket: typeof Class = require('./cjs/index.js').WebSocket;
 
 type WebSocket = Class;
 
-// `export =` hides everything else, so the types hang on the class: `import WebSocket = require('goodwire')` sees WebSocket.RawData.
+// `export =` hides all other exports, so the types are in a namespace of the class:
+// `import WebSocket = require('goodwire')` provides WebSocket.RawData.
 declare namespace WebSocket {
   export type AddressInfo = Class.AddressInfo;
   export type CertMeta = Class.CertMeta;

@@ -1,5 +1,5 @@
 /**
- * goodwire: WebSocket for Node.js. What `ws` exports, under the same names and reachable in the same ways.
+ * goodwire: WebSocket for Node.js. Exports the same names as `ws`, in the same ways.
  *
  * @module
  */
@@ -22,26 +22,27 @@ import './ws-internals.ts';
 type SocketClass = typeof WebSocket;
 type RequestClass = typeof IncomingMessage;
 
-// ws hangs its types and classes on the class WebSocket, and so do we. (`.js`: TypeScript does not rewrite this specifier.)
+// Types and classes are also properties of the class WebSocket, as in ws. (`.js`: TypeScript does not rewrite this
+// specifier.)
 declare module './websocket/websocket.js' {
   namespace WebSocket {
-    /** An address that a server listens at. */
+    /** Address on which a server listens. */
     type AddressInfo = NetAddressInfo;
-    /** A certificate or key. */
+    /** Certificate or key. */
     type CertMeta = string | string[] | Buffer | Buffer[];
-    /** The options of a client. */
+    /** Options of a client. */
     type ClientOptions = OptionsOfClient;
     type CloseEvent = events.CloseEvent<WebSocket>;
-    /** What a `MessageEvent` holds. */
+    /** Data of a `MessageEvent`. */
     type Data = string | Buffer | ArrayBuffer | Buffer[];
     type ErrorEvent = events.ErrorEvent<WebSocket>;
     type Event = events.Event<WebSocket>;
-    /** The options of `addEventListener`. */
+    /** Options of `addEventListener`. */
     type EventListenerOptions = { once?: boolean | undefined };
     type FinishRequestCallback = NonNullable<OptionsOfClient['finishRequest']>;
     type MessageEvent = events.MessageEvent<WebSocket>;
     type PerMessageDeflateOptions = DeflateOptions;
-    /** The message of a `message` event. */
+    /** Data of a `message` event. */
     type RawData = RawDataOf;
     type ServerOptions<T extends SocketClass = SocketClass, U extends RequestClass = RequestClass> = OptionsOfServer<
       T,
@@ -135,7 +136,7 @@ export {
   subprotocol,
   WebSocket,
   WebSocket as default,
-  // What require() of an ES module returns.
+  // Result of require() for an ES module.
   WebSocket as 'module.exports',
   WebSocketServer,
 };

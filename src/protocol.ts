@@ -1,6 +1,6 @@
 /**
- * The protocol core of goodwire, without I/O: RFC 6455 as values and functions. Nothing in here knows of sockets, streams, emitters,
- * timers or clocks; what comes in and what goes out are octets.
+ * Protocol core of goodwire, without I/O: RFC 6455 as values and functions. It uses no sockets, streams, emitters,
+ * timers or clocks. Input and output are octets.
  *
  * @module
  */

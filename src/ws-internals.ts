@@ -1,9 +1,10 @@
 /**
- * What programs reach for inside of ws's objects, under the names that it has there: engine.io sends frames of its own by
- * `socket._sender.sendFrame`, its client calls `socket._socket.unref()`, crossws waits for the `drain` of `socket._socket`,
- * `@fastify/websocket` sets `_isServer`, and many read `_socket.remoteAddress`. Neither `ws` nor we document any of it. It is here,
- * all in one file, because a program that works with `ws` should go on working. It is live, and made of accessors on the
- * prototypes, which cost an idle socket nothing. What programs are known to set can be set; the rest is read-only.
+ * Internal fields of ws's objects that programs use, with their names in ws. engine.io sends its own frames by
+ * `socket._sender.sendFrame`, its client calls `socket._socket.unref()`, crossws waits for `drain` of `socket._socket`,
+ * `@fastify/websocket` sets `_isServer`, and many read `_socket.remoteAddress`. Neither `ws` nor goodwire documents
+ * them. They exist, in this file only, so that programs for `ws` keep working. The values are live: accessors on the
+ * prototypes, which cost an idle socket no memory. Fields that known programs set are writable; assigning another one
+ * replaces it for that object.
  *
  * @module
  */
@@ -23,7 +24,7 @@ import { defaultCloseTimeout, type TransportOptions } from './transport/transpor
 import { changedBefore, insideOf, setIsServer, setReadyState, WebSocket } from './websocket/websocket.ts';
 import type { BinaryType, ReadyState, SendOptions } from './websocket/websocket-options.ts';
 
-/** The `_sender` of a WebSocket: what it sends takes the same way as everything else, so that the order is kept. */
+/** `_sender` of a WebSocket. Its messages use the same queue as all others, so that the order is kept. */
 class LiveSender extends Sender {
   readonly #websocket: WebSocket;
 
@@ -51,7 +52,8 @@ class LiveSender extends Sender {
 
   override sendFrame(list: readonly Buffer[], callback?: SendCallback): void {
     for (const frame of list) {
-      if (!(frame instanceof Uint8Array)) throw new TypeError('sendFrame() takes a list of Buffers, which are frames');
+      if (!(frame instanceof Uint8Array))
+        throw new TypeError('sendFrame() expects a list of Buffers with encoded frames');
     }
     const { transport } = insideOf(this.#websocket);
     const told = typeof callback === 'function' ? callback : undefined;
@@ -61,12 +63,15 @@ class LiveSender extends Sender {
 }
 
 function notOpen(state: ReadyState): Error {
-  return Object.assign(new Error(`The frames were not sent: readyState is ${state}, and not 1 (OPEN)`), {
+  return Object.assign(new Error(`The frames were not sent: readyState must be 1 (OPEN); got ${state}`), {
     code: 'EPIPE',
   });
 }
 
-/** The `_receiver` of a WebSocket: its limit, which programs raise once they know a client, and what else they look at. It emits nothing. */
+/**
+ * `_receiver` of a WebSocket: the message limit, which programs raise for known clients, and other fields that they
+ * read. Emits no events.
+ */
 class LiveReceiver extends EventEmitter {
   readonly #websocket: WebSocket;
 
@@ -75,7 +80,7 @@ class LiveReceiver extends EventEmitter {
     this.#websocket = websocket;
   }
 
-  /** Octets that a message may have, from the next one on; 0 is no limit. */
+  /** Maximum length of a message in bytes, from the next message on; 0 is unlimited. */
   get _maxPayload(): number {
     return settled(this.#websocket).maxPayload ?? defaultMaxPayload;
   }
@@ -101,24 +106,27 @@ class LiveReceiver extends EventEmitter {
   }
 }
 
-/** The options of a socket: of its connection, or those which it will have. */
+/** Returns the options of a socket: those of its connection, or those it will have. */
 function settled(websocket: WebSocket): Partial<TransportOptions> {
   const { transport, options } = insideOf(websocket);
   return transport?.settings.options ?? { ...(options as Partial<TransportOptions>), ...changedBefore.get(websocket) };
 }
 
-/** Changes options of one socket, whose others it may share with many. */
+/** Changes options of one socket without affecting other sockets that share them. */
 function settle(websocket: WebSocket, changes: Partial<TransportOptions>): void {
   const { transport, options } = insideOf(websocket);
   if (transport !== null) transport.connection.changeSettings(transport.settings.changed(changes));
-  // The options themselves may be those of a server, and of all its sockets.
+  // The options object may belong to a server and all its sockets, so it is not changed.
   else if (options !== null) changedBefore.set(websocket, { ...changedBefore.get(websocket), ...changes });
 }
 
 const noExtensions = Object.freeze({});
 const extensions = new WeakMap<WebSocket, object>();
 
-/** The running extensions by name. What there is of permessage-deflate is what was agreed on: messages do not pass through it. */
+/**
+ * Returns the active extensions by name. permessage-deflate only reports the agreed parameters; messages do not pass
+ * through it.
+ */
 function extensionsOf(websocket: WebSocket): object {
   const { deflate, isServer, transport } = insideOf(websocket);
   if (deflate === null) return noExtensions;
@@ -174,14 +182,16 @@ function receiverOf(websocket: WebSocket): LiveReceiver | null {
   return receiver;
 }
 
-/** What a program puts in the place of a field is what it finds there from then on: mocks do that. */
+/** Replaces the accessor by a value that a program assigns, as mocks do. */
 function shadow(name: string): (this: object, value: unknown) => void {
   return function (value) {
     Object.defineProperty(this, name, { value, writable: true, enumerable: true, configurable: true });
   };
 }
 
-/** One accessor for each name, not enumerable: they do not show when a socket is printed or its keys are listed. */
+/**
+ * Defines an accessor for each name. Not enumerable, so that printing a socket or listing its keys does not show them.
+ */
 function reveal<T extends object>(
   prototype: T,
   accessors: Record<string, { get(this: T): unknown; set?(this: T, value: never): void }>,
@@ -262,7 +272,7 @@ reveal(WebSocket.prototype, {
     get() {
       return insideOf(this).isServer;
     },
-    /** Before `setSocket`: it decides whether frames are masked. */
+    /** Set it before `setSocket`, because it determines whether frames are masked. */
     set(isServer: boolean) {
       setIsServer(this, isServer);
     },
@@ -296,7 +306,7 @@ reveal(WebSocket.prototype, {
       return isServer ? undefined : redirects;
     },
   },
-  /** The client's request until it is answered, then null; undefined on a server's end. */
+  /** Request of the client until the response; then null. Undefined on the server's end. */
   _req: {
     get(): ClientRequest | null | undefined {
       const { attempt, isServer } = insideOf(this);
@@ -308,10 +318,10 @@ reveal(WebSocket.prototype, {
       return senderOf(this);
     },
   },
-  /** The stream below, also when it is closed; null before there is one. */
+  /** The underlying stream, even after it has closed; null before there is one. */
   _socket: {
     get() {
-      // Whoever takes the stream may write to it, or end it: what was sent comes before.
+      // The caller may write to the stream or end it, so earlier messages must be written first.
       insideOf(this).transport?.flush();
       return streamOf(this);
     },
@@ -324,7 +334,7 @@ reveal(WebSocket.prototype, {
 });
 
 reveal(WebSocketServer.prototype, {
-  /** The HTTP server that is listened at; null for `noServer`, and once it is closed. */
+  /** The HTTP server on which the WebSocketServer listens; null for `noServer`, and after it has closed. */
   _server: {
     get() {
       return httpServerOf(this);

@@ -144,24 +144,24 @@ describe('goodwire', () => {
   test('is the WebSocket of the platform in a browser, and no server', () => {
     expect(browser.WebSocket).toBe(globalThis.WebSocket);
     expect(browser.default).toBe(browser.WebSocket);
-    expect(() => new browser.WebSocketServer()).toThrow('WebSocketServer needs Node.js');
+    expect(() => new browser.WebSocketServer()).toThrow('WebSocketServer requires Node.js');
   });
 
   test.each(['Receiver', 'Sender', 'PerMessageDeflate', 'PreparedMessage'] as const)(
     'has no %s in a browser',
     (name) => {
-      expect(() => Reflect.construct(Reflect.get(browser, name), [])).toThrow(`${name} needs Node.js`);
+      expect(() => Reflect.construct(Reflect.get(browser, name), [])).toThrow(`${name} requires Node.js`);
     },
   );
 
   test('has no streams in a browser, and parses and formats fields there as everywhere', () => {
-    expect(() => browser.createWebSocketStream()).toThrow('createWebSocketStream needs Node.js');
+    expect(() => browser.createWebSocketStream()).toThrow('createWebSocketStream requires Node.js');
     expect(browser.extension).toBe(goodwire.extension);
     expect(browser.subprotocol).toBe(goodwire.subprotocol);
   });
 
   test('has no upgrade in a browser', async () => {
-    await expect(browser.upgrade()).rejects.toThrow('upgrade needs Node.js');
+    await expect(browser.upgrade()).rejects.toThrow('upgrade requires Node.js');
   });
 });
 

@@ -1,21 +1,24 @@
 import { type Extension, type ExtensionParameter, formatExtensions, parseExtensions } from '../handshake/extensions.ts';
 
-/** The parameters of an extension by name, each with its values in order; `true` is one that stands alone. */
+/** Parameters of an extension by name, each with its values in order. `true` stands for a parameter without a value. */
 export type ExtensionParameters = Record<string, (string | true)[]>;
 
-/** What can be formatted: a value instead of a list of values, and one set of parameters instead of a list of them, will do. */
+/** Input of `format`. A single value may replace a list of values, and a single set of parameters a list of sets. */
 export type FormattableExtensions = Readonly<Record<string, FormattableParameters | readonly FormattableParameters[]>>;
 
 type FormattableValue = string | number | boolean;
 type FormattableParameters = Readonly<Record<string, FormattableValue | readonly FormattableValue[]>>;
 
-/** The `extension` of `ws`: the `Sec-WebSocket-Extensions` field (RFC 6455 §9.1) as objects. Made from src/handshake/extensions.ts. */
+/**
+ * `extension` of `ws`: converts the `Sec-WebSocket-Extensions` field (RFC 6455 §9.1) from and to objects, by
+ * src/handshake/extensions.ts.
+ */
 export const extension = { format, parse };
 
 /**
- * The elements of a field by the name of their extension, in order: `{ a: [{ b: ['1', true] }] }`. No object has a prototype, so that
- * every name is only a name, `__proto__` too.
- * @throws SyntaxError when the header is malformed.
+ * Parses a field and groups its elements by the name of their extension, in order: `{ a: [{ b: ['1', true] }] }`. The
+ * objects have no prototype, so that names such as `__proto__` have no special meaning.
+ * @throws SyntaxError if the header is malformed.
  */
 function parse(header: string): Record<string, ExtensionParameters[]> {
   const extensions: Record<string, ExtensionParameters[]> = Object.create(null);
@@ -36,8 +39,10 @@ function groupByName(list: readonly ExtensionParameter[]): ExtensionParameters {
 }
 
 /**
- * The field for extensions by name; what {@link parse} gives, and the shorter forms. Values become strings, `true` stands alone.
- * @throws TypeError when a name or a value is not a token, so that nothing can break out of the field. `ws` writes what it is given.
+ * Formats extensions by name as a field. Accepts the result of {@link parse}, and shorter forms. Values are converted
+ * to strings; `true` stands for no value.
+ * @throws TypeError if a name or a value is not a token. Otherwise a value could break out of the field; `ws` does not
+ *   check.
  */
 function format(extensions: FormattableExtensions): string {
   const list: Extension[] = [];

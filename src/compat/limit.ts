@@ -1,6 +1,6 @@
 /**
- * A limit as programs written for `ws` may give it: nonsense and what is below 1 are no limit, which is 0. But not as an int32, which
- * would make no limit of 4 GiB.
+ * Normalizes a limit that a program written for `ws` passes: invalid values and values below 1 mean unlimited, which is
+ * 0. Not converted to an int32, because then 4 GiB would become 0.
  */
 export function limit(value: number): number {
   const whole = Math.trunc(Number(value));

@@ -16,21 +16,21 @@ import type { PerMessageDeflateOptions as DeflateOptions } from '../extension/pe
 import { defaultConcurrencyLimit } from '../extension/zlib-concurrency.ts';
 import { DeflateDirection, InflateDirection, type ZlibCallback, type ZlibSettings } from './zlib-direction.ts';
 
-/** The options of {@link PerMessageDeflate}: those of `ws`. */
+/** Options of {@link PerMessageDeflate}, as in `ws`. */
 export interface PerMessageDeflateOptions
   extends DeflateNegotiationOptions,
     Pick<DeflateOptions, 'threshold' | 'concurrencyLimit'> {
-  /** Options for deflating; the window among them is the one that was agreed. */
+  /** zlib options for deflating. The agreed window takes precedence over `windowBits`. */
   zlibDeflateOptions?: ZlibOptions | undefined;
-  /** Options for inflating; the window among them is the one that was agreed. */
+  /** zlib options for inflating. The agreed window takes precedence over `windowBits`. */
   zlibInflateOptions?: ZlibOptions | undefined;
-  /** Which end of the connection this is. Default: the client's. */
+  /** True for the server's end of the connection. Default false. */
   isServer?: boolean | undefined;
-  /** The most octets that a message may inflate to; less than 1 is no limit. Cut to 32 bits. Default 0. */
+  /** Maximum length in bytes of an inflated message. Truncated to 32 bits. Values below 1 mean unlimited. Default 0. */
   maxPayload?: number | undefined;
 }
 
-/** Parameters of an offer or a response as objects; a window is a number, the rest `true`. */
+/** Parameters of an offer or a response as an object. A window is a number; other parameters are `true`. */
 export interface DeflateParameters {
   server_no_context_takeover?: true;
   client_no_context_takeover?: true;
@@ -39,19 +39,19 @@ export interface DeflateParameters {
   client_max_window_bits?: number | true;
 }
 
-/** Parameters as `extension.parse` gives them: each with the list of its values. */
+/** Parameters as returned by `extension.parse`, each with the list of its values. */
 type Configuration = Readonly<Record<string, readonly unknown[]>>;
 
 const defaultWindowBits = 15;
 
 /**
- * permessage-deflate (RFC 7692) as `ws` exports it, an adapter: the negotiation is that of src/extension/, the transformation streams
- * of `node:zlib`, the plain way. One instance is one end of one connection.
+ * permessage-deflate (RFC 7692) with the interface of `ws`. An adapter: negotiation is done by src/extension/,
+ * compression by streams of `node:zlib`. One instance serves one end of one connection.
  *
- * Its fields with an underscore are those of `ws` that packages look at.
+ * Fields with an underscore exist because packages read them in `ws`.
  */
 export class PerMessageDeflate {
-  /** The name under which it is negotiated. */
+  /** Name of the extension in the negotiation. */
   static get extensionName(): string {
     return permessageDeflate;
   }
@@ -60,13 +60,15 @@ export class PerMessageDeflate {
   readonly _threshold: number;
   readonly _maxPayload: number;
   readonly _isServer: boolean;
-  /** What was agreed; null before {@link accept}. */
+  /** Agreed parameters; null before {@link accept}. */
   params: DeflateParameters | null = null;
   readonly #terms: DeflateTerms;
   #deflate: DeflateDirection | null = null;
   #inflate: InflateDirection | null = null;
 
-  /** @throws TypeError when a window is neither a number nor a boolean, RangeError when it is not a whole number from 8 to 15. */
+  /**
+   * @throws TypeError if a window is neither a number nor a boolean, RangeError if it is not an integer from 8 to 15.
+   */
   constructor(options?: PerMessageDeflateOptions) {
     this._options = options || {};
     this.#terms = deflateTerms(this._options);
@@ -75,25 +77,25 @@ export class PerMessageDeflate {
     this._isServer = !!this._options.isServer;
   }
 
-  /** The zlib stream that deflates; null before the first message and after {@link cleanup}. */
+  /** zlib stream for deflating; null before the first message and after {@link cleanup}. */
   get _deflate(): DeflateRaw | null {
     return this.#deflate?.stream ?? null;
   }
 
-  /** The zlib stream that inflates; null before the first message and after {@link cleanup}. */
+  /** zlib stream for inflating; null before the first message and after {@link cleanup}. */
   get _inflate(): InflateRaw | null {
     return this.#inflate?.stream ?? null;
   }
 
-  /** The parameters of a client's offer. */
+  /** Returns the parameters of a client's offer. */
   offer(): DeflateParameters {
     return toParameters(offerDeflate(this.#terms), {});
   }
 
   /**
-   * Server: accepts the first of a client's offers that it can, and gives the parameters of the response. Client: accepts the response
-   * to its offer.
-   * @throws TypeError when a value is invalid, Error when something else is: one offer that breaks a rule is enough, as in `ws`.
+   * Server: accepts the first acceptable offer of a client, and returns the parameters of the response. Client: accepts
+   * the response to its offer.
+   * @throws TypeError if a value is invalid, Error for other violations. As in `ws`, one invalid offer is enough.
    */
   accept(configurations: readonly Configuration[]): DeflateParameters {
     const lists = configurations.map(toList);
@@ -114,15 +116,16 @@ export class PerMessageDeflate {
 
   #acceptResponse(responses: readonly ParameterList[]): DeflateParameters {
     const agreement = acceptDeflateResponse(responses, this.#terms);
-    if (agreement === null) throw new TypeError('There is no response to accept');
+    if (agreement === null) throw new TypeError('accept() was called without a response');
     const params = toParameters(responses[0] as ParameterList);
-    // What the client said of itself holds whether or not the server confirms it.
+    // The client's own limit applies whether or not the server confirms it.
     if (this.#terms.clientMaxWindowBits) params.client_max_window_bits = agreement.clientMaxWindowBits;
     return params;
   }
 
   /**
-   * Frees the zlib streams. Calls that have not been answered get an error, at once. It can be used again: with windows that are empty.
+   * Frees the zlib streams. Pending calls get an error synchronously. The instance may be used again, with empty
+   * windows.
    */
   cleanup(): void {
     const deflate = this.#deflate;
@@ -134,9 +137,9 @@ export class PerMessageDeflate {
   }
 
   /**
-   * Compresses a message, or a part of it (§7.2.1). `fin` says that it ends there. What `data` holds must not change before `callback`
-   * has been called, which is never before this method has returned.
-   * @throws TypeError when `data` is neither a string nor a view, or nothing has been agreed.
+   * Compresses a message, or a part of it (§7.2.1). `fin` is true for the last part. Do not change `data` before
+   * `callback` was called, which is always asynchronous.
+   * @throws TypeError if `data` is neither a string nor a view, or nothing was agreed.
    */
   compress(data: string | NodeJS.ArrayBufferView, fin: boolean, callback: ZlibCallback): void {
     const call = { data: toBuffer(data), fin: !!fin, callback: requireFunction(callback) };
@@ -146,8 +149,9 @@ export class PerMessageDeflate {
   }
 
   /**
-   * Inflates a message, or a part of it (§7.2.2); see {@link compress}. The error of a message that is longer than `maxPayload` has the
-   * code `WS_ERR_UNSUPPORTED_MESSAGE_LENGTH`, of octets that are not DEFLATE zlib's, such as `Z_DATA_ERROR`; both have `closeCode`.
+   * Inflates a message, or a part of it (§7.2.2); see {@link compress}. If the message is longer than `maxPayload`, the
+   * error has the code `WS_ERR_UNSUPPORTED_MESSAGE_LENGTH`. If `data` is not DEFLATE, the error has zlib's code, such
+   * as `Z_DATA_ERROR`. Both errors have `closeCode`.
    */
   decompress(data: string | NodeJS.ArrayBufferView, fin: boolean, callback: ZlibCallback): void {
     const call = { data: toBuffer(data), fin: !!fin, callback: requireFunction(callback) };
@@ -160,7 +164,7 @@ export class PerMessageDeflate {
   }
 
   #settings(compressor: 'server' | 'client', zlib: ZlibOptions | undefined): ZlibSettings {
-    if (this.params === null) throw new TypeError('Nothing has been agreed: accept() comes first');
+    if (this.params === null) throw new TypeError('accept() must be called first');
     const bits = this.params[`${compressor}_max_window_bits`];
     const limit = this._options.concurrencyLimit ?? defaultConcurrencyLimit;
     return {
@@ -171,23 +175,26 @@ export class PerMessageDeflate {
   }
 }
 
-/** `ws` gives parsed parameters without a prototype, and its own offer with one. */
+/**
+ * Converts a list of parameters to an object. As in `ws`, parsed parameters have no prototype, and the own offer has
+ * one.
+ */
 function toParameters(list: ParameterList, parameters: object = Object.create(null)): DeflateParameters {
   const result = parameters as Record<string, number | true>;
   for (const [name, value] of list) result[name] = value === true ? true : Number(value);
   return result as DeflateParameters;
 }
 
-/** Windows may be numbers already. */
+/** Converts parameters to a list. Windows may already be numbers. */
 function toList(configuration: Configuration): ParameterList {
   return Object.entries(configuration).flatMap(([name, values]) => {
-    // A parameter without a value, not even `true`, is none that could be accepted.
+    // A parameter without a value, not even `true`, is invalid.
     const list = values.length === 0 ? [undefined] : [...values];
     return list.map((value) => [name, value === true ? true : String(value)] as const);
   });
 }
 
-/** Programs for `ws` may test for a TypeError. */
+/** Converts an invalid value to a TypeError, because programs for `ws` may test for that. */
 function toWsError(error: unknown): unknown {
   const isInvalidValue = error instanceof NegotiationError && error.code === 'GOODWIRE_INVALID_PARAMETER';
   return isInvalidValue ? new TypeError(error.message, { cause: error }) : error;

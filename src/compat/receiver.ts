@@ -8,49 +8,51 @@ import { ProtocolError } from '../frame/protocol-error.ts';
 import { type MessageData, MessageDecoder } from '../message/message-decoder.ts';
 import { limit } from './limit.ts';
 
-// The class is undocumented in ws, and still there are endpoints that are built on it. Our WebSocket does not use it: it reads
-// without a stream of its own between the socket and the decoders, see src/transport/.
+// ws does not document this class, but some endpoints are built on it. Our WebSocket does not use it: it has no
+// additional stream between the socket and the decoders, see src/transport/.
 
-/** What a {@link Receiver} needs of permessage-deflate: the class `PerMessageDeflate` has it. */
+/** Interface of permessage-deflate that a {@link Receiver} uses. `PerMessageDeflate` implements it. */
 export interface ReceiverExtension {
   decompress(data: Buffer, fin: boolean, callback: (error: Error | null, octets?: Buffer) => void): void;
 }
 
-/** What a {@link Receiver} needs to know. */
+/** Options of a {@link Receiver}. */
 export interface ReceiverOptions {
-  /** Whether several events may be emitted in one turn of the event loop. Default true. */
+  /** True if several events may be emitted in one turn of the event loop. Default true. */
   allowSynchronousEvents?: boolean | undefined;
-  /** How binary messages are delivered. Default "nodebuffer". */
+  /** Type of binary messages. Default "nodebuffer". */
   binaryType?: 'nodebuffer' | 'arraybuffer' | 'blob' | 'fragments' | undefined;
-  /** The running extensions by name. */
+  /** Active extensions by name. */
   extensions?: { 'permessage-deflate'?: ReceiverExtension | undefined } | undefined;
-  /** Whether it is the server's end, and frames have to be masked (§5.1). Default false. */
+  /** True for the server's end, whose incoming frames must be masked (§5.1). Default false. */
   isServer?: boolean | undefined;
-  /** Chunks that may bring one part of a frame; 0, the default, is no limit. */
+  /** Maximum number of chunks that may carry one part of a frame. 0, the default, is unlimited. */
   maxBufferedChunks?: number | undefined;
-  /** Fragments that a message may have; 0, the default, is no limit. */
+  /** Maximum number of fragments of a message. 0, the default, is unlimited. */
   maxFragments?: number | undefined;
-  /** Octets that a message may have; 0, the default, is no limit. */
+  /** Maximum length of a message in bytes. 0, the default, is unlimited. */
   maxPayload?: number | undefined;
-  /** Do not check that text is UTF-8. Default false. */
+  /** Skips the UTF-8 check of text. Default false. */
   skipUTF8Validation?: boolean | undefined;
 }
 
 type Callback = (error?: Error | null) => void;
 
 const noOctets = Buffer.alloc(0);
-// In Jest with jsdom there is no global setImmediate.
+// Jest with jsdom has no global setImmediate.
 const nextTurn = setImmediate;
-/** The bits of {@link FrameSink.data} for octets of which nothing is known. */
+/** Bits of {@link FrameSink.data} for bytes that were not inspected. */
 const maybeNotAscii = -1;
 
 /**
- * Octets to messages: the class that `ws` exports, a Writable over our decoders. It emits `message` (data, isBinary), `ping` (data), `pong`
- * (data) and `conclude` (code, reason) for the peer's close frame, after which it ends; a `ProtocolError` destroys it. The callback
- * of a write comes when all of it was delivered. What is written to a server's is copied: it is unmasked.
+ * Decodes bytes to messages, with the interface of `ws`: a Writable over our decoders. Emits `message` (data,
+ * isBinary), `ping` (data), `pong` (data), and for the peer's close frame `conclude` (code, reason), after which the
+ * Receiver ends. A `ProtocolError` destroys it. The callback of a write is called when all its messages were delivered.
+ * A server's Receiver copies written chunks, because it unmasks them.
  *
- * What a listener throws leaves `write`, or is an uncaught exception where nobody waits in `write`; what follows is delivered.
- * Its fields with an underscore are those of `ws` that packages look at, and set; what is set holds from the next frame or message on.
+ * An error thrown by a listener is thrown by `write`, or is an uncaught exception if `write` has returned. Later
+ * messages are still delivered. Fields with an underscore exist because packages read and set them in `ws`; a new value
+ * applies from the next frame or message on.
  */
 export class Receiver extends Writable {
   _allowSynchronousEvents: boolean;
@@ -60,30 +62,30 @@ export class Receiver extends Writable {
   readonly _isServer: boolean;
 
   readonly #frames: FrameDecoder;
-  /** Puts messages together. */
+  /** Assembles messages. */
   #messages: MessageDecoder;
-  /** Puts the payload of a compressed frame together. */
+  /** Assembles the payloads of compressed frames. */
   readonly #payloads: MessageDecoder;
   readonly #sink: FrameSink;
-  /** Whether text is checked in the message begun. */
+  /** True if text of the current message is checked. */
   #validates: boolean;
   #isCompressed = false;
-  /** Octets to which the compressed message begun has been inflated. */
+  /** Inflated length so far of the current compressed message. */
   #inflatedLength = 0;
 
   #chunk: Buffer = noOctets;
   #offset = 0;
   #callback: Callback | null = null;
-  /** Whether `write` runs and has not come to `_write` yet. */
+  /** True inside `write` before it has called `_write`. */
   #isInWrite = false;
   #isInEvent = false;
-  /** Whether an answer of the extension, or the next turn of the event loop, has to come before decoding goes on. */
+  /** True while decoding waits for the extension's result or for the next turn of the event loop. */
   #isHeld = false;
-  /** Whether this is a turn of the event loop that no event has had yet. */
+  /** True in a turn of the event loop without an event so far. */
   #isNewTurn = false;
   #hasConcluded = false;
 
-  /** Limits are numbers; what is below 1, or no number, is no limit. */
+  /** Limits are numbers. Invalid values and values below 1 mean unlimited. */
   constructor(options: ReceiverOptions = {}) {
     super();
     this._allowSynchronousEvents = options.allowSynchronousEvents ?? true;
@@ -109,7 +111,7 @@ export class Receiver extends Writable {
     };
   }
 
-  /** Octets that a message may have; 0 is no limit. */
+  /** Maximum length of a message in bytes; 0 is unlimited. */
   get _maxPayload(): number {
     return this.#frames.maxPayload;
   }
@@ -118,7 +120,7 @@ export class Receiver extends Writable {
     this.#frames.maxPayload = limit(octets);
   }
 
-  /** Fragments that a message may have; 0 is no limit. */
+  /** Maximum number of fragments of a message; 0 is unlimited. */
   get _maxFragments(): number {
     return this.#frames.maxFragments;
   }
@@ -127,7 +129,7 @@ export class Receiver extends Writable {
     this.#frames.maxFragments = limit(fragments);
   }
 
-  /** Chunks that may bring one part of a frame; 0 is no limit. */
+  /** Maximum number of chunks that may carry one part of a frame; 0 is unlimited. */
   get _maxBufferedChunks(): number {
     return this.#frames.maxBufferedChunks;
   }
@@ -155,7 +157,7 @@ export class Receiver extends Writable {
       this.#proceed();
     } catch (error) {
       if (isInWrite) throw error;
-      // A Writable that comes back to what it has buffered never does so again where that throws.
+      // Otherwise a Writable that resumes its buffered chunks would stop forever after an exception.
       process.nextTick(() => {
         throw error;
       });
@@ -166,18 +168,20 @@ export class Receiver extends Writable {
     this.#messages.discard();
     this.#payloads.discard();
     callback(error);
-    // A write that is under way is not answered by the stream itself.
+    // The stream itself does not call the callback of a pending write.
     if (this.#isHeld) this.#finish(error ?? destroyedError());
   }
 
-  /** Goes on with the chunk, until it is at its end or something has to be waited for; `first` is what was waited for. */
+  /**
+   * Continues with the chunk until its end, or until decoding must wait. `first` handles the result that was awaited.
+   */
   #proceed(first?: () => void): void {
     this.#isHeld = false;
     this.#isNewTurn = first !== undefined;
     try {
       first?.();
       this.#isNewTurn = false;
-      // Nothing is looked at behind a close frame (§5.5.1).
+      // Data behind a close frame is ignored (§5.5.1).
       while (!this.#isHeld && !this.#hasConcluded && !this.destroyed && this.#offset < this.#chunk.length) {
         this.#frames.allowRsv1 = this._extensions['permessage-deflate'] !== undefined;
         this.#offset = this.#frames.decode(this.#chunk, this.#offset, this.#sink);
@@ -187,7 +191,7 @@ export class Receiver extends Writable {
         this.#finish(error as Error);
         return;
       }
-      // A listener that throws loses nothing but its own event.
+      // If a listener throws, only its own event is lost.
       this.#isInEvent = false;
       this.#offset = this.#frames.offset;
       process.nextTick(() => this.#proceed());
@@ -196,7 +200,7 @@ export class Receiver extends Writable {
     if (!this.#isHeld) this.#finish(null);
   }
 
-  /** The chunk has been taken, or cannot be. */
+  /** Completes the write of the current chunk, with an error if the chunk is invalid. */
   #finish(error: Error | null): void {
     const callback = this.#callback;
     this.#isHeld = false;
@@ -206,7 +210,7 @@ export class Receiver extends Writable {
     callback?.(error);
   }
 
-  /** What takes the payload of the frame begun. */
+  /** Decoder that receives the payload of the current frame. */
   get #decoder(): MessageDecoder {
     return this.#isCompressed ? this.#payloads : this.#messages;
   }
@@ -227,7 +231,7 @@ export class Receiver extends Writable {
     this.#decoder.begin(this.#isCompressed ? wholeOf(header) : header, available);
   }
 
-  /** A frame begins, and with it perhaps a message. */
+  /** Prepares for a new message, if the frame begins one. */
   #begin(header: FrameHeader): void {
     if (header.opcode === Opcode.continuation) return;
     this.#isCompressed = header.rsv1;
@@ -238,7 +242,7 @@ export class Receiver extends Writable {
     this.#messages.keepsFragments = isList(this._binaryType);
   }
 
-  /** Inflates the payload of a frame, which is the one that has just ended; what comes behind it waits. */
+  /** Inflates the payload of the frame that has just ended. Later frames wait for the result. */
   #inflate(payload: Buffer): boolean {
     const { opcode, fin } = this.#frames;
     let answer: (() => void) | null = null;
@@ -289,7 +293,7 @@ export class Receiver extends Writable {
     return false;
   }
 
-  /** Emits an event, in a turn of its own where that was asked for. */
+  /** Emits an event, in a separate turn of the event loop if requested. */
   #deliver(event: string, ...args: readonly unknown[]): boolean {
     if (this._allowSynchronousEvents || this.#isNewTurn) {
       this.#emit(event, ...args);
@@ -302,7 +306,9 @@ export class Receiver extends Writable {
     return false;
   }
 
-  /** What a listener throws is known by the mark that it leaves. */
+  /**
+   * Emits an event. `isInEvent` stays true if a listener throws, which tells the listener's error from the decoder's.
+   */
   #emit(event: string, ...args: readonly unknown[]): void {
     this.#isInEvent = true;
     this.emit(event, ...args);
@@ -311,17 +317,20 @@ export class Receiver extends Writable {
 }
 
 function destroyedError(): Error {
-  return Object.assign(new Error('The Receiver was destroyed before all of it was delivered'), {
+  return Object.assign(new Error('The Receiver was destroyed before all data was delivered'), {
     code: 'ERR_STREAM_DESTROYED',
   });
 }
 
-/** A frame as a message of its own: its payload is put together first, and inflated then. */
+/**
+ * Returns a header as of an unfragmented message, because the payload of a compressed frame is assembled first and then
+ * inflated.
+ */
 function wholeOf({ length }: FrameHeader): FrameHeader {
   return { opcode: Opcode.binary, fin: true, rsv1: false, length };
 }
 
-/** As in `ws`, whatever is none of the others means lists. */
+/** True if messages are delivered as lists of fragments, which every other value means, as in `ws`. */
 function isList(binaryType: string): boolean {
   return binaryType !== 'nodebuffer' && binaryType !== 'arraybuffer' && binaryType !== 'blob';
 }

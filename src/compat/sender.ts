@@ -6,27 +6,27 @@ import { nextMaskingKey } from '../frame/masking-key.ts';
 import { Opcode } from '../frame/opcode.ts';
 import { isBlob, octetLength, type SendData, toOctets } from '../message/send-data.ts';
 
-// The class is undocumented in ws, and still socket.io-adapter encodes its broadcasts with Sender.frame(), and others build endpoints
-// of their own on it. Our WebSocket does not use it: see src/transport/.
+// ws does not document this class, but socket.io-adapter encodes its broadcasts with Sender.frame(), and other
+// endpoints are built on the class. Our WebSocket does not use it: see src/transport/.
 
-/** How {@link Sender.frame} encodes. */
+/** Options of {@link Sender.frame}. */
 export interface SenderFrameOptions {
-  /** Whether the message ends with this frame. Default false, as in `ws`. */
+  /** True if the message ends with this frame. Default false, as in `ws`. */
   fin?: boolean | undefined;
   rsv1?: boolean | undefined;
-  /** The opcode (§5.2). */
+  /** Opcode (§5.2). */
   opcode: number;
-  /** Whether the frame is masked. Default false. */
+  /** True to mask the frame. Default false. */
   mask?: boolean | undefined;
-  /** Whether the octets of the payload must be left as they are. Default false: they are masked where they stand. */
+  /** True if the payload must not be changed. Default false: the payload is masked in place. */
   readOnly?: boolean | undefined;
-  /** Where the masking key is put, for those who want to see it; 4 octets. */
+  /** Receives the masking key, so that the caller can read it; 4 bytes. */
   maskBuffer?: Buffer | undefined;
-  /** Fills the 4 octets of the masking key. Default: strong randomness (§10.3). */
+  /** Fills the 4 bytes of the masking key. Default: cryptographic randomness (§10.3). */
   generateMask?: ((mask: Buffer) => void) | undefined;
 }
 
-/** How {@link Sender.send} sends a message, or a fragment of one. */
+/** Options of {@link Sender.send} for a message or a fragment. */
 export interface SenderSendOptions {
   binary?: boolean | undefined;
   compress?: boolean | undefined;
@@ -34,7 +34,7 @@ export interface SenderSendOptions {
   mask?: boolean | undefined;
 }
 
-/** What a {@link Sender} needs of permessage-deflate: the class `PerMessageDeflate` has it. */
+/** Interface of permessage-deflate that a {@link Sender} uses. `PerMessageDeflate` implements it. */
 export interface SenderExtension {
   readonly _isServer?: boolean;
   readonly _threshold?: number;
@@ -42,52 +42,52 @@ export interface SenderExtension {
   compress(data: Uint8Array | string, fin: boolean, callback: (error: Error | null, octets?: Buffer) => void): void;
 }
 
-/** The running extensions by name. */
+/** Active extensions by name. */
 export interface SenderExtensions {
   'permessage-deflate'?: SenderExtension | undefined;
 }
 
 type Callback = (error?: Error | null) => void;
 
-/** What waits for a Blob to be read, or for a message before it to be compressed. */
+/** Queued message that waits for a Blob, for compression, or for an earlier message. */
 interface Job {
   readonly octets: number;
   readonly callback: Callback | undefined;
-  /** Begins the job; it is finished, and the next one begins, when `done` is called. */
+  /** Starts the job. The next job starts after `done` was called. */
   run(done: (error?: Error) => void): void;
 }
 
-/** Stands in the place of a job that is done, so that it can be collected. */
+/** Replaces a finished job, so that the job can be garbage-collected. */
 const noJob: Job = { octets: 0, callback: undefined, run: () => {} };
 
 const states = { ready: 0, compressing: 1, readingBlob: 2 } as const;
 
 /**
- * Sends messages as frames on a stream whose opening handshake is done: the class that `ws` exports, an adapter over our frame encoder.
- * Its fields with an underscore are those of `ws` that packages look at.
+ * Sends messages as frames on a stream after the opening handshake, with the interface of `ws`: an adapter over our
+ * frame encoder. Fields with an underscore exist because packages read them in `ws`.
  */
 export class Sender {
   readonly _socket: Writable;
   readonly _extensions: SenderExtensions;
-  /** Whether the next message begins, and does not go on with one of which fragments were sent. */
+  /** True if the next fragment begins a message; false inside a fragmented message. */
   _firstFragment = true;
-  /** Whether the message begun is compressed. */
+  /** True if the current fragmented message is compressed. */
   _compress = false;
-  /** Octets that wait for a Blob, or for compression. */
+  /** Number of bytes that wait for a Blob or for compression. */
   _bufferedBytes = 0;
-  /** 0: nothing is waited for; 1: compression; 2: a Blob. */
+  /** State: 0 is ready, 1 compressing, 2 reading a Blob. */
   _state: 0 | 1 | 2 = states.ready;
-  /** Told when a message cannot be sent because its Blob cannot be read, or it cannot be compressed. */
+  /** Called if a message cannot be sent because its Blob cannot be read, or its compression failed. */
   onerror: (error: Error) => void = () => {};
   #queue: Job[] = [];
-  /** How many of the queue are done: shift() would cost more the longer it is. */
+  /** Number of finished jobs at the beginning of the queue. shift() would cost more for a longer queue. */
   #done = 0;
   readonly #generateMask: ((mask: Buffer) => void) | undefined;
 
   /**
-   * @param socket What to write to.
-   * @param extensions What was agreed on, by name.
-   * @param generateMask Fills the 4 octets of a masking key. Default: strong randomness (§10.3).
+   * @param socket Stream to write to.
+   * @param extensions Agreed extensions, by name.
+   * @param generateMask Fills the 4 bytes of a masking key. Default: cryptographic randomness (§10.3).
    */
   constructor(socket: Writable, extensions: SenderExtensions = {}, generateMask?: (mask: Buffer) => void) {
     this._socket = socket;
@@ -96,9 +96,9 @@ export class Sender {
   }
 
   /**
-   * Encodes one frame (§5.2): as header and payload, or, where a payload must be masked that is not to be altered, as one Buffer.
-   * @param data Text goes as UTF-8.
-   * @returns What is to be written, in order.
+   * Encodes one frame (§5.2) as header and payload. If a read-only payload must be masked, the frame is one Buffer.
+   * @param data Text is encoded in UTF-8.
+   * @returns The Buffers to write, in order.
    */
   static frame(data: Uint8Array | ArrayBuffer | string, options: SenderFrameOptions): Buffer[] {
     const payload = toOctets(data) as Buffer;
@@ -120,8 +120,8 @@ export class Sender {
   }
 
   /**
-   * Sends a close frame (§5.5.1); one without a code has no reason either.
-   * @throws TypeError, RangeError for a code or reason that may not be sent.
+   * Sends a close frame (§5.5.1). Without a code the reason is omitted.
+   * @throws TypeError or RangeError if the code or the reason must not be sent.
    */
   close(code?: number, data?: string | Uint8Array, mask?: boolean, callback?: Callback): void {
     const hasReason = code !== undefined && data !== undefined && data.length > 0;
@@ -129,17 +129,23 @@ export class Sender {
     this.#control(Opcode.close, payload, mask, callback);
   }
 
-  /** Sends a ping (§5.5.2). @throws RangeError for more than 125 octets. */
+  /**
+   * Sends a ping (§5.5.2).
+   * @throws RangeError if the payload is longer than 125 bytes.
+   */
   ping(data?: SendData, mask?: boolean, callback?: Callback): void {
     this.#sendControl(Opcode.ping, data, mask, callback);
   }
 
-  /** Sends a pong (§5.5.3). @throws RangeError for more than 125 octets. */
+  /**
+   * Sends a pong (§5.5.3).
+   * @throws RangeError if the payload is longer than 125 bytes.
+   */
   pong(data?: SendData, mask?: boolean, callback?: Callback): void {
     this.#sendControl(Opcode.pong, data, mask, callback);
   }
 
-  /** Sends a message, or with `fin` false a fragment of one. What the application passes is never altered. */
+  /** Sends a message, or with `fin` false a fragment. The application's data is never changed. */
   send(data: SendData, options: SenderSendOptions, callback?: Callback): void {
     const size = octetLength(typeof data === 'number' ? String(data) : data);
     const deflate = this._extensions['permessage-deflate'];
@@ -167,7 +173,7 @@ export class Sender {
     }
   }
 
-  /** Writes frames that are encoded already, as they are, and in one piece. */
+  /** Writes encoded frames unchanged, corked together. */
   sendFrame(list: readonly Uint8Array[], callback?: Callback): void {
     const socket = this._socket as Duplex;
     if (list.length > 1) socket.cork();
@@ -196,13 +202,13 @@ export class Sender {
     this.#inTurn(payload, { fin: true, opcode, mask: Boolean(mask), readOnly: true }, callback);
   }
 
-  /** Writes a frame at once, or behind what waits. */
+  /** Writes a frame at once, or queues it behind waiting messages. */
   #inTurn(payload: Uint8Array, frame: SenderFrameOptions, callback?: Callback): void {
     if (this._state === states.ready) {
       this.#write(payload, frame, callback);
       return;
     }
-    // A copy: nobody can say how long it will wait.
+    // Copied, because the application may change its data while the frame waits.
     const own = Buffer.from(payload);
     this.#enqueue(own.length, callback, (done) => {
       this.#write(own, frame, callback);
@@ -225,7 +231,7 @@ export class Sender {
     blob.arrayBuffer().then(
       (octets) => {
         const payload = Buffer.from(octets);
-        // Nobody would catch what is thrown here.
+        // Otherwise an exception here would be an unhandled rejection.
         attempt(done, () => {
           if (this._socket.destroyed) {
             done(closedError('the blob was being read'));
@@ -255,9 +261,8 @@ export class Sender {
       isAnswered = true;
       attempt(done, () => {
         if (this._socket.destroyed) throw closedError('data was being compressed');
-        if (error || compressed === undefined)
-          throw error ?? new Error('The extension compressed a message to nothing');
-        // What compression gave is ours, unless it gave back what it got.
+        if (error || compressed === undefined) throw error ?? new Error('The extension returned no compressed data');
+        // The compressed data belongs to this Sender, unless the extension returned its input.
         this.#write(compressed, { ...frame, readOnly: compressed.buffer === octets.buffer }, callback);
         done();
       });
@@ -275,7 +280,8 @@ export class Sender {
       const job = this.#queue[this.#done];
       if (job === undefined) break;
       this.#queue[this.#done++] = noJob;
-      // Not ready as long as anything waits, also where a job is done at once: what a callback sends comes behind it.
+      // Not ready while a job is queued, even if it finishes synchronously. Otherwise a message sent by a callback
+      // could overtake it.
       if (this._state === states.ready) this._state = states.compressing;
       let hasReturned = false;
       let isDone = false;
@@ -295,14 +301,14 @@ export class Sender {
     this._state = states.ready;
   }
 
-  /** What waits behind a message that could not be sent cannot be sent either. */
+  /** Fails a job and all queued jobs behind it, because they cannot be sent either. */
   #fail(error: Error, { callback }: Job): void {
     if (callback !== undefined) process.nextTick(callback, error);
     for (const waiting of this.#queue.splice(this.#done)) {
       this._bufferedBytes -= waiting.octets;
       if (waiting.callback !== undefined) process.nextTick(waiting.callback, error);
     }
-    // A message that is missing would not be noticed: whoever owns the connection has to end it.
+    // The owner must end the connection, because the peer could not detect the missing message.
     if (!this._socket.destroyed) process.nextTick(() => this.onerror(error));
   }
 }
@@ -314,7 +320,7 @@ function keyOf({ maskBuffer, generateMask }: SenderFrameOptions): number {
   return readKey(mask, 0);
 }
 
-/** Below the threshold compression costs more than it saves, where no context helps it. */
+/** True if compression is worthwhile. Below the threshold it costs more than it saves, unless context is taken over. */
 function isWorthIt(deflate: SenderExtension, octets: number): boolean {
   const ours = deflate._isServer ? 'server_no_context_takeover' : 'client_no_context_takeover';
   const isWithoutContext = Boolean((deflate.params as Readonly<Record<string, unknown>> | null | undefined)?.[ours]);
@@ -325,7 +331,7 @@ function closedError(meanwhile: string): Error {
   return new Error(`The socket was closed while ${meanwhile}`);
 }
 
-/** Runs a part of a job; what it throws, an extension or `generateMask`, ends the job. */
+/** Runs a part of a job. An exception, such as of an extension or `generateMask`, ends the job. */
 function attempt(done: (error: Error) => void, part: () => void): void {
   try {
     part();

@@ -1,7 +1,8 @@
 import { parseSubprotocols } from '../handshake/subprotocols.ts';
 
 /**
- * The `subprotocol` of `ws`: `parse(header)` gives the names of a `Sec-WebSocket-Protocol` field (RFC 6455 §11.3.4) as a Set, and throws
- * a SyntaxError when the header is malformed or a name comes twice.
+ * `subprotocol` of `ws`: `parse(header)` returns the names in a `Sec-WebSocket-Protocol` field (RFC 6455 §11.3.4) as a
+ * Set.
+ * @throws SyntaxError if the header is malformed or a name is duplicated.
  */
 export const subprotocol = { parse: parseSubprotocols };

@@ -10,39 +10,43 @@ import { releaseZlibSlot, requestZlibSlot, type ZlibJob } from '../extension/zli
 import { CloseCode } from '../frame/close-code.ts';
 import { ProtocolError } from '../frame/protocol-error.ts';
 
-/** Gets the octets that a call gave, or the error that it ended with. */
+/** Receives the result of a call, or its error. */
 export type ZlibCallback = (error: Error | null, data?: Buffer) => void;
 
 /** One call: a message, or a part of one. */
 export interface ZlibCall {
-  /** Must not be changed before the call has been answered. */
+  /** Must not be changed before the callback was called. */
   readonly data: Buffer;
-  /** Whether it ends its message. */
+  /** True if the message ends with this call. */
   readonly fin: boolean;
   readonly callback: ZlibCallback;
 }
 
-/** What holds for all calls of a direction. */
+/** Settings for all calls of a direction. */
 export interface ZlibSettings {
-  /** zlib's options. The window among them is the one that was agreed. */
+  /** zlib options with the agreed window. */
   readonly zlib: ZlibOptions;
-  /** Whether the window is carried on from message to message (RFC 7692 §7.1.1). */
+  /** True if the window is kept from message to message (RFC 7692 §7.1.1). */
   readonly takesContextOver: boolean;
   /** Maximum number of zlib calls that run at once in this process for one of this direction to begin; positive. */
   readonly concurrencyLimit: number;
 }
 
-/** The octets with which a sync flush ends: not sent (RFC 7692 §7.2.1), and put back before inflating (§7.2.2). */
+/** Last bytes of a sync flush: not sent (RFC 7692 §7.2.1), and appended before inflating (§7.2.2). */
 const tail = Buffer.of(0x00, 0x00, 0xff, 0xff);
 
-/** Each costs a new stream, for as little as two octets. Who compresses in final blocks at all has one in a message or fragment. */
+/**
+ * Maximum number of final blocks in a message. Each costs a new stream, for as little as two bytes. Compressors that
+ * use final blocks make one per message or fragment.
+ */
 const maxFinalBlocks = 1024;
 
 const noOctets: Buffer = Buffer.alloc(0);
 
 /**
- * One direction of a connection: its zlib stream, there from the first message on, and the calls that wait for it. Calls are answered in
- * order, each once, and none before it has returned. An error ends the message and its window; the calls behind it begin anew.
+ * One direction of a connection: its zlib stream, created for the first message, and the queued calls. Callbacks are
+ * called in order, once each, and always asynchronously. An error ends the message and its window; later calls start
+ * with a new stream.
  */
 abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements ZlibJob {
   readonly concurrencyLimit: number;
@@ -51,7 +55,7 @@ abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements 
   stream: Stream | null = null;
   readonly #settings: ZlibSettings;
   #output: Buffer[] = [];
-  /** What has not been answered, the call under way first. */
+  /** Calls without a result, the running call first. */
   #calls: ZlibCall[] = [];
   #isUnderway = false;
   #isWaiting = false;
@@ -61,7 +65,7 @@ abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements 
     this.concurrencyLimit = settings.concurrencyLimit;
   }
 
-  /** Takes a call in. */
+  /** Queues a call. */
   add(call: ZlibCall): void {
     this.#calls.push(call);
     if (!this.#isUnderway && !this.#isWaiting) this.#wait();
@@ -76,7 +80,7 @@ abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements 
     return true;
   }
 
-  /** Frees what zlib holds and answers every call with an error, at once. */
+  /** Frees the stream and calls every pending callback with an error, synchronously. */
   close(message: string): void {
     const calls = this.#calls;
     this.#calls = [];
@@ -90,7 +94,7 @@ abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements 
       try {
         callback(new Error(message));
       } catch (error) {
-        // The others are to be answered too. It is reported as it is when any other callback throws.
+        // Otherwise the remaining callbacks would not be called. The exception is uncaught, as for any other callback.
         process.nextTick(() => {
           throw error;
         });
@@ -100,23 +104,26 @@ abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements 
 
   protected abstract create(options: ZlibOptions): Stream;
 
-  /** The call under way. */
+  /** The running call. */
   protected get call(): ZlibCall {
     return this.#calls[0] as ZlibCall;
   }
 
-  /** Gives octets of the call to the stream, which is opened if there is none, and completes the call when all has come out. */
+  /**
+   * Writes data of the call to the stream, which is created if needed. Completes the call when all output has arrived.
+   */
   protected write(data: Buffer): void {
     const { call } = this;
     try {
       const stream = this.#open();
       this.feed(stream, data);
       stream.flush(constants.Z_SYNC_FLUSH, (error?: Error | null) => {
-        // An error has its own event. It comes here too when the stream is closed with a flush pending.
+        // An error has its own event. This callback also gets one if the stream is closed during a flush.
         if (!error && stream === this.stream) this.complete();
       });
     } catch (error) {
-      // zlib does not take an option, or has no memory. Whoever made the call may have left long ago, so that it is for the callback.
+      // zlib rejects an option, or has no memory. The caller may have returned long ago, so the callback gets the
+      // error.
       process.nextTick(() => this.call === call && this.fail(error as Error));
     }
   }
@@ -140,7 +147,7 @@ abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements 
     this.#answer(null, this.trim(output, fin));
   }
 
-  /** What is the answer to a call, of the octets that came out. */
+  /** Returns the result of a call, given its output. */
   protected trim(output: Buffer, _fin: boolean): Buffer {
     return output;
   }
@@ -151,7 +158,7 @@ abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements 
     this.#answer(error);
   }
 
-  /** The message has ended, be it by an error. */
+  /** Resets the state at the end of a message, also after an error. */
   protected endMessage(): void {
     this.#output = [];
   }
@@ -164,7 +171,7 @@ abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements 
   #open(): Stream {
     if (this.stream !== null) return this.stream;
     const stream = this.create(this.#settings.zlib);
-    // Events of a stream that has been dropped are nobody's any more.
+    // Events of a discarded stream are ignored.
     stream.on('data', (chunk: Buffer) => stream === this.stream && this.collect(chunk));
     stream.on('error', (error) => stream === this.stream && this.fail(error));
     this.stream = stream;
@@ -186,7 +193,7 @@ abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements 
   }
 }
 
-/** Compresses (RFC 7692 §7.2.1). */
+/** Compresses messages (RFC 7692 §7.2.1). */
 export class DeflateDirection extends ZlibDirection<DeflateRaw> {
   protected create(options: ZlibOptions): DeflateRaw {
     return createDeflateRaw(options);
@@ -198,13 +205,16 @@ export class DeflateDirection extends ZlibDirection<DeflateRaw> {
   }
 }
 
-/** Inflates (RFC 7692 §7.2.2), and stops where a message becomes longer than `maxPayload` octets; less than 1 is no limit. */
+/**
+ * Inflates messages (RFC 7692 §7.2.2), and fails if a message is longer than `maxPayload` bytes. Values below 1 mean
+ * unlimited.
+ */
 export class InflateDirection extends ZlibDirection<InflateRaw> {
   readonly #maxPayload: number;
-  /** What has come out of the message so far, in all its parts. */
+  /** Inflated length of the current message so far, over all its parts. */
   #messageLength = 0;
   #finalBlocks = 0;
-  /** What the stream was given last, and how much it had taken in before. */
+  /** Last input of the stream, and below the number of bytes that the stream had read before it. */
   #input = noOctets;
   #inputStart = 0;
 
@@ -241,9 +251,9 @@ export class InflateDirection extends ZlibDirection<InflateRaw> {
   }
 
   /**
-   * The stream has ended behind a block with BFINAL, which is no more than another way to flush (§7.2.3.4): what follows of the message
-   * is inflated as it would be else, in a stream of its own. The window goes with the stream: zlib cannot hand it on, and who compresses
-   * so has begun anew too.
+   * Continues after a block with BFINAL has ended the stream, which is only another way to flush (§7.2.3.4). The rest
+   * of the message is inflated by a new stream with an empty window. zlib cannot pass the window on, and the compressor
+   * began a new stream too.
    */
   #endStream(stream: InflateRaw): void {
     const rest = this.#input.subarray(stream.bytesWritten - this.#inputStart);
@@ -254,7 +264,7 @@ export class InflateDirection extends ZlibDirection<InflateRaw> {
   }
 }
 
-/** Marks an error as the peer's, and says with which close code the connection is to be failed (RFC 6455 §7.4.1). */
+/** Adds the close code for failing the connection (RFC 6455 §7.4.1), because the peer caused the error. */
 function blamePeer<Cause extends Error>(error: Cause): Cause {
   return Object.assign(error, { closeCode: CloseCode.invalidPayloadData });
 }

@@ -81,7 +81,7 @@ export function deflateTerms(options: DeflateNegotiationOptions = {}): DeflateTe
   };
 }
 
-/** As in `ws`, every truthy value requests the parameter, and only `false` refuses it. */
+/** Reads an option: every truthy value requests the parameter, and only `false` refuses it, as in `ws`. */
 function readTakeover(option: unknown): boolean | undefined {
   if (option === false) return false;
   return option ? true : undefined;

@@ -79,8 +79,8 @@ export function requireTrueLength({ length, byteLength }: Uint8Array): void {
 
 /**
  * Encodes one frame in memory of its own (§5.2): for a broadcast that encodes once, and for tests. `payload` is copied.
- * @throws RangeError if a control frame is fragmented or longer than 125 octets (§5.5), and as {@link
- *   requireTrueLength}.
+ * @throws RangeError if a control frame is fragmented or longer than 125 octets (§5.5), and as
+ *   {@link requireTrueLength}.
  */
 export function encodeFrame(opcode: Opcode, payload: Uint8Array, options: EncodeFrameOptions = {}): Buffer {
   const { fin = true, rsv1 = false, key = null } = options;

@@ -480,7 +480,7 @@ describe('a Sender of goodwire', () => {
     const failed = vi.fn();
     new Sender(socket, { 'permessage-deflate': never }).send('a', { ...text, compress: true }, failed);
     await until(() => failed.mock.calls.length === 1);
-    expect(failed.mock.calls[0]?.[0]?.message).toBe('The extension compressed a message to nothing');
+    expect(failed.mock.calls[0]?.[0]?.message).toBe('The extension returned no compressed data');
   });
 
   test('sends uncompressed what there is no extension for, and numbers as text', () => {
