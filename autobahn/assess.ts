@@ -2,7 +2,7 @@ import type { Behavior, CloseBehavior, ExpectedClose } from './report/case-resul
 import { describeEvent, isSame, type ReceivedEvent } from './session/received-event.ts';
 import type { Outcome } from './session/session.ts';
 
-/** What may come, by what it is worth. */
+/** Expected events, grouped by the behavior that they prove. */
 export type Expected = Readonly<Partial<Record<Behavior, readonly ReceivedEvent[]>>>;
 
 export interface Assessment {
@@ -15,7 +15,7 @@ export interface Assessment {
 const areSame = (a: readonly ReceivedEvent[], b: readonly ReceivedEvent[]): boolean =>
   a.length === b.length && a.every((event, index) => isSame(event, b[index] as ReceivedEvent));
 
-/** In words, the first place at which what came is not what was expected. */
+/** Describes the first difference between received and expected events. */
 function describeDifference(received: readonly ReceivedEvent[], expected: readonly ReceivedEvent[]): string {
   const index = received.findIndex((event, position) => {
     const other = expected[position];
@@ -23,14 +23,15 @@ function describeDifference(received: readonly ReceivedEvent[], expected: readon
   });
   const position = index === -1 ? received.length : index;
   const [came, wanted] = [received[position], expected[position]];
-  if (wanted === undefined) return `${describeEvent(came as ReceivedEvent)} came, where nothing more was expected`;
-  if (came === undefined) return `${describeEvent(wanted)} was expected and did not come`;
+  if (wanted === undefined)
+    return `${describeEvent(came as ReceivedEvent)} was received, but nothing more was expected`;
+  if (came === undefined) return `${describeEvent(wanted)} was expected but not received`;
   if (came.type === 'message' && wanted.type === 'message' && came.isBinary === wanted.isBinary) {
     const at = came.payload.findIndex((octet, place) => octet !== wanted.payload[place]);
     const place = at === -1 ? Math.min(came.payload.length, wanted.payload.length) : at;
-    return `${describeEvent(wanted)} was expected; ${describeEvent(came)} came, which differs from octet ${place} on`;
+    return `${describeEvent(wanted)} was expected; ${describeEvent(came)} was received, which differs from octet ${place} on`;
   }
-  return `${describeEvent(wanted)} was expected; ${describeEvent(came)} came`;
+  return `${describeEvent(wanted)} was expected; ${describeEvent(came)} was received`;
 }
 
 function assessEvents(outcome: Outcome, expected: Expected): Pick<Assessment, 'behavior' | 'result'> {
@@ -39,7 +40,7 @@ function assessEvents(outcome: Outcome, expected: Expected): Pick<Assessment, 'b
   for (const behavior of ['OK', 'NON-STRICT', 'INFORMATIONAL'] as const) {
     const list = expected[behavior];
     if (list !== undefined && areSame(received, list)) {
-      return { behavior, result: `What came is what is ${behavior} here.` };
+      return { behavior, result: `The received events are ${behavior} in this case.` };
     }
   }
   const wanted = expected.OK ?? [];
@@ -53,38 +54,43 @@ function assessClose(outcome: Outcome, expected: ExpectedClose): Pick<Assessment
     return verdict('FAILED', `We gave up: ${outcome.abandoned}.`);
   }
   if (closedByMe !== expected.closedByMe) {
-    return verdict('FAILED', closedByMe ? 'The peer had to close and did not.' : 'The peer closed without a reason.');
+    return verdict(
+      'FAILED',
+      closedByMe
+        ? 'The peer should have closed the connection but did not.'
+        : 'The peer closed the connection unexpectedly.',
+    );
   }
   if (outcome.wasCloseHandshakeTimeout) return verdict('UNCLEAN', 'The peer did not answer our close frame in time.');
   if (expected.requireClean && !wasClean) {
-    return verdict('UNCLEAN', 'The TCP connection ended before the closing handshake was finished.');
+    return verdict('UNCLEAN', 'The TCP connection ended before the closing handshake was completed.');
   }
   const code = remoteClose?.code ?? null;
   if (code !== null && !expected.closeCode.includes(code)) {
-    return verdict('WRONG CODE', `The close code was ${code}, where ${expected.closeCode.join(' or ')} is right.`);
+    return verdict('WRONG CODE', `The close code was ${code}; expected ${expected.closeCode.join(' or ')}.`);
   }
   if (outcome.wasServerConnectionDropTimeout) {
-    return verdict('FAILED BY CLIENT', 'The server has to end the TCP connection first, and did not (§7.1.1).');
+    return verdict('FAILED BY CLIENT', 'The server must end the TCP connection first but did not (§7.1.1).');
   }
-  return verdict('OK', 'The connection was closed as it should be.');
+  return verdict('OK', 'The connection was closed as expected.');
 }
 
 const capitalize = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
 
-/** What a case came to. The same outcome has the same assessment, whatever happened in between. */
+/** Assesses the outcome of a case. Equal outcomes have equal assessments, whatever happened in between. */
 export function assess(outcome: Outcome, expected: Expected, close: ExpectedClose): Assessment {
   return { ...assessEvents(outcome, expected), ...assessClose(outcome, close) };
 }
 
-/** The assessment of a case whose outcome is undefined by the RFC. */
+/** Assessment of a case whose outcome the RFC leaves undefined. */
 export const informational: Assessment = {
   behavior: 'INFORMATIONAL',
-  result: 'The RFC does not say what has to happen here.',
+  result: 'The RFC leaves the outcome open.',
   behaviorClose: 'INFORMATIONAL',
-  resultClose: 'The RFC does not say what has to happen here.',
+  resultClose: 'The RFC leaves the outcome open.',
 };
 
-/** The assessment of a case that needs permessage-deflate, of a peer that did not agree to it. */
+/** Assessment of a case that requires permessage-deflate if the peer did not agree to it. */
 export const unimplemented: Assessment = {
   behavior: 'UNIMPLEMENTED',
   result: 'The peer did not agree to permessage-deflate.',
@@ -92,7 +98,7 @@ export const unimplemented: Assessment = {
   resultClose: 'The peer did not agree to permessage-deflate.',
 };
 
-/** The assessment of a case whose connection did not open, or which the peer kept us from running. */
+/** Returns the assessment of a case whose connection did not open, or that could not run because of the peer. */
 export const failed = (why: string): Assessment => ({
   behavior: 'FAILED',
   result: `${capitalize(why)}.`,

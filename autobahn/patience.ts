@@ -1,17 +1,17 @@
 import { performance } from 'node:perf_hooks';
 
 /**
- * Number of timers, one after the other, that a limit consists of. Otherwise what came while this process was held up would be read only
- * after the limit has passed.
+ * Number of consecutive timers in a time limit. Otherwise data that arrived while this process was delayed would be
+ * read only after the limit has passed.
  */
 const slices = 8;
 
-/** Smallest part of a slice that a timer counts: a limit grows to ten times its length at most. */
+/** Minimum part of a slice that a timer counts, so that a limit grows to at most ten times its length. */
 const smallestPart = 0.1;
 
 /**
- * Time limit that grows on a busy machine. Counts the time in which this process ran or had nothing to do, and not the time in which it
- * waited for a processor.
+ * Time limit that grows on a busy machine. It counts the time in which this process ran or was idle, and not the time
+ * in which it waited for a processor.
  */
 export class Patience {
   readonly #slice: number;
@@ -21,14 +21,14 @@ export class Patience {
   #utilization = performance.eventLoopUtilization();
   #cpu = process.cpuUsage();
 
-  /** Calls `onOver` once, after so many milliseconds. */
+  /** Calls `onOver` once, after `milliseconds`. */
   constructor(milliseconds: number, onOver: () => void) {
     this.#slice = milliseconds / slices;
     this.#onOver = onOver;
     this.#timer = setInterval(() => this.#tick(), this.#slice);
   }
 
-  /** Begins to count anew. */
+  /** Restarts the time limit. */
   restart(): void {
     this.#left = slices;
   }
@@ -39,13 +39,14 @@ export class Patience {
 
   #tick(): void {
     this.#left -= Math.min(1, Math.max(smallestPart, this.#takeTime() / this.#slice));
-    // Half a slice is less than what the clocks of the event loop and of the processor differ by in eight slices.
+    // Half a slice is less than the difference between the clocks of the event loop and of the processor over eight
+    // slices.
     if (this.#left > 0.5) return;
     this.stop();
     this.#onOver();
   }
 
-  /** Returns the milliseconds since the last call in which this process ran or had nothing to do. */
+  /** Returns the milliseconds since the last call in which this process ran or was idle. */
   #takeTime(): number {
     const utilization = performance.eventLoopUtilization();
     const cpu = process.cpuUsage();

@@ -3,33 +3,36 @@ import type { ExpectedClose } from '../report/case-result.ts';
 import type { Session } from '../session/session.ts';
 import type { DeflateRequest } from '../wire/deflate-agreement.ts';
 
-/** A case of the catalogue: what people read, and how to make what is to be done. */
+/** Case of the catalogue: its texts, and a function that returns its plan. */
 export interface CaseDefinition {
-  /** As in `7.1.6`. */
+  /** Id such as `7.1.6`. */
   readonly id: string;
   readonly description: string;
   readonly expectation: string;
-  /** Milliseconds that the whole case may take; 30 000 if absent. */
+  /** Maximum duration of the case in milliseconds. Default 30 000. */
   readonly timeLimit?: number;
-  /** What is asked of the peer's compression, the best first; absent for no compression. */
+  /** Settings requested for the peer's compression, the preferred ones first. Default: no compression. */
   readonly deflate?: readonly DeflateRequest[];
-  /** Whether the RFC leaves open what happens, so that nothing is right or wrong. */
+  /** True if the RFC leaves the outcome open, so that every outcome is acceptable. */
   readonly isInformational?: boolean;
-  /** Whether it is about how long it takes. */
+  /** True if the case measures its duration. */
   readonly reportTime?: boolean;
-  /** Made anew for each run: payloads may be large. */
+  /** Returns a new plan for each run, because payloads may be large. */
   readonly plan: () => CasePlan;
 }
 
-/** What a case does, and what is right then. */
+/** Actions of a case, and its expected outcome. */
 export interface CasePlan {
   readonly expected: Expected;
   readonly close: ExpectedClose;
-  /** Sends, and waits where waiting is part of the case. How the connection ends is up to `concludeCase`, unless it sends a close frame. */
+  /**
+   * Sends frames, and waits if the case requires it. `concludeCase` ends the connection, unless `act` sends a close
+   * frame.
+   */
   readonly act: (session: Session) => Promise<void>;
 }
 
-/** We begin the closing handshake with 1000, and the peer finishes it. */
+/** We start the closing handshake with 1000, and the peer completes it. */
 export const normalClose: ExpectedClose = { closedByMe: true, closeCode: [1000], requireClean: true };
 
 /** The peer fails the connection: with a close frame that has one of the codes or none, or by ending TCP. */
@@ -39,17 +42,17 @@ export const failure = (...closeCode: number[]): ExpectedClose => ({
   requireClean: false,
 });
 
-/** Our close frame is wrong, and the peer says so with one of the codes, or ends TCP. */
+/** Our close frame is invalid, and the peer answers with one of the codes, or ends TCP. */
 export const wrongClose = (...closeCode: number[]): ExpectedClose => ({
   closedByMe: true,
   closeCode,
   requireClean: false,
 });
 
-/** The group of a case id: `7.1` of `7.1.6`, `2` of `2.11`. */
+/** Returns the group of a case id: `7.1` for `7.1.6`, `2` for `2.11`. */
 export const groupOf = (id: string): string => id.split('.').slice(0, -1).join('.');
 
-/** Ends the connection as the case wants it, after `act`. */
+/** Ends the connection as the case requires, after `act`. */
 export async function concludeCase(session: Session, plan: CasePlan): Promise<void> {
   const lists = Object.values(plan.expected);
   if (session.localClose === null && !plan.close.closedByMe) {

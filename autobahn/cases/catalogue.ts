@@ -11,7 +11,7 @@ import { group10 } from './group-10.ts';
 import { group12 } from './group-12.ts';
 import { group13 } from './group-13.ts';
 
-/** Autobahn's 517 cases, in its order. */
+/** All 517 cases of Autobahn, in its order. */
 export const catalogue: readonly CaseDefinition[] = [
   ...group1,
   ...group2,
@@ -28,5 +28,5 @@ export const catalogue: readonly CaseDefinition[] = [
 
 const numbers = new Map(catalogue.map(({ id }, index) => [id, index + 1]));
 
-/** The position of a case in the catalogue, from 1 on. */
+/** Returns the position of a case in the catalogue, starting at 1. */
 export const caseNumber = (id: string): number => numbers.get(id) ?? 0;

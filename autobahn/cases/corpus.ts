@@ -1,16 +1,16 @@
 import { utf8 } from './payloads.ts';
 
-/** Octets of one kind, of which messages are cut. */
+/** Data of one type, from which messages are cut. */
 export interface Corpus {
   readonly isBinary: boolean;
-  /** Message number `index` of those with `size` octets. Large ones come again and again, as the same object. */
+  /** Returns message number `index` of the messages with `size` bytes. Large messages repeat, as the same object. */
   readonly slice: (index: number, size: number) => Buffer;
 }
 
-/** Octets that a corpus has. Larger than any window, and than any message. */
+/** Length of a corpus in bytes. Larger than any window and any message. */
 const corpusSize = 256 * 1024;
 
-/** Numbers from 0 to 1 that look random and are the same each time. */
+/** Returns a generator of pseudorandom numbers from 0 to 1, which are the same for each run. */
 function numbersFrom(seed: number): () => number {
   let state = seed;
   return () => {
@@ -22,7 +22,7 @@ function numbersFrom(seed: number): () => number {
 
 const pick = <T>(list: readonly T[], random: () => number): T => list[Math.floor(random() * list.length)] as T;
 
-/** Text until the corpus is full. */
+/** Joins text from `next` until the corpus is full. */
 function textUntilFull(next: () => string): Buffer {
   const parts: string[] = [];
   let length = 0;
@@ -54,7 +54,7 @@ function json(): Buffer {
   });
 }
 
-/** A picture of 512 × 512 shades of grey that run into each other, with a little noise. */
+/** Returns a picture of 512 × 512 shades of grey with smooth transitions and a little noise. */
 function picture(): Buffer {
   const random = numbersFrom(2);
   const octets = Buffer.alloc(corpusSize);
@@ -96,7 +96,7 @@ function html(): Buffer {
   });
 }
 
-/** Objects of text between streams that cannot be compressed, as in a document of printed pages. */
+/** Returns text objects between incompressible streams, as in a document of printed pages. */
 function document(): Buffer {
   const random = numbersFrom(5);
   const parts: Buffer[] = [];
@@ -113,7 +113,7 @@ function document(): Buffer {
 
 const isContinuation = (octet: number | undefined): boolean => octet !== undefined && (octet & 0xc0) === 0x80;
 
-/** Text cut anywhere: where a code point is cut, spaces stand for what is left of it. */
+/** Repairs text cut at any position: the rest of a split code point is replaced by spaces. */
 function mend(octets: Buffer, next: number | undefined): Buffer {
   const cutsFirst = isContinuation(octets[0]);
   if (!cutsFirst && !isContinuation(next)) return octets;
@@ -127,17 +127,17 @@ function mend(octets: Buffer, next: number | undefined): Buffer {
   return mended;
 }
 
-/** Messages from so many octets on are large: a few dozen of them are in a corpus. */
+/** Minimum length in bytes of large messages. A corpus contains a few dozen of them. */
 const largeSize = 32768;
 const largeCount = 32;
 
-/** A corpus that is made when it is first needed. */
+/** Returns a corpus that is created on first use. */
 function corpus(make: () => Buffer, isBinary: boolean): Corpus {
   let octets: Buffer | null = null;
   const large = new Map<number, Buffer[]>();
   const cut = (index: number, size: number): Buffer => {
     octets ??= make();
-    // A step that is no divisor of the length, so that each message begins elsewhere.
+    // The step does not divide the length, so that each message starts at a different position.
     const offset = (index * (size + 1)) % (corpusSize - size);
     const message = octets.subarray(offset, offset + size);
     return isBinary ? message : mend(message, octets[offset + size]);
@@ -155,7 +155,7 @@ function corpus(make: () => Buffer, isBinary: boolean): Corpus {
   };
 }
 
-/** What the messages of the groups 12.1 to 12.5 are cut of, in this order. */
+/** Corpora for the groups 12.1 to 12.5, in this order. */
 export const corpora = {
   json: corpus(json, false),
   picture: corpus(picture, true),

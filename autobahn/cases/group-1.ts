@@ -35,5 +35,5 @@ function echo(isBinary: boolean): CaseDefinition[] {
   });
 }
 
-/** Messages in one frame, at the bounds of the three forms of length. */
+/** Messages in one frame, at the limits of the three forms of length. */
 export const group1: readonly CaseDefinition[] = [...echo(false), ...echo(true)];

@@ -5,7 +5,7 @@ import { textOf } from './payloads.ts';
 const length = 65536;
 const frameSize = 1300;
 
-/** A message that is cut into frames of one size. */
+/** A message split into frames of equal size. */
 export const group10: readonly CaseDefinition[] = [
   {
     id: '10.1.1',

@@ -3,7 +3,7 @@ import { type CaseDefinition, normalClose } from './case-definition.ts';
 import { type Corpus, corpora } from './corpus.ts';
 import { allRoundTrips, makeRoundTrips } from './round-trips.ts';
 
-/** The eighteen pairs of sizes in which each kind of message is sent: of the message, and of its frames (0: one frame). */
+/** The eighteen pairs of sizes for each type of message: size of the message, and of its frames (0: one frame). */
 const sizes: readonly (readonly [message: number, frame: number])[] = [
   [16, 0],
   [64, 0],
@@ -27,7 +27,7 @@ const sizes: readonly (readonly [message: number, frame: number])[] = [
 
 const secondsFor = (size: number): number => (size <= 64 ? 60 : size === 256 ? 120 : size === 1024 ? 240 : 480);
 
-/** The eighteen cases of one kind of messages and one list of wishes about compression, which `offer` tells in words. */
+/** Returns the eighteen cases for one corpus and one list of compression settings, which `offer` describes. */
 export function compressed(
   group: string,
   corpus: Corpus,
@@ -51,7 +51,7 @@ export function compressed(
 
 const noWishes: DeflateRequest = { noContextTakeover: false, maxWindowBits: 0 };
 
-/** Messages of many kinds, compressed as the peer likes. */
+/** Messages of several types, compressed with the peer's settings. */
 export const group12: readonly CaseDefinition[] = Object.values(corpora).flatMap((corpus, index) =>
   compressed(`12.${index + 1}`, corpus, [noWishes], 'Use default permessage-deflate offer.'),
 );

@@ -19,11 +19,11 @@ const wishes: readonly (readonly Wish[])[] = [
   ],
 ];
 
-// As Autobahn prints its own data.
+// Autobahn's own notation for its data.
 const print = (list: readonly Wish[]): string =>
   list.map(([takeover, bits]) => `(${takeover ? 'True' : 'False'}, ${bits})`).join(', ');
 
-/** Messages compressed as we ask for. */
+/** Messages compressed with the settings that we request. */
 export const group13: readonly CaseDefinition[] = wishes.flatMap((list, index) => {
   const requests = list.map(
     ([noContextTakeover, maxWindowBits]): DeflateRequest => ({ noContextTakeover, maxWindowBits }),

@@ -9,7 +9,7 @@ const unsolicited: OutgoingFrame = { opcode: opcodes.pong, payload: utf8('nobody
 const clean = 'Clean close with normal code.';
 const echoed = `Pong with payload echo'ed is sent in reply to Ping.`;
 
-/** Frames are sent, and each ping among them has its pong. */
+/** Returns a case that sends frames and expects a pong for each ping among them. */
 function answered(
   number: number,
   description: string,

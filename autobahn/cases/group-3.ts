@@ -8,7 +8,7 @@ import { utf8 } from './payloads.ts';
 const text: OutgoingFrame = { opcode: opcodes.text, payload: utf8('Hello, goodwire!') };
 const ping: OutgoingFrame = { opcode: opcodes.ping, payload: utf8('too late') };
 
-/** A frame with reserved bits, alone. */
+/** Returns a case that sends a single frame with reserved bits. */
 function alone(number: number, what: string, expectation: string, frame: OutgoingFrame): CaseDefinition {
   return {
     id: `3.${number}`,
@@ -25,7 +25,7 @@ function alone(number: number, what: string, expectation: string, frame: Outgoin
   };
 }
 
-/** A message, the same with reserved bits, and a ping behind, which must have no answer. */
+/** Returns a case that sends a message, the same message with reserved bits, and a ping that must not be answered. */
 function between(number: number, how: Chop, sent: string): CaseDefinition {
   return {
     id: `3.${number}`,
@@ -40,7 +40,7 @@ function between(number: number, how: Chop, sent: string): CaseDefinition {
   };
 }
 
-/** Reserved bits without an extension that gives them a meaning. */
+/** Reserved bits without an extension that defines them. */
 export const group3: readonly CaseDefinition[] = [
   alone(
     1,
@@ -53,6 +53,6 @@ export const group3: readonly CaseDefinition[] = [
   between(4, 1, ' Octets are sent in octet-wise chops.'),
   alone(5, 'small binary message', ', since RSV must be 0.', { opcode: opcodes.binary, payload: text.payload }),
   alone(6, 'Ping', ', since RSV must be 0.', ping),
-  // With a code: a peer that does not look at the bits answers with the same, and is found out.
+  // Has a code, because a peer that ignores the bits would answer with the same code and thus be detected.
   alone(7, 'Close', ', since RSV must be 0.', { opcode: opcodes.close, payload: encodeClose(1000) }),
 ];

@@ -7,7 +7,7 @@ const text: OutgoingFrame = { opcode: opcodes.text, payload: utf8('Hello, goodwi
 const ping: OutgoingFrame = { opcode: opcodes.ping, payload: utf8('too late') };
 const reservedPayload = utf8('of no known kind');
 
-/** The five cases of the reserved opcodes of one kind, from `first` on. */
+/** Returns the five cases for reserved opcodes of one kind, from `first` on. */
 function reserved(group: string, kind: string, first: number): CaseDefinition[] {
   return Array.from({ length: 5 }, (_, index) => {
     const opcode = first + index;
@@ -31,5 +31,5 @@ function reserved(group: string, kind: string, first: number): CaseDefinition[] 
   });
 }
 
-/** Opcodes that are reserved (§5.2). */
+/** Reserved opcodes (§5.2). */
 export const group4: readonly CaseDefinition[] = [...reserved('1', 'non-control', 3), ...reserved('2', 'control', 11)];

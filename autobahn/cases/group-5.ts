@@ -13,7 +13,7 @@ const frame = (opcode: number, payload: Buffer, fin = true): OutgoingFrame => ({
 const ping = frame(opcodes.ping, utf8('in between'));
 const fragments = [frame(opcodes.text, one, false), frame(opcodes.continuation, two)];
 
-/** The peer assembles what is sent. */
+/** Returns a case whose frames the peer must assemble. */
 function assembled(
   number: number,
   description: string,
@@ -34,7 +34,7 @@ function assembled(
   };
 }
 
-/** The peer fails the connection, after `received` if it is strict. */
+/** Returns a case in which the peer must fail the connection, a strict peer after `received`. */
 function rejected(
   number: number,
   description: string,
@@ -92,7 +92,10 @@ function repeated(number: number, fin: boolean): CaseDefinition {
 const parts = Array.from({ length: 5 }, (_, index) => utf8(`part ${index + 1} of 5; `));
 const [first, second] = [utf8('after two parts'), utf8('after four parts')];
 
-/** Two parts and a ping, whose pong has to come before the other parts are sent; then these, with a ping among them. */
+/**
+ * Returns a case with two parts and a ping whose pong must arrive before the other parts are sent; a second ping is
+ * among those.
+ */
 function interleaved(number: number, description: string, expectation: string, how: Chop): CaseDefinition {
   const part = (index: number) =>
     frame(index === 0 ? opcodes.text : opcodes.continuation, parts[index] as Buffer, index === 4);

@@ -7,7 +7,7 @@ import { hex, utf8 } from './payloads.ts';
 const echoed = "The message is echo'ed back to us.";
 const rejected = 'The connection is failed immediately, since the payload is not valid UTF-8.';
 
-/** A text message in the frames given. */
+/** Returns a case that sends a text message in the given frames. */
 function textCase(
   id: string,
   description: string,
@@ -35,24 +35,27 @@ const inFragments = (...parts: Buffer[]): OutgoingFrame[] =>
 
 const umlauts = 'Hello-µ@ßöäüàá-UTF-8!!';
 const [umlautsBegin, umlautsEnd] = ['Hello-µ@ßöä', 'üàá-UTF-8!!'];
-// With the accented letter of Greek Extended, of three octets.
+// The accented letter is from Greek Extended, and has three octets.
 const greek = 'κ\u1f79σμε';
 const withSurrogate = 'cebae1bdb9cf83cebcceb5eda080656469746564';
 const digits = (text: string): string => utf8(text).toString('hex');
 const octetwise =
   'in fragments of 1 octet, resulting in frames ending on positions which are not code point ends. MESSAGE: ';
 
-/** Milliseconds for which a peer that fails too early has time, and for which one that fails late has. */
+/** Milliseconds to wait for a peer that fails too early (A), and for one that fails late (B). */
 const waits = { A: 300, B: 1000 } as const;
 
 const failFastExpectation = (part: string): string =>
   `The first ${part} is accepted, we expect to timeout on the first wait. The 2nd ${part} should be rejected immediately (fail fast on UTF-8). If we timeout, we expect the connection is failed at least then, since the complete message payload is not valid UTF-8.`;
 
 type Parts = readonly [Buffer, Buffer, Buffer];
-/** Waits behind a part, counted from 0. */
+/** Waits after a part; parts are counted from 0. */
 type Wait = (part: number) => Promise<void>;
 
-/** A message of three parts, the second of which makes it invalid: a strict peer does not wait for the third. */
+/**
+ * Returns a case with a message of three parts. The second part makes it invalid, so that a strict peer does not wait
+ * for the third.
+ */
 function failFastCase(
   number: number,
   description: string,
@@ -92,7 +95,7 @@ const outOfRangeParts = 'PART1 = cebae1bdb9cf83cebcceb5 PART2 = f4908080 PART3 =
 const sameInChops = (number: number): string =>
   `Same as Case 6.4.${number}, but we send message not in 3 frames, but in 3 chops of the same message frame. MESSAGE PARTS: `;
 
-/** Payloads of the groups from 6.5 on, in hex; those that are not UTF-8 have a minus before. */
+/** Payloads of the groups from 6.5 on, in hex. A minus marks those that are not UTF-8. */
 const sequences: Readonly<Record<number, string>> = {
   5: '68656c6c6f24776f726c64 68656c6c6fc2a2776f726c64 68656c6c6fe282ac776f726c64 68656c6c6ff0a4ada2776f726c64 cebae1bdb9cf83cebcceb5',
   6: '-ce ceba -cebae1 -cebae1bd cebae1bdb9 -cebae1bdb9cf cebae1bdb9cf83 -cebae1bdb9cf83ce cebae1bdb9cf83cebc -cebae1bdb9cf83cebcce cebae1bdb9cf83cebcceb5',

@@ -9,7 +9,7 @@ const text: OutgoingFrame = { opcode: opcodes.text, payload: hello };
 const close: OutgoingFrame = { opcode: opcodes.close, payload: encodeClose(1000) };
 const ping: OutgoingFrame = { opcode: opcodes.ping, payload: utf8('too late') };
 
-/** Frames among which is a close frame: what is behind it must be ignored. */
+/** Returns a case with a close frame among its frames. Frames behind the close frame must be ignored. */
 function closing(
   number: number,
   description: string,
@@ -34,14 +34,14 @@ interface CloseCase {
   readonly what: string;
   readonly expectation: string;
   readonly payload: Buffer;
-  /** Codes with which a peer may fail the connection; absent where the close frame is right. */
+  /** Close codes with which a peer may fail the connection. Absent if the close frame is valid. */
   readonly failWith?: readonly number[];
-  /** Codes with which a peer may answer; 1000 if absent. */
+  /** Close codes with which a peer may answer. Default 1000. */
   readonly answers?: readonly number[];
   readonly isInformational?: boolean;
 }
 
-/** A close frame with some payload. */
+/** Returns a case that sends a close frame with the given payload. */
 function closeFrame(options: CloseCase): CaseDefinition {
   const { id, what, expectation, payload, failWith, answers = [1000], isInformational = false } = options;
   return {

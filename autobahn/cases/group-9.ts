@@ -44,7 +44,7 @@ function echo({
   };
 }
 
-// The texts say what the catalogue says, where it is wrong about a size, too.
+// The texts are those of the catalogue, including its wrong sizes.
 const sizes: readonly (readonly [length: number, text: string, binary: string])[] = [
   [64 * 1024, '64 * 2**10 (64k)', '64 * 2**10 (64k)'],
   [256 * 1024, '256 * 2**10 (256k)', '256 * 2**10 (256k)'],

@@ -1,4 +1,4 @@
-/** Octets that are different at each position as far as one can see, so that none can change places unseen. */
+/** Returns octets that differ from position to position, so that a change of their order is detected. */
 export function binaryOf(length: number): Buffer {
   const octets = Buffer.allocUnsafe(length);
   for (let index = 0; index < length; index++)
@@ -6,7 +6,10 @@ export function binaryOf(length: number): Buffer {
   return octets;
 }
 
-/** So many octets of text, some code points of which have two, three and four octets; numbered, so that no part looks like another. */
+/**
+ * Returns text of `length` octets. Some code points have two, three or four octets, and numbers make all parts
+ * distinguishable.
+ */
 export function textOf(length: number): Buffer {
   const octets = Buffer.alloc(length, '*');
   let offset = 0;

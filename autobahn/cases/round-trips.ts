@@ -1,15 +1,15 @@
 import { isSame, message, type ReceivedEvent } from '../session/received-event.ts';
 import type { Session } from '../session/session.ts';
 
-/** How many messages a case of round trips sends. */
+/** Number of messages in a case of round trips. */
 export const roundTripCount = 1000;
 
-/** What is right when each of so many messages came back as it was sent. */
+/** Expected event if every message came back unchanged. */
 export const allRoundTrips: ReceivedEvent = { type: 'roundtrips', count: roundTripCount };
 
 /**
- * Sends one message after the other, each when the one before has come back, and notes how many did. One that comes back otherwise is
- * noted too, and is the last.
+ * Sends messages one after the other, each after the echo of the previous one, and records the number of correct
+ * echoes. A different echo is recorded too, and ends the case.
  */
 export async function makeRoundTrips(
   session: Session,

@@ -1,7 +1,10 @@
 import type { CaseDefinition } from './case-definition.ts';
 import { catalogue } from './catalogue.ts';
 
-/** Whether a pattern names the case: an id, or the beginning of one with `.*` behind, or `*`. A number without a dot is a group. */
+/**
+ * True if a pattern matches the case: an id, the beginning of an id followed by `.*`, or `*`. A number without a dot is
+ * a group.
+ */
 function isMatch(id: string, pattern: string): boolean {
   if (pattern === '*' || pattern === id) return true;
   const prefix = pattern.endsWith('.*') ? pattern.slice(0, -1) : /^\d+$/.test(pattern) ? `${pattern}.` : null;
@@ -15,18 +18,19 @@ const splitList = (list: string): string[] =>
     .filter((pattern) => pattern !== '');
 
 /**
- * The cases that one list of patterns names and the other does not, each with commas between: `1.*,7.9.*,6.4.1`.
+ * Returns the cases that match `include` and not `exclude`, both lists of patterns separated by commas:
+ * `1.*,7.9.*,6.4.1`.
  *
- * @throws {RangeError} A pattern names no case at all, or none is left.
+ * @throws {RangeError} A pattern matches no case, or no case is left.
  */
 export function selectCases(include: string, exclude = ''): CaseDefinition[] {
   const [included, excluded] = [splitList(include), splitList(exclude)];
   for (const pattern of [...included, ...excluded]) {
-    if (!catalogue.some(({ id }) => isMatch(id, pattern))) throw new RangeError(`no case is called ${pattern}`);
+    if (!catalogue.some(({ id }) => isMatch(id, pattern))) throw new RangeError(`no case matches ${pattern}`);
   }
   const selected = catalogue.filter(
     ({ id }) => included.some((pattern) => isMatch(id, pattern)) && !excluded.some((pattern) => isMatch(id, pattern)),
   );
-  if (selected.length === 0) throw new RangeError('no case is left to run');
+  if (selected.length === 0) throw new RangeError('no case is selected');
   return selected;
 }

@@ -1,40 +1,38 @@
-/**
- * The cases of which Autobahn says INFORMATIONAL whatever the peer does: RFC 6455 leaves open what has to happen.
- */
+/** Cases that are INFORMATIONAL in Autobahn for every peer, because RFC 6455 leaves their outcome open. */
 export const informationalCases: ReadonlySet<string> = new Set(['7.1.6', '7.13.1', '7.13.2']);
 
-/** What is wrong with one case of one agent, or with the report. */
+/** Defect of one case of one agent, or of the report. */
 export interface Defect {
-  /** Undefined when it is about the report as a whole. */
+  /** Undefined for a defect of the whole report. */
   readonly agent?: string;
-  /** Undefined when it is about an agent, or about the report as a whole. */
+  /** Undefined for a defect of an agent or of the whole report. */
   readonly id?: string;
   readonly problem: string;
 }
 
-/** What the report says about one case. */
+/** Result of one case in the report. */
 export interface Verdict {
   readonly id: string;
-  /** How the peer behaved; undefined: the report does not say. */
+  /** Behavior of the peer; undefined if missing in the report. */
   readonly behavior: string | undefined;
-  /** How the connection was closed; undefined: the report does not say. */
+  /** Behavior at the close of the connection; undefined if missing in the report. */
   readonly behaviorClose: string | undefined;
-  /** Whether that is what a correct implementation gets. */
+  /** True for the result of a correct implementation. */
   readonly isGood: boolean;
 }
 
-/** A report that has been read, and what is wrong with it. */
+/** Parsed report and its defects. */
 export interface CheckedReport {
-  /** By agent, in the order of the report; its cases in the order of the report. */
+  /** Verdicts by agent. Agents and cases are in the order of the report. */
   readonly agents: ReadonlyMap<string, readonly Verdict[]>;
-  /** Empty when every case of every agent is there and good. */
+  /** Empty if every case of every agent is present and good. */
   readonly defects: readonly Defect[];
 }
 
 /**
- * Checks a report in Autobahn's format, the text of an `index.json`: every expected case of every agent has to be there, and both its
- * `behavior` and its `behaviorClose` have to be OK, or INFORMATIONAL where nothing else is possible. NON-STRICT is not OK. Never throws: a
- * text that is no report is a defect.
+ * Checks a report in Autobahn's format, the text of an `index.json`. Every expected case of every agent must be
+ * present. Both its `behavior` and its `behaviorClose` must be OK, or INFORMATIONAL for the informational cases.
+ * NON-STRICT is not OK. Never throws: an invalid report is a defect.
  */
 export function checkReport(text: string, expectedCases: Iterable<string>): CheckedReport {
   const agents = new Map<string, readonly Verdict[]>();
@@ -45,32 +43,32 @@ export function checkReport(text: string, expectedCases: Iterable<string>): Chec
   const expected = new Set(expectedCases);
   for (const [agent, cases] of Object.entries(report)) {
     if (!isRecord(cases)) {
-      defects.push({ agent, problem: 'has no cases: expected an object of them' });
+      defects.push({ agent, problem: 'has no cases: expected an object' });
       continue;
     }
     const verdicts = Object.entries(cases).map(([id, result]) => judge(id, result));
     agents.set(agent, verdicts);
     for (const verdict of verdicts) {
-      if (!expected.has(verdict.id)) defects.push({ agent, id: verdict.id, problem: 'is no case that was to be run' });
+      if (!expected.has(verdict.id)) defects.push({ agent, id: verdict.id, problem: 'is an unexpected case' });
       else if (!verdict.isGood) defects.push({ agent, id: verdict.id, problem: describe(verdict) });
     }
     for (const id of expected) {
       if (!Object.hasOwn(cases, id)) defects.push({ agent, id, problem: 'is missing' });
     }
   }
-  if (agents.size === 0 && defects.length === 0) defects.push({ problem: 'the report has no agent' });
+  if (agents.size === 0 && defects.length === 0) defects.push({ problem: 'the report has no agents' });
   return { agents, defects };
 }
 
-/** The report as an object, or what is wrong with it. */
+/** Returns the report as an object, or a description of the error. */
 function parse(text: string): Record<string, unknown> | string {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    return `the report is no JSON: ${(error as Error).message}`;
+    return `the report is not JSON: ${(error as Error).message}`;
   }
-  return isRecord(value) ? value : 'the report is no object of agents';
+  return isRecord(value) ? value : 'the report is not an object of agents';
 }
 
 function judge(id: string, result: unknown): Verdict {

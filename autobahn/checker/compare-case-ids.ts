@@ -1,4 +1,4 @@
-/** Orders case ids such as `9.1.2` and `9.1.10` by their numbers; what is no number comes last. */
+/** Compares case ids such as `9.1.2` and `9.1.10` by their numbers. Parts that are not numbers come last. */
 export function compareCaseIds(left: string, right: string): number {
   const [a, b] = [left.split('.'), right.split('.')];
   for (let index = 0; index < Math.max(a.length, b.length); index++) {

@@ -1,7 +1,7 @@
 import type { CheckedReport, Verdict } from './check-report.ts';
 import { compareCaseIds } from './compare-case-ids.ts';
 
-/** What the columns count: a case is good, or it is counted by the worse of its two behaviors. */
+/** Columns of the table. A case that is not good is counted by the worse of its two behaviors. */
 const columns = [
   'OK',
   'INFORMATIONAL',
@@ -16,10 +16,13 @@ const columns = [
 ] as const;
 type Column = (typeof columns)[number];
 
-/** Worst first: what a case is counted as when its two behaviors differ. */
+/** Worst first: determines the column of a case whose two behaviors differ. */
 const worstFirst: readonly Column[] = columns.toReversed();
 
-/** The groups of a report as a table of text, a line each, for every agent. Columns without a case are left out. */
+/**
+ * Formats the groups of a report as a text table for each agent, one line per group. Columns without a case are
+ * omitted.
+ */
 export function formatTable(report: CheckedReport): string {
   return [...report.agents].map(([agent, verdicts]) => formatAgent(agent, verdicts)).join('\n\n');
 }
@@ -53,7 +56,7 @@ function formatAgent(agent: string, verdicts: readonly Verdict[]): string {
     .join('\n');
 }
 
-/** The part of a case id before its first dot: `9` of `9.1.2`. */
+/** Returns the part of a case id before its first dot: `9` for `9.1.2`. */
 function groupOf(id: string): string {
   const [group = ''] = id.split('.', 1);
   return printable(group);
@@ -66,7 +69,10 @@ function columnOf(verdict: Verdict): Column {
   return worstFirst.find((column) => found.includes(column))!;
 }
 
-/** Text which anybody may have chosen, without what would steer a terminal; at most so many characters of it. */
+/**
+ * Removes control characters from untrusted text, which could otherwise control the terminal. Keeps at most `limit`
+ * characters.
+ */
 export function printable(text: string, limit = 60): string {
   return [...text.slice(0, limit)]
     .map((char) => (/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(char) ? '\u{fffd}' : char))

@@ -1,6 +1,6 @@
-// Checks reports in Autobahn's format, of the testsuite itself or of `goodwire conformance`; needs a build:
+// Checks reports in Autobahn's format, of the testsuite itself or of `goodwire conformance`. Requires a build:
 //   node dist/autobahn/checker/main.js index.json…
-// Exit codes: 0 when all of the 517 cases are there and good, for every agent of every report; else 1.
+// Exit code 0 if all 517 cases are present and good, for every agent of every report; otherwise 1.
 import { catalogue } from '../cases/catalogue.ts';
 import { runChecker } from './run-checker.ts';
 

@@ -2,30 +2,30 @@ import { readFileSync } from 'node:fs';
 import { checkReport, type Defect } from './check-report.ts';
 import { formatTable, printable } from './format-table.ts';
 
-/** How many defects of one report are named; the others are counted. */
+/** Maximum number of defects of a report that are listed; the others are only counted. */
 const MAX_NAMED = 100;
 
-/** What {@link runChecker} checks, and where it writes. */
+/** Input and output of {@link runChecker}. */
 export interface CheckerRun {
-  /** The paths of one or more `index.json`. */
+  /** Paths of one or more `index.json` files. */
   readonly paths: readonly string[];
-  /** The ids of all the cases that have to be in each. */
+  /** Ids of all cases that each report must contain. */
   readonly expectedCases: readonly string[];
   readonly write: (line: string) => void;
 }
 
 /**
- * Checks reports in Autobahn's format and writes for each a table by group and what is wrong. Returns the exit code: 0 when every case of
- * every agent is there and good, else 1; a report that cannot be read, and no report at all, are not good.
+ * Checks reports in Autobahn's format, and writes a table by group and the defects of each report. Returns exit code 0
+ * if every case of every agent is present and good, otherwise 1. Unreadable reports and an empty list also return 1.
  */
 export function runChecker({ paths, expectedCases, write }: CheckerRun): number {
-  if (paths.length === 0) write('no report to check: name at least one index.json');
+  if (paths.length === 0) write('no report given: expected the path of at least one index.json');
   const results = paths.map((path) => {
     write(`${path}:`);
     const defects = check(path, expectedCases, write);
     for (const defect of defects.slice(0, MAX_NAMED)) write(`✗ ${formatDefect(defect)}`);
-    if (defects.length > MAX_NAMED) write(`✗ and ${defects.length - MAX_NAMED} more`);
-    write(defects.length === 0 ? `✓ all ${expectedCases.length} cases are there and good` : '');
+    if (defects.length > MAX_NAMED) write(`✗ ${defects.length - MAX_NAMED} more`);
+    write(defects.length === 0 ? `✓ all ${expectedCases.length} cases are present and good` : '');
     return defects.length === 0;
   });
   return results.length > 0 && results.every(Boolean) ? 0 : 1;

@@ -4,46 +4,46 @@ import { selectCases } from '../cases/select-cases.ts';
 import { defaultPatience } from '../run/run-case.ts';
 import { UsageError } from './usage-error.ts';
 
-export const conformanceHelp = `Usage: goodwire conformance <url> [options]              tests the server at a ws: or wss: address
-       goodwire conformance --listen [host:]<port> [options]  tests clients that connect
+export const conformanceHelp = `Usage: goodwire conformance <url> [options]              test the server at a ws: or wss: address
+       goodwire conformance --listen [host:]<port> [options]  test clients that connect
 
-Runs the 517 cases of the Autobahn testsuite against a WebSocket server, which has to echo what it gets, or against clients.
-Clients ask for cases by Autobahn's URLs: /getCaseCount, /runCase?case=N&agent=NAME, /getCaseStatus?case=N&agent=NAME,
-/updateReports?agent=NAME; so drivers that were written for Autobahn work as they are.
+Runs the 517 cases of the Autobahn testsuite against a WebSocket server, which must echo its messages, or against clients.
+Clients request cases by Autobahn's URLs: /getCaseCount, /runCase?case=N&agent=NAME, /getCaseStatus?case=N&agent=NAME,
+/updateReports?agent=NAME. Drivers written for Autobahn work unchanged.
 
 Options:
-  --cases <list>     which cases, as in '1.*,7.9.*,6.4.1' (default: all)
-  --exclude <list>   which of them not
-  --agent <name>     what to call the peer in the reports (default: host and port; clients say it themselves)
-  --output <dir>     where the reports go (default: conformance-report): index.html to read, index.json in Autobahn's format,
-                     and a JSON file for each case
-  --no-report        write no reports
-  --parallel <n>     how many cases run at a time (default: 4; clients decide themselves)
-  --patience <ms>    how long the peer may take for an answer (default: ${defaultPatience})
-  --time-limit <s>   how long a case may take at most, whatever it says itself
-  --once             with --listen: end when a client asks for the reports
-  --insecure         with wss: take any certificate
-  --json             print the results as JSON, in the form of index.json; progress goes to stderr
-  --help             print this
+  --cases <list>     cases to run, such as '1.*,7.9.*,6.4.1' (default: all)
+  --exclude <list>   cases to exclude
+  --agent <name>     name of the peer in the reports (default: host and port; clients send their own)
+  --output <dir>     directory for the reports (default: conformance-report): index.html to read, index.json in Autobahn's
+                     format, and a JSON file for each case
+  --no-report        do not write reports
+  --parallel <n>     number of concurrent cases (default: 4; clients decide themselves)
+  --patience <ms>    maximum time for an answer of the peer (default: ${defaultPatience})
+  --time-limit <s>   maximum duration of each case
+  --once             with --listen: exit when a client requests the reports
+  --insecure         with wss: accept any certificate
+  --json             print the results as JSON, in the format of index.json; progress goes to stderr
+  --help             print this help
 
 Exit codes:
-  0  every case is OK, or INFORMATIONAL, which a case is whose outcome the RFC leaves open
-  1  some case is not
-  2  the command line is wrong, or the cases could not be run
+  0  every case is OK, or INFORMATIONAL because the RFC leaves its outcome open
+  1  at least one case failed
+  2  the command line is invalid, or the cases could not be run
 `;
 
 export interface ConformanceOptions {
-  /** The server to test; null where clients are tested. */
+  /** Server to test; null if clients are tested. */
   readonly url: URL | null;
   readonly listen: { readonly host: string; readonly port: number } | null;
   readonly cases: readonly CaseDefinition[];
   readonly agent: string | null;
-  /** Null for no reports. */
+  /** Directory of the reports; null for no reports. */
   readonly output: string | null;
   readonly parallel: number;
   /** In milliseconds. */
   readonly patience: number;
-  /** In milliseconds; null where the cases decide. */
+  /** In milliseconds; null for the limits of the cases. */
   readonly timeLimit: number | null;
   readonly once: boolean;
   readonly insecure: boolean;
@@ -66,23 +66,23 @@ const definitions = {
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
-/** What setTimeout can count. */
+/** Maximum delay of setTimeout. */
 const maxMilliseconds = 2 ** 31 - 1;
 
 function readNumber(option: string, text: string, max: number): number {
   const value = Number(text);
   if (!/^\d+$/.test(text) || value < 1 || value > max) {
-    throw new UsageError(`--${option} takes a whole number from 1 to ${max}, not ${JSON.stringify(text)}`);
+    throw new UsageError(`--${option} must be an integer from 1 to ${max}; got ${JSON.stringify(text)}`);
   }
   return value;
 }
 
 function readUrl(text: string): URL {
   if (!URL.canParse(text))
-    throw new UsageError(`${JSON.stringify(text)} is no URL; one looks like ws://127.0.0.1:9001`);
+    throw new UsageError(`invalid URL ${JSON.stringify(text)}; expected a URL such as ws://127.0.0.1:9001`);
   const url = new URL(text);
   if (url.protocol !== 'ws:' && url.protocol !== 'wss:') {
-    throw new UsageError(`the URL has to begin with ws: or wss:, not ${url.protocol}`);
+    throw new UsageError(`the URL must begin with ws: or wss:; got ${url.protocol}`);
   }
   return url;
 }
@@ -91,7 +91,9 @@ function readListen(text: string): { host: string; port: number } {
   const match = /^(?:\[([\da-f:.]+)\]:|([^:]+):)?(\d+)$/i.exec(text);
   const port = Number(match?.[3]);
   if (match === null || port > 65535) {
-    throw new UsageError(`--listen takes a port, or a host and a port as in 0.0.0.0:9001, not ${JSON.stringify(text)}`);
+    throw new UsageError(
+      `--listen must be a port, or a host and a port such as 0.0.0.0:9001; got ${JSON.stringify(text)}`,
+    );
   }
   return { host: match[1] ?? match[2] ?? '127.0.0.1', port };
 }
@@ -108,29 +110,29 @@ function select(include: string, exclude: string): CaseDefinition[] {
   try {
     return selectCases(include, exclude);
   } catch (cause) {
-    throw new UsageError(`${(cause as Error).message}; ids look like 7.1.6, and lists of them like '1.*,7.9.*'`, {
+    throw new UsageError(`${(cause as Error).message}; expected ids such as 7.1.6, or lists such as '1.*,7.9.*'`, {
       cause,
     });
   }
 }
 
 /**
- * The options of `goodwire conformance`; null where help is asked for.
+ * Reads the options of `goodwire conformance`. Returns null for `--help`.
  *
- * @throws {UsageError} They make no sense.
+ * @throws {UsageError} The options are invalid.
  */
 export function readConformanceOptions(args: readonly string[]): ConformanceOptions | null {
   const { values, positionals } = parse(args);
   if (values.help) return null;
   const [address, surplus] = positionals;
-  if (surplus !== undefined) throw new UsageError(`one URL is enough; ${JSON.stringify(surplus)} is one too many`);
+  if (surplus !== undefined) throw new UsageError(`expected one URL; got also ${JSON.stringify(surplus)}`);
   if (address === undefined && values.listen === undefined) {
-    throw new UsageError('say what to test: the URL of a server, or --listen and a port for clients');
+    throw new UsageError('specify the URL of a server to test, or --listen and a port to test clients');
   }
   if (address !== undefined && values.listen !== undefined) {
-    throw new UsageError('a URL tests a server, --listen tests clients: one of them at a time');
+    throw new UsageError('a URL (tests a server) and --listen (tests clients) exclude each other');
   }
-  if (values.once && values.listen === undefined) throw new UsageError('--once needs --listen');
+  if (values.once && values.listen === undefined) throw new UsageError('--once requires --listen');
   if (values['no-report'] && values.output !== undefined)
     throw new UsageError('--no-report and --output exclude each other');
   const limit = values['time-limit'];

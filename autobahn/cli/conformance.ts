@@ -13,9 +13,9 @@ import type { Terminal } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
 
 /**
- * `goodwire conformance`: returns the exit code. `stop` ends the run early; what has run until then is reported.
+ * Runs `goodwire conformance` and returns its exit code. `stop` ends the run early; results up to then are reported.
  *
- * @throws {UsageError} The command line is wrong, or the cases cannot be run.
+ * @throws {UsageError} The command line is invalid, or the cases cannot be run.
  */
 export async function conformance(args: readonly string[], terminal: Terminal, stop: AbortSignal): Promise<number> {
   const options = readConformanceOptions(args);
@@ -29,7 +29,7 @@ export async function conformance(args: readonly string[], terminal: Terminal, s
       : await testServer(options, options.url, terminal, stop);
   if (results.length === 0) throw new UsageError('no case was run');
   report(results, options, terminal);
-  // Of a run that was stopped nobody can say that all is well.
+  // Not 0, because cases of a stopped run are missing.
   if (stop.aborted && options.url !== null) return 2;
   return areAllGood(results) ? 0 : 1;
 }
@@ -95,7 +95,8 @@ async function testClients(options: ConformanceOptions, terminal: Terminal, stop
       try {
         if (output !== null) writeReports(output, await allResults(server));
       } catch (error) {
-        // It is tried again at the end; what clients run meanwhile must not be lost.
+        // Not fatal, because the reports are written again at the end. Otherwise later results of clients would be
+        // lost.
         terminal.error(`cannot write the reports to ${output}: ${(error as Error).message}\n`);
       }
       if (once) end();
@@ -109,7 +110,7 @@ async function testClients(options: ConformanceOptions, terminal: Terminal, stop
   stop.addEventListener('abort', () => end(), { once: true });
   await isOver;
   const results = await allResults(server);
-  // Whoever asked for the reports is still to get its close frame.
+  // Otherwise the client that requested the reports would not receive its close frame.
   await server.close(1000);
   for (const progress of progresses.values()) progress.end();
   return results;

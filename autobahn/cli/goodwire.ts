@@ -3,10 +3,10 @@ import { runCommand } from './run-command.ts';
 
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  // The first one ends what runs; a second one ends the process, as signals do.
+  // The first signal ends the run; a second one ends the process as usual.
   process.once(signal, () => stop.abort());
 }
-// Whoever reads our output may have read enough.
+// The reader of our output may have closed the pipe.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 2));
 }

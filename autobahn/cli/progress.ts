@@ -6,10 +6,10 @@ import type { Terminal } from './terminal.ts';
 const isGood = ({ behavior, behaviorClose }: CaseResult): boolean =>
   [behavior, behaviorClose].every((name) => name === 'OK' || name === 'INFORMATIONAL');
 
-/** Whether every result is OK or INFORMATIONAL. */
+/** True if every result is OK or INFORMATIONAL. */
 export const areAllGood = (results: readonly CaseResult[]): boolean => results.every(isGood);
 
-/** Characters of a reason that a line shows. */
+/** Maximum length in characters of a reason in one line. */
 const maxReason = 300;
 
 function describe(result: CaseResult): string {
@@ -18,7 +18,10 @@ function describe(result: CaseResult): string {
   return `✗ ${id}  ${names}  ${printable(goodwire.failure ?? '', maxReason)}`;
 }
 
-/** Says how a run goes: each case that is not good at once, and for people one line that changes, else a line for each group. */
+/**
+ * Reports the progress of a run: each failed case at once, and on a terminal one updated line, otherwise a line per
+ * group.
+ */
 export class Progress {
   readonly #terminal: Terminal;
   readonly #total: number;
@@ -27,7 +30,7 @@ export class Progress {
   #count = 0;
   #bad = 0;
 
-  /** `ids` are those of the cases that are going to run. */
+  /** @param ids Ids of the cases that will run. */
   constructor(terminal: Terminal, ids: readonly string[]) {
     this.#terminal = terminal;
     this.#total = ids.length;
@@ -45,10 +48,10 @@ export class Progress {
       this.#line(describe(result));
     }
     if (this.#terminal.columns !== null) this.#draw(result.id, this.#terminal.columns);
-    else if (left === 0) this.#line(`  ${group}  ${this.#good.get(group) ?? 0} good`);
+    else if (left === 0) this.#line(`  ${group}  ${this.#good.get(group) ?? 0} passed`);
   }
 
-  /** Takes the line that changes away. */
+  /** Removes the updated line. */
   end(): void {
     if (this.#terminal.columns !== null) this.#terminal.error('\r\u001b[K');
   }
@@ -61,7 +64,7 @@ export class Progress {
     const width = Math.max(10, Math.min(30, columns - 40));
     const done = Math.floor((this.#count / this.#total) * width);
     const bar = '█'.repeat(done) + '░'.repeat(width - done);
-    const bad = this.#bad === 0 ? '' : `, ${this.#bad} not good`;
+    const bad = this.#bad === 0 ? '' : `, ${this.#bad} failed`;
     this.#terminal.error(`\r\u001b[K${`${bar} ${this.#count} of ${this.#total}${bad}  ${id}`.slice(0, columns - 1)}`);
   }
 }

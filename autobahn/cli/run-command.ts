@@ -8,31 +8,34 @@ import { UsageError } from './usage-error.ts';
 const help = `Usage: goodwire <command> [options]
 
 Commands:
-  conformance   runs Autobahn's cases against a WebSocket server, or against clients
+  conformance   run Autobahn's cases against a WebSocket server or clients
 
 Options:
   --version     print the version
-  --help        print this; behind a command, what that takes
+  --help        print this help; after a command, the help of that command
 `;
 
 type Command = (args: readonly string[], terminal: Terminal, stop: AbortSignal) => Promise<number>;
 
 const commands: ReadonlyMap<string, Command> = new Map([['conformance', conformance]]);
 
-/** The version of the package that this file is in. */
+/** Returns the version of the package that contains this file. */
 function version(): string {
   for (let directory = import.meta.dirname; ; directory = dirname(directory)) {
     try {
       const { name, version } = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'));
       if (name === 'goodwire') return version;
     } catch {
-      // None here; further up there is one, or we are at the root.
+      // No package.json here. Continues in the parent directory.
     }
     if (directory === dirname(directory)) return 'unknown';
   }
 }
 
-/** Runs `goodwire` with the arguments behind its name, and returns its exit code: 2 for what cannot be understood or done. */
+/**
+ * Runs `goodwire` with the arguments behind its name, and returns its exit code: 2 if the command is invalid or cannot
+ * run.
+ */
 export async function runCommand(args: readonly string[], terminal: Terminal, stop: AbortSignal): Promise<number> {
   const [name, ...rest] = args;
   if (name === '--version' || name === '-v') {
@@ -45,7 +48,7 @@ export async function runCommand(args: readonly string[], terminal: Terminal, st
   }
   const command = name === undefined ? undefined : commands.get(name);
   if (command === undefined) {
-    const what = name === undefined ? 'a command is missing' : `there is no command ${JSON.stringify(name)}`;
+    const what = name === undefined ? 'no command given' : `unknown command ${JSON.stringify(name)}`;
     terminal.error(`goodwire: ${what}\n\n${help}`);
     return 2;
   }
@@ -53,7 +56,7 @@ export async function runCommand(args: readonly string[], terminal: Terminal, st
     return await command(rest, terminal, stop);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    // What a peer said may be part of it.
+    // The message may contain text of a peer.
     terminal.error(`goodwire ${name}: ${printable(error.message, 500)}\nTry: goodwire ${name} --help\n`);
     return 2;
   }

@@ -1,9 +1,9 @@
-/** Where a command writes: the streams of the process, or what a test looks at. */
+/** Output of a command: the streams of the process, or those of a test. */
 export interface Terminal {
-  /** The results. */
+  /** Writes results. */
   readonly out: (text: string) => void;
-  /** Progress and errors. */
+  /** Writes progress and errors. */
   readonly error: (text: string) => void;
-  /** Whether a person looks on, so that a line may be written again and again; and how many columns it may have. */
+  /** Number of columns if a person is watching, so that a line may be updated; otherwise null. */
   readonly columns: number | null;
 }

@@ -1,4 +1,4 @@
-/** The command line cannot be understood, or what it asks for cannot be done: the message is for the person who typed it. */
+/** Error for an invalid command line, or one that cannot be executed. The message is for the user. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }

@@ -1,4 +1,4 @@
-// Exit code 0 when something listens on a port of this machine: node is-listening.js 9002
+// Exits with code 0 if a port of this machine accepts connections: node is-listening.js 9002
 import { connect } from 'node:net';
 
 connect(Number(process.argv[2]), '127.0.0.1')

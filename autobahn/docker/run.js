@@ -1,7 +1,7 @@
 // Runs the Autobahn testsuite in Docker, in both directions, and checks its reports: npm run autobahn
 //   AUTOBAHN_IMAGE, AUTOBAHN_NODE_IMAGE     other images of the testsuite and of Node.js
-//   AUTOBAHN_REPORTS                        where the reports go: autobahn/reports if absent
-// Exit codes: 0 when every case is good in both directions, 1 when one is not, 2 when the testsuite could not be run.
+//   AUTOBAHN_REPORTS                        directory of the reports; default autobahn/reports
+// Exit code 0 if every case is good in both directions, 1 if one is not, 2 if the testsuite could not run.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,10 @@ const folder = import.meta.dirname;
 const root = join(folder, '..', '..');
 const reports = process.env.AUTOBAHN_REPORTS ?? join(root, 'autobahn', 'reports');
 
-/** What runs in each direction: the service that decides when it is over, the one that writes the report, and the report's folder. */
+/**
+ * Directions, each with the service whose end is the end of the run, the service that writes the report, and the
+ * report's folder.
+ */
 const directions = [
   { name: 'fuzzingclient', last: 'fuzzingclient', suite: 'fuzzingclient', report: 'servers' },
   { name: 'fuzzingserver', last: 'echo-client', suite: 'fuzzingserver', report: 'clients' },
@@ -26,15 +29,18 @@ function giveUp(message) {
 }
 
 function demandDocker() {
-  const instead = 'Without Docker the same cases run natively: npm run conformance';
+  const instead = 'To run the same cases without Docker: npm run conformance';
   const compose = docker(['compose', 'version'], 'pipe');
   if (compose.error) giveUp(`docker is not installed: ${compose.error.message}\n${instead}`);
   if (compose.status !== 0) giveUp(`docker has no plugin "compose": ${compose.stderr.trim()}\n${instead}`);
   const engine = docker(['version', '--format', '{{.Server.Version}}'], 'pipe');
-  if (engine.status !== 0) giveUp(`no Docker engine answers: ${engine.stderr.trim()}\n${instead}`);
+  if (engine.status !== 0) giveUp(`the Docker engine does not answer: ${engine.stderr.trim()}\n${instead}`);
 }
 
-/** Runs one direction; returns the path of its report, whether it is there or not. @param {(typeof directions)[number]} direction */
+/**
+ * Runs one direction. Returns the path of its report, which may not exist. @param {(typeof directions)[number]}
+ * direction
+ */
 function run({ name, last, suite, report }) {
   const compose = [
     'compose',
@@ -49,7 +55,7 @@ function run({ name, last, suite, report }) {
   try {
     const { status } = docker([...compose, 'up', '--abort-on-container-exit', '--exit-code-from', last]);
     if (status !== 0) console.error(`${name}: docker compose ended with ${status}`);
-    // Copied out of the container, and not written into a folder of the host, where it would belong to root.
+    // Copied out of the container. Otherwise a mounted folder on the host would belong to root.
     docker([...compose, 'cp', `${suite}:/reports/${report}`, target]);
   } finally {
     docker([...compose, 'down', '--volumes', '--timeout', '1']);
@@ -59,7 +65,7 @@ function run({ name, last, suite, report }) {
 
 demandDocker();
 const paths = directions.map(run);
-if (!paths.some((path) => existsSync(path))) giveUp('the testsuite wrote no report');
+if (!paths.some((path) => existsSync(path))) giveUp('the testsuite did not write a report');
 const checker = join(root, 'dist', 'autobahn', 'checker', 'main.js');
 const { status } = spawnSync(process.execPath, [checker, ...paths], { stdio: 'inherit' });
 process.exitCode = status ?? 2;

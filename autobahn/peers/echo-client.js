@@ -1,6 +1,6 @@
-// The echo client that a fuzzing server is let loose on. It asks how many cases there are, runs them, and has the report written.
+// Echo client for a fuzzing server. Requests the number of cases, runs them, and requests the report.
 //   node autobahn/peers/echo-client.js ws://127.0.0.1:9001 [goodwire | ws | faye-websocket | websocket]
-//   (AGENT for the name in the report, PARALLEL for more than one case at a time)
+//   (AGENT: name in the report; PARALLEL: number of concurrent cases)
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadPeer } from './peer.js';
 
@@ -8,12 +8,12 @@ const [base = 'ws://127.0.0.1:9001', name = 'goodwire'] = process.argv.slice(2);
 const agent = encodeURIComponent(process.env.AGENT ?? name);
 const parallel = Number(process.env.PARALLEL ?? 1);
 const peer = await loadPeer(name);
-/** How often, and every how many milliseconds, it tries to reach a fuzzing server that is still starting. */
+/** Maximum number of attempts to reach a fuzzing server that is still starting, and milliseconds between them. */
 const ATTEMPTS = 120;
 const PAUSE = 500;
 
 /**
- * Resolves with the last message when the server has closed; undefined when there was no connection.
+ * Resolves with the last message when the server has closed; undefined if there was no connection.
  * @param {string} path @returns {Promise<string | undefined>}
  */
 function ask(path) {
@@ -33,7 +33,7 @@ function ask(path) {
 }
 
 /**
- * Runs one case: whatever the server does is echoed or refused, and what it thinks of that it writes down itself.
+ * Runs one case by echoing. The server records the result.
  * @param {number} number @returns {Promise<void>}
  */
 function runCase(number) {
@@ -49,7 +49,7 @@ async function countCases() {
     if (answer !== undefined) return Number(answer);
     await delay(PAUSE);
   }
-  throw new Error(`no fuzzing server answers at ${base}`);
+  throw new Error(`no answer from a fuzzing server at ${base}`);
 }
 
 const count = await countCases();

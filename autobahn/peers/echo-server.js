@@ -1,6 +1,6 @@
-// The echo server that a fuzzing client is let loose on.
+// Echo server for a fuzzing client.
 //   node autobahn/peers/echo-server.js [goodwire | ws | faye-websocket | websocket]
-//   (HOST and PORT for another address than 127.0.0.1:9002, PORT=0 for any port)
+//   (HOST and PORT: address, default 127.0.0.1:9002; PORT=0 for any port)
 import { createServer } from 'node:http';
 import { loadPeer } from './peer.js';
 

@@ -1,9 +1,9 @@
 /// <reference path="./untyped.d.ts" />
-// faye-websocket with its default options, and with the extension permessage-deflate, which is a package of its own.
+// faye-websocket with its default options, and with the extension permessage-deflate, which is a separate package.
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 
-// Neither has types.
+// Neither package has types.
 const require = createRequire(import.meta.url);
 const FayeWebSocket = require('faye-websocket');
 const options = { extensions: [require('permessage-deflate')] };

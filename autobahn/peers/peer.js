@@ -1,17 +1,17 @@
-// What each of the implementations beside this file can do, and how a program gets the one that it is told.
+// Interface of the implementations in this folder, and a function that loads one by name.
 
 /**
  * @typedef {object} Peer
  * @property {() => Promise<string>} version
- * @property {(server: import('node:http').Server) => void} serve echoes on the WebSockets that an HTTP server gets
+ * @property {(server: import('node:http').Server) => void} serve echoes on the WebSockets of an HTTP server
  * @property {(url: string, events: Events) => void} connect
  */
 
 /**
  * @typedef {object} Events
  * @property {() => void} onOpen
- * @property {((text: string) => void) | undefined} onText gets the messages; undefined: they are echoed
- * @property {() => void} onClose called once, also when there never was a connection
+ * @property {((text: string) => void) | undefined} onText called with each message; if undefined, messages are echoed
+ * @property {() => void} onClose called once, also if the connection failed
  */
 
 /** @type {Readonly<Record<string, () => Promise<Peer>>>} */
@@ -22,12 +22,12 @@ const peers = {
   websocket: () => import('./websocket.js'),
 };
 
-/** The names of the implementations. */
+/** Names of the implementations. */
 export const peerNames = Object.keys(peers);
 
 /** @param {string} name @returns {Promise<Peer>} */
 export function loadPeer(name) {
   const load = peers[name];
-  if (load === undefined) throw new Error(`there is no peer ${name}; there are ${peerNames.join(', ')}`);
+  if (load === undefined) throw new Error(`unknown peer ${name}; expected one of ${peerNames.join(', ')}`);
   return load();
 }

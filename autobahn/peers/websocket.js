@@ -1,4 +1,4 @@
-// websocket (WebSocket-Node) with its default options; it has no permessage-deflate.
+// websocket (WebSocket-Node) with its default options. It has no permessage-deflate.
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import websocket from 'websocket';

@@ -1,7 +1,8 @@
-// A peer of two classes that have the API of ws: goodwire's, or its own.
+// Peer made of two classes with the API of ws: goodwire's or ws's own.
 
 /**
- * With default options, but for permessage-deflate, which a server does not agree to by default. No limit is raised.
+ * Returns a peer with default options and permessage-deflate, which servers do not accept by default. No limit is
+ * raised.
  * @param {{ WebSocket: typeof import('ws').WebSocket, WebSocketServer: typeof import('ws').WebSocketServer }} classes
  * @returns {Pick<import('./peer.js').Peer, 'serve' | 'connect'>}
  */
@@ -9,7 +10,7 @@ export function peerOf({ WebSocket, WebSocketServer }) {
   return {
     serve(server) {
       new WebSocketServer({ server, perMessageDeflate: true }).on('connection', (socket) => {
-        // What the fuzzing client breaks, it breaks on purpose: the close frame says so to it, and nobody else has to hear.
+        // The fuzzing client causes errors on purpose and reads them from the close frame, so they are ignored here.
         socket.on('error', () => {});
         socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
       });

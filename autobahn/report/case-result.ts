@@ -1,26 +1,28 @@
 /**
- * What one case came to: the content of one case's JSON file, and what the HTML report is made of.
+ * Result of one case: the content of its JSON file, and the source of the HTML report.
  *
- * The fields of `AutobahnCaseReport` are Autobahn's: its JSON reports have them by these names and with these meanings, so that
- * programs which read its reports read ours. What Autobahn does not have stands in one field, `goodwire` (`CaseDetails`).
+ * The fields of `AutobahnCaseReport` have the names and meanings of Autobahn's JSON reports, so that programs for those
+ * can read ours. Additional data is in one field, `goodwire` (`CaseDetails`).
  */
 export interface CaseResult extends AutobahnCaseReport {
-  /** Ours: what Autobahn's reports do not have. */
+  /** Data that Autobahn's reports do not have. */
   readonly goodwire: CaseDetails;
 }
 
-/** How a peer did in what it sent. */
+/** Assessment of the data that a peer sent. */
 export type Behavior = 'OK' | 'NON-STRICT' | 'INFORMATIONAL' | 'UNIMPLEMENTED' | 'FAILED';
 
 /**
- * How the connection ended. UNCLEAN: a closing handshake was required and not finished. WRONG CODE: it was, with a close code that is
- * not allowed here. FAILED BY CLIENT: the server left it to the client to close the TCP connection.
+ * Assessment of the end of the connection. UNCLEAN: a closing handshake was required but not completed. WRONG CODE: it
+ * was completed with a close code that is invalid here. FAILED BY CLIENT: the server left closing the TCP connection to
+ * the client.
  */
 export type CloseBehavior = Behavior | 'UNCLEAN' | 'WRONG CODE' | 'FAILED BY CLIENT';
 
 /**
- * Something that came, or did not. Payloads are text as it is; binary as text of hex digits; both cut after 1024 characters, with
- * ` … (N octets)` behind. `timeout`: the wait of that name passed. `roundtrips` is ours: so many messages came back as they were sent.
+ * Event that occurred, or was expected. Text payloads are unchanged; binary payloads are hex digits. Both are cut after
+ * 1024 characters, followed by ` … (N octets)`. `timeout`: the wait with that name passed. `roundtrips`, which Autobahn
+ * does not have: number of messages that came back unchanged.
  */
 export type ReportedEvent =
   | readonly ['message', payload: string, isBinary: boolean]
@@ -28,22 +30,23 @@ export type ReportedEvent =
   | readonly ['timeout', name: string]
   | readonly ['roundtrips', count: number];
 
-/** How a case wants the connection to end. `closeCode`: any of these, or none at all. */
+/** Expected end of the connection. `closeCode`: any of these codes, or none. */
 export interface ExpectedClose {
   readonly closedByMe: boolean;
   readonly closeCode: readonly number[];
   readonly requireClean: boolean;
 }
 
-/** Octets on the wire, `[length, hex digits]`: the digits of at most the first 64 octets, then ` ...` when there are more. */
+/** Octets on the wire, `[length, hex digits]`: at most the first 64 octets, then ` ...` if there are more. */
 export type LoggedOctets = readonly [length: number, hex: string];
 
-/** A payload, `[length, text or hex digits]`, cut like `LoggedOctets`. */
+/** Payload, `[length, text or hex digits]`, cut like `LoggedOctets`. */
 export type LoggedPayload = readonly [length: number, text: string];
 
 /**
- * An entry of Autobahn's wire log. RO/TO: octets received/transmitted. RF/TF: a frame received/transmitted. KL: we close TCP after so
- * many seconds; KLE: we did. TI: we close after so many seconds; TIE: we did. CT/CTE: a pause begins/ends. WLM: a remark.
+ * Entry of Autobahn's wire log. RO/TO: octets received/transmitted. RF/TF: a frame received/transmitted. KL: we will
+ * close TCP after this number of seconds; KLE: we did. TI: we will close after this number of seconds; TIE: we did.
+ * CT/CTE: a pause begins/ends. WLM: a remark.
  */
 export type WireLogEntry =
   | readonly ['RO', LoggedOctets]
@@ -63,7 +66,7 @@ export type WireLogEntry =
   | readonly ['KL' | 'KLE' | 'TI' | 'TIE' | 'CT' | 'CTE', seconds: number]
   | readonly ['WLM', remark: string];
 
-/** Counts of octets, frames and messages of one connection, by Autobahn's names. */
+/** Numbers of octets, frames and messages of one connection, with Autobahn's names. */
 export interface TrafficStats {
   readonly incomingOctetsWireLevel: number;
   readonly incomingOctetsWebSocketLevel: number;
@@ -81,48 +84,48 @@ export interface TrafficStats {
   readonly preopenOutgoingOctetsWireLevel: number;
 }
 
-/** Autobahn's report of a case. `me` is the side that tests; `remote` is the peer under test. */
+/** Autobahn's report of a case. `me` is the testing side; `remote` is the peer under test. */
 export interface AutobahnCaseReport {
-  /** The position of the case in the whole catalogue, from 1 on. */
+  /** Position of the case in the whole catalogue, starting at 1. */
   readonly case: number;
-  /** As in `7.1.6`. */
+  /** Id such as `7.1.6`. */
   readonly id: string;
   readonly description: string;
   readonly expectation: string;
-  /** The name of the peer under test. */
+  /** Name of the peer under test. */
   readonly agent: string;
 
   readonly behavior: Behavior;
   readonly behaviorClose: CloseBehavior;
-  /** In words, why `behavior` is what it is. */
+  /** Reason for `behavior`, in words. */
   readonly result: string;
-  /** In words, why `behaviorClose` is what it is. */
+  /** Reason for `behaviorClose`, in words. */
   readonly resultClose: string;
 
-  /** Milliseconds, from the beginning of the opening handshake to the end of the connection. */
+  /** Milliseconds from the beginning of the opening handshake to the end of the connection. */
   readonly duration: number;
   /** ISO 8601, UTC. */
   readonly started: string;
-  /** Whether the duration is what the case is about. */
+  /** True if the case measures its duration. */
   readonly reportTime: boolean;
-  /** Whether the compression ratio is of interest. */
+  /** True if the compression ratio is relevant. */
   readonly reportCompressionRatio: boolean;
 
-  /** What may come, by what it is worth. */
+  /** Expected events, grouped by the behavior that they prove. */
   readonly expected: Readonly<Partial<Record<Behavior, readonly ReportedEvent[]>>>;
   readonly expectedClose: ExpectedClose;
-  /** What came; at most the first 100. */
+  /** Received events, at most the first 100. */
   readonly received: readonly ReportedEvent[];
 
-  /** Whether we played the server. */
+  /** True if we were the server. */
   readonly isServer: boolean;
-  /** We sent the first close frame, or gave up first. */
+  /** True if we sent the first close frame, or gave up first. */
   readonly closedByMe: boolean;
-  /** We failed the connection, since the peer broke the protocol or gave no answer. */
+  /** True if we failed the connection, because the peer broke the protocol or did not answer. */
   readonly failedByMe: boolean;
-  /** We closed the TCP connection. */
+  /** True if we closed the TCP connection. */
   readonly droppedByMe: boolean;
-  /** Both close frames were there before the TCP connection ended. */
+  /** True if both close frames were exchanged before the TCP connection ended. */
   readonly wasClean: boolean;
   readonly wasNotCleanReason: string | null;
   readonly wasServerConnectionDropTimeout: boolean;
@@ -133,24 +136,24 @@ export interface AutobahnCaseReport {
   readonly remoteCloseCode: number | null;
   readonly remoteCloseReason: string | null;
 
-  /** The head of the opening handshake as it went over the wire, `\r\n` and all; empty when it did not get so far. */
+  /** Heads of the opening handshake as sent on the wire, including `\r\n`; empty if not reached. */
   readonly httpRequest: string;
   readonly httpResponse: string;
 
   readonly createStats: boolean;
   readonly createWirelog: boolean;
-  /** How often so many octets came (went) in one piece. */
+  /** Number of reads (and below writes) by their length in octets. */
   readonly rxOctetStats: Readonly<Record<string, number>>;
   readonly txOctetStats: Readonly<Record<string, number>>;
-  /** How many frames of each opcode came (went). */
+  /** Number of received (and below sent) frames by opcode. */
   readonly rxFrameStats: Readonly<Record<string, number>>;
   readonly txFrameStats: Readonly<Record<string, number>>;
   readonly trafficStats: TrafficStats | null;
-  /** At most 256 entries: of a longer log the first and the last 128, with a remark between. */
+  /** At most 256 entries: the first and the last 128 of a longer log, with a remark between them. */
   readonly wirelog: readonly WireLogEntry[];
 }
 
-/** A frame on the wire, in the log of the report. */
+/** Frame on the wire, in the log of the report. */
 export interface TracedFrame {
   readonly kind: 'frame';
   /** Milliseconds since the opening handshake began, with fractions. */
@@ -161,20 +164,23 @@ export interface TracedFrame {
   readonly fin: boolean;
   /** The three reserved bits as a number: RSV1 is 4, RSV2 is 2, RSV3 is 1. */
   readonly rsv: number;
-  /** Octets of payload, as they are on the wire. */
+  /** Length of the payload on the wire in octets. */
   readonly length: number;
-  /** The masking key, eight hex digits; null for an unmasked frame. */
+  /** Masking key as eight hex digits; null for an unmasked frame. */
   readonly mask: string | null;
-  /** Hex digits of at most the first 64 octets of payload, unmasked (compressed when RSV1 says so). */
+  /** Hex digits of at most the first 64 octets of payload, unmasked (compressed if RSV1 is set). */
   readonly hex: string;
-  /** The same octets as text, where they are UTF-8 and printable; null where not. */
+  /** The same octets as text if they are printable UTF-8; otherwise null. */
   readonly text: string | null;
-  /** In close frames: the close code and the reason; null where there is none. */
+  /** Close code and reason of a close frame; null if absent. */
   readonly closeCode: number | null;
   readonly closeReason: string | null;
 }
 
-/** Anything else in the log: `tcp` connected, ended, reset; `http` heads; `note` what we did and why (pauses, limits, chops). */
+/**
+ * Other entry of the log. `tcp`: connected, ended, reset. `http`: heads. `note`: our actions and their reasons (pauses,
+ * limits, chops).
+ */
 export interface TracedRemark {
   readonly kind: 'tcp' | 'http' | 'note';
   readonly at: number;
@@ -184,18 +190,21 @@ export interface TracedRemark {
 
 export type TraceEntry = TracedFrame | TracedRemark;
 
-/** Ours. */
+/** Data that Autobahn's reports do not have. */
 export interface CaseDetails {
-  /** The group that the case belongs to, as in `7.1`; of cases with two numbers the first, as in `2`. */
+  /** Group of the case, such as `7.1`; for cases with two numbers the first, such as `2`. */
   readonly group: string;
-  /** Both directions in the order of time. At most 256 entries: of more the first and the last 128, with a note between. */
+  /**
+   * Both directions in chronological order. At most 256 entries: the first and the last 128 of more, with a note
+   * between them.
+   */
   readonly trace: readonly TraceEntry[];
-  /** How many entries were left out of `trace`. */
+  /** Number of entries omitted from `trace`. */
   readonly traceOmitted: number;
-  /** One sentence for people, why the case is neither OK nor INFORMATIONAL; null when it is. */
+  /** Reason why the case is neither OK nor INFORMATIONAL, in one sentence; otherwise null. */
   readonly failure: string | null;
-  /** How the peer broke the protocol towards us, with the section; null when it did not. */
+  /** Protocol violation of the peer, with the section; null without one. */
   readonly violation: string | null;
-  /** The agreement about permessage-deflate as it stood in the response; null without one. */
+  /** permessage-deflate parameters of the response; null without an agreement. */
   readonly extensions: string | null;
 }

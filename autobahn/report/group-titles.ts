@@ -1,4 +1,4 @@
-/** What the groups of the catalogue are about, by the first number of their ids. */
+/** Titles of the groups of the catalogue, by the first number of their ids. */
 export const groupTitles: ReadonlyMap<string, string> = new Map([
   ['1', 'Framing'],
   ['2', 'Pings and pongs'],

@@ -8,15 +8,16 @@ import { type Agent, arrange, type CaseRow, type CaseView, gradeOf, type ReportD
 import { reportScript } from './report-script.ts';
 import { reportStyle } from './report-style.ts';
 
-/** Writes `index.html` into a directory that is there: {@link formatHtmlReport}. */
+/** Writes `index.html` into an existing directory: {@link formatHtmlReport}. */
 export function writeHtmlReport(directory: string, results: readonly CaseResult[]): void {
   writeFileSync(join(directory, 'index.html'), formatHtmlReport(results));
 }
 
 /**
- * The report of a run as one page that needs nothing else, from a file as well as from a server: a summary by group, a filter, and of
- * each case what was expected, what came, why it failed and the frames on the wire. Results of several agents stand side by side. What
- * a peer sent is shown as text, whatever it is, and no script runs but the page's own.
+ * Formats the report of a run as one self-contained page, which works from a file and from a server. It has a summary
+ * by group and a filter. For each case it shows the expected and received events, the reason of a failure, and the
+ * frames on the wire. Results of several agents are side by side. Data of a peer is shown as text only, and only the
+ * page's own script runs.
  */
 export function formatHtmlReport(results: readonly CaseResult[]): string {
   const data = arrange(results);
@@ -41,12 +42,12 @@ export function formatHtmlReport(results: readonly CaseResult[]): string {
 <div class="wide">${summary(data)}</div>
 <h2>The cases <span class="soft" id="shown"></span></h2>
 ${filter(data)}
-<noscript><p>Without JavaScript this page cannot filter, nor show what is inside a case: the JSON files beside it have it.</p></noscript>
-<p id="nothing" hidden>No case is like that.</p>
+<noscript><p>Without JavaScript this page can neither filter nor show the details of a case. The JSON files in the same directory contain them.</p></noscript>
+<p id="nothing" hidden>No case matches the filter.</p>
 ${groupsOf(data).map((group) => groupSection(group, data))}
 </main>
 <footer>
-<p>A case counts as the worse of its two verdicts: how the peer behaved, and how the connection was closed. INFORMATIONAL: RFC 6455 leaves it open. NON-STRICT: correct in the end, and later than it could have been.</p>
+<p>The result of a case is the worse of its two verdicts: the behavior of the peer, and the close of the connection. INFORMATIONAL: RFC 6455 leaves the outcome open. NON-STRICT: correct, but later than possible.</p>
 </footer>
 <script type="application/json" id="data">${jsonInScript(data)}</script>
 <script>${trusted(reportScript)}</script>
@@ -56,7 +57,7 @@ ${groupsOf(data).map((group) => groupSection(group, data))}
   return page.html;
 }
 
-/** The only style sheet or script that a Content Security Policy is to let through. */
+/** Returns the Content Security Policy source that allows only this style sheet or script. */
 function sourceOf(text: string): Html {
   return trusted(`'sha256-${createHash('sha256').update(text).digest('base64')}'`);
 }
@@ -69,7 +70,7 @@ function viewsOf(cases: readonly CaseRow[], agent: number): CaseView[] {
   return cases.map((row) => row.views[agent] ?? null).filter((view) => view !== null);
 }
 
-/** How many views have each status, best first. */
+/** Returns the number of views by status, best first. */
 function tallyOf(views: readonly CaseView[]): [status: string, count: number][] {
   const counts = new Map<string, number>();
   for (const { status } of views) counts.set(status, (counts.get(status) ?? 0) + 1);
@@ -84,7 +85,7 @@ function verdict(agent: Agent, views: readonly CaseView[]): Html {
   const bad = views.filter((view) => !isGood(view)).length;
   const words = tallyOf(views).map(([status, count]) => `${count} ${status}`);
   return html`<div class="verdict ${bad === 0 && 'good'}"><strong title="${agent.name}"><bdi>${agent.name}</bdi></strong>
-<span class="soft">as a ${agent.role}</span><br>${bad === 0 ? 'everything is as it should be' : `${countOf(bad, 'case')} of ${views.length} not as it should be`}<br>
+<span class="soft">as a ${agent.role}</span><br>${bad === 0 ? 'all cases passed' : `${bad} of ${countOf(views.length, 'case')} failed`}<br>
 <span class="soft">${words.join(', ')}</span></div>`;
 }
 
@@ -108,7 +109,7 @@ function summary(data: ReportData): Html {
     const tally = tallyOf(viewsOf(rows, agent));
     const total = tally.reduce((sum, [, count]) => sum + count, 0);
     const numbers = tally.map(([status, count]) => html`<span>${count} ${status}</span> `);
-    // A drawing, since the policy stops style attributes.
+    // Drawn as SVG, because the policy forbids style attributes.
     const bar = tally.map(
       ([status, count]) =>
         html`<rect class="${gradeOf(status)}" x="${offsetOf(tally, status, total)}" width="${(count / total) * 100}" height="6"/>`,

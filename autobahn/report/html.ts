@@ -1,4 +1,4 @@
-/** Text that is HTML already. */
+/** Text that is valid HTML. */
 export interface Html {
   readonly html: string;
 }
@@ -13,17 +13,19 @@ const entities: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** A template of HTML: whatever is put in that is not `Html` itself is escaped, for content and quoted attributes alike. */
+/**
+ * Builds HTML from a template. Inserted values other than `Html` are escaped, for content and for quoted attributes.
+ */
 export function html(strings: TemplateStringsArray, ...contents: readonly Content[]): Html {
   return { html: strings.map((string, index) => string + render(contents[index])).join('') };
 }
 
-/** Text that is trusted to be HTML, or a script or a style sheet of ours. */
+/** Marks text as trusted HTML, or as our own script or style sheet. */
 export function trusted(text: string): Html {
   return { html: text };
 }
 
-/** A value as JSON that may stand inside a `script` element: nothing in it can end the element or begin a comment. */
+/** Formats a value as JSON for a `script` element. No part of the value can end the element or begin a comment. */
 export function jsonInScript(value: unknown): Html {
   return { html: JSON.stringify(value).replaceAll('<', '\\u003c') };
 }

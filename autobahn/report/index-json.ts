@@ -1,18 +1,21 @@
 import type { CaseResult } from './case-result.ts';
 
-/** What Autobahn's `index.json` holds of a case. */
+/** Entry of a case in Autobahn's `index.json`. */
 export interface IndexEntry extends Pick<CaseResult, 'behavior' | 'behaviorClose' | 'duration' | 'remoteCloseCode'> {
-  /** The name of the file that has the whole result. */
+  /** Name of the file with the whole result. */
   readonly reportfile: string;
 }
 
 /** Autobahn's `index.json`: by agent, then by case id. */
 export type Index = Readonly<Record<string, Readonly<Record<string, IndexEntry>>>>;
 
-/** Characters that the name of a file has of the name of an agent. */
+/** Maximum length of an agent's name in a file name, in characters. */
 const maxAgentLength = 100;
 
-/** Names for files, as Autobahn makes them: lower case, underscores for the rest; numbered where two agents would have the same. */
+/**
+ * Names of files in Autobahn's style: lower case, with underscores for other characters, and numbered if two agents
+ * would share a name.
+ */
 export class FileNames {
   readonly #stems = new Map<string, string>();
 
@@ -37,7 +40,7 @@ export class FileNames {
   }
 }
 
-/** Results as Autobahn lists them. */
+/** Lists results in Autobahn's format. */
 export function indexOf(results: readonly CaseResult[], names: FileNames): Index {
   const byAgent = new Map<string, Map<string, IndexEntry>>();
   for (const result of results) {
@@ -46,6 +49,6 @@ export function indexOf(results: readonly CaseResult[], names: FileNames): Index
     byAgent.set(agent, entries);
     entries.set(id, { behavior, behaviorClose, duration, remoteCloseCode, reportfile: names.nameOf(result) });
   }
-  // An agent may be called anything, and __proto__ is only a name in an object that is made of entries.
+  // fromEntries() treats an agent called __proto__ like any other name.
   return Object.fromEntries([...byAgent].map(([agent, entries]) => [agent, Object.fromEntries(entries)]));
 }

@@ -1,10 +1,10 @@
 import { compareCaseIds } from '../checker/compare-case-ids.ts';
 import type { CaseResult, ReportedEvent, TraceEntry } from './case-result.ts';
 
-/** How good a status is, for its colour. */
+/** Grade of a status, which determines its colour. */
 export type Grade = 'good' | 'neutral' | 'weak' | 'bad';
 
-/** Best first; what is none of these is the worst. */
+/** Best first. Other statuses are the worst. */
 const statuses: readonly (readonly [status: string, grade: Grade])[] = [
   ['OK', 'good'],
   ['INFORMATIONAL', 'neutral'],
@@ -16,7 +16,7 @@ const statuses: readonly (readonly [status: string, grade: Grade])[] = [
   ['FAILED', 'bad'],
 ];
 
-/** A place in the order from good to bad, from 0 on. */
+/** Position in the order from good to bad, starting at 0. */
 export function rankOf(status: string): number {
   const index = statuses.findIndex(([name]) => name === status);
   return index < 0 ? statuses.length : index;
@@ -26,12 +26,12 @@ export function gradeOf(status: string): Grade {
   return statuses[rankOf(status)]?.[1] ?? 'bad';
 }
 
-/** The worse of how the peer behaved and how the connection ended: what a case counts as. */
+/** Returns the status of a case: the worse of the peer's behavior and the end of the connection. */
 export function statusOf({ behavior, behaviorClose }: Pick<CaseResult, 'behavior' | 'behaviorClose'>): string {
   return rankOf(behaviorClose) > rankOf(behavior) ? behaviorClose : behavior;
 }
 
-/** What the page has of one case of one agent. It becomes JSON. */
+/** Data of one case of one agent in the page. Serialized as JSON. */
 export interface CaseView {
   readonly status: string;
   readonly grade: Grade;
@@ -51,11 +51,11 @@ export interface CaseView {
   readonly httpRequest: string;
   readonly httpResponse: string;
   readonly trace: readonly TraceEntry[];
-  /** How many entries lie between the two halves of `trace`, or were never kept. */
+  /** Number of entries omitted between the two halves of `trace`, or never recorded. */
   readonly omitted: number;
 }
 
-/** A case, and how each agent did: at the place of the agent in `ReportData.agents`; null where it did not run it. */
+/** Case with the views of all agents, in the order of `ReportData.agents`; null for agents that did not run it. */
 export interface CaseRow {
   readonly id: string;
   readonly group: string;
@@ -66,7 +66,7 @@ export interface CaseRow {
 
 export interface Agent {
   readonly name: string;
-  /** What it played. */
+  /** Role of the agent. */
   readonly role: 'server' | 'client';
 }
 
@@ -76,11 +76,14 @@ export interface ReportData {
   readonly cases: readonly CaseRow[];
 }
 
-/** A log of a good case has so many entries on the page, of any other all that there are: pages of hundreds of cases have to stay light. */
+/**
+ * Maximum number of log entries of a good case in the page, so that pages with hundreds of cases stay small. Other logs
+ * are complete.
+ */
 const MAX_GOOD_TRACE = 40;
 const MAX_NAME = 200;
 
-/** Arranges results by case and agent. Where an agent has run a case twice, the later result counts. */
+/** Arranges results by case and agent. If an agent has run a case twice, the later result applies. */
 export function arrange(results: readonly CaseResult[]): ReportData {
   const names = [...new Set(results.map((result) => result.agent))];
   const byId = new Map<string, (CaseResult | undefined)[]>();
@@ -146,14 +149,14 @@ function describeEvent(event: ReportedEvent): string {
     case 'timeout':
       return `timeout ${event[1]}`;
     case 'roundtrips':
-      return `${event[1]} messages came back as they were sent`;
+      return `${event[1]} messages came back unchanged`;
   }
 }
 
 function describeExpectedEnding({ expectedClose: { closedByMe, closeCode, requireClean } }: CaseResult): string {
   const who = closedByMe ? 'we close' : 'the peer closes';
   const code = closeCode.length === 0 ? 'with any code' : `with ${closeCode.join(' or ')}`;
-  return `${who} ${code}${requireClean ? ', and the closing handshake has to be finished' : ', or drops the connection'}`;
+  return `${who} ${code}${requireClean ? ', and the closing handshake must be completed' : ', or drops the connection'}`;
 }
 
 function describeEnding(result: CaseResult): string {
@@ -163,8 +166,8 @@ function describeEnding(result: CaseResult): string {
     frame('we sent', result.localCloseCode, result.localCloseReason),
     frame('the peer sent', result.remoteCloseCode, result.remoteCloseReason),
     result.wasClean
-      ? 'the closing handshake was finished'
-      : `unclean: ${result.wasNotCleanReason ?? 'no reason is known'}`,
+      ? 'the closing handshake was completed'
+      : `unclean: ${result.wasNotCleanReason ?? 'unknown reason'}`,
     result.droppedByMe ? 'we ended the TCP connection' : 'the peer ended the TCP connection',
   ].join('; ');
 }

@@ -1,6 +1,6 @@
 /**
- * The script of the report. It filters the list, and builds what is inside a case when that is opened, from the JSON in the page: with
- * `textContent` alone, since what a peer sent is in it.
+ * Script of the report. It filters the list, and builds the details of a case on opening, from the JSON in the page. It
+ * only uses `textContent`, because the data comes from a peer.
  */
 export const reportScript = String.raw`
 'use strict';
@@ -19,7 +19,7 @@ function el(name, className, ...children) {
   return element;
 }
 
-/** Text that a peer chose: it may not turn the direction of what stands around it. */
+/** Shows text of a peer, isolated so that it cannot change the direction of the text around it. */
 function foreign(text) {
   return el('bdi', '', String(text).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/g, '\ufffd'));
 }
@@ -108,7 +108,7 @@ function wireLog(view) {
 
 function agentSection(agent, view) {
   const title = el('p', 'agent', foreign(agent.name));
-  if (view === null) return el('section', '', title, el('p', 'soft', 'did not run this case'));
+  if (view === null) return el('section', '', title, el('p', 'soft', 'not run'));
   const why = [view.failure, view.violation].filter(Boolean);
   const section = el('section', '', title);
   if (why.length > 0) {
@@ -118,15 +118,15 @@ function agentSection(agent, view) {
     facts([
       ['Behavior', el('span', '', badge(view.behavior, view.behavior === view.status ? view.grade : 'none'), ' ', foreign(view.result))],
       ['Close', el('span', '', badge(view.behaviorClose, view.behaviorClose === view.status ? view.grade : 'none'), ' ', foreign(view.resultClose))],
-      ['Ended', foreign(view.ending)],
+      ['End', foreign(view.ending)],
       ['Extension', view.extensions ? el('code', '', foreign(view.extensions)) : null],
-      ['Took', view.duration + ' ms, from ' + view.started],
+      ['Duration', view.duration + ' ms, from ' + view.started],
     ]),
     heading('Received'),
     events(view.received),
   );
-  for (const { worth, events: list } of view.expected) section.append(heading('Would be ' + worth), events(list));
-  section.append(el('p', 'soft', 'Expected in the end: ' + view.expectedEnding + '.'));
+  for (const { worth, events: list } of view.expected) section.append(heading('Expected for ' + worth), events(list));
+  section.append(el('p', 'soft', 'Expected end: ' + view.expectedEnding + '.'));
   section.append(heading('On the wire (← from the peer, → to it)'), wireLog(view));
   if (view.httpRequest || view.httpResponse) {
     const http = el('details', 'http', el('summary', '', 'Opening handshake'));
@@ -141,13 +141,13 @@ function fill(row) {
   if (detail.childElementCount > 0) return;
   const { description, expectation, views } = data.cases[Number(row.dataset.index)];
   detail.append(
-    heading('What is sent'), el('p', '', foreign(description)),
-    heading('What is expected'), el('p', '', foreign(expectation)),
+    heading('Sent'), el('p', '', foreign(description)),
+    heading('Expected'), el('p', '', foreign(expectation)),
     el('div', 'columns', ...views.map((view, index) => agentSection(data.agents[index], view))),
   );
 }
 
-/** 6.4.* and 7.9.* with commas or spaces between; a star stands for anything. */
+/** Compiles patterns such as 6.4.* and 7.9.*, separated by commas or spaces; a star matches any text. */
 function compile(text) {
   const parts = text.split(/[\s,]+/).filter(Boolean);
   if (parts.length === 0) return null;

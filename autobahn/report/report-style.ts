@@ -1,4 +1,4 @@
-/** The style sheet of the report, for light and dark. */
+/** Style sheet of the report, for light and dark mode. */
 export const reportStyle = `
 :root {
   color-scheme: light dark;

@@ -5,8 +5,8 @@ import { writeHtmlReport } from './html-report.ts';
 import { FileNames, indexOf } from './index-json.ts';
 
 /**
- * Writes into a directory, which is made if it is not there: `index.json` in Autobahn's format, a JSON file for each result, and
- * `index.html` for people.
+ * Writes reports into a directory, which is created if needed: `index.json` in Autobahn's format, a JSON file for each
+ * result, and `index.html`.
  */
 export function writeReports(directory: string, results: readonly CaseResult[]): void {
   mkdirSync(directory, { recursive: true });

@@ -12,23 +12,23 @@ import { readHead } from '../wire/read-head.ts';
 import { defaultPatience, type Heads, type Opened, runCase } from './run-case.ts';
 
 export interface FuzzingClientOptions {
-  /** Where the server under test listens: `ws:` or `wss:`. */
+  /** Address of the server under test: `ws:` or `wss:`. */
   readonly url: URL;
-  /** The name of the server in the reports. */
+  /** Name of the server in the reports. */
   readonly agent: string;
-  /** All of the catalogue if absent. */
+  /** Default: the whole catalogue. */
   readonly cases?: readonly CaseDefinition[];
-  /** How many cases run at a time, 1 if absent. */
+  /** Maximum number of concurrent cases. Default 1. */
   readonly parallel?: number;
-  /** Milliseconds that the server has for an answer, 3000 if absent. */
+  /** Maximum time for an answer of the server in milliseconds. Default 3000. */
   readonly patience?: number;
-  /** Milliseconds that no case may take longer than, whatever it says itself. */
+  /** Maximum duration of each case in milliseconds, even if the case allows more. */
   readonly timeLimit?: number;
-  /** Whether a certificate that nobody vouches for will do. */
+  /** True to accept untrusted certificates. */
   readonly insecure?: boolean;
-  /** Called with each result as it is there. */
+  /** Called with each result when its case has ended. */
   readonly onResult?: (result: CaseResult) => void;
-  /** Stops the run: no case begins after it. */
+  /** Stops the run: no further case starts. */
   readonly signal?: AbortSignal;
 }
 
@@ -45,7 +45,7 @@ function connectTo(url: URL, insecure: boolean): Promise<Socket> {
     const patience = new Patience(connectLimit, () => socket.destroy(new Error('no answer')));
     const onError = (cause: NodeJS.ErrnoException) => {
       patience.stop();
-      const why = cause.code === 'ECONNREFUSED' ? 'nobody listens there' : cause.message || (cause.code ?? 'no reason');
+      const why = cause.code === 'ECONNREFUSED' ? 'connection refused' : cause.message || (cause.code ?? 'no reason');
       reject(new OpeningError(`cannot connect to ${url.host}: ${why}`, 'connect', { cause }));
     };
     socket.once('error', onError);
@@ -65,7 +65,7 @@ async function open(
 ): Promise<Opened> {
   const { url, patience = defaultPatience, insecure = false } = options;
   const socket = await connectTo(url, insecure);
-  // Nobody may be listening for an error at any moment: it must not be the end of us.
+  // Otherwise an error at a moment without another listener would end the process.
   socket.on('error', () => {});
   try {
     recorder.remark('tcp', 'out', `connected to ${url.host}`);
@@ -87,9 +87,10 @@ async function open(
 }
 
 /**
- * Plays the client against a server, a connection for each case, and returns the results in the order of the cases.
+ * Tests a server, with a connection per case. Returns the results in the order of the cases.
  *
- * @throws {OpeningError} The server cannot be reached, or refuses the handshake, before any case came about.
+ * @throws {OpeningError} The server cannot be reached or refuses the handshake, before any case has opened a
+ *   connection.
  */
 export async function runFuzzingClient(options: FuzzingClientOptions): Promise<CaseResult[]> {
   const { agent, cases = catalogue, parallel = 1, patience, timeLimit, onResult, signal } = options;

@@ -11,44 +11,47 @@ import { type ReadHead, readHead } from '../wire/read-head.ts';
 import { defaultPatience, type Heads, type Opened, type RunOptions, runCase } from './run-case.ts';
 
 export interface FuzzingServerOptions {
-  /** Where to listen. Port 0 is any that is free. */
+  /** Address to listen on. Port 0 is any free port. */
   readonly host?: string;
   readonly port: number;
-  /** All of the catalogue if absent. */
+  /** Default: the whole catalogue. */
   readonly cases?: readonly CaseDefinition[];
-  /** The name of clients that give none. */
+  /** Name of clients that do not send one. */
   readonly agent?: string;
-  /** Milliseconds that the client has for an answer, 3000 if absent. */
+  /** Maximum time for an answer of the client in milliseconds. Default 3000. */
   readonly patience?: number;
-  /** Milliseconds that no case may take longer than, whatever it says itself. */
+  /** Maximum duration of each case in milliseconds, even if the case allows more. */
   readonly timeLimit?: number;
-  /** Called with each result as it is there. */
+  /** Called with each result when its case has ended. */
   readonly onResult?: (result: CaseResult) => void;
-  /** Called when a client asks for the reports, with the results of its agent; the client waits for it. */
+  /**
+   * Called when a client requests the reports, with the results of its agent. The client waits until the promise
+   * resolves.
+   */
   readonly onUpdateReports?: (agent: string, results: readonly CaseResult[]) => void | Promise<void>;
 }
 
-/** Clients that may be connected, and agents that may have results: more than anybody needs. */
+/** Maximum number of connected clients, and of agents with results. More than any test needs. */
 const maxConnections = 1000;
 const maxAgents = 100;
 
-/** Milliseconds that a client has to take its refusal. */
+/** Maximum time in milliseconds for a client to receive its refusal. */
 const refusalLimit = 10_000;
 
-/** Answers in HTTP, and ends the connection. */
+/** Responds in HTTP, and ends the connection. */
 function refuse(socket: Socket, status: string, why: string): void {
   if (socket.destroyed) return;
   socket.end(refusal(status, why));
   setTimeout(() => socket.destroy(), refusalLimit).unref();
 }
 
-/** A client may ask for one of these, and gets a text message, or none, and a close frame. */
+/** Returns the text message for a request of a client, or null for none. A close frame follows. */
 type Answer = (target: URL) => string | null | Promise<string | null>;
 
 /**
- * Plays the server for clients, which ask for a case by Autobahn's URLs: `/getCaseCount`, `/getCaseInfo?case=N`,
- * `/runCase?case=N&agent=NAME`, `/getCaseStatus?case=N&agent=NAME`, `/updateReports?agent=NAME`. N counts the cases that were chosen,
- * from 1 on.
+ * Tests clients, which request cases by Autobahn's URLs: `/getCaseCount`, `/getCaseInfo?case=N`,
+ * `/runCase?case=N&agent=NAME`, `/getCaseStatus?case=N&agent=NAME`, `/updateReports?agent=NAME`. N is the position
+ * among the selected cases, starting at 1.
  */
 export class FuzzingServer {
   readonly #options: FuzzingServerOptions;
@@ -81,7 +84,7 @@ export class FuzzingServer {
     };
   }
 
-  /** Begins to listen, and returns the port. */
+  /** Starts listening, and returns the port. */
   listen(): Promise<number> {
     const { host = '127.0.0.1', port } = this.#options;
     return new Promise((resolve, reject) => {
@@ -94,7 +97,7 @@ export class FuzzingServer {
     });
   }
 
-  /** Stops listening and ends every connection; those that end within so many milliseconds do it themselves. */
+  /** Stops listening. Destroys connections that have not ended after `grace` milliseconds. */
   async close(grace = 0): Promise<void> {
     const isClosed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     const end = setTimeout(() => {
@@ -104,12 +107,12 @@ export class FuzzingServer {
     clearTimeout(end);
   }
 
-  /** The agents that have run a case. */
+  /** Agents that have run a case. */
   get agents(): string[] {
     return [...this.#results.keys()];
   }
 
-  /** The results of an agent so far, in the order of the cases; waits for cases that are running. */
+  /** Returns the results of an agent so far, in the order of the cases. Waits for running cases. */
   async results(agent: string): Promise<CaseResult[]> {
     const results = await Promise.all(this.#results.get(agent)?.values() ?? []);
     return results.toSorted((a, b) => a.case - b.case);
@@ -120,11 +123,11 @@ export class FuzzingServer {
   }
 
   #caseOf(target: URL): CaseDefinition {
-    // Drivers of later versions of Autobahn name the case itself.
+    // Drivers for later versions of Autobahn send the id of the case.
     const id = target.searchParams.get('casetuple');
     const number = target.searchParams.get('case');
     const definition = id === null ? this.#cases[Number(number) - 1] : this.#cases.find((one) => one.id === id);
-    if (definition === undefined) throw new OpeningError(`there is no case ${id ?? number}`);
+    if (definition === undefined) throw new OpeningError(`unknown case ${id ?? number}`);
     return definition;
   }
 
@@ -142,12 +145,12 @@ export class FuzzingServer {
       const answer = Object.hasOwn(this.#answers, target.pathname) ? this.#answers[target.pathname] : undefined;
       if (target.pathname === '/runCase') await this.#runCase(socket, head, request);
       else if (answer !== undefined) await this.#answer(socket, head, request, recorder, await answer(target));
-      else refuse(socket, '404 Not Found', `there is no ${target.pathname}`);
+      else refuse(socket, '404 Not Found', `unknown path ${target.pathname}`);
     } catch (error) {
       if (!(error instanceof OpeningError)) throw error;
       refuse(socket, '400 Bad Request', error.message);
     } finally {
-      // What is not read would keep the connection.
+      // Unread data would keep the connection open.
       socket.resume();
     }
   }
@@ -171,9 +174,8 @@ export class FuzzingServer {
   async #runCase(socket: Socket, { text, rest }: ReadHead, { target, key, offers }: OpeningTarget): Promise<void> {
     const definition = this.#caseOf(target);
     const agent = this.#agentOf(target);
-    // Names cost nothing, and results take memory.
-    if (!this.#results.has(agent) && this.#results.size >= maxAgents)
-      throw new OpeningError('there are too many agents');
+    // Limited, because a client can choose any number of names, and results take memory.
+    if (!this.#results.has(agent) && this.#results.size >= maxAgents) throw new OpeningError('too many agents');
     const { patience, timeLimit, onResult } = this.#options;
     const options: RunOptions = {
       agent,

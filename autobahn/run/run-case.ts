@@ -10,27 +10,27 @@ import { type Outcome, Session } from '../session/session.ts';
 import type { DeflateAgreement } from '../wire/deflate-agreement.ts';
 import { OpeningError } from '../wire/http-head.ts';
 
-/** An opening handshake that succeeded. */
+/** Connection after a successful opening handshake. */
 export interface Opened {
   readonly socket: Socket;
-  /** What came behind the head of the handshake. */
+  /** Data received behind the head of the handshake. */
   readonly rest: Buffer;
   readonly deflate: DeflateAgreement | null;
-  /** The value of `Sec-WebSocket-Extensions` in the response. */
+  /** Value of `Sec-WebSocket-Extensions` in the response. */
   readonly extensions: string | null;
 }
 
 export interface RunOptions {
-  /** The name of the peer under test. */
+  /** Name of the peer under test. */
   readonly agent: string;
   readonly role: 'client' | 'server';
-  /** Milliseconds that the peer has for an answer, 3000 if absent. */
+  /** Maximum time for an answer of the peer in milliseconds. Default 3000. */
   readonly patience?: number;
-  /** Milliseconds that no case may take longer than, whatever it says itself. */
+  /** Maximum duration of each case in milliseconds, even if the case allows more. */
   readonly timeLimit?: number;
 }
 
-/** What is known of the opening handshake, whether it succeeded or not. */
+/** Heads of the opening handshake, as far as they were sent. */
 export interface Heads {
   request: string;
   response: string;
@@ -39,10 +39,13 @@ export interface Heads {
 export const defaultPatience = 3000;
 const defaultTimeLimit = 30_000;
 
-/** Octets that any message of a peer may have: what is too much is found out by the case, as far as that takes no memory. */
+/**
+ * Minimum of the maximum message length in bytes. The case itself detects excess data, unless that takes too much
+ * memory.
+ */
 const minMaxMessage = 2 ** 20;
 
-/** Events that a report shows. */
+/** Maximum number of events in a report. */
 const maxReported = 100;
 
 function maxMessageOf(plan: CasePlan): number {
@@ -61,8 +64,8 @@ function reportExpected(expected: Expected): CaseResult['expected'] {
 }
 
 /**
- * Opens a connection with `open` and runs the case on it. Never rejects: whatever the peer does, or does not, is in the result.
- * `onOpeningError` is told when the handshake failed.
+ * Opens a connection with `open` and runs the case on it. Never rejects because of the peer, whose behavior is part of
+ * the result. Calls `onOpeningError` if the handshake failed.
  */
 export async function runCase(
   definition: CaseDefinition,
@@ -133,7 +136,7 @@ async function conduct(definition: CaseDefinition, plan: CasePlan, session: Sess
   return assess(session.outcome, plan.expected, plan.close);
 }
 
-/** For people, why the case is neither OK nor INFORMATIONAL. */
+/** Returns the reason why the case is neither OK nor INFORMATIONAL. */
 function failureOf(assessment: Assessment, outcome: Outcome | null): string | null {
   const { behavior, result, behaviorClose, resultClose } = assessment;
   const isGood = (name: string) => name === 'OK' || name === 'INFORMATIONAL';
@@ -143,7 +146,7 @@ function failureOf(assessment: Assessment, outcome: Outcome | null): string | nu
   return isGood(behavior) ? null : result;
 }
 
-/** With what the peer closed, where it was not us who began: it is what it has to say about what went wrong. */
+/** Describes the peer's close frame if the peer closed first, because it may explain the failure. */
 function describePeersClose(outcome: Outcome | null): string[] {
   if (outcome === null || outcome.closedByMe || outcome.remoteClose === null) return [];
   const { code, reason } = outcome.remoteClose;
@@ -187,7 +190,7 @@ const nothingHappened: Outcome = {
 function describeOutcome(outcome: Outcome | null) {
   const { received, localClose, remoteClose, ...flags } = outcome ?? nothingHappened;
   const why =
-    flags.abandoned ?? flags.violation ?? 'the TCP connection ended before the closing handshake was finished';
+    flags.abandoned ?? flags.violation ?? 'the TCP connection ended before the closing handshake was completed';
   return {
     received: reportEvents(received),
     closedByMe: flags.closedByMe,

@@ -1,6 +1,6 @@
 import type { ReportedEvent } from '../report/case-result.ts';
 
-/** What a peer sent, or that it sent nothing for a time, or that so many messages came back as they were. */
+/** Data that a peer sent, an expired wait, or a number of messages that came back unchanged. */
 export type ReceivedEvent =
   | { readonly type: 'message'; readonly payload: Buffer; readonly isBinary: boolean }
   | { readonly type: 'ping' | 'pong'; readonly payload: Buffer }
@@ -18,21 +18,21 @@ export function isSame(a: ReceivedEvent, b: ReceivedEvent): boolean {
   return a.type === b.type && a.payload.equals((b as typeof a).payload);
 }
 
-/** Whether `events` is `list` as far as it goes. */
+/** True if `events` is a prefix of `list`. */
 export const isPrefix = (events: readonly ReceivedEvent[], list: readonly ReceivedEvent[]): boolean =>
   events.length <= list.length && events.every((event, index) => isSame(event, list[index] as ReceivedEvent));
 
-/** Characters of a payload that a report shows. */
+/** Maximum length of a payload in a report, in characters. */
 const shown = 1024;
 
 function show(payload: Buffer, encoding: 'utf8' | 'hex'): string {
-  // A character takes at least one octet: no need to make a string of 16 MiB.
+  // Not the whole payload, because a character has at most four octets, and 16 MiB need not become a string.
   const text = payload.toString(encoding, 0, shown * 4).slice(0, shown);
   const isWhole = encoding === 'hex' ? payload.length * 2 <= shown : payload.length <= Buffer.byteLength(text);
   return isWhole ? text : `${text} … (${payload.length} octets)`;
 }
 
-/** The event as it stands in reports. */
+/** Converts the event to its form in reports. */
 export function reportEvent(event: ReceivedEvent): ReportedEvent {
   switch (event.type) {
     case 'message':
@@ -52,15 +52,15 @@ function describePayload(payload: Buffer): string {
   return `payload ${payload.toString('hex')}`;
 }
 
-/** The event in words. */
+/** Describes the event in words. */
 export function describeEvent(event: ReceivedEvent): string {
   switch (event.type) {
     case 'message':
       return `a ${event.isBinary ? 'binary' : 'text'} message with ${describePayload(event.payload)}`;
     case 'timeout':
-      return `nothing until the wait ${event.name} was over`;
+      return `nothing until the end of wait ${event.name}`;
     case 'roundtrips':
-      return `${event.count} messages, each as it was sent`;
+      return `${event.count} messages, all unchanged`;
     default:
       return `a ${event.type} with ${describePayload(event.payload)}`;
   }

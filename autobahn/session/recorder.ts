@@ -10,19 +10,19 @@ import type {
 import { readClose } from '../wire/close-payload.ts';
 import { type IncomingFrame, opcodes } from '../wire/frame.ts';
 
-/** Entries of a log that are kept of its beginning and of its end, each. */
+/** Number of entries kept from the beginning and from the end of a log, each. */
 const kept = 128;
 
-/** Octets of a payload that a log shows. */
+/** Maximum number of octets of a payload in a log. */
 const shown = 64;
 
-/** Octets that a close frame may have, and what we send where that is the test. */
+/** Maximum length of a close frame's payload in octets, including the invalid length that a case sends. */
 const maxClosePayload = 126;
 
-/** Makes an entry of a log. Of a long log most are never made. */
+/** Creates an entry of a log. Most entries of a long log are never created. */
 type Make<Entry> = () => Entry;
 
-/** The beginning and the end of a long log. */
+/** Beginning and end of a long log. */
 class BoundedLog<Entry> {
   readonly #head: Make<Entry>[] = [];
   readonly #tail: Make<Entry>[] = [];
@@ -38,7 +38,7 @@ class BoundedLog<Entry> {
     return Math.max(0, this.#count - 2 * kept);
   }
 
-  /** The entries in order, with `remark` where some were left out. */
+  /** Returns the entries in order, with `remark` in place of omitted ones. */
   list(remark: (omitted: number) => Entry): Entry[] {
     const { omitted } = this;
     const split = omitted === 0 ? 0 : (this.#count - kept) % kept;
@@ -48,10 +48,10 @@ class BoundedLog<Entry> {
   }
 }
 
-/** What a log shows of a payload, in memory of its own. */
+/** Part of a payload that a log shows, copied. */
 interface Preview {
   readonly length: number;
-  /** One octet more than is shown, which tells whether a code point is cut. */
+  /** One octet more than shown, which tells whether a code point is cut. */
   readonly octets: Buffer;
 }
 
@@ -67,7 +67,10 @@ function logOctets({ length, octets }: Preview): LoggedOctets {
 
 const isPrintable = (text: string): boolean => !/[\p{Cc}\p{Cs}]/u.test(text.replace(/[\t\r\n]/g, ''));
 
-/** The first octets of a payload as text, without the beginning of a code point at their end; null where they are none. */
+/**
+ * Returns the first octets of a payload as text, without an incomplete code point at the end; null if they are not
+ * printable text.
+ */
 function previewText({ length, octets }: Preview): string | null {
   if (length === 0) return null;
   let end = Math.min(shown, length);
@@ -89,7 +92,7 @@ const count = (counts: Counts, key: number): void => {
   counts[key] = (counts[key] ?? 0) + 1;
 };
 
-/** Writes down what goes over the wire of one connection, in Autobahn's form and in ours. Takes a bounded amount of memory. */
+/** Records the traffic of one connection, in Autobahn's form and in ours. Uses a bounded amount of memory. */
 export class Recorder {
   readonly #now: () => number;
   readonly #begin: number;
@@ -114,24 +117,24 @@ export class Recorder {
     preopenOutgoingOctetsWireLevel: 0,
   };
 
-  /** `now` is a clock in milliseconds. */
+  /** @param now Clock in milliseconds. */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
     this.#begin = now();
   }
 
-  /** Milliseconds since the recorder was made. */
+  /** Milliseconds since the recorder was created. */
   get elapsed(): number {
     return this.#now() - this.#begin;
   }
 
   get wireLog(): WireLogEntry[] {
-    return this.#wireLog.list((omitted) => ['WLM', `${omitted} entries are left out here`]);
+    return this.#wireLog.list((omitted) => ['WLM', `${omitted} entries omitted`]);
   }
 
   get trace(): TraceEntry[] {
     return this.#trace.list((omitted) => {
-      return { kind: 'note', at: this.#at(), direction: null, text: `${omitted} entries are left out here` };
+      return { kind: 'note', at: this.#at(), direction: null, text: `${omitted} entries omitted` };
     });
   }
 
@@ -153,7 +156,7 @@ export class Recorder {
     return Math.round(this.elapsed * 1000) / 1000;
   }
 
-  /** Octets of the opening handshake. */
+  /** Records the head of an opening handshake. */
   preopen(direction: 'in' | 'out', head: string): void {
     const octets = Buffer.byteLength(head, 'latin1');
     if (direction === 'in') this.#traffic.preopenIncomingOctetsWireLevel += octets;
@@ -161,7 +164,7 @@ export class Recorder {
     this.remark('http', direction, head);
   }
 
-  /** Octets that came in one piece, before they are unmasked. */
+  /** Records received data, before it is unmasked. */
   received(octets: Buffer): void {
     count(this.rxOctetStats, octets.length);
     this.#traffic.incomingOctetsWireLevel += octets.length;
@@ -169,7 +172,7 @@ export class Recorder {
     this.#wireLog.add(() => ['RO', logOctets(preview)]);
   }
 
-  /** Octets that are written in one piece. `sync`: so that they leave alone. */
+  /** Records written data. `sync` is true if the data leaves in a packet of its own. */
   transmitted(octets: Buffer, sync: boolean): void {
     count(this.txOctetStats, octets.length);
     this.#traffic.outgoingOctetsWireLevel += octets.length;
@@ -201,7 +204,7 @@ export class Recorder {
     this.#traceFrame('out', frame, preview);
   }
 
-  /** A whole message, `octets` long as the application sees it. */
+  /** Records a whole message with `octets` octets at the application. */
   message(direction: 'in' | 'out', octets: number): void {
     if (direction === 'in') {
       this.#traffic.incomingWebSocketMessages++;
@@ -218,7 +221,7 @@ export class Recorder {
     if (kind !== 'http') this.#wireLog.add(() => ['WLM', text]);
   }
 
-  /** An entry of Autobahn's log about time; `text` says the same in words. */
+  /** Records an entry of Autobahn's log about time; `text` describes the entry in words. */
   time(kind: 'KL' | 'KLE' | 'TI' | 'TIE' | 'CT' | 'CTE', milliseconds: number, text: string): void {
     const at = this.#at();
     this.#wireLog.add(() => [kind, milliseconds / 1000]);

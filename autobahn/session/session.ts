@@ -17,14 +17,14 @@ import type { Recorder } from './recorder.ts';
 export interface SessionOptions {
   readonly role: 'client' | 'server';
   readonly deflate: DeflateAgreement | null;
-  /** Octets of payload that a message of the peer may have. */
+  /** Maximum length of a message of the peer in octets. */
   readonly maxMessage: number;
-  /** Milliseconds that the peer has for an answer; more on a busy machine ({@link Patience}). */
+  /** Maximum time for an answer of the peer in milliseconds; more on a busy machine ({@link Patience}). */
   readonly patience: number;
   readonly recorder: Recorder;
 }
 
-/** What a case ends with: all that the assessment looks at. */
+/** Outcome of a case: the whole input of the assessment. */
 export interface Outcome {
   readonly received: readonly ReceivedEvent[];
   readonly role: 'client' | 'server';
@@ -36,27 +36,29 @@ export interface Outcome {
   readonly wasServerConnectionDropTimeout: boolean;
   readonly localClose: CloseStatus | null;
   readonly remoteClose: CloseStatus | null;
-  /** How the peer broke the protocol. */
+  /** Protocol violation of the peer. */
   readonly violation: string | null;
-  /** Why we gave up: the peer took longer than it may, did not read, and so on. */
+  /** Reason why we gave up: the peer took too long, did not read, and so on. */
   readonly abandoned: string | null;
 }
 
-/** Events that are kept when a peer sends what nobody asked for. */
+/** Maximum number of events kept, in case a peer sends unexpected ones. */
 const maxEvents = 100;
 
-/** Octets that are written before we look whether the peer reads. */
+/** Number of octets written before checking that the peer reads. */
 const writeSize = 256 * 1024;
 
-/** Milliseconds without any octet after which a transfer that was going on has stopped. */
+/** Milliseconds without any data after which a transfer counts as stalled. */
 const stalledAfter = 10_000;
 
-/** In which a piece that is written gets into a packet of its own, and what came meanwhile is read. */
+/**
+ * Resolves in the next turn of the event loop, so that a written piece gets its own packet, and received data is read.
+ */
 const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 /**
- * An open connection to the peer under test, in either role: the case sends with it and waits with it; what comes is written down.
- * It never throws because of the peer: what the peer does wrong is in the outcome.
+ * Open connection to the peer under test, in either role. A case sends and waits with it; received data is recorded.
+ * Never throws because of the peer: violations are part of the outcome.
  */
 export class Session {
   readonly role: 'client' | 'server';
@@ -74,7 +76,7 @@ export class Session {
   #masks = Buffer.alloc(0);
   #masksUsed = 0;
   readonly #watchers = new Set<() => void>();
-  /** Waits that begin anew whenever octets come, or are taken. */
+  /** Waits that restart whenever data is received or written. */
   readonly #waits = new Set<Patience>();
 
   #localClose: CloseStatus | null = null;
@@ -127,12 +129,12 @@ export class Session {
     if (socket.destroyed) this.#isGone = true;
   }
 
-  /** Milliseconds that the peer has for an answer. */
+  /** Maximum time for an answer of the peer in milliseconds. */
   get patience(): number {
     return this.#options.patience;
   }
 
-  /** Whether the peer can be expected to send, or to take, more: it has neither closed nor gone, nor broken the protocol. */
+  /** True if the peer may still send and receive: it has not closed, disconnected or broken the protocol. */
   get isOpen(): boolean {
     return !this.#isOver && this.#remoteClose === null;
   }
@@ -162,15 +164,15 @@ export class Session {
     return this.#isGone || this.#peerEnded || this.#violation !== null || this.#abandoned !== null;
   }
 
-  /** Begins to read: first the octets that came behind the head of the handshake. */
+  /** Starts reading, first the data that came behind the head of the handshake. */
   start(rest: Buffer): void {
     if (rest.length > 0) this.#read(rest);
     this.#socket.resume();
   }
 
   /**
-   * Sends frames, cut as said; ends early when the peer closes. Frames of one call that are sent whole leave in one write as far as
-   * they fit.
+   * Sends frames, split as given by `how`. Ends early if the peer closes. Frames of one call that are sent whole leave
+   * in one write if they fit.
    */
   async send(frames: OutgoingFrame | readonly OutgoingFrame[], how: Chop = 'whole'): Promise<void> {
     const list = Array.isArray(frames) ? (frames as readonly OutgoingFrame[]) : [frames as OutgoingFrame];
@@ -184,8 +186,8 @@ export class Session {
   }
 
   /**
-   * Sends one frame in parts, its payload cut at `ends` (ascending; the header goes with the first part), with what `between` does after
-   * each part but the last, which it is given the index of.
+   * Sends one frame in parts. Its payload is cut at `ends` (ascending); the header is in the first part. Calls
+   * `between` after each part but the last, with the index of the part.
    */
   async sendInParts(
     frame: OutgoingFrame,
@@ -202,19 +204,19 @@ export class Session {
     }
   }
 
-  /** Sends a message, compressed where that was agreed upon, in frames of at most `frameSize` octets; 0 for one frame. */
+  /** Sends a message, compressed if agreed, in frames of at most `frameSize` octets; 0 for one frame. */
   async sendMessage(message: Buffer, isBinary: boolean, frameSize = 0, how: Chop = 'whole'): Promise<void> {
     this.#recorder.message('out', message.length);
     const payload = this.#deflater === null ? message : this.#deflater.deflate(message);
     await this.send(fragment(payload, isBinary, frameSize, this.#deflater === null ? 0 : 4), how);
   }
 
-  /** Begins the closing handshake, or answers the peer's close frame; a second time it does nothing. */
+  /** Starts the closing handshake, or answers the peer's close frame. A second call has no effect. */
   async close(code: number | null, reason: string | Buffer = ''): Promise<void> {
     if (this.#localClose === null && !this.#isOver) await this.sendClose(encodeClose(code, reason));
   }
 
-  /** Sends a close frame of any payload. */
+  /** Sends a close frame with any payload. */
   async sendClose(payload: Buffer, rsv = 0): Promise<void> {
     this.#noteClose(payload);
     await this.send({ opcode: opcodes.close, payload, rsv });
@@ -226,15 +228,16 @@ export class Session {
     if (this.#remoteClose === null) this.#closedByMe = true;
   }
 
-  /** Sends frames of which some are close frames, as `send` does. */
+  /** Sends frames including close frames, like `send`. */
   async sendWithClose(frames: readonly OutgoingFrame[], how: Chop = 'whole'): Promise<void> {
     for (const { opcode, payload } of frames) if (opcode === opcodes.close) this.#noteClose(payload);
     await this.send(frames, how);
   }
 
   /**
-   * Waits until the condition holds, at most so many milliseconds ({@link Patience}): from now on, or, with `sinceActivity`, since octets
-   * came or went. Returns whether the condition holds. Conditions are looked at whenever something has come or changed.
+   * Waits until the condition holds, at most `milliseconds` ({@link Patience}): from now on, or with `sinceActivity`
+   * since the last data was received or written. Returns whether the condition holds. The condition is checked after
+   * each change.
    */
   until(condition: () => boolean, milliseconds: number, { sinceActivity = false } = {}): Promise<boolean> {
     if (condition()) return Promise.resolve(true);
@@ -254,12 +257,15 @@ export class Session {
     });
   }
 
-  /** Octets have come, or were taken. */
+  /** Restarts waits, because data was received or written. */
   #isActive(): void {
     for (const patience of this.#waits) patience.restart();
   }
 
-  /** Waits until so many events are there, while what comes is the beginning of one of the lists. Returns whether they are. */
+  /**
+   * Waits until `count` events have arrived, as long as the received events are a prefix of one of the lists. Returns
+   * true if they have.
+   */
   async heard(count: number, lists: readonly (readonly ReceivedEvent[])[]): Promise<boolean> {
     const isDone = () =>
       this.received.length >= count || !this.isOpen || !lists.some((list) => isPrefix(this.received, list));
@@ -267,7 +273,7 @@ export class Session {
     return this.received.length >= count;
   }
 
-  /** Lets time pass, to see whether the peer fails the connection meanwhile: if not, that is an event, `timeout`. */
+  /** Waits, to see whether the peer fails the connection. If not, adds the event `timeout`. */
   async pause(name: string, milliseconds: number): Promise<void> {
     this.#recorder.time('CT', milliseconds, `wait ${name}: ${milliseconds} ms for the peer to fail the connection`);
     if (await this.until(() => !this.isOpen, milliseconds)) return;
@@ -275,17 +281,20 @@ export class Session {
     this.received.push({ type: 'timeout', name });
   }
 
-  /** From here on messages go to the function and are no events; null ends that. */
+  /** From now on passes messages to the function and records no events for them. Null ends that. */
   takeMessages(onMessage: ((payload: Buffer, isBinary: boolean) => void) | null): void {
     this.#onMessage = onMessage;
   }
 
-  /** Adds an event that the case found out itself. */
+  /** Adds an event that the case has determined itself. */
   note(event: ReceivedEvent): void {
     this.received.push(event);
   }
 
-  /** Waits for the peer to fail the connection; gives up when it does not, or when it sends what is in none of the lists. */
+  /**
+   * Waits for the peer to fail the connection. Gives up if it does not, or if it sends events that are in none of the
+   * lists.
+   */
   async awaitFailure(lists: readonly (readonly ReceivedEvent[])[]): Promise<void> {
     const isDone = () => !this.isOpen || !lists.some((list) => isPrefix(this.received, list));
     await this.until(isDone, this.patience);
@@ -296,7 +305,10 @@ export class Session {
     await this.awaitEnd();
   }
 
-  /** Waits for the end of the connection: for the peer's close frame, then for the TCP connection, which the server ends. */
+  /**
+   * Waits for the end of the connection: for the peer's close frame, then for the end of TCP, which the server
+   * initiates.
+   */
   async awaitEnd(): Promise<void> {
     const { patience } = this;
     if (!(await this.until(() => this.#isOver || this.#remoteClose !== null, patience))) {
@@ -311,13 +323,13 @@ export class Session {
     if (!this.#socket.destroyed) {
       this.#droppedByMe ||= !this.#peerEnded;
       this.#socket.end();
-      // Whoever keeps a connection open that is over need not be waited for long.
+      // At most 1 s, because a peer that keeps a finished connection open need not be waited for.
       if (!(await this.until(() => this.#isGone, Math.min(patience, 1000)))) this.#socket.destroy();
     }
     await this.until(() => this.#isGone, 1000);
   }
 
-  /** Gives up, for the reason. */
+  /** Gives up, and records the reason. */
   abandon(reason: string): void {
     this.#abandoned ??= reason;
     this.#failedByMe = true;
@@ -341,7 +353,7 @@ export class Session {
   }
 
   #nextMask(): Buffer {
-    // Four octets at a time cost more than the frames.
+    // A call of randomBytes() for four octets costs more than the frame itself.
     if (this.#masksUsed === this.#masks.length) {
       this.#masks = randomBytes(4096);
       this.#masksUsed = 0;
@@ -350,7 +362,10 @@ export class Session {
     return this.#masks.subarray(this.#masksUsed - 4, this.#masksUsed);
   }
 
-  /** `isAnswer`: behind the peer's close frame only our own has a place. Returns whether all was written. */
+  /**
+   * Writes octets. With `isAnswer` also behind the peer's close frame, where only our own is allowed. Returns true if
+   * all were written.
+   */
   async #write(octets: Buffer, sync: boolean, isAnswer: boolean): Promise<boolean> {
     const isPointless = () => this.#isOver || (this.#remoteClose !== null && !isAnswer);
     for (let offset = 0; offset < octets.length; offset += writeSize) {
@@ -412,7 +427,7 @@ export class Session {
     }
     const { maxMessage } = this.#options;
     if (this.#fragments.length + payload.length > maxMessage) {
-      throw new Violation(`a message has more than ${maxMessage} octets, which are the most that can be right`, 1009);
+      throw new Violation(`a message has more than the expected maximum of ${maxMessage} octets`, 1009);
     }
     if (!frame.fin) {
       this.#fragments.add(payload);
@@ -445,7 +460,7 @@ export class Session {
   }
 }
 
-/** The frames of a message; `rsv` is that of the first. */
+/** Returns the frames of a message; `rsv` applies to the first. */
 export function fragment(payload: Buffer, isBinary: boolean, frameSize: number, rsv = 0): OutgoingFrame[] {
   const opcode = isBinary ? opcodes.binary : opcodes.text;
   if (frameSize === 0 || payload.length <= frameSize) return [{ opcode, payload, rsv }];

@@ -1,7 +1,7 @@
-/** How octets are cut on their way out: not at all, between frames, or after every so many octets. */
+/** Split of outgoing octets: none, between frames, or after a fixed number of octets. */
 export type Chop = 'whole' | 'frames' | number;
 
-/** The pieces in which encoded frames are written. */
+/** Yields the pieces in which encoded frames are written. */
 export function* chop(frames: readonly Buffer[], how: Chop): Generator<Buffer> {
   if (how === 'frames') {
     yield* frames;

@@ -6,7 +6,7 @@ export interface CloseStatus {
   readonly reason: string | null;
 }
 
-/** The payload of a close frame (§5.5.1); without a code it is empty. */
+/** Returns the payload of a close frame (§5.5.1); without a code it is empty. */
 export function encodeClose(code: number | null, reason: string | Buffer = ''): Buffer {
   if (code === null) return Buffer.alloc(0);
   const head = Buffer.alloc(2);
@@ -14,20 +14,20 @@ export function encodeClose(code: number | null, reason: string | Buffer = ''): 
   return Buffer.concat([head, Buffer.from(reason)]);
 }
 
-/** What a payload of a close frame says, right or wrong. */
+/** Reads the payload of a close frame, valid or not. */
 export function readClose(payload: Buffer): CloseStatus {
   if (payload.length < 2) return { code: null, reason: null };
   return { code: payload.readUInt16BE(0), reason: payload.length > 2 ? payload.toString('utf8', 2) : null };
 }
 
-/** Whether an endpoint may send the code: those of the IANA registry, and 3000 to 4999 (§7.4). */
+/** True if an endpoint may send the code: those of the IANA registry, and 3000 to 4999 (§7.4). */
 export const isSendable = (code: number): boolean =>
   (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006) || (code >= 3000 && code <= 4999);
 
 /**
- * Holds the peer to §5.5.1 and §7.4.
+ * Checks the payload of a peer's close frame (§5.5.1, §7.4).
  *
- * @throws {Violation} One octet, a code that nobody may send, or a reason that is not UTF-8.
+ * @throws {Violation} It is a single octet, has a code that must not be sent, or a reason that is not UTF-8.
  */
 export function checkClose(payload: Buffer): void {
   if (payload.length === 0) return;

@@ -1,6 +1,6 @@
 import { OpeningError } from './http-head.ts';
 
-/** What was agreed upon about permessage-deflate (RFC 7692 §7). Window bits go from 8 to 15. */
+/** Agreed parameters of permessage-deflate (RFC 7692 §7). Window bits are 8 to 15. */
 export interface DeflateAgreement {
   readonly serverNoContextTakeover: boolean;
   readonly clientNoContextTakeover: boolean;
@@ -8,13 +8,19 @@ export interface DeflateAgreement {
   readonly clientMaxWindowBits: number;
 }
 
-/** What we ask of the peer's compression, as Autobahn writes it: (requestNoContextTakeover, requestMaxWindowBits), 0 for none. */
+/**
+ * Settings requested for the peer's compression, in Autobahn's notation: (requestNoContextTakeover,
+ * requestMaxWindowBits), 0 for none.
+ */
 export interface DeflateRequest {
   readonly noContextTakeover: boolean;
   readonly maxWindowBits: number;
 }
 
-/** An element of `Sec-WebSocket-Extensions`: a token and its parameters, in order; null for one without a value. */
+/**
+ * Element of `Sec-WebSocket-Extensions`: a token and its parameters, in order. Null stands for a parameter without a
+ * value.
+ */
 interface Extension {
   readonly name: string;
   readonly parameters: readonly (readonly [name: string, value: string | null])[];
@@ -40,12 +46,12 @@ function parseExtensions(value: string): Extension[] {
 
 function windowBits(value: string | null): number {
   if (value === null || !/^(?:[89]|1[0-5])$/.test(value)) {
-    throw new OpeningError(`window bits are ${value ?? 'missing'}, where 8 to 15 are allowed (RFC 7692 §7.1.2)`);
+    throw new OpeningError(`window bits are ${value ?? 'missing'}; expected 8 to 15 (RFC 7692 §7.1.2)`);
   }
   return Number(value);
 }
 
-/** The offers of a client, the one that it would like best first (RFC 7692 §7.1). */
+/** Returns the offers of a client, the preferred one first (RFC 7692 §7.1). */
 export function offerDeflate(requests: readonly DeflateRequest[]): string {
   return requests
     .map(({ noContextTakeover, maxWindowBits }) =>
@@ -79,9 +85,10 @@ function readAgreement(extension: Extension): DeflateAgreement {
 }
 
 /**
- * What a server made of our offers; null when it took none. Its answer has to be the answer to one of them (RFC 7692 §7.1).
+ * Returns the agreement in a server's response; null if it accepted no offer. The response must match one of our offers
+ * (RFC 7692 §7.1).
  *
- * @throws {OpeningError} It answers none of our offers.
+ * @throws {OpeningError} The response matches none of our offers.
  */
 export function checkAgreement(response: string | null, requests: readonly DeflateRequest[]): DeflateAgreement | null {
   if (response === null) return null;
@@ -92,24 +99,24 @@ export function checkAgreement(response: string | null, requests: readonly Defla
     extension.name !== 'permessage-deflate' ||
     requests.length === 0
   ) {
-    throw new OpeningError(`the server agreed to what was not offered: ${response}`);
+    throw new OpeningError(`the server accepted an extension that was not offered: ${response}`);
   }
   const agreement = readAgreement(extension);
-  // A window that is left out has 15 bits: who asked for 15 gets what was asked, so nothing is held against a server that does not say so.
+  // An absent window has 15 bits, so a server that omits the 15 bits we asked for is correct.
   const isAnswer = requests.some(
     ({ noContextTakeover, maxWindowBits }) =>
       (!noContextTakeover || agreement.serverNoContextTakeover) &&
       (maxWindowBits === 0 || agreement.serverMaxWindowBits <= maxWindowBits),
   );
-  if (!isAnswer) throw new OpeningError(`the server's answer fits none of our offers: ${response}`);
+  if (!isAnswer) throw new OpeningError(`the server's response matches none of our offers: ${response}`);
   return agreement;
 }
 
 /**
- * What we as a server agree to: the first of our wishes that one of the client's offers has room for; null when none has.
- * The text is the value of `Sec-WebSocket-Extensions`.
+ * Returns the response of our server: the first of our wishes that is compatible with one of the client's offers; null
+ * if none is. `text` is the value of `Sec-WebSocket-Extensions`.
  *
- * @throws {OpeningError} The offers are not well-formed.
+ * @throws {OpeningError} The offers are malformed.
  */
 export function acceptDeflate(
   offers: string | null,
@@ -119,7 +126,7 @@ export function acceptDeflate(
   const candidates = parseExtensions(offers).filter(({ name }) => name === 'permessage-deflate');
   for (const wish of wishes) {
     for (const candidate of candidates) {
-      // In an offer the window of the client may stand without a value: as much as the server likes (§7.1.2.2).
+      // In an offer `client_max_window_bits` may have no value: the server may then choose any limit (§7.1.2.2).
       const hint = candidate.parameters.find(([name]) => name === 'client_max_window_bits');
       const limit = hint?.[1] ?? null;
       const rest = candidate.parameters.filter((entry) => entry !== hint);

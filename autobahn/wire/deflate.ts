@@ -11,8 +11,8 @@ export interface DeflateDirection {
 const tail = Buffer.from([0, 0, 0xff, 0xff]);
 
 /**
- * The last octets of what one side sent so far: all that a later message may refer to. Giving zlib these as its dictionary is the same
- * as letting one state of zlib live on, and needs no state.
+ * The last octets that one side has sent, to which later messages may refer. Passing them to zlib as its dictionary is
+ * equivalent to keeping a zlib state, and needs no state.
  */
 class Window {
   readonly #size: number;
@@ -36,11 +36,14 @@ class Window {
   }
 }
 
-/** Compresses messages of ours (RFC 7692 §7.2.1). */
+/** Compresses our messages (RFC 7692 §7.2.1). */
 export class Deflater {
   readonly #direction: DeflateDirection;
   readonly #window: Window;
-  /** What came of a message behind another one that fills the window: the same again when both come again. */
+  /**
+   * Cache of results for a message behind another one that fills the window. The result is the same whenever the same
+   * two follow each other.
+   */
   readonly #known = new WeakMap<Buffer, WeakMap<Buffer, Buffer>>();
   #previous: Buffer | null = null;
 
@@ -49,11 +52,11 @@ export class Deflater {
     this.#window = new Window(direction);
   }
 
-  /** The message must not be altered while the deflater lives. */
+  /** Compresses a message, which must not be changed during the lifetime of the deflater. */
   deflate(message: Buffer): Buffer {
     const previous = this.#previous;
     this.#previous = message;
-    // Else the window has octets of messages before.
+    // Otherwise the window also contains octets of earlier messages.
     const isDetermined = previous !== null && previous.length >= 2 ** this.#direction.windowBits;
     if (!isDetermined) {
       const octets = this.#compress(message);
@@ -73,7 +76,7 @@ export class Deflater {
     const octets = deflateRawSync(message, {
       windowBits: Math.max(9, windowBits),
       level: 1,
-      // zlib deflates with no window of 256 octets: without references there is none that could be too far.
+      // zlib cannot deflate with a window of 256 octets. Without references none can reach too far back.
       strategy: windowBits === 8 ? constants.Z_HUFFMAN_ONLY : constants.Z_DEFAULT_STRATEGY,
       finishFlush: constants.Z_SYNC_FLUSH,
       ...this.#window.dictionary,
@@ -83,29 +86,33 @@ export class Deflater {
 }
 
 /**
- * How much zlib may put out at once. A reference to what it put out since it was called it takes for good, however far back that is, so
- * the chunks have to be small for the window to be kept. Small messages get the smallest; in long ones a peer gives itself away sooner.
+ * Returns the chunk size for zlib. zlib accepts references to any output of the current call, however far back, so
+ * chunks must be small to enforce the window. Small messages get the smallest chunks; in long ones a violation shows up
+ * anyway.
  */
 function chunkSizeFor(windowBits: number, length: number): number {
-  // DEFLATE has no reference that leaves the largest window.
+  // DEFLATE has no reference beyond the largest window.
   if (windowBits === 15) return 16384;
   return length < 2048 ? constants.Z_MIN_CHUNK : 2 ** windowBits / 2;
 }
 
-/** Inflates messages of the peer (RFC 7692 §7.2.2), and holds it to what was agreed upon. */
+/** Inflates the peer's messages (RFC 7692 §7.2.2), and checks that they conform to the agreement. */
 export class Inflater {
   readonly #direction: DeflateDirection;
   readonly #window: Window;
   readonly #maxLength: number;
 
-  /** `maxLength`: the octets that a message may have at most. */
+  /** @param maxLength Maximum length of a message in octets. */
   constructor(direction: DeflateDirection, maxLength: number) {
     this.#direction = direction;
     this.#window = new Window(direction);
     this.#maxLength = maxLength;
   }
 
-  /** @throws {Violation} It is no DEFLATE, refers to what is out of the window, or is longer than a message may be. */
+  /**
+   * @throws {Violation} The octets are not DEFLATE, refer beyond the window, or inflate to more than the maximum
+   *   length.
+   */
   inflate(octets: Buffer): Buffer {
     const { windowBits } = this.#direction;
     let message: Buffer;

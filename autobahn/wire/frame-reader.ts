@@ -3,20 +3,20 @@ import { maskInPlace } from './mask.ts';
 import { Violation } from './violation.ts';
 
 export interface FrameReaderOptions {
-  /** Whether frames of the peer have to be masked (it is the client) or must not be (§5.1). */
+  /** True if frames of the peer must be masked (it is the client); otherwise they must not be (§5.1). */
   readonly masked: boolean;
-  /** Whether permessage-deflate was agreed upon, which gives RSV1 a meaning. */
+  /** True if permessage-deflate was agreed, which defines RSV1. */
   readonly deflate: boolean;
-  /** Octets of payload that a frame may have at most. */
+  /** Maximum payload of a frame in octets. */
   readonly maxPayload: number;
 }
 
 const knownOpcodes: ReadonlySet<number> = new Set([0, 1, 2, 8, 9, 10]);
 
-/** Reads frames out of octets, however these are cut, and holds the peer to §5. */
+/** Reads frames from octets in chunks of any size, and checks them by §5. */
 export class FrameReader {
   readonly #options: FrameReaderOptions;
-  /** The octets of a header that is not whole yet: 14 at most. */
+  /** Octets of an incomplete header, at most 14. */
   readonly #header = Buffer.alloc(14);
   #headerLength = 0;
   #payload: Buffer | null = null;
@@ -28,20 +28,20 @@ export class FrameReader {
   }
 
   /**
-   * Calls `onFrame` for each frame that is whole with these octets.
+   * Calls `onFrame` for each frame that these octets complete.
    *
-   * @throws {Violation} The peer broke the protocol. The reader is of no more use then.
+   * @throws {Violation} The peer broke the protocol. The reader must not be used after that.
    */
   read(octets: Buffer, onFrame: (frame: IncomingFrame) => void): void {
     let offset = 0;
-    // A frame without payload ends with its header: it is complete when no octet is left.
+    // A frame without payload is complete after its header, when no octet may be left.
     while (offset < octets.length || this.#payload?.length === this.#filled) {
       if (this.#payload === null) {
         this.#header[this.#headerLength++] = octets[offset++] as number;
         this.#checkHeader();
         if (this.#headerLength < this.#wanted()) continue;
         const length = this.#length();
-        // Payload that lies in one piece is read where it lies.
+        // A payload in one piece is not copied.
         const isWhole = length <= octets.length - offset;
         this.#payload = isWhole ? octets.subarray(offset, offset + length) : Buffer.allocUnsafe(length);
         this.#filled = isWhole ? length : 0;
@@ -69,7 +69,7 @@ export class FrameReader {
     return { opcode, payload, fin, rsv: (first >> 4) & 7, mask };
   }
 
-  /** Octets that the header has, as far as that is known. */
+  /** Length of the header in octets, as far as known. */
   #wanted(): number {
     if (this.#headerLength < 2) return 2;
     const length = (this.#header[1] as number) & 127;
@@ -82,7 +82,7 @@ export class FrameReader {
     return length === 126 ? this.#header.readUInt16BE(2) : Number(this.#header.readBigUInt64BE(2));
   }
 
-  /** Checks what the octet that came last makes known. */
+  /** Checks the rules that the latest octet decides. */
   #checkHeader(): void {
     const first = this.#header[0] as number;
     const second = this.#header[1] as number;
@@ -105,8 +105,7 @@ export class FrameReader {
     if (this.#headerLength !== this.#wanted()) return;
     const length = this.#length();
     const { maxPayload } = this.#options;
-    if (length > maxPayload)
-      throw new Violation(`a frame has ${length} octets, where ${maxPayload} are the most that can be right`, 1009);
+    if (length > maxPayload) throw new Violation(`a frame has ${length} octets; expected at most ${maxPayload}`, 1009);
   }
 
   #checkFirst(first: number, opcode: number): void {

@@ -1,17 +1,20 @@
 /** Opcodes, RFC 6455 §5.2. */
 export const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
-/** A frame as it is to be sent: any opcode, any reserved bits, control frames of any length, since the wrong ones are the test. */
+/**
+ * Frame to be sent: any opcode, any reserved bits, and control frames of any length, because cases send invalid frames
+ * on purpose.
+ */
 export interface OutgoingFrame {
   readonly opcode: number;
   readonly payload: Buffer;
-  /** True unless said otherwise. */
+  /** Default true. */
   readonly fin?: boolean;
   /** RSV1 is 4, RSV2 is 2, RSV3 is 1. */
   readonly rsv?: number;
 }
 
-/** A frame that came; its payload is unmasked. */
+/** Received frame; its payload is unmasked. */
 export interface IncomingFrame {
   readonly opcode: number;
   readonly payload: Buffer;
@@ -20,5 +23,5 @@ export interface IncomingFrame {
   readonly mask: Buffer | null;
 }
 
-/** Whether frames of the opcode are control frames (§5.5). */
+/** True if frames with the opcode are control frames (§5.5). */
 export const isControl = (opcode: number): boolean => (opcode & 8) !== 0;

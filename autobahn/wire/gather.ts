@@ -1,4 +1,6 @@
-/** Octets that come in pieces, in one growing piece of memory: a million pieces of one octet take a million octets. */
+/**
+ * Joins pieces of octets in one growing block of memory, so that a million pieces of one octet take a million octets.
+ */
 export class Gather {
   #memory = Buffer.alloc(0);
   #length = 0;
@@ -18,7 +20,7 @@ export class Gather {
     this.#length = needed;
   }
 
-  /** All that came since the last call. The memory is the caller's from here on. */
+  /** Returns all octets since the last call. Their memory belongs to the caller. */
   take(): Buffer {
     const taken = this.#memory.subarray(0, this.#length);
     this.#memory = Buffer.alloc(0);

@@ -1,16 +1,19 @@
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 
-/** Octets that the head of a request or response may have. */
+/** Maximum length of the head of a request or response in octets. */
 export const maxHeadLength = 16 * 1024;
 
-/** The head of an HTTP message: its first line, and its fields with names in lower case, in their order. */
+/** Head of an HTTP message: its first line, and its fields in order, with names in lower case. */
 export interface HttpHead {
   readonly startLine: string;
   readonly fields: readonly (readonly [name: string, value: string])[];
 }
 
-/** The opening handshake did not come about. `connect`: not even TCP did. `refused`: the peer said no in HTTP. `late`: it said nothing in time. */
+/**
+ * Error for a failed opening handshake. `connect`: TCP failed. `refused`: the peer refused in HTTP. `late`: the peer
+ * did not answer in time.
+ */
 export class OpeningError extends Error {
   override readonly name = 'OpeningError';
   readonly kind: 'connect' | 'refused' | 'late' | 'invalid';
@@ -24,9 +27,9 @@ export class OpeningError extends Error {
 const end = Buffer.from('\r\n\r\n');
 
 /**
- * Where the head ends, which is behind its empty line; -1 while it is not there.
+ * Returns the length of the head, including its empty line; -1 if it is incomplete.
  *
- * @throws {OpeningError} It is longer than a head may be.
+ * @throws {OpeningError} The head is longer than the maximum.
  */
 export function headLength(octets: Buffer): number {
   const index = octets.indexOf(end);
@@ -35,27 +38,27 @@ export function headLength(octets: Buffer): number {
   return index === -1 ? -1 : index + end.length;
 }
 
-/** @throws {OpeningError} A line is no field. */
+/** @throws {OpeningError} A line is not a field. */
 export function parseHead(text: string): HttpHead {
   const [startLine = '', ...lines] = text.replace(/\r\n\r\n$/, '').split('\r\n');
   const fields = lines.map((line) => {
     const match = /^([!#$%&'*+\-.^_`|~\w]+):[ \t]*(.*?)[ \t]*$/.exec(line);
-    if (match === null) throw new OpeningError(`the handshake has a line that is no field: ${JSON.stringify(line)}`);
+    if (match === null) throw new OpeningError(`the handshake has an invalid header line: ${JSON.stringify(line)}`);
     return [(match[1] as string).toLowerCase(), match[2] as string] as const;
   });
   return { startLine, fields };
 }
 
-/** The value of a field, of several the values with commas between; null when there is none. */
+/** Returns the value of a field, or the values of repeated fields joined by commas; null if there is none. */
 export function field(head: HttpHead, name: string): string | null {
   const values = head.fields.filter(([key]) => key === name).map(([, value]) => value);
   return values.length === 0 ? null : values.join(', ');
 }
 
-/** Whether a field is a list that has the token, in whatever case. */
+/** True if a field is a list that contains the token, in any case. */
 export const hasToken = (head: HttpHead, name: string, token: string): boolean =>
   (field(head, name) ?? '').split(',').some((item) => item.trim().toLowerCase() === token);
 
-/** What `Sec-WebSocket-Accept` has to be for a key (§4.2.2). */
+/** Returns the expected `Sec-WebSocket-Accept` for a key (§4.2.2). */
 export const acceptFor = (key: string): string =>
   createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { acceptFor, field, type HttpHead, hasToken, OpeningError, parseHead } from './http-head.ts';
 
-/** What the client asks with. */
+/** Opening request of the client, and its key. */
 export interface OpeningRequest {
   readonly text: string;
   readonly key: string;
 }
 
-/** The request of the opening handshake (§4.1). `offer` is the value of `Sec-WebSocket-Extensions`. */
+/** Returns the request of the opening handshake (§4.1). `offer` is the value of `Sec-WebSocket-Extensions`. */
 export function openingRequest(url: URL, offer: string | null): OpeningRequest {
   const key = randomBytes(16).toString('base64');
   const lines = [
@@ -28,9 +28,10 @@ export function openingRequest(url: URL, offer: string | null): OpeningRequest {
 }
 
 /**
- * Holds the response of a server to §4.1, in the order of the section, and returns the value of `Sec-WebSocket-Extensions`.
+ * Checks the response of a server by §4.1, in the order of the section. Returns the value of
+ * `Sec-WebSocket-Extensions`.
  *
- * @throws {OpeningError} The connection is not open.
+ * @throws {OpeningError} The response does not open a connection.
  */
 export function checkResponse(text: string, request: OpeningRequest): string | null {
   const head = parseHead(text);
@@ -40,27 +41,26 @@ export function checkResponse(text: string, request: OpeningRequest): string | n
   if (!hasToken(head, 'upgrade', 'websocket')) throw new OpeningError('the response has no Upgrade: websocket');
   if (!hasToken(head, 'connection', 'upgrade')) throw new OpeningError('the response has no Connection: Upgrade');
   const accept = field(head, 'sec-websocket-accept');
-  if (accept !== acceptFor(request.key))
-    throw new OpeningError(`Sec-WebSocket-Accept is ${accept ?? 'missing'}, which is wrong`);
+  if (accept !== acceptFor(request.key)) throw new OpeningError(`invalid Sec-WebSocket-Accept: ${accept ?? 'missing'}`);
   if (field(head, 'sec-websocket-protocol') !== null)
     throw new OpeningError('the server chose a subprotocol; none was offered');
   return field(head, 'sec-websocket-extensions');
 }
 
-/** What a client asked for. */
+/** Parsed request of a client. */
 export interface OpeningTarget {
   readonly head: HttpHead;
-  /** The path and what is behind the question mark. */
+  /** Path and query. */
   readonly target: URL;
   readonly key: string;
-  /** The value of `Sec-WebSocket-Extensions`. */
+  /** Value of `Sec-WebSocket-Extensions`. */
   readonly offers: string | null;
 }
 
 /**
- * Holds the request of a client to §4.2.1.
+ * Checks the request of a client by §4.2.1.
  *
- * @throws {OpeningError} It is no opening handshake.
+ * @throws {OpeningError} The request is not a valid opening handshake.
  */
 export function checkRequest(text: string): OpeningTarget {
   const head = parseHead(text);
@@ -71,13 +71,13 @@ export function checkRequest(text: string): OpeningTarget {
   if (!hasToken(head, 'upgrade', 'websocket')) throw new OpeningError('the request has no Upgrade: websocket');
   if (!hasToken(head, 'connection', 'upgrade')) throw new OpeningError('the request has no Connection: Upgrade');
   const version = field(head, 'sec-websocket-version');
-  if (version !== '13') throw new OpeningError(`Sec-WebSocket-Version is ${version ?? 'missing'} and not 13`);
+  if (version !== '13') throw new OpeningError(`Sec-WebSocket-Version must be 13; got ${version ?? 'none'}`);
   const key = field(head, 'sec-websocket-key') ?? '';
   if (!/^[A-Za-z0-9+/]{21}[AQgw]==$/.test(key)) throw new OpeningError('Sec-WebSocket-Key is not 16 octets in base64');
   return { head, target: new URL(`ws://peer${path}`), key, offers: field(head, 'sec-websocket-extensions') };
 }
 
-/** The response that opens the connection (§4.2.2). */
+/** Returns the response that opens the connection (§4.2.2). */
 export function openingResponse(key: string, extensions: string | null): string {
   const lines = [
     'HTTP/1.1 101 Switching Protocols',
@@ -90,7 +90,7 @@ export function openingResponse(key: string, extensions: string | null): string 
   return `${lines.join('\r\n')}\r\n\r\n`;
 }
 
-/** The response that refuses, with a line of text that says why. */
+/** Returns a response that refuses the connection, with the reason as text. */
 export function refusal(status: string, why: string): string {
   const lines = [`HTTP/1.1 ${status}`, 'Connection: close', 'Content-Type: text/plain; charset=utf-8'];
   if (status.startsWith('426')) lines.push('Sec-WebSocket-Version: 13');

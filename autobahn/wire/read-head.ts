@@ -2,16 +2,18 @@ import type { Socket } from 'node:net';
 import { Patience } from '../patience.ts';
 import { headLength, OpeningError } from './http-head.ts';
 
-/** A head of HTTP, and the octets that came behind it. */
+/** Head of an HTTP message, and the data received behind it. */
 export interface ReadHead {
   readonly text: string;
   readonly rest: Buffer;
 }
 
 /**
- * Reads the head of a request or response. The socket is paused then, so that nothing is lost before somebody listens.
+ * Reads the head of a request or response, and then pauses the socket, so that no data is lost before another listener
+ * is added.
  *
- * @throws {OpeningError} The peer ended before, took longer than so many milliseconds, or sent a head that is too long.
+ * @throws {OpeningError} The peer ended the connection, took longer than `milliseconds`, or sent a head that is too
+ *   long.
  */
 export function readHead(socket: Socket, milliseconds: number): Promise<ReadHead> {
   return new Promise((resolve, reject) => {
@@ -26,10 +28,10 @@ export function readHead(socket: Socket, milliseconds: number): Promise<ReadHead
       reject(error);
     };
     const patience = new Patience(milliseconds, () =>
-      fail(new OpeningError(`the peer did not finish its handshake in ${milliseconds / 1000} s`, 'late')),
+      fail(new OpeningError(`the peer did not complete its handshake in ${milliseconds / 1000} s`, 'late')),
     );
     const onEnd = () => {
-      const came = octets.length === 0 ? 'nothing came' : `${octets.length} octets came`;
+      const came = octets.length === 0 ? 'nothing was received' : `${octets.length} octets were received`;
       fail(new OpeningError(`the peer ended the TCP connection inside the handshake; ${came} before`));
     };
     const onError = (cause: Error) => {

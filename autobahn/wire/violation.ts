@@ -1,4 +1,7 @@
-/** The peer broke the protocol towards us. The message says how, with the section; `closeCode` is what it is told. */
+/**
+ * Error for a peer that broke the protocol. The message names the violation and its section; `closeCode` is sent to the
+ * peer.
+ */
 export class Violation extends Error {
   override readonly name = 'Violation';
   readonly closeCode: number;

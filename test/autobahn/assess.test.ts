@@ -57,27 +57,27 @@ describe('what came is OK, NON-STRICT or FAILED', () => {
   });
 
   test.each<[readonly ReceivedEvent[], readonly ReceivedEvent[], string]>([
-    [[], [hello], 'A text message with payload 68656c6c6f was expected and did not come.'],
-    [[hello], [], 'A text message with payload 68656c6c6f came, where nothing more was expected.'],
+    [[], [hello], 'A text message with payload 68656c6c6f was expected but not received.'],
+    [[hello], [], 'A text message with payload 68656c6c6f was received, but nothing more was expected.'],
     [
       [message(Buffer.from('hexlo'), false)],
       [hello],
-      'A text message with payload 68656c6c6f was expected; a text message with payload 6865786c6f came, which differs from octet 2 on.',
+      'A text message with payload 68656c6c6f was expected; a text message with payload 6865786c6f was received, which differs from octet 2 on.',
     ],
     [
       [message(Buffer.alloc(100), true)],
       [message(Buffer.alloc(101), true)],
-      'A binary message with 101 octets was expected; a binary message with 100 octets came, which differs from octet 100 on.',
+      'A binary message with 101 octets was expected; a binary message with 100 octets was received, which differs from octet 100 on.',
     ],
     [
       [pong(Buffer.alloc(0))],
       [hello],
-      'A text message with payload 68656c6c6f was expected; a pong with an empty payload came.',
+      'A text message with payload 68656c6c6f was expected; a pong with an empty payload was received.',
     ],
     [
       [{ type: 'roundtrips', count: 7 }],
       [{ type: 'roundtrips', count: 1000 }],
-      '1000 messages, each as it was sent was expected; 7 messages, each as it was sent came.',
+      '1000 messages, all unchanged was expected; 7 messages, all unchanged was received.',
     ],
   ])('says what is wrong first: %#', (received, expected, result) => {
     expect(assess({ ...clean, received }, { OK: expected }, normalClose).result).toBe(result);

@@ -126,7 +126,7 @@ describe('the runner says in words', () => {
       '5.6',
       expect.stringMatching(/ The peer closed with the close code 1002\.$/),
     ],
-    ['close answered with another code', '7.3.1', 'The close code was 4321, where 1000 is right.'],
+    ['close answered with another code', '7.3.1', 'The close code was 4321; expected 1000.'],
     ['UTF-8 unchecked', '6.6.1', expect.stringMatching(/^The peer broke the protocol: a text message is not UTF-8/)],
     ['errors drop the connection', '6.6.1', null],
   ] as const)('why it is not content with a peer: %s, in %s', async (fault, id, words) => {

@@ -49,12 +49,12 @@ test.each([
 });
 
 test.each([
-  ['8.*', '', 'no case is called 8.*'],
-  ['1.1.9', '', 'no case is called 1.1.9'],
-  ['1.*', 'nonsense', 'no case is called nonsense'],
-  ['1.*', '1.*', 'no case is left to run'],
-  ['', '', 'no case is left to run'],
-  ['__proto__', '', 'no case is called __proto__'],
+  ['8.*', '', 'no case matches 8.*'],
+  ['1.1.9', '', 'no case matches 1.1.9'],
+  ['1.*', 'nonsense', 'no case matches nonsense'],
+  ['1.*', '1.*', 'no case is selected'],
+  ['', '', 'no case is selected'],
+  ['__proto__', '', 'no case matches __proto__'],
 ])('%j without %j is refused: %s', (include, exclude, message) => {
   expect(() => selectCases(include, exclude)).toThrow(new RangeError(message));
 });

@@ -65,9 +65,7 @@ test('every case that is missing is a defect', () => {
 
 test('a case that nobody knows is a defect, even when it is OK', () => {
   const report = JSON.stringify(goodReport(['peer'], [...ids, '99.1']));
-  expect(checkReport(report, ids).defects).toEqual([
-    { agent: 'peer', id: '99.1', problem: 'is no case that was to be run' },
-  ]);
+  expect(checkReport(report, ids).defects).toEqual([{ agent: 'peer', id: '99.1', problem: 'is an unexpected case' }]);
 });
 
 test('a case whose entry is no object is a defect', () => {
@@ -106,27 +104,27 @@ describe('of several agents', () => {
 
 test('a case called __proto__ is one that nobody knows', () => {
   const { defects } = checkReport('{"peer": {"__proto__": {"behavior": "OK", "behaviorClose": "OK"}}}', []);
-  expect(defects).toEqual([{ agent: 'peer', id: '__proto__', problem: 'is no case that was to be run' }]);
+  expect(defects).toEqual([{ agent: 'peer', id: '__proto__', problem: 'is an unexpected case' }]);
 });
 
 describe('a text that is no report is a defect and no exception', () => {
   test.each(['', '{', 'OK', '{"peer": {"1.1.1": {"behavior": "OK"'])('no JSON: %s', (text) => {
     const { agents, defects } = checkReport(text, ids);
     expect(agents.size).toBe(0);
-    expect(defects).toEqual([{ problem: expect.stringMatching(/^the report is no JSON: /) }]);
+    expect(defects).toEqual([{ problem: expect.stringMatching(/^the report is not JSON: /) }]);
   });
 
   test.each(['null', '[]', '1', '"OK"', 'true'])('no object: %s', (text) => {
-    expect(checkReport(text, ids).defects).toEqual([{ problem: 'the report is no object of agents' }]);
+    expect(checkReport(text, ids).defects).toEqual([{ problem: 'the report is not an object of agents' }]);
   });
 
   test('no agent', () => {
-    expect(checkReport('{}', ids).defects).toEqual([{ problem: 'the report has no agent' }]);
+    expect(checkReport('{}', ids).defects).toEqual([{ problem: 'the report has no agents' }]);
   });
 
   test.each(['null', '[]', '"OK"'])('an agent without cases: %s', (cases) => {
     expect(checkReport(`{"peer": ${cases}}`, ids).defects).toEqual([
-      { agent: 'peer', problem: 'has no cases: expected an object of them' },
+      { agent: 'peer', problem: 'has no cases: expected an object' },
     ]);
   });
 

@@ -34,7 +34,7 @@ test('exits with 0 when all is good, and says so below the table', () => {
   const { code, lines } = run([write('good.json', good)]);
   expect(code).toBe(0);
   expect(lines[1]).toMatch(/^peer +OK +INFORMATIONAL\n/);
-  expect(lines.at(-1)).toBe('✓ all 4 cases are there and good');
+  expect(lines.at(-1)).toBe('✓ all 4 cases are present and good');
 });
 
 test('exits with 1 and names the case, the agent and the defect', () => {
@@ -54,7 +54,7 @@ test('a report that is not there, or is none, is not good', () => {
   for (const path of [join(folder, 'nowhere.json'), folder, write('text.json', 'OK')]) {
     const { code, lines } = run([path]);
     expect(code).toBe(1);
-    expect(lines.join('\n')).toMatch(/✗ the report (cannot be read|is no JSON)/);
+    expect(lines.join('\n')).toMatch(/✗ the report (cannot be read|is not JSON)/);
   }
 });
 
@@ -72,5 +72,5 @@ test('a hundred defects are named, the others are counted', () => {
   const many = Array.from({ length: 250 }, (_, index) => `1.1.${index}`);
   const { lines } = run([write('empty.json', { peer: {} })], many);
   expect(lines.filter((line) => line.startsWith('✗'))).toHaveLength(101);
-  expect(lines).toContain('✗ and 150 more');
+  expect(lines).toContain('✗ 150 more');
 });

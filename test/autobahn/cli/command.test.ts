@@ -74,21 +74,21 @@ test('says what it can do, and its version', async () => {
 });
 
 test.each([
-  [[], 'a command is missing'],
-  [['fly'], 'there is no command "fly"'],
-  [['__proto__'], 'there is no command "__proto__"'],
-  [['conformance'], 'say what to test'],
-  [['conformance', 'localhost'], '"localhost" is no URL'],
-  [['conformance', 'http://localhost'], 'the URL has to begin with ws: or wss:, not http:'],
-  [['conformance', 'ws://a', 'ws://b'], 'one too many'],
-  [['conformance', 'ws://a', '--listen', '9001'], 'one of them at a time'],
-  [['conformance', '--listen', 'nowhere'], '--listen takes a port'],
-  [['conformance', '--listen', '65536'], '--listen takes a port'],
-  [['conformance', 'ws://a', '--once'], '--once needs --listen'],
-  [['conformance', 'ws://a', '--cases', '8.*'], 'no case is called 8.*'],
-  [['conformance', 'ws://a', '--cases', '1.1.1', '--exclude', '1.*'], 'no case is left'],
-  [['conformance', 'ws://a', '--parallel', '0'], '--parallel takes a whole number from 1 to 256'],
-  [['conformance', 'ws://a', '--patience', '1e9'], '--patience takes a whole number'],
+  [[], 'no command given'],
+  [['fly'], 'unknown command "fly"'],
+  [['__proto__'], 'unknown command "__proto__"'],
+  [['conformance'], 'specify the URL of a server'],
+  [['conformance', 'localhost'], 'invalid URL "localhost"'],
+  [['conformance', 'http://localhost'], 'the URL must begin with ws: or wss:; got http:'],
+  [['conformance', 'ws://a', 'ws://b'], 'expected one URL'],
+  [['conformance', 'ws://a', '--listen', '9001'], 'exclude each other'],
+  [['conformance', '--listen', 'nowhere'], '--listen must be a port'],
+  [['conformance', '--listen', '65536'], '--listen must be a port'],
+  [['conformance', 'ws://a', '--once'], '--once requires --listen'],
+  [['conformance', 'ws://a', '--cases', '8.*'], 'no case matches 8.*'],
+  [['conformance', 'ws://a', '--cases', '1.1.1', '--exclude', '1.*'], 'no case is selected'],
+  [['conformance', 'ws://a', '--parallel', '0'], '--parallel must be an integer from 1 to 256'],
+  [['conformance', 'ws://a', '--patience', '1e9'], '--patience must be an integer'],
   [['conformance', 'ws://a', '--time-limit', '-1'], 'time-limit'],
   [['conformance', 'ws://a', '--no-report', '--output', 'x'], 'exclude each other'],
   [['conformance', 'ws://a', '--frobnicate'], '--frobnicate'],
@@ -125,7 +125,7 @@ describe('a server under test', () => {
     await close();
     expect(code).toBe(0);
     expect(out).toMatch(/^Good Wire\/1 +OK +INFORMATIONAL\n1 +8\n7 +1\nall +8 +1\n\nReport: .*index\.html\n$/);
-    expect(error).toBe('  1.1  8 good\n  7.13  1 good\n');
+    expect(error).toBe('  1.1  8 passed\n  7.13  1 passed\n');
     const index = JSON.parse(readFileSync(join(output, 'index.json'), 'utf8'));
     expect(index['Good Wire/1']['1.1.8']).toEqual({
       behavior: 'OK',
@@ -184,7 +184,7 @@ describe('a server under test', () => {
     free.close();
     await once(free, 'close');
     const { code, error } = await run(['conformance', `ws://127.0.0.1:${port}`, '--no-report']);
-    expect(error).toContain(`cannot connect to 127.0.0.1:${port}: nobody listens there`);
+    expect(error).toContain(`cannot connect to 127.0.0.1:${port}: connection refused`);
     expect(code).toBe(2);
   });
 

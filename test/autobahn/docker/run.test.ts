@@ -49,13 +49,13 @@ if (copied) cpSync(${JSON.stringify(`${folder}/`)} + copied[1], copied[2], { rec
     const { code, stderr } = await run();
     expect(code).toBe(2);
     expect(stderr).toMatch(
-      /^docker is not installed: .*\nWithout Docker the same cases run natively: npm run conformance\n$/,
+      /^docker is not installed: .*\nTo run the same cases without Docker: npm run conformance\n$/,
     );
   });
 
   test.each([
     ['compose version', 'docker has no plugin "compose"'],
-    ['{{.Server.Version}}', 'no Docker engine answers'],
+    ['{{.Server.Version}}', 'the Docker engine does not answer'],
   ])('says so where docker cannot do %s', async (fails, words) => {
     installDocker({}, fails);
     const { code, stderr } = await run();
@@ -68,7 +68,7 @@ if (copied) cpSync(${JSON.stringify(`${folder}/`)} + copied[1], copied[2], { rec
     const { code, stdout, stderr } = await run();
     expect(stderr).toBe('');
     expect(code).toBe(0);
-    expect(stdout.match(/✓ all 517 cases are there and good/g)).toHaveLength(2);
+    expect(stdout.match(/✓ all 517 cases are present and good/g)).toHaveLength(2);
     const verbs = commands().map((command) => / (up|cp|down) .*$/.exec(command)?.[0].trim());
     expect(verbs.slice(2)).toEqual([
       'up --abort-on-container-exit --exit-code-from fuzzingclient',
@@ -103,7 +103,7 @@ if (copied) cpSync(${JSON.stringify(`${folder}/`)} + copied[1], copied[2], { rec
     const { code, stderr } = await run();
     expect(code).toBe(2);
     expect(stderr).toContain('fuzzingclient: docker compose ended with 1');
-    expect(stderr).toContain('the testsuite wrote no report');
+    expect(stderr).toContain('the testsuite did not write a report');
     expect(commands().filter((command) => command.includes(' down '))).toHaveLength(2);
   });
 });

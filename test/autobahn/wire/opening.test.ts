@@ -44,10 +44,10 @@ describe('a response is refused', () => {
     ['another status', replaced(0, 'HTTP/1.1 404 Not Found'), 'the server answered HTTP/1.1 404 Not Found', 'refused'],
     ['no Upgrade', replaced(1, 'X: y'), 'no Upgrade', 'invalid'],
     ['no Connection', replaced(2, 'Connection: close'), 'no Connection', 'invalid'],
-    ['a wrong accept', replaced(3, 'Sec-WebSocket-Accept: x'), 'Sec-WebSocket-Accept is x', 'invalid'],
-    ['no accept', replaced(3, 'X: y'), 'is missing', 'invalid'],
+    ['a wrong accept', replaced(3, 'Sec-WebSocket-Accept: x'), 'Sec-WebSocket-Accept: x', 'invalid'],
+    ['no accept', replaced(3, 'X: y'), 'Accept: missing', 'invalid'],
     ['a subprotocol', lines(...good, 'Sec-WebSocket-Protocol: chat'), 'subprotocol', 'invalid'],
-    ['a line that is no field', lines(...good, 'nonsense'), 'no field', 'invalid'],
+    ['a line that is no field', lines(...good, 'nonsense'), 'invalid header line', 'invalid'],
   ])('%s', (_title, text, message, kind) => {
     expect(() => checkResponse(text, request)).toThrow(OpeningError);
     expect(() => checkResponse(text, request)).toThrow(message);
@@ -75,7 +75,7 @@ describe('a request is refused', () => {
     [1, 'X: y', 'no Host'],
     [2, 'X: y', 'no Upgrade'],
     [3, 'Connection: close', 'no Connection'],
-    [4, 'Sec-WebSocket-Version: 8', 'is 8 and not 13'],
+    [4, 'Sec-WebSocket-Version: 8', 'must be 13; got 8'],
     [5, 'Sec-WebSocket-Key: short', 'not 16 octets'],
   ])('line %i is %s', (index, line, message) => {
     expect(() => checkRequest(lines(...good.with(index, line)))).toThrow(message);
