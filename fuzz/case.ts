@@ -1,33 +1,33 @@
 import { cutOctets } from '../test/frame/octets.ts';
 import type { Random } from './random.ts';
 
-/** What a target is given: octets, how they are cut, and which of its settings are to hold. */
+/** Input of a target: bytes, the split into chunks, and the settings. */
 export interface Case {
   readonly octets: Buffer;
-  /** The lengths of the first chunks; what is left comes in one. */
+  /** Lengths of the first chunks. The rest is one chunk. */
   readonly cut: readonly number[];
-  /** A number whose bits choose among the settings of a target. */
+  /** Number whose bits select the settings of a target. */
   readonly config: number;
 }
 
-/** What can be fuzzed. */
+/** Code to be fuzzed. */
 export interface Target {
-  /** What `--target` calls it. */
+  /** Name for `--target`. */
   readonly name: string;
-  /** One line for people. */
+  /** Description in one line. */
   readonly title: string;
-  /** What to begin with: valid cases mostly. */
+  /** Returns the initial cases, most of them valid. */
   seeds(): readonly Case[];
-  /** A case that differs a little; `other` is one from which parts may be taken. */
+  /** Returns a slightly different case. Parts may be taken from `other`. */
   mutate(random: Random, given: Case, other: Case): Case;
   /**
-   * Puts a case through the code, and names the kind of outcome: cases with a kind that was not seen before are mutated further.
-   * @throws whatever is wrong with it: a {@link Fault}, or an error that nothing documents.
+   * Runs a case, and returns the kind of its outcome. Cases with a new kind are mutated further.
+   * @throws a {@link Fault}, or an undocumented error, if the code under test is wrong.
    */
   run(given: Case): string;
 }
 
-/** The code under test broke a promise. */
+/** Error for a broken promise of the code under test. */
 export class Fault extends Error {
   override readonly name = 'Fault';
 }
@@ -42,10 +42,10 @@ function shown(value: unknown): string {
   return typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
 }
 
-/** The chunks of a case. Each is a copy: decoders unmask in place. */
+/** Returns the chunks of a case. Each is a copy, because decoders unmask in place. */
 export const chunksOf = ({ octets, cut }: Case): Buffer[] => cutOctets(octets, cut);
 
-/** One of several settings, by some bits of a config. */
+/** Selects one of several settings by some bits of a config. */
 export function choose<T>(config: number, shift: number, options: readonly T[]): T {
   return options[(config >>> shift) % options.length] as T;
 }

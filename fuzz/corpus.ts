@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import type { Case } from './case.ts';
 import { kitFolder } from './folders.ts';
 
-/** A case that failed once, and must not again. */
+/** Case that failed once and must not fail again. */
 export interface Reproducer {
-  /** The name of the target. */
+  /** Name of the target. */
   readonly target: string;
-  /** What was wrong. */
+  /** Fault of the case. */
   readonly fault: string;
   /** In hex. */
   readonly octets: string;
@@ -18,7 +18,7 @@ export interface Reproducer {
 
 const folder = join(kitFolder, 'corpus');
 
-/** All reproducers, with the names of their files. */
+/** Returns all reproducers with the names of their files. */
 export function readCorpus(): { file: string; reproducer: Reproducer }[] {
   const files = readdirSync(folder).filter((file) => file.endsWith('.json'));
   return files
@@ -26,12 +26,15 @@ export function readCorpus(): { file: string; reproducer: Reproducer }[] {
     .map((file) => ({ file, reproducer: JSON.parse(readFileSync(join(folder, file), 'utf8')) as Reproducer }));
 }
 
-/** The case of a reproducer. */
+/** Returns the case of a reproducer. */
 export function caseOf({ octets, cut, config }: Reproducer): Case {
   return { octets: Buffer.from(octets, 'hex'), cut, config };
 }
 
-/** Puts a case into the corpus. @returns The path of its file. */
+/**
+ * Adds a case to the corpus.
+ * @returns The path of its file.
+ */
 export function addToCorpus(target: string, fault: string, { octets, cut, config }: Case): string {
   const reproducer: Reproducer = { target, fault, octets: octets.toString('hex'), cut, config };
   const text = `${JSON.stringify(reproducer, null, 2)}\n`;

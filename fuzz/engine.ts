@@ -2,39 +2,42 @@ import type { Case, Target } from './case.ts';
 import { Random } from './random.ts';
 import { nameOf, reduce } from './reduce.ts';
 
-/** What became of a round. */
+/** Result of a round. */
 export interface Round {
   readonly target: string;
   readonly executions: number;
-  /** Kinds of outcome that were seen. */
+  /** Number of different kinds of outcome. */
   readonly kinds: number;
   readonly failure: Failure | null;
 }
 
 export interface Failure {
   readonly error: Error;
-  /** As it was found, and as small as it could be made. */
+  /** The case as found, and below its reduced form. */
   readonly found: Case;
   readonly reduced: Case;
   readonly execution: number;
 }
 
-/** How long a round lasts, and who wants to know how it goes on. */
+/** Duration of a round, and a callback for its progress. */
 export interface RoundOptions {
   readonly seed: number;
-  /** Goes on as long as this says so; asked every so often, with the executions so far. */
+  /** Returns true while the round continues. Called every few executions, with their number so far. */
   readonly goesOn: (executions: number) => boolean;
   readonly onProgress?: (progress: Omit<Round, 'failure'>) => void;
 }
 
-/** Cases that are kept to be mutated: what was seen first, and the latest. */
-const mostKept = 4000;
-/** Executions between two looks at the clock. Streams of the targets close behind a turn of the event loop. */
+/** Maximum number of cases kept for mutation. */
+const maxKept = 4000;
+/**
+ * Number of executions between two checks of the clock. Streams of the targets close in the next turn of the event
+ * loop.
+ */
 const burst = 64;
 
 /**
- * Mutates cases of a target, and keeps those with a new kind of outcome to mutate them further, until the time is over or one fails. For
- * one seed the cases are the same ones in the same order.
+ * Mutates cases of a target, and keeps those with a new kind of outcome for further mutation, until the time is over or
+ * a case fails. The same seed gives the same cases in the same order.
  */
 export async function fuzz(target: Target, { seed, goesOn, onProgress }: RoundOptions): Promise<Round> {
   const random = new Random(seed);
@@ -48,7 +51,7 @@ export async function fuzz(target: Target, { seed, goesOn, onProgress }: RoundOp
       const kind = target.run(given);
       if (!kinds.has(kind)) {
         kinds.add(kind);
-        if (pool.length < mostKept) pool.push(given);
+        if (pool.length < maxKept) pool.push(given);
         else pool[random.below(pool.length)] = given;
       }
       return null;
@@ -67,7 +70,7 @@ export async function fuzz(target: Target, { seed, goesOn, onProgress }: RoundOp
   while (goesOn(executions)) {
     for (let i = 0; i < burst; i++) {
       let given = random.pick(pool);
-      // Long ones take as long as a hundred others.
+      // Long cases take as long as a hundred others, so they are selected rarely.
       if (given.octets.length > 4096 && !random.oneIn(16)) given = random.pick(seeds);
       for (let changes = random.oneIn(2) ? 1 : random.between(1, 6); changes > 0; changes--) {
         given = target.mutate(random, given, random.pick(pool));
@@ -81,5 +84,5 @@ export async function fuzz(target: Target, { seed, goesOn, onProgress }: RoundOp
   return result(null);
 }
 
-/** A failure in words. */
+/** Returns the name of a failure. */
 export const failureName = ({ error }: Failure): string => nameOf(error);

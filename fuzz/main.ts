@@ -8,13 +8,13 @@ import { targets } from './targets/index.ts';
 
 const usage = `npm run fuzz -- [--minutes M] [--runs N] [--seed N] [--target NAME]
 
-  --minutes  how long, over all targets; fractions work. Default 1
-  --runs     so many executions of each target instead
-  --seed     a whole number: the same one gives the same cases. Default: a fresh one, which is printed
-  --target   one of those below; may be given several times. Default: all
+  --minutes  total duration over all targets; fractions are allowed. Default 1
+  --runs     number of executions of each target instead
+  --seed     an integer; the same seed gives the same cases. Default: a new one, which is printed
+  --target   one of the targets below; may be given several times. Default: all
 `;
 
-/** Something that is no {@link Target}, and returns what went wrong, if anything did. */
+/** Test other than a {@link Target}. It returns the faults found. */
 interface Program {
   readonly name: string;
   readonly title: string;
@@ -25,24 +25,23 @@ interface Program {
   }): Promise<readonly string[]>;
 }
 
-/** What the kit has besides its targets; `--runs` counts their rounds. */
+/** Tests other than targets. `--runs` is their number of rounds. */
 const programs: readonly Program[] = [
   {
     name: 'pair',
-    title:
-      'Two applications and a network that do what they like, against a small model; a failure is a script that can be read',
+    title: 'Two random applications and a random network, against a small model; a failure is a readable script',
     async run({ seed, milliseconds, runs }) {
       const [{ default: fc }, { pairProperty }] = await Promise.all([import('fast-check'), import('./models/pair.ts')]);
       const limit = runs === null ? { numRuns: 100_000_000, interruptAfterTimeLimit: milliseconds } : { numRuns: runs };
       const result = fc.check(pairProperty(), { seed, ...limit });
       console.log(`  pair: ${grouped(result.numRuns)} scripts`);
-      // Interrupted by its time it has not failed; what it found is in the counterexample.
+      // An interrupted run has not failed. A failure has a counterexample.
       return result.counterexample === null ? [] : [fc.defaultReportMessage(result) ?? 'failed'];
     },
   },
   {
     name: 'sockets',
-    title: 'Hundreds of hostile peers to a server, and hostile servers to clients, over TCP: nothing is left of them',
+    title: 'Hundreds of hostile peers against a server, and hostile servers against clients, over TCP, without leaks',
     async run({ seed, milliseconds, runs }) {
       const { attack } = await import('./hostile/sockets.ts');
       const start = performance.now();
@@ -50,7 +49,7 @@ const programs: readonly Program[] = [
         seed,
         size: 10,
         peers: 12,
-        // One at least: the first makes what is made once.
+        // At least one round after the first, which creates pools and compiles code.
         goesOn: (round) => round <= (runs ?? 1) || (runs === null && performance.now() - start < milliseconds),
         onRound: (text) => console.log(`  sockets: ${text}`),
       });
@@ -65,7 +64,7 @@ function list(): string {
 
 const grouped = (n: number): string => Math.round(n).toLocaleString('en-US').replaceAll(',', ' ');
 
-/** Says how it goes, every few seconds. */
+/** Reports the progress every few seconds. */
 function reporter(start: number): (progress: Omit<Round, 'failure'>) => void {
   let last = start;
   return ({ target, executions, kinds }) => {
@@ -101,7 +100,7 @@ async function runTarget(target: Target, seed: number, milliseconds: number, run
   const head = reduced.octets.subarray(0, 100);
   console.log(`  ${head.toString('hex').replace(/..(?=.)/g, '$& ')}${head.length < reduced.octets.length ? ' …' : ''}`);
   console.log(`  ${JSON.stringify(head.toString('latin1'))}`);
-  console.log(`kept in ${relative(process.cwd(), file)}, which npm test replays`);
+  console.log(`stored in ${relative(process.cwd(), file)}, which npm test replays`);
   return false;
 }
 
@@ -121,7 +120,10 @@ function readArgs(args: readonly string[]) {
   });
 }
 
-/** The command line. @returns The exit status. */
+/**
+ * Runs the command line.
+ * @returns The exit status.
+ */
 export async function main(args: readonly string[]): Promise<number> {
   let given: ReturnType<typeof readArgs>;
   try {

@@ -1,11 +1,11 @@
-/** Random numbers that are the same ones for the same seed (sfc32). For tests: nothing secret may come from here. */
+/** Pseudorandom numbers (sfc32), the same for the same seed. For tests only, never for secrets. */
 export class Random {
   #a: number;
   #b: number;
   #c: number;
   #counter = 1;
 
-  /** @param seed Any whole number; its lower 32 bits count. */
+  /** @param seed Any integer; only its lower 32 bits count. */
   constructor(seed: number) {
     this.#a = seed | 0;
     this.#b = 0x9e3779b9 | 0;
@@ -13,7 +13,7 @@ export class Random {
     for (let i = 0; i < 12; i++) this.next();
   }
 
-  /** A whole number from 0 to 2^32-1. */
+  /** Returns an integer from 0 to 2^32-1. */
   next(): number {
     const sum = (((this.#a + this.#b) | 0) + this.#counter) | 0;
     this.#counter = (this.#counter + 1) | 0;
@@ -23,27 +23,27 @@ export class Random {
     return sum >>> 0;
   }
 
-  /** A whole number from 0 to `count` - 1. */
+  /** Returns an integer from 0 to `count` - 1. */
   below(count: number): number {
     return Math.floor((this.next() / 2 ** 32) * count);
   }
 
-  /** A whole number from `least` to `most`, both included. */
-  between(least: number, most: number): number {
-    return least + this.below(most - least + 1);
+  /** Returns an integer from `min` to `max`, both included. */
+  between(min: number, max: number): number {
+    return min + this.below(max - min + 1);
   }
 
-  /** True once in so many times. */
+  /** Returns true with a probability of 1 / `times`. */
   oneIn(times: number): boolean {
     return this.below(times) === 0;
   }
 
-  /** One of a list that is not empty. */
+  /** Returns an element of a list that is not empty. */
   pick<T>(list: readonly T[]): T {
     return list[this.below(list.length)] as T;
   }
 
-  /** So many octets. */
+  /** Returns `count` random bytes. */
   octets(count: number): Buffer {
     const octets = Buffer.allocUnsafe(count);
     for (let i = 0; i < count; i++) octets[i] = this.next();

@@ -19,7 +19,7 @@ const implementations: Readonly<Record<string, Implementation>> = {
   ws: createRequire(import.meta.url)('ws') as Implementation,
 };
 
-/** What goes over the wire between a client and the server at a port. */
+/** Records the traffic between a client and the server at a port. */
 async function tap(port: number): Promise<{ port: number; taken(): Recording; [Symbol.dispose](): void }> {
   const chunks: Record<'client' | 'server', Buffer[]> = { client: [], server: [] };
   const proxy = net.createServer((client) => {
@@ -33,7 +33,7 @@ async function tap(port: number): Promise<{ port: number; taken(): Recording; [S
   const take = (from: 'client' | 'server') => {
     const octets = Buffer.concat(chunks[from]);
     const end = octets.indexOf('\r\n\r\n') + 4;
-    // The port is another one each time, and says nothing.
+    // The port differs for each recording, and is irrelevant.
     const head = octets
       .subarray(0, end)
       .toString('latin1')
@@ -51,7 +51,7 @@ async function tap(port: number): Promise<{ port: number; taken(): Recording; [S
   };
 }
 
-/** A server that echoes, and pings once. */
+/** Starts a server that echoes, and pings once. */
 async function echo({ WebSocketServer }: Implementation, perMessageDeflate: boolean) {
   const http = createServer((_request, response) => response.end('<!doctype html>'));
   const server = new WebSocketServer({ server: http, perMessageDeflate: perMessageDeflate && { threshold: 0 } });
@@ -88,7 +88,7 @@ async function speak({ WebSocket }: Implementation, port: number, perMessageDefl
   await once(socket, 'close');
 }
 
-/** In the page, where the names are those of a browser. */
+/** Runs in a page, with the API of a browser. */
 const program = (port: number) => `new Promise((resolve) => {
   const socket = new WebSocket('ws://127.0.0.1:${port}/path', ['chat']);
   let echoes = 0;
@@ -102,12 +102,12 @@ const program = (port: number) => `new Promise((resolve) => {
   };
 })`;
 
-/** Records all sessions anew, into `fuzz/recordings`. */
+/** Replaces all recordings in `fuzz/recordings`. */
 export async function record(): Promise<void> {
   const folder = join(kitFolder, 'recordings');
   const recordings = new Map<string, Recording>();
   const chromium = findChromium();
-  if (chromium === undefined) throw new Error('There is no Chromium to record');
+  if (chromium === undefined) throw new Error('Chromium was not found');
   const browser = await launchChromium(chromium);
   try {
     for (const [serverName, server] of Object.entries(implementations)) {

@@ -2,24 +2,24 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { kitFolder } from './folders.ts';
 
-/** A session between two endpoints, as it went over the wire; `npm run fuzz:record` makes them. */
+/** Recorded session between two endpoints, made by `npm run fuzz:record`. */
 export interface Recording {
-  /** Who spoke with whom, and how. */
+  /** Endpoints and settings. */
   readonly title: string;
-  /** The head of the request, and that of the response. */
+  /** Head of the request, and below of the response. */
   readonly request: string;
   readonly response: string;
-  /** What came behind, in hex. */
+  /** Data behind the heads, in hex. */
   readonly client: string;
   readonly server: string;
 }
 
-/** All recordings, by name. */
+/** Returns all recordings, by name. */
 export function readRecordings(): Recording[] {
   const folder = join(kitFolder, 'recordings');
   const files = readdirSync(folder).filter((file) => file.endsWith('.json'));
   return files.sort().map((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as Recording);
 }
 
-/** Whether a session was compressed. */
+/** True if a session was compressed. */
 export const isDeflated = ({ response }: Recording): boolean => /permessage-deflate/i.test(response);

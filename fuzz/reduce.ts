@@ -1,6 +1,6 @@
 import type { Case, Target } from './case.ts';
 
-/** What a case does wrong, without what differs from case to case; null if it does nothing wrong. */
+/** Returns the fault of a case without its variable parts; null if there is none. */
 export function faultOf(target: Pick<Target, 'run'>, given: Case): string | null {
   try {
     target.run(given);
@@ -10,22 +10,25 @@ export function faultOf(target: Pick<Target, 'run'>, given: Case): string | null
   }
 }
 
-/** A fault by the promise that was broken, or by the kind of error that nobody expected. */
+/** Returns a fault's name: the broken promise, or the kind of an unexpected error. */
 export function nameOf(error: unknown): string {
   const { name, message } = error as Error;
   return `${name}: ${message.split(/: |\d/, 1)[0]}`;
 }
 
-const mostTries = 4000;
+const maxTries = 4000;
 
-/** The smallest case that can be found which has the same fault: parts are left out, octets are made 0, the cut and the config simple. */
+/**
+ * Returns the smallest case found with the same fault. Parts are removed, bytes set to 0, the split and the config
+ * simplified.
+ */
 export function reduce(target: Pick<Target, 'run'>, given: Case): Case {
   const fault = faultOf(target, given);
   if (fault === null) return given;
   let best = given;
   let tries = 0;
   const improve = (candidate: Case): boolean => {
-    if (tries++ >= mostTries || faultOf(target, candidate) !== fault) return false;
+    if (tries++ >= maxTries || faultOf(target, candidate) !== fault) return false;
     best = candidate;
     return true;
   };
@@ -50,6 +53,6 @@ export function reduce(target: Pick<Target, 'run'>, given: Case): Case {
       simpler[at] = 0;
       improve({ ...best, octets: simpler });
     }
-  } while (best !== before && tries < mostTries);
+  } while (best !== before && tries < maxTries);
   return best;
 }

@@ -1,11 +1,12 @@
-// Compiles the kit, which is TypeScript and tests src/ itself, beside dist/, and runs it: Node.js 20 cannot run TypeScript.
+// Compiles the kit into a folder beside dist/ and runs it: the kit is TypeScript and tests src/ itself, but Node.js 20
+// cannot run TypeScript.
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const root = join(import.meta.dirname, '..');
-// A folder of its own for each run, so that two may go on at once.
+// A separate folder for each run, so that runs may overlap.
 const compiled = join(root, `dist.fuzz-${process.pid}`);
 
 process.on('exit', () => rmSync(compiled, { recursive: true, force: true }));

@@ -7,7 +7,7 @@ import type { Random } from '../random.ts';
 import { readRecordings } from '../recordings.ts';
 import { bombOf } from './peers.ts';
 
-/** What a server does to a client that asks it for a WebSocket. */
+/** Malicious response of a server to a client's opening handshake. */
 export type Answer = (means: { socket: Socket; request: string; random: Random; port: number }) => Promise<void> | void;
 
 const acceptFor = (request: string): string => {
@@ -19,7 +19,7 @@ const switching = (request: string, more = 'Sec-WebSocket-Protocol: chat\r\n'): 
 const frame = (first: number, payload: string | Uint8Array = ''): Buffer =>
   writeWire(soundFrame(first, Buffer.from(payload as string), null));
 
-/** Goes on until the client has had enough of it. */
+/** Writes until the client closes the connection. */
 async function pour(socket: Socket, chunk: string | Buffer, times: number): Promise<void> {
   for (let i = 0; i < times && socket.writable; i++) {
     socket.write(chunk);
@@ -27,7 +27,7 @@ async function pour(socket: Socket, chunk: string | Buffer, times: number): Prom
   }
 }
 
-/** All ways to answer an opening handshake badly, by the path that asks for them. */
+/** All malicious responses, by the path that requests them. */
 export const answers: Readonly<Record<string, Answer>> = {
   '/nothing': () => {},
   '/reset': ({ socket }) => {

@@ -1,5 +1,5 @@
-// Clients as an application would write them, in a process of their own, which tells what is left in it. Run with --expose-gc and an IPC
-// channel.
+// Clients as in an application, in a separate process that reports its remaining resources. Run with --expose-gc and an
+// IPC channel.
 import { WebSocket } from '../../dist/index.js';
 import { left } from './left.js';
 

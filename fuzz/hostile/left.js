@@ -1,4 +1,4 @@
-// What a process of ours has left, for server.js and client.js.
+// Reports the remaining resources of a process, for server.js and client.js.
 
 /** @type {string[]} */
 const uncaught = [];
@@ -6,9 +6,9 @@ process.on('uncaughtException', (error) => uncaught.push(String(error.stack)));
 process.on('unhandledRejection', (reason) => uncaught.push(`unhandled: ${String(reason)}`));
 process.on('disconnect', () => process.exit());
 
-/** What keeps the event loop busy, memory after a collection, and what nobody caught. */
+/** Returns the active resources, the memory after garbage collection, and uncaught errors. */
 export async function left() {
-  // What is free to go goes in a few turns: streams that have closed, timers that were cleared.
+  // Closed streams and cleared timers are released within a few turns.
   for (let i = 0; i < 4; i++) {
     globalThis.gc?.();
     await new Promise((resolve) => setTimeout(resolve, 5));

@@ -6,22 +6,25 @@ import { soundFrame, writeWire } from '../naive/frames.ts';
 import type { Random } from '../random.ts';
 import { readRecordings } from '../recordings.ts';
 
-/** What a peer may use: an open connection to the server, and the means to do harm. */
+/** Resources of a hostile peer: an open connection to the server, random numbers, and a size. */
 export interface Means {
   readonly socket: Socket;
   readonly random: Random;
-  /** How much of everything, 1 for a test that has to be short. */
+  /** Factor for all amounts; 1 for short tests. */
   readonly size: number;
 }
 
-/** How somebody misbehaves. It is over when this resolves; the connection may still be open, and is given up a while later. */
+/**
+ * Malicious behavior of a peer. It ends when the promise resolves. The connection may then still be open, and is
+ * destroyed later.
+ */
 export type Misbehaviour = (means: Means) => Promise<void>;
 
 const key = 'dGhlIHNhbXBsZSBub25jZQ==';
 const request = (more = ''): string =>
   `GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n${more}\r\n`;
 
-/** A frame as a client sends it. */
+/** Returns a frame of a client. */
 export const frame = (
   first: number,
   payload: string | Uint8Array = '',
@@ -30,7 +33,7 @@ export const frame = (
 
 const bombs = new Map<number, Buffer>();
 
-/** A compressed message of so many octets that are all alike; made once, since those who make it are to be quick, too. */
+/** Returns a compressed message of `octets` equal bytes. Cached, so that hostile peers are fast. */
 export function bombOf(octets: number): Buffer {
   let bomb = bombs.get(octets);
   if (bomb === undefined) {
@@ -42,7 +45,7 @@ export function bombOf(octets: number): Buffer {
 
 const isOver = (socket: Socket): boolean => socket.destroyed || !socket.writable;
 
-/** Until the connection is gone, and no longer than so many milliseconds. */
+/** Waits until the connection has closed, at most `milliseconds`. */
 async function goneOr(socket: Socket, milliseconds: number): Promise<void> {
   if (socket.closed) return;
   const timer = new AbortController();
@@ -51,7 +54,7 @@ async function goneOr(socket: Socket, milliseconds: number): Promise<void> {
   timer.abort();
 }
 
-/** The opening handshake, as it should be; the answer is read. */
+/** Performs a correct opening handshake, and reads the response. */
 async function shakeHands(socket: Socket, behind: Buffer = Buffer.alloc(0), fields = ''): Promise<void> {
   if (isOver(socket) || socket.readableEnded) return;
   const answered = new Promise<void>((resolve) => {
@@ -62,7 +65,7 @@ async function shakeHands(socket: Socket, behind: Buffer = Buffer.alloc(0), fiel
   socket.resume();
 }
 
-/** Octets one at a time, so many milliseconds apart, for so long. */
+/** Sends bytes one at a time, every `every` milliseconds, for at most `milliseconds`. */
 async function drip(socket: Socket, octets: Buffer, every: number, milliseconds: number): Promise<void> {
   const end = performance.now() + milliseconds;
   for (const octet of octets) {
@@ -72,7 +75,7 @@ async function drip(socket: Socket, octets: Buffer, every: number, milliseconds:
   }
 }
 
-/** So much of a chunk, as fast as the server takes it. */
+/** Sends a chunk `times` times, as fast as the server reads. */
 async function pour(socket: Socket, chunk: Buffer, times: number): Promise<void> {
   for (let i = 0; i < times && !isOver(socket); i++) {
     if (socket.write(chunk)) {
@@ -87,7 +90,7 @@ async function pour(socket: Socket, chunk: Buffer, times: number): Promise<void>
 
 const repeat = (chunk: Buffer, times: number): Buffer => Buffer.concat(Array<Buffer>(times).fill(chunk));
 
-/** Resets the connection behind so many steps of a session. */
+/** Returns a behavior that resets the connection after a step of a session. */
 const resetAfter =
   (step: number): Misbehaviour =>
   async ({ socket }) => {
@@ -106,7 +109,7 @@ const resetAfter =
 
 const sessions = () => readRecordings().map(({ client }) => Buffer.from(client, 'hex'));
 
-/** All ways to misbehave towards a server, by name. */
+/** All malicious behaviors towards a server, by name. */
 export const misbehaviours: Readonly<Record<string, Misbehaviour>> = {
   'says nothing': ({ socket }) => {
     socket.resume();
@@ -195,7 +198,7 @@ export const misbehaviours: Readonly<Record<string, Misbehaviour>> = {
   },
   'sends bombs': async ({ socket, size }) => {
     await shakeHands(socket, undefined, 'Sec-WebSocket-Extensions: permessage-deflate\r\n');
-    // What is just small enough, over and over, then what is not.
+    // First messages just below the limit, many times; then one above it.
     await pour(socket, frame(0xc2, bombOf(1_000_000)), 20 * Math.min(4, size));
     const bomb = bombOf(30_000_000);
     await pour(socket, Buffer.concat([frame(0x42, bomb.subarray(0, 9000)), frame(0x80, bomb.subarray(9000))]), 1);
@@ -241,10 +244,10 @@ export const misbehaviours: Readonly<Record<string, Misbehaviour>> = {
   },
 };
 
-/** Nobody is interesting for longer. */
-const mostTime = 10_000;
+/** Maximum duration of a misbehavior in milliseconds. */
+const maxTime = 10_000;
 
-/** One connection, one misbehaviour; resolves when the connection is gone. */
+/** Runs one misbehavior on one connection. Resolves when the connection has closed. */
 export async function misbehave(port: number, misbehaviour: Misbehaviour, random: Random, size: number): Promise<void> {
   const socket = connectTcp({ port, host: '127.0.0.1', allowHalfOpen: true });
   socket.on('error', () => {});
@@ -253,7 +256,7 @@ export async function misbehave(port: number, misbehaviour: Misbehaviour, random
     socket.once('close', () => resolve());
   });
   const timer = new AbortController();
-  const isTooLong = after(mostTime, undefined, { signal: timer.signal }).catch(() => {});
+  const isTooLong = after(maxTime, undefined, { signal: timer.signal }).catch(() => {});
   try {
     await Promise.race([misbehaviour({ socket, random, size }), isTooLong]);
   } finally {

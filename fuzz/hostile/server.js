@@ -1,11 +1,12 @@
-// A server as an application would write it, in a process of its own, which tells what is left in it. Run with --expose-gc and an IPC channel.
+// A server as in an application, in a separate process that reports its remaining resources. Run with --expose-gc and
+// an IPC channel.
 import { WebSocketServer } from '../../dist/index.js';
 import { left } from './left.js';
 
 const counts = { opened: 0, closed: 0, closedAgain: 0, afterClose: 0, refusedAsSlow: 0 };
 /** @type {Set<import('node:net').Socket>} */
 const sockets = new Set();
-/** Octets of connections that are gone. */
+/** Number of bytes read from closed connections. */
 let octetsBefore = 0;
 
 const server = new WebSocketServer({
@@ -45,7 +46,7 @@ server.on('connection', (socket, request) => {
       return;
     }
     socket.send(data, { binary: isBinary });
-    // What waits for a peer is the application's to bound.
+    // The application must limit the data queued for a slow peer.
     if (socket.bufferedAmount > 4_194_304) {
       counts.refusedAsSlow++;
       socket.terminate();

@@ -8,36 +8,36 @@ import { Random } from '../random.ts';
 import { answers } from './answers.ts';
 import { misbehave, misbehaviours } from './peers.ts';
 
-/** What is in a process of ours after all is over. */
+/** Remaining resources of a process at the end. */
 export interface Report {
   readonly opened: number;
   readonly closed: number;
-  /** `close` events beyond the first of a socket, and other events behind it. */
+  /** Number of `close` events beyond the first of a socket, and below of other events after it. */
   readonly closedAgain: number;
   readonly afterClose: number;
-  /** Sockets that are open. */
+  /** Number of open sockets. */
   readonly clients: number;
-  /** What keeps the event loop busy, by kind. */
+  /** Active resources of the event loop, by kind. */
   readonly resources: Readonly<Record<string, number>>;
   readonly heapUsed: number;
   readonly arrayBuffers: number;
-  /** Exceptions and rejections that nobody caught. */
+  /** Uncaught exceptions and unhandled rejections. */
   readonly uncaught: readonly string[];
 }
 
-/** A process of ours that peers are hostile to. */
+/** Process under attack by hostile peers. */
 export interface Victim extends AsyncDisposable {
   readonly port: number;
   report(): Promise<Report>;
-  /** Reports until nothing is open, or it takes too long. */
+  /** Requests reports until nothing is open, or until a timeout. */
   settled(): Promise<Report>;
   tell(message: object): void;
 }
 
-/** The next message of a process of ours; an Error if it ends before. */
+/** Returns a function for the next message of a child process. The promise rejects if the process ends. */
 function messagesOf(child: ChildProcess, program: string): () => Promise<unknown> {
   const gone = once(child, 'exit').then(() => {
-    throw new Error(`${program} has ended: the process did not survive`);
+    throw new Error(`${program} has ended unexpectedly`);
   });
   gone.catch(() => {});
   return async () => {
@@ -46,7 +46,7 @@ function messagesOf(child: ChildProcess, program: string): () => Promise<unknown
   };
 }
 
-/** Starts `server.js` or `client.js`, which use what was built. */
+/** Starts `server.js` or `client.js`, which use the build. */
 export async function startVictim(program: 'server' | 'client'): Promise<Victim> {
   const child: ChildProcess = fork(join(kitFolder, 'hostile', `${program}.js`), [], { execArgv: ['--expose-gc'] });
   const next = messagesOf(child, `${program}.js`);
@@ -76,24 +76,27 @@ export async function startVictim(program: 'server' | 'client'): Promise<Victim>
   };
 }
 
-/** How a client fared that did nothing wrong. */
+/** Measurements of a correct client. */
 export interface Fared {
-  /** Round trips. */
+  /** Number of round trips. */
   readonly trips: number;
-  /** The most octets of others that the server has read between two answers, and the most connections that it had then. */
-  readonly mostOctets: number;
-  readonly mostConnections: number;
-  /** Of its close. */
+  /**
+   * Maximum number of bytes of other connections that the server read between two replies, and below the maximum number
+   * of connections.
+   */
+  readonly maxOctets: number;
+  readonly maxConnections: number;
+  /** Close code. */
   readonly code: number;
 }
 
-/** Starts `good.js`: a client that asks and waits for the answer, over and over, until it is told to stop. */
+/** Starts `good.js`: a client that sends requests and waits for the replies until it is told to stop. */
 export async function startGoodClient(port: number): Promise<{ stop(): Promise<Fared> }> {
   const child = fork(join(kitFolder, 'hostile', 'good.js'), [String(port)]);
   const next = messagesOf(child, 'good.js');
   await next();
   const fared = next();
-  // Whoever stops it gets its failure.
+  // The rejection is handled by the caller of stop().
   fared.catch(() => {});
   return {
     async stop() {
@@ -107,7 +110,7 @@ export async function startGoodClient(port: number): Promise<{ stop(): Promise<F
   };
 }
 
-/** Every misbehaviour, so many times each, so many at once. */
+/** Runs every misbehavior `rounds` times, up to 300 at once. */
 export async function misbehaveAll(port: number, seed: number, rounds: number, size: number): Promise<number> {
   const random = new Random(seed);
   const jobs = Array.from({ length: rounds }, () => Object.values(misbehaviours)).flat();
@@ -121,7 +124,7 @@ export async function misbehaveAll(port: number, seed: number, rounds: number, s
   return total;
 }
 
-/** A server that answers each path in its bad way. */
+/** Starts a server with a malicious response for each path. */
 export async function serveAnswers(seed: number): Promise<{ urls: string[]; close(): Promise<void> }> {
   const random = new Random(seed);
   const sockets = new Set<Socket>();
@@ -160,38 +163,41 @@ export async function serveAnswers(seed: number): Promise<{ urls: string[]; clos
 const megabyte = 1_048_576;
 
 /**
- * What is wrong with what is left, given what was there before: nothing may be, but memory that pools keep (docs/architecture.md).
+ * Compares the remaining resources with those before, and describes leaks. Only memory kept by pools is allowed
+ * (docs/architecture.md).
  */
 export function leftovers(before: Report, now: Report): string[] {
   const found: string[] = [];
-  if (now.uncaught.length > 0) found.push(`nobody caught: ${now.uncaught.join('; ')}`);
+  if (now.uncaught.length > 0) found.push(`uncaught: ${now.uncaught.join('; ')}`);
   if (now.clients > 0) found.push(`${now.clients} sockets are still open`);
-  if (now.closed !== now.opened)
-    found.push(`${now.opened} sockets were opened, and ${now.closed} have told of their close`);
+  if (now.closed !== now.opened) found.push(`${now.opened} sockets were opened, but ${now.closed} emitted close`);
   if (now.closedAgain > 0) found.push(`${now.closedAgain} sockets closed more than once`);
-  if (now.afterClose > 0) found.push(`${now.afterClose} events came behind a close`);
+  if (now.afterClose > 0) found.push(`${now.afterClose} events were emitted after close`);
   for (const [kind, count] of Object.entries(now.resources)) {
     const former = before.resources[kind] ?? 0;
-    if (count > former) found.push(`${count} of ${kind} are left, of which there were ${former}`);
+    if (count > former) found.push(`${count} of ${kind} are left; ${former} before`);
   }
   if (now.heapUsed > before.heapUsed + 4 * megabyte)
-    found.push(`the heap has grown from ${before.heapUsed} to ${now.heapUsed} octets`);
+    found.push(`the heap has grown from ${before.heapUsed} to ${now.heapUsed} bytes`);
   if (now.arrayBuffers > before.arrayBuffers + 8 * megabyte)
-    found.push(`buffers have grown from ${before.arrayBuffers} to ${now.arrayBuffers} octets`);
+    found.push(`buffers have grown from ${before.arrayBuffers} to ${now.arrayBuffers} bytes`);
   return found;
 }
 
 /**
- * How many octets of others may come before an answer: libuv reads a socket up to 32 times in a turn of the event loop, 64 KiB each, and
- * the answer leaves in the next turn but one at the latest.
+ * Maximum number of bytes of other connections before a reply. libuv reads a socket up to 32 times per turn of the
+ * event loop, 64 KiB each, and the reply leaves at the latest in the turn after next.
  */
-export const mostOctetsBetween = (connections: number): number => (connections + 10) * 65_536 * 32 * 2;
+export const maxOctetsBetween = (connections: number): number => (connections + 10) * 65_536 * 32 * 2;
 
-/** Rounds against a server and against clients until the time is over. @returns What went wrong; empty if nothing did. */
+/**
+ * Runs rounds against a server and against clients until the time is over.
+ * @returns The faults found; empty if there are none.
+ */
 export async function attack(options: {
   readonly seed: number;
   readonly size: number;
-  /** How many of each kind come at once. */
+  /** Number of connections per misbehavior. */
   readonly peers: number;
   readonly goesOn: (round: number) => boolean;
   readonly onRound?: (text: string) => void;
@@ -201,20 +207,20 @@ export async function attack(options: {
   await using clients = await startVictim('client');
   const hostile = await serveAnswers(seed);
   try {
-    // What is made once, pools and code among it, is there before we look.
+    // The first round creates pools and compiles code, so that the comparison starts after it.
     const one = async (round: number): Promise<string[]> => {
       const good = await startGoodClient(server.port);
       clients.tell({ open: Array.from({ length: 3 }, () => hostile.urls).flat() });
       const connections = await misbehaveAll(server.port, seed + round, peers, size);
-      const { trips, mostOctets, mostConnections, code } = await good.stop();
+      const { trips, maxOctets, maxConnections, code } = await good.stop();
       onRound(
-        `${connections} hostile connections, ${mostConnections} at once; a good client had ${trips} answers, and at most ${mostOctets} octets of others before one`,
+        `${connections} hostile connections, ${maxConnections} at once; a good client had ${trips} replies, each after at most ${maxOctets} bytes of other connections`,
       );
       const found: string[] = [];
       if (code !== 1005) found.push(`a good client was closed with ${code}`);
-      if (trips < 5) found.push(`a good client had no more than ${trips} answers`);
-      if (mostOctets > mostOctetsBetween(mostConnections))
-        found.push(`an answer had to wait for ${mostOctets} octets of others`);
+      if (trips < 5) found.push(`a good client had only ${trips} replies`);
+      if (maxOctets > maxOctetsBetween(maxConnections))
+        found.push(`a reply had to wait for ${maxOctets} bytes of other connections`);
       return found;
     };
     const found = await one(0);

@@ -8,25 +8,25 @@ export type Side = 'client' | 'server';
 const other = (side: Side): Side => (side === 'client' ? 'server' : 'client');
 const sides: readonly Side[] = ['client', 'server'];
 
-/** What the applications may know: what each has said, and whether it may say more. */
+/** State that the applications can observe: the events sent, and whether more may be sent. */
 interface Model {
   readonly said: Record<Side, string[]>;
   readonly heard: Record<Side, string[]>;
-  /** The message whose fragments are being sent. */
+  /** Fragmented message that is being sent. */
   readonly begun: Record<Side, { isBinary: boolean; parts: string[] } | null>;
-  /** No close frame was sent, and none was received. */
+  /** True if no close frame was sent or received. */
   readonly isOpen: Record<Side, boolean>;
   readonly hasSentClose: Record<Side, boolean>;
-  /** The stream towards this side has ended, or a close frame has come by it. */
+  /** True if the stream to this side has ended, or brought a close frame. */
   readonly isDeaf: Record<Side, boolean>;
 }
 
-/** Two connections, and the octets that are under way between them. */
+/** Two connections, and the bytes in transit between them. */
 export interface Pair {
   readonly ends: Record<Side, Connection>;
-  /** To whom the octets go. */
+  /** Bytes in transit, by their recipient. */
   readonly wire: Record<Side, Buffer>;
-  /** What each was told and nobody has looked at. */
+  /** Events received but not yet checked. */
   readonly told: Record<Side, string[]>;
 }
 
@@ -36,13 +36,13 @@ function hear(model: Model, pair: Pair, side: Side): void {
   for (const event of pair.told[side].splice(0)) {
     const heard = model.heard[side];
     const expected = model.said[other(side)][heard.length];
-    demand(event === expected, `the ${side} is told what was said, in order`, [event, expected]);
-    demand(!model.isDeaf[side], `the ${side} is told nothing behind the end`, event);
+    demand(event === expected, `the ${side} receives the events sent, in order`, [event, expected]);
+    demand(!model.isDeaf[side], `the ${side} receives nothing after the end`, event);
     heard.push(event);
     const [kind, ...rest] = event.split(' ');
     if (kind === 'ping' && model.isOpen[side]) model.said[side].push(`pong ${rest.join(' ')}`);
     if (kind === 'close') {
-      // Our close frame answers it, with the same code, unless it went out before.
+      // A close frame is answered with the same code, unless ours was sent before.
       if (!model.hasSentClose[side]) model.said[side].push(event);
       model.hasSentClose[side] = true;
       model.isOpen[side] = false;
@@ -51,7 +51,7 @@ function hear(model: Model, pair: Pair, side: Side): void {
   }
 }
 
-/** What an end has written goes on its way. */
+/** Moves the output of an end to the wire. */
 function collect(pair: Pair, side: Side): void {
   const to = other(side);
   pair.wire[to] = Buffer.concat([pair.wire[to], pair.ends[side].takeOutgoing()]);
@@ -66,7 +66,7 @@ function deliver(pair: Pair, side: Side, count: number): void {
 
 type Step = fc.Command<Model, Pair>;
 
-/** A command from what it does and how it reads. */
+/** Creates a command from its text, precondition and action. */
 function step(text: string, may: (model: Model) => boolean, act: (model: Model, pair: Pair) => void): Step {
   return {
     check: may,
@@ -87,7 +87,7 @@ const text = fc.oneof(
 const steps: fc.Arbitrary<Step>[] = [
   fc.tuple(side, text, fc.boolean(), fc.boolean()).map(([from, payload, isBinary, fin]) =>
     step(
-      `${from}.send(${JSON.stringify(payload)}${isBinary ? ', binary' : ''}${fin ? '' : ', more to come'})`,
+      `${from}.send(${JSON.stringify(payload)}${isBinary ? ', binary' : ''}${fin ? '' : ', more follows'})`,
       (model) => model.isOpen[from],
       (model, pair) => {
         pair.ends[from].send(isBinary ? Buffer.from(payload) : payload, isBinary, fin);
@@ -127,7 +127,7 @@ const steps: fc.Arbitrary<Step>[] = [
         },
       ),
     ),
-  // Split, merged and delayed: some octets arrive now, all of them, or one by one.
+  // The network splits, merges and delays: some bytes arrive, or all, or one by one.
   fc.tuple(side, fc.integer({ min: 1, max: 40 })).map(([to, count]) =>
     step(
       `${count} octets reach the ${to}`,
@@ -137,14 +137,14 @@ const steps: fc.Arbitrary<Step>[] = [
   ),
   side.map((to) =>
     step(
-      `all that is under way reaches the ${to}`,
+      `everything in transit reaches the ${to}`,
       () => true,
       (_model, pair) => deliver(pair, to, pair.wire[to].length),
     ),
   ),
   side.map((to) =>
     step(
-      `all that is under way reaches the ${to}, octet by octet`,
+      `everything in transit reaches the ${to}, octet by octet`,
       () => true,
       (_model, pair) => {
         for (let left = pair.wire[to].length; left > 0; left--) deliver(pair, to, 1);
@@ -179,7 +179,7 @@ const agreements = [
   { ...noContext, serverNoContextTakeover: false, clientNoContextTakeover: false },
 ];
 
-/** How an end is made; for a test that wants a broken one. */
+/** Creates an end. A test passes a broken one. */
 export type MakeEnd = (...parameters: ConstructorParameters<typeof Connection>) => Connection;
 
 function setUp(makeEnd: MakeEnd, agreement: DeflateAgreement | undefined): { model: Model; real: Pair } {
@@ -210,7 +210,10 @@ function setUp(makeEnd: MakeEnd, agreement: DeflateAgreement | undefined): { mod
   };
 }
 
-/** After all that is under way has come: each has heard all that the other said, unless it had ended or was cut. */
+/**
+ * Delivers all bytes in transit, and checks that each end has received all events of the other, unless its stream has
+ * ended or was cut.
+ */
 function settle(model: Model, pair: Pair): void {
   for (let round = 0; round < 4; round++) {
     for (const to of sides) {
@@ -222,15 +225,15 @@ function settle(model: Model, pair: Pair): void {
     if (model.isDeaf[to]) continue;
     demand(
       model.heard[to].length === model.said[other(to)].length,
-      `the ${to} hears all that was said`,
+      `the ${to} receives all events sent`,
       model.said[other(to)],
     );
   }
 }
 
 /**
- * Two applications that send, ping and close as they like, and a network that brings octets as it likes, against what the applications can
- * know of each other. A failure shrinks to a script that reads as what was done.
+ * Two applications that send, ping and close at random, and a network that delivers at random, against a model of the
+ * events that the applications can observe. A failure shrinks to a readable script.
  */
 export function pairProperty(
   makeEnd: MakeEnd = (...given) => new Connection(...given),

@@ -1,14 +1,14 @@
-/** A fault of the kind that people make, in one place of `src/`. */
+/** Typical programming error in one place of `src/`. */
 export interface Mutant {
   /** Below `src/`. */
   readonly file: string;
-  /** What stands there, exactly once. */
+  /** Text in the file, which must occur exactly once. */
   readonly from: string;
-  /** What stands there instead. */
+  /** Replacement. */
   readonly to: string;
-  /** What is wrong then. */
+  /** Description of the fault. */
   readonly fault: string;
-  /** Where under `test/` somebody has to notice: folders, or how the names of files begin. */
+  /** Tests under `test/` that must detect the fault: folders, or prefixes of file names. */
   readonly tests: readonly string[];
 }
 
@@ -20,7 +20,7 @@ function faults(
   return list.map(([fault, from, to]) => ({ file, from, to, fault, tests }));
 }
 
-/** The faults that `npm run mutants` puts into copies of `src/`, one at a time. */
+/** Faults that `npm run mutants` puts into copies of `src/`, one at a time. */
 export const mutants: readonly Mutant[] = [
   ...faults(
     'frame/frame-decoder.ts',
@@ -31,14 +31,18 @@ export const mutants: readonly Mutant[] = [
         '(chunk[at + 2]! << 8) | chunk[at + 3]!',
         '(chunk[at + 3]! << 8) | chunk[at + 2]!',
       ],
-      ['a message that is as long as allowed is refused', 'total > this.maxPayload', 'total >= this.maxPayload'],
-      ['maxPayload holds for each fragment, not for their sum', 'total > this.maxPayload', 'length > this.maxPayload'],
+      ['a message of the maximum length is refused', 'total > this.maxPayload', 'total >= this.maxPayload'],
       [
-        'the sum of the fragments is forgotten',
+        'maxPayload applies to each fragment instead of their sum',
+        'total > this.maxPayload',
+        'length > this.maxPayload',
+      ],
+      [
+        'the sum of the fragments is not kept',
         'this.messageLength = Math.min(total, Number.MAX_SAFE_INTEGER)',
         'this.messageLength = length',
       ],
-      ['a length of 2^53 is taken', 'this.lengthHigh > 0x1f_ffff', 'this.lengthHigh > 0x3f_ffff'],
+      ['a length of 2^53 is accepted', 'this.lengthHigh > 0x1f_ffff', 'this.lengthHigh > 0x3f_ffff'],
       ['a length of 2^53-1 is refused', 'this.lengthHigh > 0x1f_ffff', 'this.lengthHigh >= 0x1f_ffff'],
       [
         'the upper half of a length is dropped',
@@ -46,28 +50,28 @@ export const mutants: readonly Mutant[] = [
         'this.#checkLength(this.length)',
       ],
       [
-        'a masking key that comes octet by octet is shifted',
+        'a masking key received octet by octet is shifted',
         '((index - this.lengthEnd) << 3)',
         '((index - this.headerAt) << 3)',
       ],
       [
-        'the place in the masking key is dropped between chunks',
+        'the position in the masking key is lost between chunks',
         'rotateKey(this.key, (this.length - this.remaining) & 3)',
         'rotateKey(this.key, 0)',
       ],
       ['a control frame may have 126 octets', 'length > 125 || (opcode', 'length > 126 || (opcode'],
       ['a close frame may have one octet', '|| (opcode === Opcode.close && length === 1)', ''],
       [
-        'a continuation needs no message',
+        'a continuation is accepted without a message',
         'this.isFragmented !== (opcode === Opcode.continuation)',
         'this.isFragmented && opcode !== Opcode.continuation',
       ],
       [
-        'a new message may begin within another',
+        'a new message may begin inside another',
         'this.isFragmented !== (opcode === Opcode.continuation)',
         '!this.isFragmented && opcode === Opcode.continuation',
       ],
-      ['RSV3 is not looked at', '(first & 0x30) !== 0', '(first & 0x20) !== 0'],
+      ['RSV3 is not checked', '(first & 0x30) !== 0', '(first & 0x20) !== 0'],
       [
         'RSV1 is allowed on control frames',
         '(!this.allowRsv1 || (opcode !== Opcode.text && opcode !== Opcode.binary))',
@@ -75,13 +79,13 @@ export const mutants: readonly Mutant[] = [
       ],
       ['control frames may be fragmented', "if (!fin) throw new ProtocolError('WS_ERR_EXPECTED_FIN');", ''],
       [
-        'a server takes what is not masked',
+        'a server accepts unmasked frames',
         '    if ((second & 0x80) !== this.maskBit) {',
         '    if ((second & 0x80) > this.maskBit) {',
       ],
       ['control frames count as parts of the message', 'if (this.opcode >= Opcode.close) return;', ''],
       ['fragments are not counted', '      this.fragments++;\n', ''],
-      ['what was counted is not forgotten behind a message', '      this.messageLength = 0;\n', ''],
+      ['the counts are not reset after a message', '      this.messageLength = 0;\n', ''],
     ],
   ),
   ...faults(
@@ -101,13 +105,9 @@ export const mutants: readonly Mutant[] = [
     'frame/frame-writer.ts',
     ['frame/'],
     [
+      ['a text whose header is longer than guessed is not moved', 'if (header !== guess) {', 'if (header < guess) {'],
       [
-        'a text whose header is longer than guessed is left where it is',
-        'if (header !== guess) {',
-        'if (header < guess) {',
-      ],
-      [
-        'a slab is given back that is still to be read',
+        'a slab is released while the kernel may still read it',
         'if (this.slab === null || this.from !== this.to || this.chunks !== null) return;',
         'if (this.slab === null) return;',
       ],
@@ -117,8 +117,8 @@ export const mutants: readonly Mutant[] = [
     'frame/mask.ts',
     ['frame/'],
     [
-      ['the last octets are masked with the wrong ones of the key', 'shift += 8', 'shift += 16'],
-      ['the key is not turned all the way round', '(key << (32 - bits))', '(key << (31 - bits))'],
+      ['the last octets are masked with the wrong octets of the key', 'shift += 8', 'shift += 16'],
+      ['the key is not rotated completely', '(key << (32 - bits))', '(key << (31 - bits))'],
     ],
   ),
   ...faults(
@@ -134,21 +134,21 @@ export const mutants: readonly Mutant[] = [
     ['message/'],
     [
       ['surrogates are UTF-8', 'else if (octet === 0xed) this.highest = 0x9f;', ''],
-      ['text may end within a character', 'return this.missing === 0;', 'return this.missing <= 1;'],
+      ['text may end inside a character', 'return this.missing === 0;', 'return this.missing <= 1;'],
     ],
   ),
   ...faults(
     'message/message-decoder.ts',
     ['message/', 'connection/compression'],
     [
-      ['memory is taken for what a header promises', 'Math.min(available * ahead, maxAhead)', 'header.length'],
+      ['memory is allocated for the length in a header', 'Math.min(available * ahead, maxAhead)', 'header.length'],
       [
-        'a message that ends within a character is delivered',
+        'a message that ends inside a character is delivered',
         "    if (this.isChecked && !this.utf8!.isComplete) throw new ProtocolError('WS_ERR_INVALID_UTF8');\n",
         '',
       ],
       [
-        'a second message is put behind the first',
+        'a second message is appended to the first',
         '    this.memory = null;\n    this.used = 0;\n    this.isBegun = false;\n    this.fragmentEnds = null;\n    if (ends',
         '    this.isBegun = false;\n    this.fragmentEnds = null;\n    if (ends',
       ],
@@ -159,17 +159,17 @@ export const mutants: readonly Mutant[] = [
     ['message/', 'connection/compression'],
     [
       [
-        'text that was compressed may be anything',
+        'compressed text is not checked',
         "    if (!isBinary && this.validates && !isUtf8(data)) throw new ProtocolError('WS_ERR_INVALID_UTF8');\n",
         '',
       ],
       [
-        'maxPayload holds for what is compressed only',
+        'maxPayload applies only to the compressed length',
         'return this.maxPayload === 0 ? Number.POSITIVE_INFINITY : this.maxPayload;',
         'return Number.POSITIVE_INFINITY;',
       ],
       [
-        'nobody else has his turn while a chunk is inflated',
+        'other connections wait while a chunk is inflated',
         'this.inflatable -= Math.max(inflated, minInflated * this.inflater!.begins);',
         '',
       ],
@@ -181,12 +181,12 @@ export const mutants: readonly Mutant[] = [
     [
       ['a reason may have 124 octets', 'maxReasonLength = 123', 'maxReasonLength = 124'],
       [
-        'the code is read backwards',
+        'the octets of the code are swapped',
         '(octets[start]! << 8) | octets[start + 1]!',
         '(octets[start + 1]! << 8) | octets[start]!',
       ],
       [
-        'a reason may be anything',
+        'a reason is not checked',
         "  if (validates && !isUtf8(reason)) throw new ProtocolError('WS_ERR_INVALID_UTF8');\n",
         '',
       ],
@@ -197,28 +197,28 @@ export const mutants: readonly Mutant[] = [
     ['connection/', 'transport/backpressure'],
     [
       [
-        'a peer that does not read has every ping answered',
+        'every ping of a peer that does not read is answered',
         'if (this.isCongested) this.owedPong = payload;\n          else this.writer',
         'this.writer',
       ],
       [
-        'pings are answered behind our close frame',
+        'pings are answered after our close frame',
         "this.settings.autoPong && this.#state === 'open'",
         'this.settings.autoPong',
       ],
       [
-        'a close frame follows a close frame',
+        'a second close frame is sent',
         "if (this.#state !== 'closeSent') this.writer.write(Opcode.close",
         'this.writer.write(Opcode.close',
       ],
       [
-        'frames that are sent as they are break into a message',
+        'encoded frames are sent inside a message',
         "    if (this.isFragmented) throw new Error('A fragmented message is being sent (RFC 6455 §5.4)');\n",
         '',
       ],
-      ['what comes behind the end is looked at', '    if (!this.isReceiving) return chunk.length;\n', ''],
+      ['data after the end is processed', '    if (!this.isReceiving) return chunk.length;\n', ''],
       [
-        'what is left of a chunk is read although the application has paused',
+        'the rest of a chunk is read although the application has paused',
         'return !this.isSuspended && this.isReceiving && !this',
         'return this.isReceiving && !this',
       ],
@@ -229,7 +229,7 @@ export const mutants: readonly Mutant[] = [
     ['connection/'],
     [
       [
-        'a connection is closed before the peer has said so',
+        'a connection is closed before the peer has sent its close frame',
         "open: { closeSent: 'closeSent'",
         "open: { closeSent: 'closed'",
       ],
@@ -240,12 +240,12 @@ export const mutants: readonly Mutant[] = [
     ['extension/'],
     [
       [
-        'the limit holds for each final block, not for their sum',
+        'the limit applies to each final block instead of their sum',
         'raw.end, maxLength - length)',
         'raw.end, maxLength)',
       ],
       [
-        'a message that was too long leaves its window to another connection',
+        'the window of a message that was too long is used for another connection',
         '      if (this.#window === null) raw.reset();\n      else if (message',
         '      if (this.#window === null) message === null || raw.reset();\n      else if (message',
       ],
@@ -256,9 +256,9 @@ export const mutants: readonly Mutant[] = [
     'extension/deflate-negotiation.ts',
     ['extension/'],
     [
-      ['a window of 16 is one', '1[0-5])$/', '1[0-6])$/'],
+      ['a window of 16 bits is accepted', '1[0-5])$/', '1[0-6])$/'],
       [
-        'a server may answer twice',
+        'two responses of a server are accepted',
         "  if (responses.length > 1) throw new NegotiationError('GOODWIRE_REPEATED_RESPONSE');\n",
         '',
       ],
@@ -269,11 +269,11 @@ export const mutants: readonly Mutant[] = [
     ['handshake/'],
     [
       [
-        'a line break is part of a field',
+        'a line break is accepted in a field',
         'code === del || (code < space && code !== tab)',
         'code === del || (code < 0x0a && code !== tab)',
       ],
-      ['a list has a token that another begins with', 'return endOfWhitespace(text, end) === to;', 'return true;'],
+      ['a prefix of a token matches in a list', 'return endOfWhitespace(text, end) === to;', 'return true;'],
     ],
   ),
   ...faults(
@@ -281,18 +281,18 @@ export const mutants: readonly Mutant[] = [
     ['handshake/'],
     [
       [
-        'a key of 15 octets is one',
+        'a key of 15 octets is accepted',
         "key.length !== keyLength || !key.endsWith('==')",
         "key.length !== keyLength || !key.endsWith('=')",
       ],
-      ['any method opens a connection', "  if (request.method !== 'GET') throw refusal('method');\n", ''],
+      ['every method opens a connection', "  if (request.method !== 'GET') throw refusal('method');\n", ''],
       [
-        'what is inherited came from the client',
+        'inherited properties count as fields of the client',
         'Object.hasOwn(headers, name) ? headers[name] : undefined',
         'headers[name]',
       ],
       [
-        'a subprotocol is agreed to that nobody offered',
+        'a subprotocol that was not offered is accepted',
         "protocol !== '' && !offer.subprotocols.has(protocol)",
         "protocol !== '' && false",
       ],
@@ -304,12 +304,12 @@ export const mutants: readonly Mutant[] = [
     ['handshake/'],
     [
       [
-        'any server that says 101 will do',
+        'every response with status 101 is accepted',
         "field('sec-websocket-accept')?.trim() !== acceptKey(asked.key)",
         "field('sec-websocket-accept') === undefined",
       ],
       [
-        'a subprotocol is taken that nobody asked for',
+        'a subprotocol that was not requested is accepted',
         'protocol !== undefined && subprotocols.length === 0',
         'protocol === undefined && subprotocols.length < 0',
       ],
@@ -319,9 +319,13 @@ export const mutants: readonly Mutant[] = [
     'handshake/origin.ts',
     ['handshake/'],
     [
-      ['a port is a default port that begins with it', 'authority.endsWith(port) ?', 'authority.includes(port) ?'],
       [
-        'a page without an origin is let in',
+        'a port that begins with the default port is removed',
+        'authority.endsWith(port) ?',
+        'authority.includes(port) ?',
+      ],
+      [
+        'a request without an origin is accepted',
         'if (origin === undefined) return false;',
         'if (origin === undefined) return true;',
       ],
@@ -331,8 +335,8 @@ export const mutants: readonly Mutant[] = [
     'client/redirect.ts',
     ['client/'],
     [
-      ['credentials go from TLS to plain text', ' && (to.isSecure || !home.isSecure)', ''],
-      ['cookies go along to another server', "'cookie', ", ''],
+      ['credentials are sent from TLS to plain text', ' && (to.isSecure || !home.isSecure)', ''],
+      ['cookies are sent to another server', "'cookie', ", ''],
     ],
   ),
   ...faults(
@@ -340,7 +344,7 @@ export const mutants: readonly Mutant[] = [
     ['client/', 'compat/client-redirect'],
     [
       ['one redirect too many is followed', '++this.#redirects > (this', 'this.#redirects++ > (this'],
-      ['a handshake may take for ever', 'if (handshakeTimeout) this.#timer', 'if (!handshakeTimeout) this.#timer'],
+      ['a handshake has no timeout', 'if (handshakeTimeout) this.#timer', 'if (!handshakeTimeout) this.#timer'],
     ],
   ),
   ...faults(
@@ -348,15 +352,15 @@ export const mutants: readonly Mutant[] = [
     ['server/'],
     [
       [
-        'what is merely truthy lets an origin in',
+        'a truthy value accepts an origin',
         'if (isAllowed === true) verifyClient(attempt);',
         'if (isAllowed) verifyClient(attempt);',
       ],
       ['one handshake more than allowed waits', 'host.pending.size >= limit', 'host.pending.size > limit'],
-      ['the application is asked on behalf of a client that was refused before', '  if (attempt.isOver) return;\n', ''],
+      ['the application is asked about a client that was already refused', '  if (attempt.isOver) return;\n', ''],
       ['a request is refused a second time', '  if (attempt.isOver) return false;\n', ''],
       [
-        'an error of a socket in its handshake ends the process',
+        'an error of a socket during its handshake ends the process',
         "if (former === undefined) socket.on('error', onSocketError);",
         '',
       ],
@@ -366,8 +370,8 @@ export const mutants: readonly Mutant[] = [
     'server/pending-handshakes.ts',
     ['server/'],
     [
-      ['who has gone counts for ever', '        this.#size--;\n', ''],
-      ["nobody's time is ever over", 'timeout > 0 ? setTimeout', 'timeout < 0 ? setTimeout'],
+      ['disconnected clients are never removed from the count', '        this.#size--;\n', ''],
+      ['handshakes never expire', 'timeout > 0 ? setTimeout', 'timeout < 0 ? setTimeout'],
     ],
   ),
   ...faults(
@@ -375,12 +379,12 @@ export const mutants: readonly Mutant[] = [
     ['server/'],
     [
       [
-        'connections may be held in any number',
+        'the number of idle connections is not limited',
         'limit === 0 || sockets.size <= limit',
         'limit === 0 || sockets.size >= 0',
       ],
       [
-        'an open WebSocket is taken for somebody who does not ask',
+        'an open WebSocket counts as a connection without a request',
         "    if (this.#sockets.delete(socket)) socket.removeListener('close', this.#forget);\n",
         '',
       ],

@@ -24,7 +24,7 @@ const lengths = [
   2n ** 64n - 1n,
 ];
 
-/** Text that is UTF-8 to its end, up to its last octet, or not at all. */
+/** Valid UTF-8, and below sequences that are invalid or incomplete. */
 const texts = ['', 'Hello', 'κόσμε', '€', '𝄞', 'a\u0000b', '\ufeff', '\uffff'].map((text) => Buffer.from(text));
 const notTexts = [
   '80',
@@ -70,7 +70,7 @@ function freshFrame(random: Random, isMasked: boolean): Field {
   return soundFrame(first, freshPayload(random, first % 16), isMasked ? random.next() : null);
 }
 
-/** The frame with one field changed. */
+/** Returns the frame with one field changed. */
 function changeField(random: Random, frame: Field): Field {
   const remade = (payload: Buffer) => soundFrame(frame.first, payload, frame.isMasked ? frame.key : null);
   switch (random.below(9)) {
@@ -99,7 +99,7 @@ function changeField(random: Random, frame: Field): Field {
   }
 }
 
-/** The frame as two, the first of which is not the last of its message. */
+/** Returns the frame as two fragments. */
 function split(random: Random, frame: Field): Field[] {
   const at = random.below(frame.payload.length + 1);
   const key = () => (frame.isMasked ? random.next() : null);
@@ -144,7 +144,7 @@ function changeFrames(random: Random, frames: readonly Field[], others: readonly
   return changed;
 }
 
-/** A stream of frames with a change to its frames, to a field of one, or to its octets. */
+/** Changes a stream of frames: its frames, a field of one frame, or its bytes. */
 export function mutateFrames(random: Random, octets: Buffer, other: Buffer): Buffer {
   if (random.oneIn(5)) return mutateOctets(random, octets, other);
   const { frames, rest } = readWire(octets);

@@ -85,7 +85,7 @@ function changeLine(random: Random, line: string): string {
   return JSON.stringify(changed);
 }
 
-/** Messages, a line each, with a change to their order, to a field of one, or to its octets. Ids mostly grow on. */
+/** Changes messages, one per line: their order, a field of one message, or its bytes. Ids usually stay ascending. */
 export function mutateJsonLines(random: Random, octets: Buffer, other: Buffer): Buffer {
   if (random.oneIn(8)) return mutateOctets(random, octets, other);
   const lines = octets.toString('latin1').split('\n');

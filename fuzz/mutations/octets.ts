@@ -5,14 +5,14 @@ const interesting = [
   0x3d, 0x5c,
 ];
 
-/** The longest that a mutation lets a case become. */
+/** Maximum length of a mutated case in bytes. */
 export const longest = 70_000;
 
 type Mutation = (random: Random, octets: Buffer) => Buffer;
 
 const at = (random: Random, octets: Buffer): number => random.below(octets.length + 1);
 
-/** A part of the octets, short mostly. */
+/** Returns a part of the bytes, usually a short one. */
 function part(random: Random, octets: Buffer): [from: number, to: number] {
   const from = at(random, octets);
   const length = random.oneIn(4) ? random.below(octets.length - from + 1) : random.below(9);
@@ -58,7 +58,7 @@ const mutations: readonly Mutation[] = [
   },
 ];
 
-/** The octets with a change that knows nothing of what they mean. */
+/** Changes bytes without regard to their meaning. */
 export function mutateOctets(random: Random, octets: Buffer, other: Buffer): Buffer {
   const changed = random.oneIn(8)
     ? Buffer.concat([octets.subarray(0, at(random, octets)), other.subarray(at(random, other))])
@@ -66,7 +66,7 @@ export function mutateOctets(random: Random, octets: Buffer, other: Buffer): Buf
   return changed.subarray(0, longest);
 }
 
-/** Another way to cut octets: whole, octet by octet, in parts of any length, with empty ones among them. */
+/** Returns another split of the bytes: none, single bytes, or chunks of any length including empty ones. */
 export function mutateCut(random: Random, length: number): number[] {
   switch (random.below(5)) {
     case 0:
@@ -76,8 +76,8 @@ export function mutateCut(random: Random, length: number): number[] {
     case 2:
       return [random.below(length + 1)];
     default: {
-      const most = random.pick([2, 9, 40, 400]);
-      return Array.from({ length: random.between(1, 40) }, () => random.below(most));
+      const max = random.pick([2, 9, 40, 400]);
+      return Array.from({ length: random.between(1, 40) }, () => random.below(max));
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { Random } from '../random.ts';
 import { longest, mutateOctets } from './octets.ts';
 
-/** Words that mean something in the fields of an opening handshake, or look as if they did. */
+/** Words with a meaning in the fields of an opening handshake, or similar ones. */
 const words = [
   'websocket',
   'Upgrade',
@@ -80,7 +80,7 @@ const words = [
   'Content-Length: 5',
 ];
 
-/** Text in latin1 with a change to its lines, to its words, or to its octets. */
+/** Changes latin1 text: its lines, its words, or its bytes. */
 export function mutateText(random: Random, octets: Buffer, other: Buffer): Buffer {
   const kind = random.below(5);
   if (kind === 0) return mutateOctets(random, octets, other);

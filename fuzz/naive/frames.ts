@@ -1,21 +1,21 @@
-/** A frame as the wire has it, with nothing checked. */
+/** Frame on the wire, unchecked. */
 export interface WireFrame {
   /** FIN, RSV and opcode. */
   readonly first: number;
   readonly isMasked: boolean;
-  /** Which encoding of the length was used. */
+  /** Encoding of the length. */
   readonly form: 7 | 16 | 64;
-  /** What the header says. */
+  /** Length in the header. */
   readonly length: bigint;
   readonly key: number;
-  /** Unmasked; shorter than the header says where the octets end before. */
+  /** Unmasked payload; shorter than the length in the header if the octets end earlier. */
   readonly payload: Buffer;
-  /** Where the frame begins, and where its payload is complete, among all octets. */
+  /** Offset of the frame, and below of the end of its payload, among all octets. */
   readonly start: number;
   readonly end: number;
 }
 
-/** Octets, taken apart as §5.2 draws a frame; what does not make a header is the rest. */
+/** Splits octets into frames (§5.2). An incomplete header is returned as the rest. */
 export function readWire(octets: Buffer): { frames: WireFrame[]; rest: Buffer } {
   const frames: WireFrame[] = [];
   let at = 0;
@@ -27,7 +27,7 @@ export function readWire(octets: Buffer): { frames: WireFrame[]; rest: Buffer } 
   }
 }
 
-/** The frame that begins at an offset; null if its header has not come as a whole. */
+/** Reads the frame at an offset; null if its header is incomplete. */
 function readWireFrame(octets: Buffer, start: number): WireFrame | null {
   const header = readWireHeader(octets, start);
   if (header === null) return null;
@@ -39,14 +39,14 @@ function readWireFrame(octets: Buffer, start: number): WireFrame | null {
   return { ...header, payload, start, end: headerEnd + taken };
 }
 
-/** Masking in place (§5.3). */
+/** Masks in place (§5.3). */
 function xor(payload: Buffer, key: number): void {
   if (key === 0) return;
   const octets = [key & 255, (key >>> 8) & 255, (key >>> 16) & 255, key >>> 24];
   for (let i = 0; i < payload.length; i++) payload[i]! ^= octets[i & 3]!;
 }
 
-/** What a header says, once all of it is there. */
+/** Reads a header; null if it is incomplete. */
 function readWireHeader(
   octets: Buffer,
   start: number,
@@ -71,7 +71,7 @@ function readWireHeader(
   };
 }
 
-/** The octets of a frame as told, whether they make sense or not. */
+/** Encodes a frame with the given fields, valid or not. */
 export function writeWire({ first, isMasked, form, length, key, payload }: Omit<WireFrame, 'start' | 'end'>): Buffer {
   const mask = isMasked ? 128 : 0;
   const header = Buffer.alloc(2 + (form === 7 ? 0 : form / 8) + (isMasked ? 4 : 0));
@@ -91,34 +91,34 @@ export function writeWire({ first, isMasked, form, length, key, payload }: Omit<
   return Buffer.concat([header, masked]);
 }
 
-/** A frame with the shortest header that says how long its payload is. */
+/** Returns a frame with the shortest valid header for its payload. */
 export function soundFrame(first: number, payload: Buffer, key: number | null): Omit<WireFrame, 'start' | 'end'> {
   const { length } = payload;
   const form = length < 126 ? 7 : length < 65_536 ? 16 : 64;
   return { first, isMasked: key !== null, form, length: BigInt(length), key: key ?? 0, payload };
 }
 
-/** What an endpoint accepts. */
+/** Rules of an endpoint for incoming frames. */
 export interface Rules {
   readonly role: 'client' | 'server';
-  /** 0 is no limit. */
+  /** 0 is unlimited. */
   readonly maxPayload: number;
-  /** 0 is no limit. */
+  /** 0 is unlimited. */
   readonly maxFragments: number;
   readonly allowRsv1: boolean;
 }
 
-/** What is to be made of octets: the frames that are whole, and the first rule that is broken. */
+/** Expected result for octets: the complete frames, and the first violation. */
 export interface Reading {
   readonly frames: readonly WireFrame[];
-  /** The last frame, whose payload has not come as a whole; its header is good. */
+  /** Last frame, with a valid header and an incomplete payload. */
   readonly begun: WireFrame | null;
   readonly error: string | null;
 }
 
 /**
- * The rules for frames (§5.1–5.5) one after the other, with everything that has come in hand, as nobody would write a decoder: what the
- * decoders are held against.
+ * Applies the rules for frames (§5.1–5.5) one after the other, with all octets available. Too slow for a decoder; the
+ * decoders are compared with it.
  */
 export function readFrames(octets: Buffer, rules: Rules): Reading {
   const frames: WireFrame[] = [];
@@ -149,7 +149,7 @@ export function readFrames(octets: Buffer, rules: Rules): Reading {
     if (rules.role === 'server' && second < 128) return stop('WS_ERR_EXPECTED_MASK');
     if (rules.role === 'client' && second >= 128) return stop('WS_ERR_UNEXPECTED_MASK');
 
-    // The limits hold as soon as the length is there; the masking key may still be on its way.
+    // The limits apply as soon as the length is complete, even before the masking key.
     const lengthOctets = short < 126 ? 0 : short === 126 ? 2 : 8;
     const lengthEnd = at + 2 + lengthOctets;
     let length = lengthOctets === 0 ? BigInt(short) : 0n;
@@ -157,7 +157,7 @@ export function readFrames(octets: Buffer, rules: Rules): Reading {
       const octet = octets[i];
       if (octet === undefined) return stop(null);
       length = length * 256n + BigInt(octet);
-      // What its upper half says counts as soon as it does, before the rest has come.
+      // The upper half of the length counts before the rest has arrived.
       if (i <= at + 5 && lengthOctets === 8 && length >= 2n ** 21n)
         return stop('WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH');
     }

@@ -1,26 +1,24 @@
 import { type Rules, readFrames, type WireFrame } from './frames.ts';
 
-/** What an application is told, in order. */
+/** Events for an application, in order. */
 export type Told =
   | { readonly kind: 'message'; readonly payload: Buffer; readonly isBinary: boolean; readonly isCompressed: boolean }
   | { readonly kind: 'ping' | 'pong'; readonly payload: Buffer }
   | { readonly kind: 'close'; readonly code: number; readonly payload: Buffer };
 
-/** What is to be made of octets by an endpoint that only receives. */
+/** Expected events of an endpoint that only receives. */
 export interface Hearing {
   readonly told: readonly Told[];
   readonly error: string | null;
 }
 
-/** Whether a close frame may carry a code (§7.4). */
+/** True if a close frame may carry the code (§7.4). */
 export function mayBeSent(code: number): boolean {
   if (code >= 3000) return code <= 4999;
   return code >= 1000 && code <= 1014 && ![1004, 1005, 1006].includes(code);
 }
 
-/**
- * Whether octets are UTF-8, may be the beginning of UTF-8, or neither (RFC 3629): code point by code point.
- */
+/** Returns whether octets are complete UTF-8, a prefix of UTF-8, or neither (RFC 3629): code point by code point. */
 export function readUtf8(octets: Buffer): 'whole' | 'begun' | 'wrong' {
   let at = 0;
   while (at < octets.length) {
@@ -34,7 +32,7 @@ export function readUtf8(octets: Buffer): 'whole' | 'begun' | 'wrong' {
       if (octet !== undefined && (octet < 0x80 || octet > 0xbf)) return 'wrong';
       least = least * 64 + (octet === undefined ? 0 : octet & 63);
       most = most * 64 + (octet === undefined ? 63 : octet & 63);
-      // It is wrong as soon as nothing that may follow makes it a code point of this size, and no surrogate.
+      // Wrong as soon as no continuation gives a code point of this size other than a surrogate.
       const rest = 64 ** (size - 1 - i);
       const [low, high] = [least * rest, most * rest + rest - 1];
       if (high < [0, 0, 0x80, 0x800, 0x10000][size]! || low > 0x10ffff || (low >= 0xd800 && high <= 0xdfff))
@@ -46,7 +44,7 @@ export function readUtf8(octets: Buffer): 'whole' | 'begun' | 'wrong' {
   return 'whole';
 }
 
-/** The rules of §5.4–5.6, 7 and 8.1 on all frames, in order; `validates` is whether text has to be UTF-8. */
+/** Applies the rules of §5.4–5.6, 7 and 8.1 to all frames, in order. `validates` is true if text must be UTF-8. */
 export function hear(octets: Buffer, rules: Rules, validates: boolean): Hearing {
   const reading = readFrames(octets, rules);
   const told: Told[] = [];
@@ -63,7 +61,7 @@ export function hear(octets: Buffer, rules: Rules, validates: boolean): Hearing 
       if (payload.length > 0 && !mayBeSent(code)) return { told, error: 'WS_ERR_INVALID_CLOSE_CODE' };
       if (validates && readUtf8(payload.subarray(2)) !== 'whole') return { told, error: 'WS_ERR_INVALID_UTF8' };
       told.push({ kind: 'close', code, payload: payload.subarray(2) });
-      // Nothing is looked at behind a close frame.
+      // Data behind a close frame is ignored.
       return { told, error: null };
     }
     if (opcode > 8) {

@@ -4,7 +4,7 @@ import { demand, type Target } from '../case.ts';
 import { mutateOctets } from '../mutations/octets.ts';
 import { mayBeSent, readUtf8 } from '../naive/messages.ts';
 
-/** What a close frame with these octets breaks (§5.5.1, §7.4, §8.1). */
+/** Returns the rule that a close frame with this payload breaks (§5.5.1, §7.4, §8.1). */
 function faultOf(octets: Buffer): string | null {
   if (octets.length === 0) return null;
   if (octets.length === 1) return 'WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH';
@@ -14,8 +14,7 @@ function faultOf(octets: Buffer): string | null {
 
 export const close: Target = {
   name: 'close',
-  title:
-    'A close payload is a code that may be sent and a reason in UTF-8, or the documented error; and formats to itself',
+  title: 'A close payload is a valid code and a reason in UTF-8, or gives the documented error; and formats to itself',
 
   seeds: () =>
     ['', '03e8', '03e86f6b', '0fa0e282ac', '0bb8f09d849e', `03e9${'61'.repeat(123)}`].map((hex) => ({
@@ -31,21 +30,21 @@ export const close: Target = {
   }),
 
   run({ octets, config }) {
-    // Somewhere in the middle of a chunk.
+    // Placed inside a chunk.
     const chunk = Buffer.concat([Buffer.alloc(config), octets, Buffer.alloc(3, 0xff)]);
     const expected = faultOf(octets);
     let found: string | null = null;
     try {
       const { code, reason } = parseClosePayload(chunk, config, config + octets.length);
       const again = code === 1005 ? formatClosePayload() : formatClosePayload(code, reason);
-      demand(again.equals(octets), 'a close payload formats to what it was read from', again);
+      demand(again.equals(octets), 'a parsed close payload formats to the same octets', again);
       const text = code === 1005 ? again : formatClosePayload(code, reason.toString());
       demand(text.equals(octets), 'its reason may be given as text', text);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       found = error.code;
     }
-    demand(found === expected, 'the first rule that is broken is reported', [found, expected]);
+    demand(found === expected, 'the first broken rule is reported', [found, expected]);
     return `${found} ${Math.min(octets.length, 3)}`;
   },
 };

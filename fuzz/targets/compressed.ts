@@ -15,7 +15,7 @@ import { mutateCase, rulesOf } from './frame.ts';
 
 const deflated = (text: string): Buffer => deflateRawSync(text, { finishFlush: zlib.Z_SYNC_FLUSH }).subarray(0, -4);
 
-/** What is to be made of octets where messages may be compressed: those are inflated when they are whole. */
+/** Returns the expected events for bytes with compressed messages, which are inflated once complete. */
 function hearInflated(octets: Buffer, rules: Rules, windowBits: number, takesContextOver: boolean): Hearing {
   const heard = hear(octets, rules, true);
   const inflater = new MessageInflater({ windowBits, takesContextOver, rung: documentedRung });
@@ -44,7 +44,7 @@ function hearInflated(octets: Buffer, rules: Rules, windowBits: number, takesCon
 
 export const compressed: Target = {
   name: 'compressed',
-  title: 'Connection tells of compressed messages what zlib makes of them, and fails no later for what is none',
+  title: 'Connection delivers compressed messages as zlib inflates them, and fails on invalid ones',
 
   seeds: () => {
     const recordings = readRecordings().filter(isDeflated);
@@ -103,16 +103,16 @@ export const compressed: Target = {
     const [is, ought] = [told.map(described), expected.told.map(described)];
     demand(failures.length <= 1, 'a connection fails once');
     if (expected.error === null && failure === undefined) {
-      demand(is.join('\n') === ought.join('\n'), 'what is told is what came', [is, ought]);
+      demand(is.join('\n') === ought.join('\n'), 'the events are those received', [is, ought]);
     } else {
-      demand(failure !== undefined, 'what breaks a rule fails the connection', expected.error);
-      // A message that cannot become one may be refused before its end has come.
+      demand(failure !== undefined, 'a broken rule fails the connection', expected.error);
+      // An invalid message may be rejected before its end has arrived.
       demand(
         is.every((line, i) => line === ought[i]),
-        'nothing is told that did not come',
+        'no other events are reported',
         [is, ought],
       );
-      demand([1002, 1007, 1008, 1009].includes(failure.closeCode), 'the close code says whose fault it is');
+      demand([1002, 1007, 1008, 1009].includes(failure.closeCode), 'the close code blames the peer');
     }
     const outgoing = readWire(peer.takeOutgoing());
     demand(

@@ -5,13 +5,13 @@ import { hear, type Told } from '../naive/messages.ts';
 import { mutateCase, rulesOf } from './frame.ts';
 import { frameSeeds } from './frame-seeds.ts';
 
-/** An event as text. */
+/** Returns an event as text. */
 export const described = (told: Told): string =>
   told.kind === 'message'
     ? `message ${told.isBinary} ${told.payload.toString('hex')}`
     : `${told.kind} ${told.kind === 'close' ? told.code : ''} ${told.payload.toString('hex')}`;
 
-/** The frames that an endpoint owes, which has nothing to say of its own. */
+/** Returns the frames with which an endpoint must respond if it sends nothing itself. */
 function owed(told: readonly Told[], closeCode: number | null): string[] {
   const frames = told.flatMap((one) => {
     if (one.kind === 'ping') return [`138 ${one.payload.toString('hex')}`];
@@ -24,8 +24,7 @@ function owed(told: readonly Told[], closeCode: number | null): string[] {
 
 export const connection: Target = {
   name: 'connection',
-  title:
-    'Connection tells of messages, pings and closes as the rules of §5–8 have it, and answers with legal frames only',
+  title: 'Connection reports messages, pings and closes by the rules of §5–8, and sends only valid frames',
 
   seeds: () => frameSeeds(4),
 
@@ -54,16 +53,16 @@ export const connection: Target = {
     );
     peer.keepsFragments = keepsFragments;
     for (const chunk of chunksOf(given)) {
-      demand(peer.receive(chunk) === chunk.length, 'a connection that is not suspended takes the whole chunk');
+      demand(peer.receive(chunk) === chunk.length, 'a connection that is not suspended consumes the whole chunk');
     }
     const [failure] = failures;
     demand(failures.length <= 1, 'a connection fails once');
-    demand((failure?.code ?? null) === expected.error, 'the first rule that is broken fails it', [
+    demand((failure?.code ?? null) === expected.error, 'the first broken rule fails the connection', [
       failure?.code,
       expected.error,
     ]);
     const [is, ought] = [told, expected.told].map((list) => list.map(described).join('\n'));
-    demand(is === ought, 'what is told is what came', [is, ought]);
+    demand(is === ought, 'the events are those received', [is, ought]);
 
     const outgoing = readWire(peer.takeOutgoing());
     demand(outgoing.rest.length === 0, 'only whole frames are sent');
@@ -73,7 +72,7 @@ export const connection: Target = {
     });
     const sent = outgoing.frames.map(({ first, payload }) => `${first} ${payload.toString('hex')}`);
     const due = owed(expected.told, failure?.closeCode ?? null);
-    demand(sent.join('\n') === due.join('\n'), 'each ping has its pong, and a close its echo', [sent, due]);
+    demand(sent.join('\n') === due.join('\n'), 'each ping has a pong, and a close frame its echo', [sent, due]);
     return `${expected.error} ${expected.told
       .map(({ kind }) => kind[0])
       .join('')

@@ -19,7 +19,7 @@ const ws = createRequire(import.meta.url)('ws') as {
   subprotocol: { parse(header: string): Set<string> };
 };
 
-/** What a call returns, or the class of error that it is documented to throw; any other goes on. */
+/** Returns the result of a call, or null for a documented error. Other errors are rethrown. */
 function outcome<T>(call: () => T, ...kinds: (new (...args: never[]) => Error)[]): T | null {
   try {
     return call();
@@ -29,7 +29,7 @@ function outcome<T>(call: () => T, ...kinds: (new (...args: never[]) => Error)[]
   }
 }
 
-/** As ws tells of extensions: by name, each offer with the values of its parameters by name. */
+/** Formats extensions as ws does: by name, each offer with the values of its parameters by name. */
 function asWs(extensions: readonly Extension[]): string {
   return JSON.stringify(
     extensions.map(({ name, parameters }) => [name, [...parameters].map(([key, value]) => [key, value]).sort()]).sort(),
@@ -69,7 +69,7 @@ function negotiate(extensions: readonly Extension[]): string {
     if (accepted === null) return '-';
     const { agreement } = accepted;
     for (const bits of [agreement.serverMaxWindowBits, agreement.clientMaxWindowBits])
-      demand(Number.isInteger(bits) && bits >= 8 && bits <= 15, 'a window is agreed to that there is', bits);
+      demand(Number.isInteger(bits) && bits >= 8 && bits <= 15, 'an agreed window is valid', bits);
     return `${agreement.serverMaxWindowBits} ${agreement.clientMaxWindowBits}`;
   });
   const responses = terms.map(
@@ -81,7 +81,7 @@ function negotiate(extensions: readonly Extension[]): string {
 export const fields: Target = {
   name: 'fields',
   title:
-    'The grammars of header fields and addresses: a value or a SyntaxError, as in ws, and what is formatted is read again',
+    'The grammars of header fields and addresses: a value or a SyntaxError, as in ws; formatted values are parsed again',
 
   seeds: () =>
     [
@@ -112,10 +112,10 @@ export const fields: Target = {
         flattened(wsExtensions),
       ]);
       const again = formatExtensions(extensions);
-      demand(isFieldValue(again), 'what is formatted can be sent', again);
+      demand(isFieldValue(again), 'formatted extensions can be sent', again);
       demand(
         JSON.stringify(parseExtensions(again)) === JSON.stringify(extensions),
-        'what is formatted is read again',
+        'formatted extensions are parsed again',
         again,
       );
       negotiated = negotiate(extensions);
@@ -135,7 +135,7 @@ export const fields: Target = {
       demand(normalizeOrigin(origin) === origin, 'an origin is normal once it is normalized', origin);
       demand(
         !allowOrigins(['https://goodwire.example'])(text) || origin === 'https://goodwire.example',
-        'nothing else is allowed',
+        'no other origin is accepted',
         text,
       );
     }
@@ -143,7 +143,7 @@ export const fields: Target = {
     const address = outcome(() => parseAddress(text), SyntaxError);
     if (address !== null) {
       const { host, authority, path, port } = address;
-      demand(Number.isInteger(port) && port >= 0 && port <= 65_535, 'a port is one', port);
+      demand(Number.isInteger(port) && port >= 0 && port <= 65_535, 'a port is valid', port);
       for (const part of [host, authority, path])
         demand(isSingleLine(part), 'no part of an address breaks a line', part);
       demand(path.startsWith('/') || address.socketPath !== undefined, 'a path begins with a slash', path);

@@ -2,13 +2,13 @@ import type { Case } from '../case.ts';
 import { soundFrame, writeWire } from '../naive/frames.ts';
 import { readRecordings } from '../recordings.ts';
 
-/** Bit 0 of a config is the role of the receiver. */
+/** Receivers by bit 0 of the config. */
 const receivers = [
   { bit: 0, from: 'client', key: 0x3d21fa37 },
   { bit: 1, from: 'server', key: null },
 ] as const;
 
-/** Streams of frames: those that were recorded, and a few that nobody sends of himself. `role` says in a config who receives them. */
+/** Returns streams of frames: recorded ones, and some that no endpoint sends. Bit 0 of a config is the receiver. */
 export function frameSeeds(configs: number): Case[] {
   const cases: Case[] = [];
   for (const { bit, from, key } of receivers) {
@@ -27,5 +27,5 @@ export function frameSeeds(configs: number): Case[] {
   return cases;
 }
 
-/** The end that receives, by a config. */
+/** Returns the role of the receiver for a config. */
 export const roleOf = (config: number): 'client' | 'server' => ((config & 1) === 0 ? 'server' : 'client');

@@ -8,7 +8,7 @@ import { type Rules, readFrames } from '../naive/frames.ts';
 import type { Random } from '../random.ts';
 import { frameSeeds, roleOf } from './frame-seeds.ts';
 
-/** The rules that a config stands for. */
+/** Returns the rules for a config. */
 export function rulesOf(config: number): Rules {
   return {
     role: roleOf(config),
@@ -18,7 +18,7 @@ export function rulesOf(config: number): Rules {
   };
 }
 
-/** Other frames; and what differs in the cut and the settings, as often as not. */
+/** Mutates the frames, and often the split and the settings. */
 export function mutateCase(random: Random, given: Case, other: Case): Case {
   const octets = mutateFrames(random, given.octets, other.octets);
   return {
@@ -30,8 +30,7 @@ export function mutateCase(random: Random, given: Case, other: Case): Case {
 
 export const frame: Target = {
   name: 'frame',
-  title:
-    'FrameDecoder reads what the rules of §5 make of the octets, however they are cut, and encodeFrame makes it again',
+  title: 'FrameDecoder applies the rules of §5 in chunks of any size, and encodeFrame reproduces the octets',
 
   seeds: () => frameSeeds(6),
 
@@ -46,15 +45,15 @@ export const frame: Target = {
     try {
       for (const chunk of chunksOf(given)) {
         const end = decoder.decode(chunk, 0, collector);
-        demand(end === chunk.length, 'a decoder that nobody stops takes the whole chunk', [end, chunk.length]);
+        demand(end === chunk.length, 'a decoder without a stop consumes the whole chunk', [end, chunk.length]);
       }
     } catch (thrown) {
       if (!(thrown instanceof ProtocolError)) throw thrown;
       error = thrown.code;
     }
-    demand(error === expected.error, 'the first rule that is broken is reported', [error, expected.error]);
+    demand(error === expected.error, 'the first broken rule is reported', [error, expected.error]);
     const { frames } = collector;
-    demand(frames.length === expected.frames.length, 'as many frames come as are whole', [
+    demand(frames.length === expected.frames.length, 'all complete frames are decoded', [
       frames.length,
       expected.frames.length,
     ]);
@@ -62,7 +61,7 @@ export const frame: Target = {
       const { opcode, fin, rsv1, payload } = frames[i]!;
       const first = opcode | (fin ? 0x80 : 0) | (rsv1 ? 0x40 : 0);
       demand(first === wire.first, 'a frame has the first octet of the wire', [first, wire.first]);
-      demand(wire.payload.equals(payload), 'a payload is what was masked');
+      demand(wire.payload.equals(payload), 'a payload is unmasked correctly');
       const again = encodeFrame(opcode, payload, { fin, rsv1, ...(wire.isMasked && { key: wire.key }) });
       const shortest = wire.payload.length < 126 ? 7 : wire.payload.length < 65_536 ? 16 : 64;
       if (wire.form !== shortest) demand(again.length < wire.end - wire.start, 'encoders use the shortest length');

@@ -16,7 +16,7 @@ const apple = defineGoods('fruit/apple', { remote: true, history: { size: 10 } }
 const camera = defineGoods<Uint8Array>('cam', { kind: 'bytes', remote: true });
 const made = defineGoods('made/**', { remote: true });
 
-/** What a call returns, or null for a WireError; what else it throws goes on. */
+/** Returns the result of a call, or null for a WireError. Other errors are rethrown. */
 function outcome<T>(call: () => T): T | null {
   try {
     return call();
@@ -60,7 +60,7 @@ const seeds: readonly string[] = [
 export const goods: Target = {
   name: 'goods',
   title:
-    'Whatever a client of goods.v1 sends is answered or ends its connection, harms nobody, and leaves nothing behind',
+    'Any input from a client of goods.v1 gets a reply or ends its connection, affects no others, and leaks nothing',
 
   seeds: () => seeds.map((text, config) => ({ octets: Buffer.from(text, 'latin1'), cut: [], config })),
 
@@ -109,7 +109,7 @@ export const goods: Target = {
         if (request !== null) asked.push(request.id);
         const frame = outcome(() => parseFrame(line));
         if (frame !== null)
-          demand(parseFrame(formatFrame(frame)) !== null, 'a frame that is read can be written, and read');
+          demand(parseFrame(formatFrame(frame)) !== null, 'a parsed frame can be formatted and parsed again');
         client.session.receive(line);
       }
       testMarket.flush();
@@ -130,7 +130,7 @@ export const goods: Target = {
     testMarket.flush();
     demand(
       witness.take().some((line) => line.endsWith('"still here"')),
-      'others get what is supplied',
+      'other subscribers get supplied items',
     );
     client.session.end();
     witness.session.end();
@@ -141,9 +141,9 @@ export const goods: Target = {
     ]);
     demand(
       left.every(({ subscribers }) => subscribers === 0),
-      'nobody is counted who has gone',
+      'no disconnected subscriber is counted',
     );
-    demand(({} as { polluted?: unknown }).polluted === undefined, 'names are only names');
+    demand(({} as { polluted?: unknown }).polluted === undefined, 'names do not reach prototypes');
     return `${client.closed?.code} ${[...codes].sort()} ${Math.min(5, left.length - shelf)}`;
   },
 };

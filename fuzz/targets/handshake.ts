@@ -12,11 +12,11 @@ import { type Head, readHead, readResponse } from './http.ts';
 
 const ws = createRequire(import.meta.url)('ws') as { WebSocketServer: typeof WebSocketServer };
 
-/** What the servers agree to is not in question here, but which requests they let in. */
+/** Only acceptance is compared, not the agreement. */
 const options = { noServer: true, perMessageDeflate: false, clientTracking: false } as const;
 const [ours, theirs] = [new WebSocketServer(options), new ws.WebSocketServer(options)];
 
-/** The request of a head, as both servers get it from `node:http`. */
+/** Returns the request of a head, as `node:http` would pass it to both servers. */
 function requestOf({ start, headers, raw }: Head): IncomingMessage | null {
   const line = /^([A-Z]+) (\S+) HTTP\/(\d\.\d)$/.exec(start);
   if (line === null) return null;
@@ -24,7 +24,7 @@ function requestOf({ start, headers, raw }: Head): IncomingMessage | null {
   return { method, url, httpVersion, headers, rawHeaders: raw } as unknown as IncomingMessage;
 }
 
-/** What a server answers. */
+/** Returns the response of a server. */
 function answer(server: WebSocketServer, head: Head): string {
   const stream = new MemoryStream();
   server.handleUpgrade(requestOf(head)!, stream, Buffer.alloc(0), () => {});
@@ -33,7 +33,7 @@ function answer(server: WebSocketServer, head: Head): string {
   return written;
 }
 
-/** The code with which goodwire refuses a request; null if it does not. */
+/** Returns the code with which goodwire refuses a request; null if it accepts. */
 function refusalOf(request: IncomingMessage): string | null {
   try {
     readOffer(request);
@@ -44,22 +44,21 @@ function refusalOf(request: IncomingMessage): string | null {
   }
 }
 
-/** Where docs/ws-differences.md says that goodwire refuses what ws lets in, or with another status. */
+/** Refusals that docs/ws-differences.md lists: ws accepts these requests, or refuses them with another status. */
 const stricter = new Set([
   'GOODWIRE_MISSING_HOST',
   'GOODWIRE_INVALID_HTTP_VERSION',
   'GOODWIRE_INVALID_CONNECTION',
   'GOODWIRE_INVALID_EXTENSIONS',
   'GOODWIRE_UNSUPPORTED_VERSION',
-  // More rules broken than one: ours may be the stricter one, and come first.
+  // If several rules are broken, a stricter rule may be reported first.
   'GOODWIRE_INVALID_UPGRADE',
   'GOODWIRE_INVALID_KEY',
 ]);
 
 export const handshake: Target = {
   name: 'handshake',
-  title:
-    'Whatever a request says: one response that is one, a 101 that our client agrees to, and the same verdict as of ws',
+  title: 'Every request gets one valid response, a 101 that our client accepts, and the same verdict as in ws',
 
   seeds: () => readRecordings().map(({ request }) => ({ octets: Buffer.from(request, 'latin1'), cut: [], config: 0 })),
 
@@ -76,7 +75,7 @@ export const handshake: Target = {
     const field = (name: string) => fields.filter(([key]) => key === name).map(([, value]) => value);
     const refusal = refusalOf(request);
     if (status === 101) {
-      demand(refusal === null, 'who breaks a rule is not let in', refusal);
+      demand(refusal === null, 'an invalid request is not accepted', refusal);
       demand(body === '', 'nothing follows a 101');
       const headers = Object.fromEntries(fields);
       const subprotocols = request.headers['sec-websocket-protocol']?.split(',').map((one) => one.trim()) ?? [];
@@ -84,15 +83,11 @@ export const handshake: Target = {
         { status, headers },
         { key: request.headers['sec-websocket-key']!, subprotocols },
       );
-      demand(agreement.deflate === null, 'nothing is agreed to that was not offered');
+      demand(agreement.deflate === null, 'nothing is accepted that was not offered');
     } else {
-      demand(status >= 400 && status < 500, 'a peer is told that it is his fault', status);
+      demand(status >= 400 && status < 500, 'the status blames the client', status);
       demand(field('connection').join().split(', ').includes('close'), 'a refusal closes the connection');
-      demand(
-        field('content-length').join() === String(Buffer.byteLength(body)),
-        'a refusal says how long it is',
-        written,
-      );
+      demand(field('content-length').join() === String(Buffer.byteLength(body)), 'a refusal has its length', written);
     }
     const wsStatus = Number(answer(theirs, head).slice(9, 12));
     if (status !== wsStatus) {
@@ -102,7 +97,7 @@ export const handshake: Target = {
           : status === 431
             ? head.raw.length > 512
             : refusal !== null && stricter.has(refusal);
-      demand(isListed, 'both let a request in, or neither does', [status, wsStatus, refusal]);
+      demand(isListed, 'both accept a request, or neither does', [status, wsStatus, refusal]);
     }
     return `${status} ${wsStatus} ${refusal} ${field('sec-websocket-protocol').length}`;
   },

@@ -1,14 +1,14 @@
-/** A head of HTTP taken apart line by line, as `node:http` would give it; null for what it would not let through. */
+/** Head of an HTTP message, parsed as by `node:http`; null if that would reject it. */
 export interface Head {
   readonly start: string;
   readonly headers: Record<string, string>;
-  /** Names and values in turn, as they came. */
+  /** Names and values alternately, in the received order. */
   readonly raw: string[];
 }
 
 const tokenPattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
-/** Fields of which Node keeps the first. */
+/** Fields of which Node keeps the first value. */
 const single = new Set([
   'age',
   'authorization',
@@ -40,7 +40,7 @@ export function readHead(octets: Buffer): Head | null {
     const colon = line.indexOf(':');
     const name = line.slice(0, Math.max(0, colon));
     const value = line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, '');
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: those that no field may have
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are invalid in a field
     if (!tokenPattern.test(name) || /[\0-\x08\x0a-\x1f\x7f]/.test(value)) return null;
     raw.push(name, value);
     const key = name.toLowerCase();
@@ -51,7 +51,7 @@ export function readHead(octets: Buffer): Head | null {
   return { start: start!, headers, raw };
 }
 
-/** Head and body of a response, read by somebody who trusts nobody. */
+/** Parses head and body of a response strictly. */
 export function readResponse(
   text: string,
 ): { status: number; fields: [name: string, value: string][]; body: string } | null {

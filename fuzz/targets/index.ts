@@ -10,7 +10,7 @@ import { inflateTarget } from './inflate.ts';
 import { receiver } from './receiver.ts';
 import { response } from './response.ts';
 
-/** All that is fuzzed octet by octet, in-process. */
+/** All targets that are fuzzed byte by byte, in-process. */
 export const targets: readonly Target[] = [
   frame,
   connection,

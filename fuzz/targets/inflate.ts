@@ -10,7 +10,7 @@ import { isDeflated, readRecordings } from '../recordings.ts';
 
 const rungs = [handleRung, documentedRung].filter((rung) => rung.works());
 
-/** A message, or the code of the error that it is: nothing else may come of any octets. */
+/** Returns a message, or the name of its documented error. Any other result is a fault. */
 function inflate(inflater: MessageInflater, octets: Buffer, maxLength: number): Buffer | string {
   try {
     const message = inflater.inflate(octets, maxLength);
@@ -21,7 +21,7 @@ function inflate(inflater: MessageInflater, octets: Buffer, maxLength: number): 
       demand(error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'it is too long', error.code);
       return 'too long';
     }
-    // Octets that end within a block may be seen as octets that are not DEFLATE: see InflateError.
+    // Octets that end within a block may also be reported as not DEFLATE: see InflateError.
     if (error instanceof InflateError) return 'not DEFLATE';
     throw error;
   }
@@ -33,7 +33,7 @@ const compressed = (octets: Buffer): Buffer =>
 export const inflateTarget: Target = {
   name: 'inflate',
   title:
-    'Any octets inflate to a message within the limit or to a documented error, in both ways to call zlib alike; and deflate to themselves',
+    'Any octets inflate to a message within the limit or to a documented error, equally on both rungs; and round-trip',
 
   seeds: () => {
     const sent = readRecordings()
@@ -72,15 +72,15 @@ export const inflateTarget: Target = {
     };
     const maxLength = choose(given.config, 4, [100_000, 1000, 5, 0]);
     const inflaters = rungs.map((rung) => new MessageInflater({ ...settings, rung }));
-    // Each chunk is a message; a few are enough.
+    // Each chunk is a message; 20 are enough.
     const messages = chunksOf(given).slice(0, 20);
     const kinds = messages.map((octets) => {
       const [first, ...others] = inflaters.map((inflater) => inflate(inflater, Buffer.from(octets), maxLength));
       for (const other of others) {
-        // Of two faults, each may see another first.
+        // If there are two faults, the rungs may detect different ones.
         const isAlike =
           typeof first === 'string' ? typeof other === 'string' : typeof other !== 'string' && first!.equals(other!);
-        demand(isAlike, 'both ways to call zlib give the same', [first, other]);
+        demand(isAlike, 'both rungs give the same result', [first, other]);
       }
       return typeof first === 'string' ? first : 'message';
     });
@@ -91,7 +91,7 @@ export const inflateTarget: Target = {
       for (const octets of messages.slice(0, 3)) {
         const payload = deflater.deflate(octets);
         const again = inflater.inflate(payload, octets.length);
-        demand(again.equals(octets), 'what is deflated inflates to itself', again);
+        demand(again.equals(octets), 'a deflated message inflates to itself', again);
       }
     } finally {
       deflater.close();

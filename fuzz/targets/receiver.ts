@@ -14,7 +14,7 @@ const { Receiver: WsReceiver } = createRequire(import.meta.url)('ws') as {
   Receiver: new (options: Options) => Writable;
 };
 
-/** What a Receiver tells, to the end or to its first error. */
+/** Returns the events of a Receiver up to its end or its first error. */
 function tell(receiver: Writable, chunks: readonly Buffer[]): string[] {
   const log: string[] = [];
   const hex = (data: Buffer | Buffer[]): string =>
@@ -29,7 +29,7 @@ function tell(receiver: Writable, chunks: readonly Buffer[]): string[] {
   });
   for (const chunk of chunks) {
     if (isOver) break;
-    // Not write(), which tells of the error a tick later.
+    // Not write(), which reports the error a tick later.
     receiver._write(chunk, 'buffer', (error) => {
       if (error === null || error === undefined) return;
       const { code, message } = error as Error & { code?: string };
@@ -42,7 +42,7 @@ function tell(receiver: Writable, chunks: readonly Buffer[]): string[] {
 
 export const receiver: Target = {
   name: 'receiver',
-  title: 'The Receivers of ws and goodwire tell the same of the same octets, but for what docs/ws-differences.md lists',
+  title: 'The Receivers of ws and goodwire emit the same events, except for the differences in docs/ws-differences.md',
 
   seeds: () => frameSeeds(4),
 
@@ -58,17 +58,18 @@ export const receiver: Target = {
       skipUTF8Validation: choose(given.config, 7, [false, false, true]),
       binaryType: choose(given.config, 8, ['nodebuffer', 'fragments']),
     };
-    // Empty chunks, which no network brings, count as chunks for ws.
+    // ws counts empty chunks, which no network delivers.
     const chunks = () => chunksOf(given).filter(({ length }) => length > 0);
     const ours = tell(new Receiver(options), chunks());
     const theirs = tell(new WsReceiver(options), chunks());
     const [last = ''] = ours.slice(-1);
     if (ours.join('\n') !== theirs.join('\n')) {
-      // At the octet that says so, where ws waits for the end of the message, of the length, or of the payload.
+      // goodwire rejects at the first invalid octet, whereas ws waits for the end of the message, of the length, or of
+      // the payload.
       const isEarlier =
         /^error WS_ERR_(INVALID_UTF8|UNSUPPORTED_DATA_PAYLOAD_LENGTH|TOO_MANY_BUFFERED_PARTS) /.test(last) &&
         ours.slice(0, -1).every((line, i) => line === theirs[i]);
-      demand(isEarlier, 'both tell the same', [ours, theirs]);
+      demand(isEarlier, 'both emit the same events', [ours, theirs]);
       return 'refused earlier';
     }
     return `${ours.length > 4} ${last.slice(0, 45)}`;

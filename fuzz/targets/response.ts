@@ -9,7 +9,7 @@ import { type Head, readHead } from './http.ts';
 const key = 'dGhlIHNhbXBsZSBub25jZQ==';
 const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
 
-/** The first rule of §4.1 that a response breaks, in its order. */
+/** Returns the first rule of §4.1 that a response breaks, in its order. */
 function broken({ headers }: Head, status: number, subprotocols: readonly string[]): string | null {
   const value = (name: string) => (Object.hasOwn(headers, name) ? headers[name] : undefined);
   if (status !== 101) return 'GOODWIRE_UNEXPECTED_RESPONSE';
@@ -28,7 +28,7 @@ function broken({ headers }: Head, status: number, subprotocols: readonly string
 
 export const response: Target = {
   name: 'response',
-  title: 'A client agrees to exactly the responses that keep every rule of §4.1, and says which rule another breaks',
+  title: 'A client accepts exactly the responses that meet every rule of §4.1, and names the broken rule of others',
 
   seeds: () =>
     readRecordings().flatMap(({ response: text }) => {
@@ -59,7 +59,7 @@ export const response: Target = {
       demand(error.status === Number(status), 'the error has the status');
       found = error.code;
     }
-    demand(found === expected, 'the first rule that is broken is reported', [found, expected]);
+    demand(found === expected, 'the first broken rule is reported', [found, expected]);
     return `${found} ${subprotocols.length}`;
   },
 };

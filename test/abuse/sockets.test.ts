@@ -38,14 +38,14 @@ describe('leftovers()', () => {
 
   test.each<[string, Partial<Report>]>([
     ['1 sockets are still open', { clients: 1 }],
-    ['100 sockets were opened, and 99 have told of their close', { closed: 99 }],
+    ['100 sockets were opened, but 99 emitted close', { closed: 99 }],
     ['1 sockets closed more than once', { closedAgain: 1 }],
-    ['2 events came behind a close', { afterClose: 2 }],
-    ['2 of Timeout are left, of which there were 1', { resources: { TCPServerWrap: 1, Timeout: 2 } }],
-    ['1 of TCPSocketWrap are left, of which there were 0', { resources: { TCPSocketWrap: 1 } }],
-    ['the heap has grown from 10000000 to 20000000 octets', { heapUsed: 20_000_000 }],
-    ['buffers have grown from 1000000 to 20000000 octets', { arrayBuffers: 20_000_000 }],
-    ['nobody caught: Error: x', { uncaught: ['Error: x'] }],
+    ['2 events were emitted after close', { afterClose: 2 }],
+    ['2 of Timeout are left; 1 before', { resources: { TCPServerWrap: 1, Timeout: 2 } }],
+    ['1 of TCPSocketWrap are left; 0 before', { resources: { TCPSocketWrap: 1 } }],
+    ['the heap has grown from 10000000 to 20000000 bytes', { heapUsed: 20_000_000 }],
+    ['buffers have grown from 1000000 to 20000000 bytes', { arrayBuffers: 20_000_000 }],
+    ['uncaught: Error: x', { uncaught: ['Error: x'] }],
   ])('finds that %s', (text, change) => {
     expect(leftovers(clean, { ...clean, ...change })).toEqual([text]);
   });
