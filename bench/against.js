@@ -1,11 +1,11 @@
-/** Values of `--against`: a build by its path, or a git ref that is built first. */
+/** Parses values of `--against`: a build by its path, or a git ref that is built first. */
 
 /**
  * @typedef {{ kind: 'build', name: string, entry: string, version?: string }} BuildByPath a contestant and the path of its entry file
  * @typedef {{ kind: 'ref', ref: string }} BuildByRef a git ref: a commit, a tag, a branch, `HEAD~3`
  */
 
-/** Text of the errors: every form that a value may have. */
+/** Text of the errors, with every valid form of a value. */
 export const EXPECTED =
   '--against expects name=path/to/index.js, the path of a built file, or a git ref (commit, tag, branch, HEAD~3)';
 
@@ -29,7 +29,7 @@ export function parseAgainst(value, isFile) {
  * @param {readonly string[]} values
  * @param {(path: string) => boolean} isFile
  * @returns {{ builds: BuildByPath[], ref: string | undefined }}
- * @throws {RangeError} as {@link parseAgainst}, and if there is more than one git ref
+ * @throws {RangeError} like {@link parseAgainst}, and if there is more than one git ref
  */
 export function parseAllAgainst(values, isFile) {
   const parsed = values.map((value) => parseAgainst(value, isFile));

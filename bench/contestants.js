@@ -1,4 +1,4 @@
-/** Who is measured against whom. */
+/** Contestants of the benchmark. */
 import { access, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -7,18 +7,18 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 /**
  * @typedef {object} Contestant
  * @property {string} name as in the table
- * @property {string | undefined} library what the programs import; undefined: the floor, without a library
+ * @property {string | undefined} library module that the programs import; undefined: the floor, without a library
  * @property {Readonly<Record<string, string>>} env
- * @property {boolean} native whether the process must have loaded bufferutil, which is checked
+ * @property {boolean} native true if the process must have loaded bufferutil, which is checked
  * @property {boolean} hasMarket true for a build of goodwire with goods.js beside its entry file
  * @property {string} version for the header
  */
 
-/** The one that all ratios are about. */
+/** Contestant to which all ratios refer. */
 export const SUBJECT = 'goodwire';
-/** The one that takes part in the fan-out rows only. */
+/** Contestant of the fan-out rows only. */
 export const ROOMS = 'Socket.IO';
-/** The one below which no library on `node:net` can come. */
+/** Lower bound for libraries on `node:net`. */
 export const FLOOR = 'raw net';
 
 const require = createRequire(import.meta.url);
@@ -39,7 +39,7 @@ async function versionOf(name) {
  */
 async function build(name, entry) {
   await access(entry).catch(() => {
-    throw new Error(`${entry} is not there: npm run build`);
+    throw new Error(`${entry} does not exist: run npm run build`);
   });
   const hasMarket = await access(join(dirname(entry), 'goods.js')).then(
     () => true,
@@ -49,9 +49,9 @@ async function build(name, entry) {
 }
 
 /**
- * The field: goodwire, ws as `npm install ws` gives it, ws with the native addon beside it, and the floor.
- * @param {{ subject?: string | undefined, others?: readonly { name: string, entry: string, version?: string }[] }} [options]
- * `subject`: another entry file in goodwire's place; `others`: further builds
+ * Returns the contestants: goodwire, ws as installed by `npm install ws`, ws with the native addon, and the floor.
+ * @param {{ subject?: string | undefined, others?: readonly { name: string, entry: string, version?: string }[] }}
+ *   [options] `subject`: another entry file in place of goodwire; `others`: further builds
  * @returns {Promise<Contestant[]>}
  * @throws {RangeError} if two contestants have the same name
  */
@@ -83,6 +83,6 @@ export async function contestants({ subject, others = [] } = {}) {
   ];
   const names = field.map(({ name }) => name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) throw new RangeError(`expected a name of its own for each contestant, got ${twice} twice`);
+  if (twice !== undefined) throw new RangeError(`expected a unique name for each contestant, got ${twice} twice`);
   return field;
 }

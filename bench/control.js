@@ -1,6 +1,6 @@
 /**
- * How the processes of the benchmark talk: the parent asks by name over IPC, the child answers. IPC is a socket of its
- * own and silent inside the measured window, so that it costs the measured process nothing.
+ * Communication between the processes of the benchmark: the parent asks by name over IPC, the child answers. IPC is a
+ * separate socket without traffic inside the measured window, so it costs the measured process nothing.
  */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -8,14 +8,14 @@ import { fileURLToPath } from 'node:url';
 /**
  * @typedef {object} Child
  * @property {number} pid
- * @property {(question: string, value?: unknown) => Promise<any>} ask rejects when the child fails or ends
- * @property {() => Promise<void>} stop ends the process and waits until it is gone
+ * @property {(question: string, value?: unknown) => Promise<any>} ask rejects if the child fails or ends
+ * @property {() => Promise<void>} stop ends the process and waits for its exit
  */
 
 /** @type {Set<import('node:child_process').ChildProcess>} */
 const running = new Set();
 
-/** Ends every child that is still there; safe to call at any time and again. */
+/** Ends every running child. May be called at any time and repeatedly. */
 export function stopAll() {
   for (const child of running) child.kill('SIGKILL');
 }
@@ -24,13 +24,13 @@ process.on('exit', stopAll);
 for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
   process.on(signal, () => process.exit(130));
 }
-// A child ends with its parent, however that one ends.
+// A child ends with its parent, however the parent ends.
 if (process.connected) process.on('disconnect', () => process.exit(1));
 
 /**
  * Starts one of the benchmark's programs and waits until it is ready.
  * @param {string} program path relative to this folder, such as `servers/raw.js`
- * @param {object} settings what the program gets from {@link settings}
+ * @param {object} settings result of {@link settings} in the program
  * @param {{ env?: Readonly<Record<string, string>>, execArgv?: readonly string[] }} [options]
  * @returns {Promise<Child>}
  */
@@ -79,7 +79,7 @@ export async function start(program, settings, { env = {}, execArgv = [] } = {})
 }
 
 /**
- * What the parent gave to {@link start}.
+ * Returns the settings that the parent passed to {@link start}.
  * @template T
  * @returns {T}
  */
@@ -88,9 +88,8 @@ export function settings() {
 }
 
 /**
- * Answers the parent's questions, from a child. `ready` and `cpu` (µs of user and system time so far) are there without
- * being given.
- * @param {Record<string, (value: any) => unknown>} answers may be async; what they throw rejects the parent's `ask`
+ * Answers the parent's questions, in a child. `ready` and `cpu` (µs of user and system time so far) are built in.
+ * @param {Record<string, (value: any) => unknown>} answers may be async; an exception rejects the parent's `ask`
  */
 export function answer(answers) {
   /** @type {Record<string, (value: any) => unknown>} */
@@ -104,18 +103,19 @@ export function answer(answers) {
   });
 }
 
-/** User and system time of this process so far, in µs. */
+/** Returns the user and system time of this process so far, in µs. */
 export function cpuMicroseconds() {
   const { user, system } = process.cpuUsage();
   return user + system;
 }
 
 /**
- * RSS and heap of this process after a full garbage collection, in octets. Needs `--expose-gc`.
+ * Returns RSS and heap of this process after a full garbage collection, in bytes. Requires `--expose-gc`.
  * @returns {Promise<{ rss: number, heap: number }>}
  */
 export async function settledMemory() {
-  // More than one: freed pages go back to the system on another thread, and finalisers free what they hold only after.
+  // More than one collection: pages are returned to the system on another thread, and finalizers run only after a
+  // collection.
   for (let i = 0; i < 4; i++) {
     /** @type {any} */ (globalThis).gc();
     await new Promise((resolve) => setTimeout(resolve, 50));

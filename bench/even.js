@@ -1,14 +1,15 @@
 /**
- * The verdict of `--against REF`: faster, even or slower, from the samples of two builds. Pure functions, without clock, process or file.
+ * Verdict of `--against REF`: faster, even or slower, from the samples of two builds. Pure functions, without clock,
+ * process or file.
  */
 import { format, grid, median } from './table.js';
 
-/** Share by which a row may differ before it is run again. */
+/** Maximum share by which a row may differ without another run. */
 export const RERUN_ABOVE = 0.03;
-/** Share by which a row may differ and still be even. */
+/** Maximum share by which a row may differ and still be even. */
 export const EVEN_UP_TO = 0.05;
 
-/** Units of the costs, where these are not those of a message. @type {Readonly<Record<string, string>>} */
+/** Units of the costs if they are not per message. @type {Readonly<Record<string, string>>} */
 const UNITS = { connect: 'µs / connection', fanout: 'µs / delivery', idle: 'bytes / connection' };
 
 /**
@@ -27,14 +28,15 @@ const UNITS = { connect: 'µs / connection', fanout: 'µs / delivery', idle: 'by
  * @property {number} before median cost of the old build
  * @property {number} now median cost of the new build
  * @property {number} ratio median of the rounds' ratios, new ÷ old
- * @property {number} least smallest ratio of a round
- * @property {number} most largest ratio of a round
+ * @property {number} min smallest ratio of a round
+ * @property {number} max largest ratio of a round
  * @property {number} rounds
  * @property {Verdict} verdict
  */
 
 /**
- * Lines of a row that get a verdict: its cost, and for memory the heap beside the RSS. Times on the clock get none.
+ * Returns the lines of a row that get a verdict: its cost, and for memory the heap beside the RSS. Wall-clock times get
+ * none.
  * @param {Result} result
  * @param {string} before name of the old build among the contestants
  * @param {string} now name of the new build
@@ -49,7 +51,7 @@ export function linesOf({ row, samples }, before, now) {
 }
 
 /**
- * Joins the slices of a round to one sample: all CPU by all messages. The slices have to be of equal length.
+ * Joins the slices of a round to one sample: total CPU divided by all messages. The slices must be of equal length.
  * @param {readonly Sample[]} slices at least one
  * @returns {Sample}
  */
@@ -60,7 +62,7 @@ export function joined(slices) {
   const messages = sum(({ rate = 0 }) => rate);
   const { also } = slices[0];
   return {
-    // Otherwise a slice in which the processes hardly ran would weigh as much as any other.
+    // Otherwise a slice in which the processes hardly ran would have the same weight as others.
     cost: sum(({ cost, rate = 0 }) => cost * rate) / messages,
     rate: messages / slices.length,
     busy: sum(({ busy = 0 }) => busy) / slices.length,
@@ -85,10 +87,10 @@ export function pooled({ row, samples }, second) {
 }
 
 /**
- * Ratios of the rounds: new ÷ old.
+ * Returns the ratios of the rounds: new ÷ old.
  * @param {Line} line
  * @returns {number[]}
- * @throws {RangeError} if there is no round, if a round has one side only, or if a cost is not a number above 0
+ * @throws {RangeError} if there is no round, if a round lacks one build, or if a cost is not a number above 0
  */
 export function pairedRatios({ title, before, now }) {
   if (before.length === 0 || before.length !== now.length) {
@@ -103,9 +105,10 @@ export function pairedRatios({ title, before, now }) {
 }
 
 /**
- * True if the line has to be run again: its median ratio is more than 3 % away from 1.
+ * True if the line must be run again, because its median ratio is more than 3 % away from 1.
  *
- * A line that looks better is run again too. Otherwise only bad luck would get a second chance, and luck would count as a gain.
+ * Also true for a line that looks better. Otherwise only bad luck would get a second chance, and good luck would count
+ * as a gain.
  * @param {Line} line
  */
 export function needsRerun(line) {
@@ -114,7 +117,7 @@ export function needsRerun(line) {
 }
 
 /**
- * Verdict on all rounds of all runs of a line.
+ * Returns the verdict on all rounds of all runs of a line.
  * @param {Line} line
  * @returns {Judgement}
  */
@@ -125,8 +128,8 @@ export function judge(line) {
     before: median(line.before),
     now: median(line.now),
     ratio,
-    least: Math.min(...ratios),
-    most: Math.max(...ratios),
+    min: Math.min(...ratios),
+    max: Math.max(...ratios),
     rounds: ratios.length,
     verdict: ratio > 1 + EVEN_UP_TO ? 'slower' : ratio < 1 - EVEN_UP_TO ? 'faster' : 'even',
   };
@@ -147,15 +150,15 @@ export function change(ratio) {
 export function verdictTable(lines, old) {
   const head = ['row', 'unit', `old (${old})`, 'new', 'change', 'spread of the rounds', 'rounds', 'verdict'];
   const body = lines.map((line) => {
-    const { before, now, ratio, least, most, rounds, verdict } = judge(line);
-    const spread = `${change(least)} .. ${change(most)}`;
+    const { before, now, ratio, min, max, rounds, verdict } = judge(line);
+    const spread = `${change(min)} .. ${change(max)}`;
     return [line.title, line.unit, format(before), format(now), change(ratio), spread, String(rounds), verdict];
   });
   return grid(head, body, ['row', 'unit', 'verdict']);
 }
 
 /**
- * Summary in one sentence, and the exit code: 1 if a line is slower, else 0.
+ * Returns a summary in one sentence, and the exit code: 1 if a line is slower, otherwise 0.
  * @param {readonly Line[]} lines
  * @returns {{ text: string, exitCode: 0 | 1 }}
  */

@@ -11,22 +11,22 @@ const folders = new Set();
 const running = new Set();
 const hasGroups = process.platform !== 'win32';
 
-/** Ends the commands that still run, and removes the temporary folders. Safe to call at any time and again. */
+/** Ends running commands, and removes the temporary folders. May be called at any time and repeatedly. */
 export function removeOldBuilds() {
   for (const child of running) {
     try {
-      // Otherwise the compiler that npm started would go on writing into the folder.
+      // The process group. Otherwise the compiler started by npm would continue to write into the folder.
       if (hasGroups && child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
       else child.kill('SIGKILL');
     } catch {
-      // The command has ended by itself.
+      // The command has already ended.
     }
   }
   for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   folders.clear();
 }
 
-// The end by a signal is an exit too: control.js turns one into the other.
+// Also runs after a signal, because control.js turns signals into an exit.
 process.on('exit', removeOldBuilds);
 
 /**
@@ -34,7 +34,7 @@ process.on('exit', removeOldBuilds);
  * @param {string} command
  * @param {readonly string[]} args
  * @param {string} cwd
- * @returns {Promise<string>} what the command wrote to stdout
+ * @returns {Promise<string>} output of the command on stdout
  * @throws {Error} if the command cannot be started or fails; the message contains its output
  */
 function run(command, args, cwd) {
@@ -69,13 +69,13 @@ function run(command, args, cwd) {
  * @throws {RangeError} if the repository has no such commit
  */
 export async function commitOf(ref, root) {
-  // Otherwise a missing git would be reported as a bad ref.
+  // Otherwise a missing git would be reported as an invalid ref.
   const shallow = (await run('git', ['rev-parse', '--is-shallow-repository'], root)).trim() === 'true';
   try {
     return (await run('git', ['rev-parse', '--verify', '--quiet', `${ref}^{commit}`], root)).trim();
   } catch {
     const hint = shallow ? ' This clone is shallow and has the newest commits only: git fetch --unshallow' : '';
-    throw new RangeError(`${EXPECTED}, got "${ref}", which is no file and no commit of this repository.${hint}`);
+    throw new RangeError(`${EXPECTED}, got "${ref}", which is neither a file nor a commit of this repository.${hint}`);
   }
 }
 
@@ -94,7 +94,7 @@ export async function buildCommit(commit, root) {
   const checkout = join(folder, 'checkout');
   const archive = join(folder, 'checkout.tar');
   mkdirSync(checkout);
-  // An archive leaves no trace in .git, where a worktree that is not taken down in order would stay registered.
+  // An archive does not change .git, whereas a worktree that is not removed properly would stay registered.
   await run('git', ['archive', '--format=tar', `--output=${archive}`, commit], root);
   await run('tar', ['-xf', archive, '-C', checkout], root);
 

@@ -1,17 +1,18 @@
 /**
- * The rows of the tables. To add one, add it here; to add a kind, add a module to `measure/` and name it in `run.js`.
+ * Rows of the tables. To add a row, add it here. To add a kind, add a module to `measure/` and list it in `run.js`.
  *
- * @typedef {import('./measure/server.js').EchoRow | import('./measure/server.js').ConnectRow | import('./measure/server.js').DeflateRow
+ * @typedef {import('./measure/server.js').EchoRow | import('./measure/server.js').ConnectRow |
+ *   import('./measure/server.js').DeflateRow
  *   | import('./measure/idle.js').IdleRow | import('./measure/client.js').ClientRow
  *   | import('./measure/fanout.js').FanoutRow} Work
  *
- * @typedef {object} Also a further line made of the same measurement
+ * @typedef {object} Also a further line of the same measurement
  * @property {string} title
  * @property {string} field the name in `Sample.also`
  * @property {Goals} [goals]
  *
- * @typedef {Readonly<Record<string, number>>} Goals by contestant: how many times its cost must be ours; for the floor,
- * how many times ours may be its cost
+ * @typedef {Readonly<Record<string, number>>} Goals by contestant: minimum ratio of its cost to ours; for the floor,
+ *   maximum ratio of our cost to its cost
  *
  * @typedef {object} RowHead
  * @property {string} id for `--rows`
@@ -19,7 +20,7 @@
  * @property {'servers' | 'compressed' | 'fanout' | 'clients'} table
  * @property {Goals} [goals]
  * @property {readonly Also[]} [also]
- * @property {number} [mostRounds]
+ * @property {number} [maxRounds]
  *
  * @typedef {RowHead & Work} Row
  */
@@ -209,25 +210,25 @@ export const rows = [
   },
   {
     id: 'idle',
-    title: 'idle connection at 10 000, octets of RSS',
+    title: 'idle connection at 10 000, bytes of RSS',
     table: 'servers',
     kind: 'idle',
     connections: 10_000,
     goals: { ws: 1 / 0.75 },
-    also: [{ title: 'the same, octets of heap in use', field: 'heap' }],
-    mostRounds: 3,
+    also: [{ title: 'the same, bytes of heap in use', field: 'heap' }],
+    maxRounds: 3,
   },
   ...deflateRows(),
   {
     id: 'deflate-idle',
-    title: 'connection after one message of 1 KiB, 5 000, no takeover, octets of RSS',
+    title: 'connection after one message of 1 KiB, 5 000, no takeover, bytes of RSS',
     table: 'compressed',
     kind: 'idle',
     connections: 5000,
     context: 'none',
     goals: { ws: 10 },
-    also: [{ title: 'the same, octets of heap in use', field: 'heap' }],
-    mostRounds: 2,
+    also: [{ title: 'the same, bytes of heap in use', field: 'heap' }],
+    maxRounds: 2,
   },
   {
     id: 'deflate-idle-takeover',
@@ -236,8 +237,8 @@ export const rows = [
     kind: 'idle',
     connections: 2000,
     context: 'takeover',
-    also: [{ title: 'the same, octets of heap in use', field: 'heap' }],
-    mostRounds: 2,
+    also: [{ title: 'the same, bytes of heap in use', field: 'heap' }],
+    maxRounds: 2,
   },
   {
     id: 'fanout-1',
@@ -333,7 +334,7 @@ export const rows = [
   },
 ];
 
-/** Rows that `--against REF` measures by default: one for each path through the code that most programs use. */
+/** Rows that `--against REF` measures by default: one for each code path that most programs use. */
 export const evenRows = [
   'echo-125',
   'echo-16',

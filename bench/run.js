@@ -36,8 +36,9 @@ const { values: options } = parseArgs({
 });
 
 /**
- * Length of a slice in seconds, for verdicts. Disturbances by other programs last longer and so hit both builds alike: on a busy machine
- * (load 9 on 2 cores) the ratio of an echo round had a standard deviation of 8 % with slices, and of 13 % without.
+ * Length of a slice in seconds, for verdicts. Disturbances by other programs last longer and so affect both builds
+ * alike. On a busy machine (load 9 on 2 cores) the ratio of an echo round had a standard deviation of 8 % with slices,
+ * and of 13 % without.
  */
 const SLICE = 0.1;
 
@@ -56,20 +57,20 @@ const measures = {
 };
 
 /**
- * @param {string | undefined} list names apart by commas; undefined: all
+ * @param {string | undefined} list names separated by commas; undefined: all
  * @param {readonly string[]} known
  * @param {string} what
  */
 function chosen(list, known, what) {
   const names = list?.split(',') ?? known;
   for (const name of names) {
-    if (!known.includes(name)) throw new Error(`there is no ${what} ${name}, only ${known.join(', ')}`);
+    if (!known.includes(name)) throw new Error(`unknown ${what} ${name}; expected one of ${known.join(', ')}`);
   }
   return names;
 }
 
 /**
- * Who takes part in a row: nothing is compressed without a library, and rooms are for many.
+ * Returns the contestants of a row. The floor does not compress, and Socket.IO takes part in fan-out only.
  * @param {import('./rows.js').Row} row
  * @param {readonly import('./contestants.js').Contestant[]} field
  */
@@ -80,7 +81,8 @@ const entrants = (row, field) =>
   );
 
 /**
- * Measures a row: all contestants in turn, round by round. With `slices`, a round is cut into this number of turns, which alternate.
+ * Measures a row: all contestants in turn, round by round. With `slices`, a round is split into this number of
+ * alternating turns.
  * @param {import('./rows.js').Row} row
  * @param {readonly import('./contestants.js').Contestant[]} field
  * @param {import('./measure/contest.js').Bounds & { rounds: number, slices?: number }} bounds
@@ -99,7 +101,7 @@ async function measure(row, field, bounds) {
       /** @type {import('./measure/contest.js').Sample[][]} */
       const taken = field.map(() => []);
       for (let slice = 0; slice < slices; slice++) {
-        // Otherwise one contestant would always come after the slowest.
+        // Otherwise one contestant would always follow the slowest.
         const order = field.map((_, i) => ((round + slice) % 2 === 0 ? i : field.length - 1 - i));
         for (const i of order) taken[i].push(await turns[i].turn());
       }
@@ -113,11 +115,11 @@ async function measure(row, field, bounds) {
   return { row, samples };
 }
 
-/** Returns true if the path is an existing file. @param {string} path */
+/** True if the path is an existing file. @param {string} path */
 const isFile = (path) => existsSync(path) && statSync(path).isFile();
 
 /**
- * Prints the costs of a run behind its label, to stderr: the tables alone go to stdout.
+ * Prints the costs of a run behind its label, to stderr, because stdout is only for the tables.
  * @param {import('./table.js').Result} result
  * @param {string} [note]
  */
@@ -129,7 +131,8 @@ function report({ samples }, note = '') {
 }
 
 /**
- * Measures a row, and again with fresh processes while a line of it differs by more than 3 %. All rounds of all runs are pooled.
+ * Measures a row, and again with new processes while one of its lines differs by more than 3 %. All rounds of all runs
+ * are pooled.
  * @param {import('./rows.js').Row} row
  * @param {readonly import('./contestants.js').Contestant[]} field
  * @param {import('./measure/contest.js').Bounds & { rounds: number }} bounds
@@ -154,7 +157,7 @@ async function measureForVerdict(row, field, bounds, old, reruns) {
 }
 
 /**
- * Prints the tables of ratios, and what they mean.
+ * Prints the tables of ratios, and their legend.
  * @param {readonly import('./table.js').Result[]} results
  * @param {readonly import('./contestants.js').Contestant[]} field
  */
@@ -171,16 +174,18 @@ function printTables(results, field) {
     console.log(`${title}\n\n${table(some, columns)}\n`);
   }
   console.log(
-    `Columns ${field.map(({ name }) => name).join(', ')}: CPU µs per message or connection, or octets, of the measured process; /s: how many a second.`,
+    `Columns ${field.map(({ name }) => name).join(', ')}: CPU µs per message or connection, or bytes, of the measured process; /s: number per second.`,
   );
-  console.log(`Ratios above 1: ${SUBJECT} needs less. Against ${FLOOR}: how much more it needs. ✗: short of the goal.`);
-  console.log(`busy: percent of one core that the measured process and the load took, in the order of the columns.`);
+  console.log(
+    `Ratios above 1: ${SUBJECT} needs less. Against ${FLOOR}: factor by which it needs more. ✗: goal missed.`,
+  );
+  console.log(`busy: percent of one core that the measured process and the load used, in the order of the columns.`);
   console.log(`Load average now ${loadavg()[0].toFixed(2)}.`);
   const bound = boundByLoad(results);
   if (bound.length > 0) {
-    console.log(`The load process was busier than what it measured, so that /s is a lower bound: ${bound.join('; ')}.`);
+    console.log(`The load process was busier than the measured process, so /s is a lower bound: ${bound.join('; ')}.`);
   } else {
-    console.log('The load process was nowhere busier than what it measured.');
+    console.log('The load process was never busier than the measured process.');
   }
 }
 
@@ -199,7 +204,7 @@ async function main() {
     seconds: Number(options.seconds ?? (options.quick ? 0.4 : 1)),
     warmUp: options.quick ? 0.7 : 1.5,
   };
-  if (!(bounds.rounds >= 1 && bounds.seconds > 0)) throw new Error('--rounds and --seconds are numbers above 0');
+  if (!(bounds.rounds >= 1 && bounds.seconds > 0)) throw new Error('--rounds and --seconds must be numbers above 0');
   const reruns = Number(options.reruns ?? 3);
   if (!(Number.isInteger(reruns) && reruns >= 0)) {
     throw new Error(`--reruns expects a whole number from 0 on, got ${options.reruns}`);
@@ -208,7 +213,7 @@ async function main() {
   const commit = ref === undefined ? undefined : await commitOf(ref, root);
   const others = [...builds];
   if (ref !== undefined && commit !== undefined) {
-    process.stderr.write(`building ${ref}, which is ${commit}\n`);
+    process.stderr.write(`building ${ref} (${commit})\n`);
     const { entry } = await buildCommit(commit, root);
     others.unshift({ kind: 'build', name: ref, entry, version: `commit ${commit.slice(0, 10)}` });
   }
@@ -242,12 +247,12 @@ async function main() {
   const isMarketMissing = all.some(({ name, hasMarket }) => name === ref && !hasMarket);
   for (const row of rows.filter(({ id }) => ids.includes(id))) {
     if (row.kind === 'fanout' && isMarketMissing) {
-      console.log(`${row.id} is left out: ${ref} has no goods.js.`);
+      console.log(`${row.id} is skipped: ${ref} has no goods.js.`);
       continue;
     }
     const entered = entrants(row, field);
     if (ref === undefined) {
-      const rounds = Math.min(bounds.rounds, row.mostRounds ?? Infinity);
+      const rounds = Math.min(bounds.rounds, row.maxRounds ?? Infinity);
       process.stderr.write(row.id.padEnd(23));
       const result = await measure(row, entered, { ...bounds, rounds });
       report(result);
@@ -265,7 +270,7 @@ async function main() {
     console.log(`${verdictTable(lines, ref)}\n`);
     console.log(`change: median of the rounds' ratios, new ÷ old; below 0 the new build needs less.`);
     console.log(
-      `slower, faster: by more than 5 %. What differed by more than 3 % was run again, and all rounds count.`,
+      `slower, faster: by more than 5 %. Lines that differed by more than 3 % were run again; all rounds count.`,
     );
     console.log(`Load average now ${loadavg()[0].toFixed(2)}.`);
   }
@@ -273,7 +278,7 @@ async function main() {
   const disturbed = starved(results);
   if (disturbed.length > 0) {
     console.log(
-      `Other work kept the machine busy (neither side got 60 % of a core), take again: ${disturbed.join(', ')}.`,
+      `Other programs kept the machine busy (neither side used 60 % of a core); measure again: ${disturbed.join(', ')}.`,
     );
   }
 

@@ -1,4 +1,4 @@
-/** Samples to a Markdown table for a person, ratios first. */
+/** Formats samples as a Markdown table, ratios first. */
 import { FLOOR, SUBJECT } from './contestants.js';
 
 /**
@@ -15,7 +15,10 @@ export function median(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** Three significant digits, and thousands apart: `0.812`, `14.2`, `1 234 567`. @param {number} value */
+/**
+ * Formats a value with three significant digits and separated thousands: `0.812`, `14.2`, `1 234 567`. @param {number}
+ * value
+ */
 export function format(value) {
   if (value >= 100) return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ' ');
   if (value >= 10) return value.toFixed(1);
@@ -23,7 +26,8 @@ export function format(value) {
 }
 
 /**
- * The ratio of two contestants: the median of the rounds' ratios, because what disturbs one round disturbs both.
+ * Returns the ratio of two contestants: the median of the rounds' ratios, because a disturbance of a round affects
+ * both.
  * @param {readonly number[]} above
  * @param {readonly number[]} below
  */
@@ -35,7 +39,7 @@ export function ratio(above, below) {
 const judged = (value, met, goal) => (met ? value.toFixed(2) : `${value.toFixed(2)} ✗ ${goal}`);
 
 /**
- * The lines of one result: the row itself and those of its `also`.
+ * Returns the lines of one result: the row itself and those of its `also`.
  * @param {Result} result
  * @param {readonly string[]} names
  * @returns {string[][]}
@@ -126,7 +130,7 @@ export function grid(head, body, words) {
 }
 
 /**
- * The rows in which the load process worked harder than what it measured: their rate says what the load can do.
+ * Returns the rows in which the load process was busier than the measured process. Their rate is limited by the load.
  * @param {readonly Result[]} results
  * @returns {string[]} `row: contestant`
  */
@@ -140,7 +144,8 @@ export function boundByLoad(results) {
 }
 
 /**
- * The rows in which neither the measured process nor its load got near a whole core: something else was using the machine.
+ * Returns the rows in which neither the measured process nor its load used most of a core, because other programs used
+ * the machine.
  * @param {readonly Result[]} results
  * @returns {string[]} ids of rows
  */

@@ -1,4 +1,6 @@
-/** The octets that the load sends and expects: built here once, so that the measured window only writes and counts. */
+/**
+ * Bytes that the load sends and expects. They are built in advance, so that the measured window only writes and counts.
+ */
 import { createHash, randomFillSync } from 'node:crypto';
 import { constants, createDeflateRaw } from 'node:zlib';
 
@@ -17,19 +19,19 @@ const requestLines = [
   'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
 ];
 
-/** A handshake that every contestant accepts; the key is that of RFC 6455 §1.3. */
+/** Handshake that every contestant accepts; the key is that of RFC 6455 §1.3. */
 export const request = Buffer.from([...requestLines, '\r\n'].join('\r\n'));
 
-/** The same, with an offer of permessage-deflate that leaves everything to the server. */
+/** The same handshake with an offer of permessage-deflate without parameters. */
 export const deflateRequest = Buffer.from(
   [...requestLines, 'Sec-WebSocket-Extensions: permessage-deflate', '\r\n'].join('\r\n'),
 );
 
 /**
- * The option `perMessageDeflate` of the compressed rows, for every contestant the same: zlib's level 6 for all sizes, which is the default
- * of ws, and all messages compressed.
+ * Returns the option `perMessageDeflate` of the compressed rows, the same for every contestant: zlib's level 6 for all
+ * sizes, which is the default of ws, and all messages compressed.
  * @param {Context} context
- * @param {'default'} [level] that of each library
+ * @param {'default'} [level] use each library's own level
  */
 export function deflateOption(context, level) {
   const takesOver = context === 'takeover';
@@ -42,8 +44,8 @@ export function deflateOption(context, level) {
 }
 
 /**
- * JSON-like text, the same in each run.
- * @param {number} size in octets
+ * Returns JSON-like text, the same in each run.
+ * @param {number} size in bytes
  * @param {number} seed
  */
 export function jsonText(size, seed) {
@@ -60,7 +62,7 @@ export function jsonText(size, seed) {
 }
 
 /**
- * Messages compressed one after the other (RFC 7692 §7.2.1).
+ * Compresses messages one after the other (RFC 7692 §7.2.1).
  * @param {readonly Buffer[]} messages
  * @param {Context} context
  * @returns {Promise<Buffer[]>}
@@ -83,16 +85,16 @@ export async function deflateAll(messages, context) {
   return all;
 }
 
-/** Counts the unmasked frames that have come whole, however they are cut. */
+/** Counts complete unmasked frames, in chunks of any size. */
 export class FrameCounter {
   #header = Buffer.alloc(10);
   #held = 0;
-  /** Octets of the payload that are still to come; -1 within a header. */
+  /** Number of payload bytes still missing; -1 within a header. */
   #left = -1;
 
   /**
    * @param {Buffer} octets
-   * @param {number} length how many of them there are
+   * @param {number} length number of valid bytes in `octets`
    */
   count(octets, length) {
     let frames = 0;
@@ -123,7 +125,7 @@ export class FrameCounter {
 }
 
 /**
- * A masked text frame with RSV1.
+ * Returns a masked text frame with RSV1.
  * @param {Uint8Array} data
  */
 export function compressedFrame(data) {
@@ -142,26 +144,26 @@ export function compressedFrame(data) {
 
 /**
  * @param {string} key `Sec-WebSocket-Key` of the request
- * @returns {string} the answer of §4.2.2
+ * @returns {string} the response of §4.2.2
  */
 export function acceptance(key) {
   const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
   return `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`;
 }
 
-/** A masked close frame with code 1000; the peer's answer to it is 4 octets shorter. */
+/** Masked close frame with code 1000. The peer's answer is 4 bytes shorter. */
 export const closeFrame = Buffer.from('88 82 00 00 00 00 03 e8'.replaceAll(' ', ''), 'hex');
 
-/** Octets of a masking key, by which a client's frame is longer than the server's. */
+/** Length of a masking key in bytes, by which a client's frame is longer than a server's. */
 export const MASK_LENGTH = 4;
 
 /**
  * @param {MessageShape} shape
- * @returns {Buffer} a payload of exactly `size` octets; text is valid UTF-8 that ends with a whole character
+ * @returns {Buffer} a payload of exactly `size` bytes; text is valid UTF-8 without a partial character
  */
 export function payload({ size, content }) {
   if (content === 'binary') return randomFillSync(Buffer.alloc(size));
-  // Two, three and four octets a character beside ASCII, as chat in several languages has.
+  // Characters of two, three and four bytes beside ASCII, as in a multilingual chat.
   const sample =
     content === 'ascii' ? 'The quick brown fox jumps over it. ' : 'Grüße, Привет, 你好世界, こんにちは, 안녕 👋🏽 ok. ';
   const text = Buffer.from(sample.repeat(Math.ceil(size / Buffer.byteLength(sample))));
@@ -172,7 +174,7 @@ export function payload({ size, content }) {
 
 /**
  * @param {{ size: number, content?: Content }} shape
- * @returns {number} octets of the unmasked frame that carries it (§5.2)
+ * @returns {number} length in bytes of the unmasked frame (§5.2)
  */
 export function frameLength({ size }) {
   return size + (size < 126 ? 2 : size < 65536 ? 4 : 10);
@@ -181,7 +183,7 @@ export function frameLength({ size }) {
 /**
  * @param {MessageShape} shape
  * @param {{ count: number, masked: boolean }} options
- * @returns {Buffer} `count` frames one behind another, each with a key of its own when masked
+ * @returns {Buffer} `count` frames one behind another, each with its own key if masked
  */
 export function frames(shape, { count, masked }) {
   const data = payload(shape);
@@ -208,8 +210,8 @@ export function frames(shape, { count, masked }) {
 }
 
 /**
- * @param {string} message of at most 125 octets of ASCII
- * @returns {Buffer} a masked text frame of it, with a key of zeros
+ * @param {string} message at most 125 characters of ASCII
+ * @returns {Buffer} a masked text frame with a key of zeros
  */
 export function text(message) {
   const frame = Buffer.alloc(6 + message.length);

@@ -1,6 +1,6 @@
 /**
- * The floor of the client rows: `node:net` that counts octets, or writes frames which were masked before it started, a
- * batch in one write.
+ * Floor of the client rows: `node:net` that counts bytes, or writes frames that were masked in advance, one batch per
+ * write.
  */
 import { connect } from 'node:net';
 import { answer, cpuMicroseconds, settings } from '../control.js';

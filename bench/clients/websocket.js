@@ -1,6 +1,6 @@
 /**
- * The client application that is measured, the same code for goodwire and for ws.
- * Settings: `library`, `port`, `message`, `batch` (messages sent before waiting for the kernel to have taken them).
+ * Client application to be measured, with the same code for goodwire and for ws. Settings: `library`, `port`,
+ * `message`, `batch` (number of messages sent before waiting until the kernel has taken them).
  */
 import { createRequire } from 'node:module';
 import { answer, cpuMicroseconds, settings } from '../control.js';

@@ -1,6 +1,6 @@
 /**
- * The load of the connection row: in each of `slots` slots one connection after another is opened, shakes hands, has one
- * message echoed and closes. The next begins when the server has closed TCP (RFC 6455 §7.1.1).
+ * Load of the connection row: `slots` slots open connections one after the other. Each connection performs the
+ * handshake, has one message echoed, and closes. The next one starts when the server has closed TCP (RFC 6455 §7.1.1).
  */
 import { connect } from 'node:net';
 import { answer, cpuMicroseconds, settings } from '../control.js';
@@ -12,7 +12,7 @@ const { port, slots, message } = /** @type {ConnectLoad} */ (settings());
 const frame = frames(message, { count: 1, masked: true });
 const replyLength = frameLength(message);
 const closeReplyLength = closeFrame.length - MASK_LENGTH;
-/** Long enough for the answer to the handshake; also what all later reads land in. */
+/** Buffer for the response to the handshake, and for all later reads. */
 const landing = Buffer.alloc(4096);
 
 let running = false;
@@ -45,7 +45,7 @@ function next() {
           return true;
         }
         missing -= length;
-        if (missing < 0) drained(new Error('more octets came back than were due'));
+        if (missing < 0) drained(new Error('more bytes were received than expected'));
         if (missing === 0 && stage === 1) {
           stage = 2;
           missing = closeReplyLength;

@@ -1,6 +1,6 @@
 /**
- * The load of the compressed rows: as that of the echo rows, with messages that were compressed before. How long a reply is depends on who
- * compressed it, so the headers of the frames are read, and nothing else.
+ * Load of the compressed rows: like the echo rows, with messages compressed in advance. The length of a reply depends
+ * on its compressor, so only the headers of the frames are read.
  */
 import { answer, settings } from '../control.js';
 import { compressedFrame, deflateAll, deflateRequest, FrameCounter, jsonText } from '../wire.js';
@@ -9,15 +9,20 @@ import { Flight, LoadConnection, landing, openAll } from './flight.js';
 /** @typedef {{ port: number, connections: number, depth: number, size: number, context: import('../wire.js').Context }} DeflateLoad */
 
 const { port, connections, depth, size, context } = /** @type {DeflateLoad} */ (settings());
-/** Messages that differ, sent one after the other, and again. At least two windows of text, so that none refers to itself. */
+/**
+ * Number of different messages, which are sent repeatedly. At least two windows of text, so that no message refers to
+ * its previous copy.
+ */
 const cycle = Math.max(depth, Math.ceil(65_536 / size));
 const texts = Array.from({ length: cycle }, (_, i) => jsonText(size, i));
-// With takeover the first round has nothing before it, and all the others the round before.
+// With takeover the first round refers to nothing before it, and each later round to the previous one.
 const [first, second] = [
   await deflateAll(texts, context),
   (await deflateAll([...texts, ...texts], context)).slice(cycle),
 ].map((messages) => messages.map(compressedFrame));
-/** Frames one behind another, the second round twice over, and where each begins: any run of frames is one write. */
+/**
+ * Frames one behind another, the second round twice, and below their offsets, so that any run of frames is one write.
+ */
 const octets = Buffer.concat([...first, ...second, ...second]);
 const starts = [0];
 for (const { length } of [...first, ...second, ...second]) starts.push(starts[starts.length - 1] + length);

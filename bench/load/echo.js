@@ -1,6 +1,7 @@
 /**
- * The load of the echo rows: keeps `depth` messages in flight on each of `connections` connections. Replies are not
- * parsed: each has the same known length, so the octets are counted, and what came back is sent again in one write.
+ * Load of the echo rows: keeps `depth` messages in flight on each of `connections` connections. Replies are not parsed,
+ * because all have the same known length. Bytes are counted, and the same number of messages is sent again in one
+ * write.
  */
 import { answer, settings } from '../control.js';
 import { frameLength, frames, request } from '../wire.js';
@@ -12,7 +13,7 @@ import { Flight, LoadConnection, openAll } from './flight.js';
 const { port, connections, depth, message } = /** @type {EchoLoad} */ (settings());
 const replyLength = frameLength(message);
 const octets = frames(message, { count: depth, masked: true });
-/** `bursts[n]`: the first n frames. One Buffer for all connections: it stays in the cache. */
+/** `bursts[n]`: the first n frames. One Buffer for all connections, so that it stays in the cache. */
 const bursts = Array.from({ length: depth + 1 }, (_, n) => octets.subarray(0, (octets.length / depth) * n));
 const flight = new Flight();
 

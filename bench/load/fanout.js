@@ -1,6 +1,7 @@
 /**
- * The load of the fan-out rows: publishers and subscribers in one process. Each publisher sends `depth` items in one write; when all
- * subscribers have got all of them, the next ones go. What subscribers get is not parsed: its length is known, so octets are counted.
+ * Load of the fan-out rows: publishers and subscribers in one process. Each publisher sends `depth` items in one write,
+ * and the next ones after all subscribers have received all of them. Received items are not parsed, because their
+ * length is known: bytes are counted.
  */
 import { connect } from 'node:net';
 import { answer, cpuMicroseconds, settings } from '../control.js';
@@ -15,12 +16,12 @@ let total = 0;
 let expected = Infinity;
 /** @type {() => void} */
 let arrived = () => {};
-/** Items that were published since the server began: the offset of the last one. */
+/** Number of items published since the server started: the offset of the last one. */
 let published = 0;
 
 /**
  * @param {string} path
- * @param {(length: number) => void} onOctets behind the handshake
+ * @param {(length: number) => void} onOctets called for data behind the handshake
  * @returns {Promise<import('node:net').Socket>}
  */
 function open(path, onOctets) {
@@ -87,7 +88,7 @@ const writers = [];
 for (let i = 0; i < publishers; i++) writers.push(await open('/publisher', () => {}));
 
 answer({
-  /** Waits until nothing comes any more: what was said when the connections were opened. */
+  /** Waits until no more data arrives from opening the connections. */
   async settle() {
     for (let before = -1; before !== total; ) {
       before = total;
@@ -95,7 +96,8 @@ answer({
     }
   },
   /**
-   * @param {{ seconds: number, length: number, hasOffset: boolean }} bounds `length` of a frame, to which the digits of the offset come
+   * @param {{ seconds: number, length: number, hasOffset: boolean }} bounds `length` of a frame without the digits of
+   *   the offset
    */
   async run({ seconds, length, hasOffset }) {
     const start = process.hrtime.bigint();
@@ -113,7 +115,7 @@ answer({
       expected = octets * subscribers;
       await /** @type {Promise<void>} */ (
         new Promise((resolve, reject) => {
-          const stalled = setTimeout(() => reject(new Error(`${expected - total} octets are missing`)), 20_000);
+          const stalled = setTimeout(() => reject(new Error(`${expected - total} bytes are missing`)), 20_000);
           arrived = () => {
             clearTimeout(stalled);
             resolve();
@@ -121,7 +123,7 @@ answer({
           for (const socket of writers) socket.write(burst);
         })
       );
-      if (total > expected) throw new Error(`${total} octets came where ${expected} were due`);
+      if (total > expected) throw new Error(`${total} bytes were received; expected ${expected}`);
     }
     const elapsed = Number(process.hrtime.bigint() - start) / 1e9;
     return { deliveries, seconds: elapsed, cpu: cpuMicroseconds() - cpu };

@@ -1,17 +1,17 @@
-/** What the loads of the echo rows have in common: connections, and what is in flight on them. */
+/** Common parts of the loads of the echo rows: connections, and the messages in flight. */
 import { connect } from 'node:net';
 import { cpuMicroseconds } from '../control.js';
 
-/** All reads of all connections land here: nothing is allocated, and a read takes as much as there is. */
+/** Buffer for all reads of all connections: nothing is allocated, and a read takes all available data. */
 export const landing = Buffer.alloc(1 << 20);
 
-/** One connection of a load: it shakes hands, and then tells how many octets have landed. */
+/** Connection of a load: performs the handshake, and then reports the number of received bytes. */
 export class LoadConnection {
   #head = '';
   #isOpen = false;
 
   /**
-   * @param {{ port: number, request: Buffer, answer: string }} handshake `answer`: what must stand in the answer
+   * @param {{ port: number, request: Buffer, answer: string }} handshake `answer`: text that the response must contain
    * @param {Flight} flight
    * @param {(length: number) => void} landed
    * @param {(error?: Error) => void} opened
@@ -67,7 +67,7 @@ export async function openAll(count, open) {
   return all;
 }
 
-/** Messages under way: as many are sent again as came back, for as long as it runs. */
+/** Messages in flight: each reply is followed by another message during the run. */
 export class Flight {
   #isRunning = false;
   #inFlight = 0;
@@ -77,8 +77,8 @@ export class Flight {
   #drained = () => {};
 
   /**
-   * @param {number} replies that have come
-   * @returns {boolean} whether as many are to be sent again
+   * @param {number} replies number of replies received
+   * @returns {boolean} true if the same number of messages must be sent again
    */
   back(replies) {
     this.#completed += replies;
@@ -94,9 +94,9 @@ export class Flight {
   }
 
   /**
-   * Runs for `seconds`, or until `count` messages came back, and until nothing is in flight.
+   * Runs for `seconds`, or until `count` messages came back, and then until no message is in flight.
    * @param {{ seconds: number, count?: number }} bounds
-   * @param {number} inFlight how many `begin` sends
+   * @param {number} inFlight number of messages that `begin` sends
    * @param {() => void} begin
    */
   async run({ seconds, count = Infinity }, inFlight, begin) {

@@ -1,6 +1,6 @@
 /**
- * The load of the memory rows: opens `connections` connections, shakes hands on each, and holds them until it ends. With `context` each
- * agrees on permessage-deflate, sends one message of 1 KiB, and waits for the answer.
+ * Load of the memory rows: opens `connections` connections, performs the handshakes, and holds the connections. With
+ * `context` each agrees on permessage-deflate, sends one message of 1 KiB, and waits for the reply.
  */
 import { connect } from 'node:net';
 import { answer, settings } from '../control.js';
@@ -10,7 +10,7 @@ import { compressedFrame, deflateAll, deflateRequest, FrameCounter, jsonText, re
 
 const { port, connections, context } = /** @type {IdleLoad} */ (settings());
 const landing = Buffer.alloc(65_536);
-/** Handshakes under way at a time: within any listen backlog. */
+/** Maximum number of concurrent handshakes, below any listen backlog. */
 const AT_A_TIME = 64;
 
 const asks = context === undefined ? request : deflateRequest;

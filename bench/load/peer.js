@@ -1,6 +1,6 @@
 /**
- * The other end of the client rows: a server on `node:net` that answers the handshake and then either pours prebuilt
- * frames down the connection, or counts what comes.
+ * Peer of the client rows: a server on `node:net` that answers the handshake and then either sends prebuilt frames, or
+ * counts received bytes.
  */
 import { createServer } from 'node:net';
 import { answer, cpuMicroseconds, settings } from '../control.js';
@@ -37,7 +37,7 @@ server.listen({ host: '127.0.0.1', port: 0 }, () => {
   answer({
     port: () => /** @type {import('node:net').AddressInfo} */ (server.address()).port,
     /**
-     * Pours as fast as the client reads.
+     * Sends as fast as the client reads.
      * @param {{ seconds: number }} bounds
      * @returns {Promise<{ messages: number, cpu: number }>}
      */
@@ -48,7 +48,7 @@ server.listen({ host: '127.0.0.1', port: 0 }, () => {
       return new Promise((resolve) => {
         let messages = 0;
         const some = () => {
-          // A few blocks before looking up: the clock and the event loop are for every 256 KiB, not for every write.
+          // Four blocks per check, so that the clock and the event loop cost only once per 256 KiB.
           for (let i = 0; i < 4; i++) {
             messages += perBlock;
             if (!socket.write(block)) break;
@@ -61,7 +61,7 @@ server.listen({ host: '127.0.0.1', port: 0 }, () => {
       });
     },
     /**
-     * Waits until so many octets came since the last time.
+     * Waits until this number of bytes has arrived since the last call.
      * @param {{ octets: number }} what
      */
     async drain({ octets }) {
@@ -73,7 +73,7 @@ server.listen({ host: '127.0.0.1', port: 0 }, () => {
           })
         );
       }
-      if (received > octets) throw new Error(`${received} octets came where ${octets} were due`);
+      if (received > octets) throw new Error(`${received} bytes were received; expected ${octets}`);
       received = 0;
       awaited = Infinity;
     },

@@ -1,4 +1,4 @@
-/** Rows about a client: what receiving or sending a message costs the process that holds the client. */
+/** Rows for clients: the cost of receiving or sending a message in the client's process. */
 import { start } from '../control.js';
 import { frameLength, MASK_LENGTH } from '../wire.js';
 import { checkAddon, programOf } from './contest.js';
@@ -7,7 +7,7 @@ import { checkAddon, programOf } from './contest.js';
  * @typedef {object} ClientRow
  * @property {'receive' | 'send'} kind
  * @property {import('../wire.js').MessageShape} message
- * @property {number} batch messages handed to `send` before waiting for the last one's callback
+ * @property {number} batch number of messages passed to `send` before waiting for the last callback
  */
 
 /**

@@ -1,11 +1,11 @@
 /**
- * What a kind of row is to `run.js`: it prepares one contestant, and then gives a sample each time it is its turn.
+ * Interface between a kind of row and `run.js`: prepares one contestant, and then takes one sample per turn.
  *
  * @typedef {import('../contestants.js').Contestant} Contestant
  * @typedef {import('../control.js').Child} Child
  *
  * @typedef {object} Sample
- * @property {number} cost what the row is about: CPU µs per message or connection, or octets
+ * @property {number} cost CPU µs per message or connection, or bytes
  * @property {number} [rate] messages or connections per second
  * @property {number} [busy] share of a core that the measured process used, 0 to 1
  * @property {number} [load] share of a core that the load process used
@@ -13,7 +13,7 @@
  *
  * @typedef {object} Turns
  * @property {() => Promise<Sample>} turn
- * @property {() => Promise<void>} end ends the processes that it started
+ * @property {() => Promise<void>} end ends the started processes
  *
  * @typedef {object} Bounds
  * @property {number} seconds length of a turn
@@ -21,7 +21,7 @@
  */
 
 /**
- * What goes wrong silently otherwise: ws with the addon where it should be without, or the reverse.
+ * Checks whether ws uses the addon. Otherwise a wrong setup would go unnoticed.
  * @param {Contestant} contestant
  * @param {Child} child
  */

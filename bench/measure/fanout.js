@@ -1,4 +1,4 @@
-/** Rows about messages that go to many: what publishers send, each subscriber gets. */
+/** Rows for fan-out: each message of a publisher is delivered to every subscriber. */
 
 import { ROOMS } from '../contestants.js';
 import { start } from '../control.js';
@@ -7,11 +7,11 @@ import { checkAddon } from './contest.js';
 /**
  * @typedef {object} FanoutRow
  * @property {'fanout'} kind
- * @property {number} size octets of an item
+ * @property {number} size length of an item in bytes
  * @property {number} subscribers
- * @property {number} publishers connections that publish
- * @property {number} depth items that each of them has in flight: a new one is sent when all subscribers have the old ones
- * @property {number} variants how many kinds of subscribers there are, which get an item each in their form
+ * @property {number} publishers number of publishing connections
+ * @property {number} depth items in flight per publisher: new ones are sent when all subscribers have the old ones
+ * @property {number} variants number of variants, each for an equal share of the subscribers
  */
 
 /** @param {import('./contest.js').Contestant} contestant */

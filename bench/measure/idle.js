@@ -1,4 +1,4 @@
-/** The row about memory: what an open connection that says nothing costs a server. */
+/** Memory rows: the cost of an idle connection in a server. */
 import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { start } from '../control.js';
@@ -12,12 +12,17 @@ import { programOf } from './contest.js';
  * @property {import('../wire.js').Context} [context] with permessage-deflate, and after one message of 1 KiB on each
  */
 
-/** Connections that one load process holds. */
+/** Number of connections per load process. */
 const PER_PROCESS = 2500;
-/** Connections opened and closed before the first figure, so that code and lazily made objects do not count. */
+/**
+ * Number of connections opened and closed before the first measurement, so that code and lazily created objects do not
+ * count.
+ */
 const WARM_UP = 100;
 
-/** @returns {Promise<number>} descriptors that a process may open; Node raises the soft limit to the hard one itself */
+/**
+ * @returns {Promise<number>} maximum number of file descriptors; Node raises the soft limit to the hard limit itself
+ */
 export async function descriptorLimit() {
   try {
     const stream = createReadStream('/proc/self/limits', 'latin1');
@@ -31,7 +36,7 @@ export async function descriptorLimit() {
 /** @param {import('../control.js').Child} server @param {number} connections */
 async function untilServerHas(server, connections) {
   for (let i = 0; (await server.ask('connections')) !== connections; i++) {
-    if (i === 500) throw new Error(`the server does not get to ${connections} connections`);
+    if (i === 500) throw new Error(`the server did not reach ${connections} connections`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
@@ -43,9 +48,10 @@ async function untilServerHas(server, connections) {
  */
 export async function idleTurns({ connections, context }, contestant) {
   const limit = (await descriptorLimit()) - 100;
-  if (connections > limit) throw new Error(`${connections} connections need as many descriptors: ulimit -n ${limit}`);
+  if (connections > limit)
+    throw new Error(`${connections} connections need as many file descriptors; the limit is ${limit}`);
   return {
-    // A fresh server each time: what an earlier turn left in the heap would be given to the next one's connections.
+    // A new server for each turn. Otherwise memory left by an earlier turn would be reused for the next connections.
     async turn() {
       const server = await start(
         programOf(contestant, 'servers'),

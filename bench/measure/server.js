@@ -1,4 +1,4 @@
-/** Rows about a server under load: `echo` (messages) and `connect` (connections). */
+/** Rows for a server under load: `echo` (messages) and `connect` (connections). */
 import { start } from '../control.js';
 import { deflateOption, frameLength, MASK_LENGTH, request } from '../wire.js';
 import { checkAddon, programOf } from './contest.js';
@@ -27,7 +27,7 @@ import { checkAddon, programOf } from './contest.js';
  */
 
 /**
- * A server and a load process of its own, which stay for all turns.
+ * Starts a server and a load process for all turns of a contestant.
  * @param {EchoRow | ConnectRow | DeflateRow} row
  * @param {Contestant} contestant
  * @param {import('./contest.js').Bounds} bounds
@@ -58,7 +58,7 @@ export async function serverTurns(row, contestant, { seconds, warmUp }) {
       const cpu = (await server.ask('cpu')) - before;
       return {
         cost: cpu / run.messages,
-        // Of one message, where nothing waits for another.
+        // Time for one message. Only meaningful if no message waits for another.
         also: { trip: row.kind === 'deflate' ? (run.seconds * 1e6 * row.connections * row.depth) / run.messages : 0 },
         rate: run.messages / run.seconds,
         busy: cpu / 1e6 / run.seconds,

@@ -3,9 +3,9 @@
  *
  *     node bench/micro/deflate.js [--quick]
  *
- * Ours, synchronously, by each way to call zlib, against zlib's streams, each message of which goes through the thread pool. The messages
- * of a column differ, as they would in life: with context takeover, equal ones would be a reference to the last one. Answers are checked
- * before anything is timed. Needs dist/.
+ * Compares our synchronous functions on each rung with zlib's streams, whose messages all go through the thread pool.
+ * The messages of a column differ, because equal ones would become references with context takeover. Results are
+ * checked before measuring. Requires dist/.
  */
 import { cpus, loadavg } from 'node:os';
 import { constants, createDeflateRaw, createInflateRaw } from 'node:zlib';
@@ -25,11 +25,11 @@ const tail = Buffer.of(0x00, 0x00, 0xff, 0xff);
 /** @typedef {(octets: Buffer) => Buffer | Promise<Buffer>} Transform */
 
 /**
- * A stream of zlib, flushed behind each message, as the plain way is.
+ * Returns a function that uses a zlib stream, flushed after each message.
  * @param {import('node:zlib').DeflateRaw | import('node:zlib').InflateRaw} stream
  * @param {boolean} takesContextOver
  * @param {Buffer} [end] written behind each message
- * @param {number} [cut] octets that are not wanted of the end
+ * @param {number} [cut] number of bytes removed from the end
  * @returns {Transform}
  */
 function streamed(stream, takesContextOver, end, cut = 0) {
@@ -74,7 +74,7 @@ function contestants(takesContextOver) {
 }
 
 /**
- * CPU µs per call, and what the calls gave.
+ * Returns the CPU µs per call, and the results of the calls.
  * @param {Transform} transform
  * @param {Buffer[]} messages
  */
@@ -83,7 +83,7 @@ async function measure(transform, messages) {
   const before = process.cpuUsage();
   for (const message of messages) {
     const output = transform(message);
-    // Ours is not to pay for a turn of the event loop that it does not need.
+    // Not awaited if synchronous. Otherwise our functions would pay for a turn of the event loop that they do not need.
     outputs.push(output instanceof Promise ? await output : output);
   }
   const { user, system } = process.cpuUsage(before);
@@ -107,7 +107,7 @@ for (const takesContextOver of [false, true]) {
       inflating: /** @type {number[]} */ ([]),
       ratio: 0,
     }));
-    // The first round warms up, and is where answers are checked.
+    // The first round warms up and checks the results.
     for (let round = 0; round <= rounds; round++) {
       for (const variant of variants) {
         const deflated = await measure(variant.deflate, messages);
@@ -118,7 +118,7 @@ for (const takesContextOver of [false, true]) {
           continue;
         }
         if (!inflated.outputs.every((octets, i) => octets.equals(messages[i])))
-          throw new Error(`${variant.name} does not give the message back`);
+          throw new Error(`${variant.name} does not reproduce the message`);
         variant.ratio = deflated.outputs.reduce((sum, { length }) => sum + length, 0) / (size * count);
       }
     }

@@ -1,25 +1,25 @@
 /**
  * Compares variants of a small function in one process: nanoseconds per call.
  *
- * The variants take turns inside every round, so that a noisy neighbour hurts all of them alike, and the fastest
- * round of each counts: noise only ever adds time.
+ * The variants take turns inside every round, so that noise affects all of them. The fastest round of each counts,
+ * because noise only adds time.
  */
 
 /**
  * @typedef {(i: number) => unknown} Variant one operation; `i` counts up, to vary offsets and inputs
  * @typedef {object} CompareOptions
- * @property {number} [iterations] calls per round and variant; left out: as many as fill `milliseconds`
- * @property {number} [milliseconds] length of a round of one variant when `iterations` is left out (default 8)
- * @property {number} [rounds] rounds that are measured, after one that only warms up (default 9)
+ * @property {number} [iterations] calls per round and variant; default: as many as fill `milliseconds`
+ * @property {number} [milliseconds] length of a round of one variant without `iterations` (default 8)
+ * @property {number} [rounds] measured rounds, after one that only warms up (default 9)
  */
 
 let loops = 0;
-/** Results are parked here, so that the compiler can not drop a call whose result nobody reads. @type {unknown[]} */
+/** Results are stored here. Otherwise the compiler could drop calls with unused results. @type {unknown[]} */
 const kept = [];
 
 /**
- * A calling loop that no other variant shares: with a shared one the call inside would become megamorphic and be
- * measured instead of the variant.
+ * Returns a separate calling loop for a variant. Otherwise the call in a shared loop would become megamorphic and
+ * dominate the measurement.
  * @param {Variant} variant
  * @returns {(iterations: number) => void}
  */
@@ -40,7 +40,7 @@ function time(loop, iterations) {
 }
 
 /**
- * Calls of `loop` that fill `milliseconds`, found by doubling.
+ * Returns the number of calls of `loop` that fill `milliseconds`, found by doubling.
  * @param {(iterations: number) => void} loop
  * @param {number} milliseconds
  */
@@ -61,7 +61,7 @@ function calibrate(loop, milliseconds) {
 export function compare(variants, { iterations, milliseconds = 8, rounds = 9 } = {}) {
   const entries = /** @type {[Name, Variant][]} */ (Object.entries(variants)).map(([name, variant]) => {
     const loop = loopFor(variant);
-    // Called twice: the first figure would be that of the interpreter.
+    // Calibrated twice, because the first result is that of the interpreter.
     calibrate(loop, milliseconds);
     return { name, loop, calls: iterations ?? calibrate(loop, milliseconds), best: Infinity };
   });
@@ -75,7 +75,7 @@ export function compare(variants, { iterations, milliseconds = 8, rounds = 9 } =
 }
 
 /**
- * A duration for a person: `87 ns`, `1.62 µs`, `407 µs`.
+ * Formats a duration: `87 ns`, `1.62 µs`, `407 µs`.
  * @param {number} ns
  */
 export function formatNanoseconds(ns) {
@@ -92,7 +92,7 @@ export function formatNanoseconds(ns) {
  * @param {readonly Column[]} columns
  * @param {(column: Column) => Record<string, Variant>} variantsAt
  * @param {CompareOptions & { label?: (column: Column) => string }} [options]
- * @returns {Map<string, number[]>} the figures by variant, NaN where a column does not have it
+ * @returns {Map<string, number[]>} the results by variant; NaN for columns without the variant
  */
 export function compareTable(title, columns, variantsAt, { label = String, ...options } = {}) {
   /** @type {Map<string, number[]>} */

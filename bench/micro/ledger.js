@@ -1,10 +1,11 @@
 /**
- * The ledger of goods by its shape: how many lines it books, finds and strikes in a second of CPU time, and the memory that it takes.
+ * Ledger of goods by its shape: lines added, found and removed per second of CPU time, and memory.
  *
  *     node --expose-gc bench/micro/ledger.js [--quick]
  *
- * Patterns come as from the wire: each line's is a text of its own. Subscribers and entries are there before anything is measured; memory is the
- * heap behind a collection. Time is that of all threads of the process, and so includes collecting garbage. Needs dist/.
+ * Each line has its own pattern string, as if parsed from the wire. Subscribers and entries are created before
+ * measuring. Memory is the heap after a garbage collection. Time is that of all threads of the process and thus
+ * includes garbage collection. Requires dist/.
  */
 import { cpus, loadavg } from 'node:os';
 
@@ -18,16 +19,16 @@ const quick = process.argv.includes('--quick');
 const rounds = quick ? 1 : 3;
 const scale = quick ? 10 : 1;
 
-/** A text as one that has been parsed: flat, and shared with none. @param {string} text */
+/** Returns a string as if parsed: flat, and not shared. @param {string} text */
 const parsed = (text) => /** @type {string} */ (JSON.parse(`"${text}"`));
 
 /**
  * @typedef {object} Shape
  * @property {number} subscribers
- * @property {number} each what each of them books
+ * @property {number} each number of lines per subscriber
  * @property {(subscriber: number, i: number) => string} pattern
- * @property {(subscriber: number) => string} name goods that something is found for
- * @property {number} finds how often
+ * @property {(subscriber: number) => string} name goods to look up
+ * @property {number} finds number of lookups
  */
 
 /** @type {Record<string, Shape>} */
@@ -83,7 +84,7 @@ const shapes = {
   },
 };
 
-/** Seconds of CPU that a program takes. @param {() => void} program */
+/** Returns the CPU seconds of a program. @param {() => void} program */
 function seconds(program) {
   const before = process.cpuUsage();
   program();
@@ -106,7 +107,8 @@ function measure({ subscribers, each, pattern, name, finds }) {
   /** @param {(subscriber: object, pattern: string, entry: object) => boolean} act */
   const forAll = (act) => {
     let spent = 0;
-    // In parts, so that the texts of a part can be made beforehand and are not measured; goods by goods, as each subscriber comes by.
+    // In parts, so that the strings of a part are created outside the measurement. Pattern by pattern over all
+    // subscribers, as they arrive.
     const part = 10_000;
     for (let from = 0; from < lines; from += part) {
       const to = Math.min(lines, from + part);
@@ -133,7 +135,7 @@ function measure({ subscribers, each, pattern, name, finds }) {
   names.length = 0;
   const strike = forAll((subscriber, pattern, entry) => ledger.strike(subscriber, pattern, entry));
   const residue = heap() - empty;
-  if (ledger.size + ledger.subscribers + ledger.patterns > 0) throw new Error('something is left');
+  if (ledger.size + ledger.subscribers + ledger.patterns > 0) throw new Error('the ledger is not empty');
   forAll((subscriber, pattern, entry) => ledger.book(subscriber, pattern, entry));
   let struck = 0;
   const strikeAll = seconds(() => {
@@ -159,7 +161,7 @@ const median = (all, what) => all.map(what).sort((a, b) => a - b)[all.length >> 
 const perSecond = (/** @type {number} */ rate) => `${(rate / 1e6).toFixed(2)} M`;
 
 console.log(
-  '| lines | book/s | strike/s | strikeAll, lines/s | found of a name | µs of it | visits/s | octets a line (MB of a million) | residue, kB |',
+  '| lines | book/s | strike/s | strikeAll, lines/s | found per name | µs per lookup | visits/s | bytes per line (MB per million) | residue, kB |',
 );
 console.log(`|---|${'--:|'.repeat(8)}`);
 for (const [title, shape] of Object.entries(shapes)) {

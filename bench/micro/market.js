@@ -1,9 +1,10 @@
 /**
- * What a subscriber and a subscription cost a market of goods in memory, beside the WebSocket: octets of heap behind a collection.
+ * Memory of a subscriber and of a subscription in a market, without the WebSocket: bytes of heap after a garbage
+ * collection.
  *
  *     node --expose-gc bench/micro/market.js
  *
- * The connections are no sockets, but objects that forget what they are given. Needs dist/.
+ * The connections are not sockets, but objects that discard their input. Requires dist/.
  */
 import { loadavg } from 'node:os';
 
@@ -40,8 +41,8 @@ class Silent {
 }
 
 /**
- * @param {number} each subscriptions of every subscriber
- * @param {(i: number) => string} name of its i-th goods
+ * @param {number} each number of subscriptions per subscriber
+ * @param {(i: number) => string} name name of the i-th goods
  */
 async function measure(each, name) {
   const market = new MarketCore({ heartbeat: 0, limits: { requestsPerSecond: 1e6, requestBurst: 1e6 } });
@@ -57,7 +58,8 @@ async function measure(each, name) {
   }
   const subscribed = await heap();
   const { subscriptions } = market.statistics();
-  if (subscriptions !== subscribers * each) throw new Error(`${subscriptions} subscriptions are there`);
+  if (subscriptions !== subscribers * each)
+    throw new Error(`expected ${subscribers * each} subscriptions; got ${subscriptions}`);
   return {
     'a subscriber': Math.round((connected - before) / subscribers),
     'a subscription': Math.round((subscribed - connected) / subscribers / each),

@@ -1,10 +1,10 @@
 /**
- * Unmasking (RFC 6455 §5.3) by payload size, with and without learning on the way whether the text is ASCII.
+ * Unmasking (RFC 6455 §5.3) by payload size, with and without detecting on the way whether the text is ASCII.
  *
  *     node bench/micro/unmask.js [--quick]
  *
- * Every variant unmasks in place, at the offsets that back-to-back frames have in a 64 KiB chunk. Answers are checked
- * before anything is timed.
+ * Every variant unmasks in place, at the offsets of back-to-back frames in a 64 KiB chunk. Results are checked before
+ * measuring.
  */
 import { isUtf8 } from 'node:buffer';
 import { createRequire } from 'node:module';
@@ -17,8 +17,9 @@ const wabt = await require('wabt')();
 const bufferutil = require('bufferutil');
 
 /**
- * 64 octets a turn, then 16, then what is left. `unmask` works up to the next 64 octets past the end, which the scratch
- * has room for. `unmaskAscii` must not let those count: the last vector is cut by a window into 16 × ff, 16 × 00.
+ * 64 bytes per turn, then 16, then the rest. `unmask` works up to the next multiple of 64 bytes past the end, for which
+ * the scratch memory has room. `unmaskAscii` must not count those bytes: the last vector is masked by a window into 16
+ * × ff, 16 × 00.
  */
 export const wat = `(module
   (memory (export "memory") 2)
@@ -70,13 +71,13 @@ parsed.destroy();
 const { exports: wasm } = new WebAssembly.Instance(new WebAssembly.Module(wasmBinary));
 const wasmUnmask = /** @type {(key: number, end: number) => void} */ (wasm.unmask);
 const wasmUnmaskAscii = /** @type {(key: number, end: number) => number} */ (wasm.unmaskAscii);
-/** The scratch lies behind the 32 octets of the tail's window, aligned to a cache line. */
+/** Offset of the scratch memory, behind the 32 bytes of the window, aligned to a cache line. */
 const SCRATCH = 64;
 const SCRATCH_SIZE = 65536;
 const memory = Buffer.from(/** @type {WebAssembly.Memory} */ (wasm.memory).buffer);
 const scratch = memory.subarray(SCRATCH, SCRATCH + SCRATCH_SIZE);
 
-/** A chunk as it comes from a socket, with the views that a decoder would cache for as long as it has the chunk. */
+/** Chunk as received from a socket, with the views that a decoder would cache for its lifetime. */
 class Chunk {
   /** @param {number} length */
   constructor(length) {
@@ -223,7 +224,7 @@ function big64(bytes, words, from, length, key) {
   }
 }
 
-/** Where `big64Or` gathers: a local BigInt would be allocated anew at every step, a store into an array is not. */
+/** Accumulator of `big64Or`. A local BigInt would be allocated at every step; a store into an array is not. */
 const gathered = new BigUint64Array(1);
 const gatheredInt32 = new Int32Array(gathered.buffer);
 
@@ -311,8 +312,10 @@ function dataViewOr(bytes, view, p, length, key) {
 }
 
 /**
- * Through the scratch, into `target` at `at`: the chunk itself (in place), or the message that is being assembled.
- * @param {Buffer} bytes @param {number} p @param {number} length @param {number} key @param {Buffer} target @param {number} at
+ * Unmasks through the scratch memory into `target` at `at`: the chunk itself (in place), or the message being
+ * assembled.
+ * @param {Buffer} bytes @param {number} p @param {number} length @param {number} key @param {Buffer} target @param
+ *   {number} at
  */
 function simd(bytes, p, length, key, target, at) {
   for (const end = p + length; p < end; ) {
@@ -340,7 +343,7 @@ function simdAscii(bytes, p, length, key, target, at) {
 }
 
 /**
- * The same with `set`, which needs a view on the source but is a shorter way into C++ for some lengths.
+ * The same with `set`, which needs a view on the source but is a shorter path into C++ for some lengths.
  * @param {Buffer} bytes @param {number} p @param {number} length @param {number} key
  */
 function simdSet(bytes, p, length, key) {
@@ -350,20 +353,20 @@ function simdSet(bytes, p, length, key) {
 }
 
 /**
- * Offsets of frames that follow one another in a chunk: payloads at every alignment, as with real headers.
+ * Returns the offsets of consecutive frames in a chunk: payloads at every alignment, as with real headers.
  * @param {number} size @param {number} chunkSize
  */
 function offsetsOf(size, chunkSize) {
   const header = size < 126 ? 6 : size < 65536 ? 8 : 14;
   const offsets = [];
   for (let p = header; p + size <= chunkSize && offsets.length < 1024; p += size + header) offsets.push(p);
-  // A power of two, so that the loop finds its offset with one AND.
+  // A power of two, so that the loop selects its offset with one AND.
   offsets.length = 2 ** Math.floor(Math.log2(offsets.length));
   return Int32Array.from(offsets);
 }
 
 const KEY = 0x37fa213d;
-/** What the library does today, if it is built. @type {undefined | typeof import('../../src/frame/mask.ts')} */
+/** Functions of the library, if built. @type {undefined | typeof import('../../src/frame/mask.ts')} */
 const built = await import(new URL('../../dist/cjs/frame/mask.js', import.meta.url).href).catch(() => undefined);
 const quick = process.argv.includes('--quick');
 
@@ -409,7 +412,7 @@ function variantsAt(size) {
 }
 
 /**
- * From masked octets to a checked string: what the OR is worth.
+ * From masked bytes to a checked string: shows the benefit of the OR.
  * @param {number} size @returns {Record<string, (i: number) => unknown>}
  */
 function stringVariantsAt(size) {
@@ -419,8 +422,8 @@ function stringVariantsAt(size) {
   const longs = chunk.big64;
   const at = offsetsOf(size, bytes.length);
   const m = at.length - 1;
-  // Unmasking in place twice gives the masked text back, so each call masks again what it left: text stays ASCII when
-  // both are, and these keys are: every octet of key and text is below 80.
+  // Unmasking in place twice restores the masked text, so each call masks the result of the previous one. The text
+  // stays ASCII, because every byte of key and text is below 80.
   const ascii = 0x372a213d;
   for (let i = 0; i < bytes.length; i++) bytes[i] = 97 + (i % 26);
   /** @param {number} p */
@@ -463,14 +466,14 @@ function stringVariantsAt(size) {
         simd(bytes, at[i & m], size, ascii, bytes, at[i & m]);
         return utf8(at[i & m]);
       },
-      'WASM, utf8 straight from the scratch': (i) => {
+      'WASM, utf8 directly from the scratch memory': (i) => {
         const p = at[i & m];
         bytes.copy(memory, SCRATCH, p, p + size);
         wasmUnmask(ascii, SCRATCH + size);
         const text = utf8Slice(memory, SCRATCH, SCRATCH + size);
         return text.indexOf('\ufffd') === -1 ? text : isUtf8(memory.subarray(SCRATCH, SCRATCH + size)) && text;
       },
-      'WASM + OR, latin1 straight from the scratch': (i) => {
+      'WASM + OR, latin1 directly from the scratch memory': (i) => {
         const p = at[i & m];
         bytes.copy(memory, SCRATCH, p, p + size);
         const high = wasmUnmaskAscii(ascii, SCRATCH + size);
@@ -490,7 +493,10 @@ function utf8Slice(bytes, from, to) {
   return /** @type {any} */ (bytes).utf8Slice(from, to);
 }
 
-/** Every variant gives the octets of the plain loop, and every OR the truth, at all lengths and alignments. */
+/**
+ * Checks that every variant returns the bytes of the plain loop, and every OR the correct result, at all lengths and
+ * alignments.
+ */
 function check() {
   for (let size = 0; size <= 200; size++) {
     for (let from = 6; from < 14; from++) {
@@ -522,9 +528,9 @@ function check() {
           const clean = chunk.bytes.every((octet, i) =>
             i < from || i >= from + size ? octet === 0xee : octet === plain[i - from],
           );
-          if (!clean) throw new Error(`${name} gets the octets wrong: ${size} octets at ${from}`);
+          if (!clean) throw new Error(`${name} unmasks incorrectly: ${size} bytes at ${from}`);
           if (typeof answer === 'boolean' && answer !== isAscii)
-            throw new Error(`${name} is wrong about ASCII: ${size} octets at ${from}, high octet at ${high}`);
+            throw new Error(`${name} detects ASCII incorrectly: ${size} bytes at ${from}, high byte at ${high}`);
         }
       }
     }
@@ -533,13 +539,13 @@ function check() {
 
 check();
 console.log(`node ${process.version}, ${cpus()[0]?.model.trim()}, load ${loadavg()[0].toFixed(2)}`);
-console.log(`${wasmBinary.length} octets of WASM: ${Buffer.from(wasmBinary).toString('base64')}\n`);
+console.log(`${wasmBinary.length} bytes of WASM: ${Buffer.from(wasmBinary).toString('base64')}\n`);
 const label = (/** @type {number} */ n) => (n >= 1048576 ? `${n >> 20} Mi` : n >= 1024 ? `${n >> 10} Ki` : `${n}`);
 const options = quick ? { milliseconds: 2, rounds: 3, label } : { milliseconds: 6, rounds: 9, label };
 const sizes = [8, 16, 32, 64, 125, 256, 512, 1024, 2048, 4096, 8192, 16384, 65536, 1048576];
 compareTable('unmask', sizes, variantsAt, options);
 compareTable(
-  'masked octets to checked ASCII string',
+  'masked bytes to checked ASCII string',
   [8, 16, 32, 64, 125, 256, 512, 1024, 4096, 16384, 65536],
   stringVariantsAt,
   options,

@@ -1,5 +1,5 @@
 /**
- * The floor of the fan-out rows: `node:net` that writes prebuilt frames, all that one read asks for in one write. Settings: `size`,
+ * Floor of the fan-out rows: `node:net` that writes prebuilt frames, one write per read. Settings: `size`,
  * `subscribers`, `publishers`.
  */
 import { createServer } from 'node:net';

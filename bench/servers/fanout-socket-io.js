@@ -1,6 +1,6 @@
 /**
- * What a program with Socket.IO does to send to many: an event to a room. Publishers are plain WebSockets, as in the other contestants.
- * Settings: `variants`, `size`.
+ * Fan-out with Socket.IO: an event to a room. Publishers are plain WebSockets, as for the other contestants. Settings:
+ * `variants`, `size`.
  */
 import { createServer } from 'node:http';
 import { Server } from 'socket.io';

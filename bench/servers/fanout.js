@@ -1,6 +1,4 @@
-/**
- * What a program with ws does to send to many: a loop over `send`. Settings: `library`, `variants`, `size`.
- */
+/** Fan-out with ws: a loop over `send`. Settings: `library`, `variants`, `size`. */
 import { createRequire } from 'node:module';
 import { answer, settings } from '../control.js';
 import { frameLength } from '../wire.js';
@@ -20,7 +18,7 @@ server.on('connection', (/** @type {any} */ socket, /** @type {import('node:http
 /** @param {Buffer} data */
 function publish(data) {
   for (let variant = 0; variant < variants; variant++) {
-    // Made once for each variant, as a careful program does.
+    // Created once per variant, as in a careful program.
     const tailored = variants === 1 ? data : Buffer.from(data.toString().replace(/^./, String(variant)));
     for (const socket of subscribers[variant]) socket.send(tailored, { binary: false });
   }

@@ -1,4 +1,7 @@
-/** The same as servers/fanout.js with a market of goods. Settings: `library` (the entry file beside which goods.js lies), `variants`, `size`. */
+/**
+ * Fan-out like servers/fanout.js, with a market of goods. Settings: `library` (entry file in the folder of goods.js),
+ * `variants`, `size`.
+ */
 import { answer, settings } from '../control.js';
 import { frameLength } from '../wire.js';
 

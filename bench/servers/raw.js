@@ -1,7 +1,7 @@
 /**
- * The floor: `node:net` that takes in and gives out as many octets as a WebSocket server does for the same load, in a
- * write per chunk, and looks at none of them. It knows the lengths beforehand, so counting is all that it does.
- * Settings: `frameLength` (of a masked frame), `requestLength`, `closes` (whether a close frame follows each message).
+ * Floor: `node:net` that receives and sends as many bytes as a WebSocket server for the same load, with one write per
+ * chunk, and inspects none of them. The lengths are known in advance, so bytes are only counted. Settings:
+ * `frameLength` (of a masked frame), `requestLength`, `closes` (true if a close frame follows each message).
  */
 import { createServer } from 'node:net';
 import { answer, settings, settledMemory } from '../control.js';
@@ -11,8 +11,10 @@ const { frameLength, requestLength, closes } =
   /** @type {{ frameLength: number, requestLength: number, closes: boolean }} */ (settings());
 const response = Buffer.from(acceptance('dGhlIHNhbXBsZSBub25jZQ=='));
 
-/** Octets still missing from the request, the message that is coming in, and the close frame; `surplus` is what was
- * written too much when a message ended in a chunk that was shorter than a masking key. */
+/**
+ * Counts the missing bytes of the request, of the current message, and of the close frame. `surplus` is the number of
+ * bytes written too many, because a message ended in a chunk shorter than a masking key.
+ */
 class Connection {
   /** @param {import('node:net').Socket} socket */
   constructor(socket) {

@@ -1,6 +1,6 @@
 /**
- * The application that is measured: the same code for goodwire and for ws, only the import differs.
- * Settings: `library` (what to import), `deliver` (`data`: echoed as received; `string`: as `toString()`), `perMessageDeflate`.
+ * Server application to be measured, with the same code for goodwire and for ws except the import. Settings: `library`
+ * (module to import), `deliver` (`data`: echoed as received; `string`: as `toString()`), `perMessageDeflate`.
  */
 import { createRequire } from 'node:module';
 import { answer, settings, settledMemory } from '../control.js';
@@ -31,7 +31,7 @@ server.on('listening', () => {
     port: () => server.address().port,
     connections: () => server.clients.size,
     memory: settledMemory,
-    // Whether the native addon was picked up is seen in what is loaded, not in what was asked for.
+    // Detects the native addon by the loaded modules, not by the settings.
     native: () => Object.keys(createRequire(import.meta.url).cache).some((path) => /[\\/]bufferutil[\\/]/.test(path)),
   });
 });

@@ -42,8 +42,8 @@ describe('the verdict on a row', () => {
       before: 200,
       now: 190,
       ratio: 1.1,
-      least: 0.95,
-      most: 1.1,
+      min: 0.95,
+      max: 1.1,
       rounds: 3,
       verdict: 'slower',
     });
@@ -86,10 +86,10 @@ describe('for any samples', () => {
   test('the ratio lies within the spread, whose ends are ratios of rounds', () => {
     fc.assert(
       fc.property(line, (some) => {
-        const { ratio, least, most } = judge(some);
-        expect(pairedRatios(some)).toEqual(expect.arrayContaining([least, most]));
-        expect(ratio).toBeGreaterThanOrEqual(least);
-        expect(ratio).toBeLessThanOrEqual(most);
+        const { ratio, min, max } = judge(some);
+        expect(pairedRatios(some)).toEqual(expect.arrayContaining([min, max]));
+        expect(ratio).toBeGreaterThanOrEqual(min);
+        expect(ratio).toBeLessThanOrEqual(max);
       }),
     );
   });

@@ -81,7 +81,7 @@ describe('the build of a git ref', () => {
 
   test.each(['no-such-branch', 'HEAD~1', 'HEAD:source.js'])('is refused for %s: it is no commit', async (ref) => {
     commit({ build: copies, source: 'old' });
-    await expect(commitOf(ref, root)).rejects.toThrow(`got "${ref}", which is no file and no commit`);
+    await expect(commitOf(ref, root)).rejects.toThrow(`got "${ref}", which is neither a file nor a commit`);
   });
 
   test('is refused in a shallow clone with a hint, if the commit may be among those that were not fetched', async () => {
