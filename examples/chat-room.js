@@ -1,13 +1,14 @@
-// Chat rooms, made when somebody enters: whoever is in one says something, and all in it hear it; the latest is there for those who come.
+// Chat rooms, created when a client enters. Every member of a room receives every line, and new members the latest
+// ones.
 //   node examples/chat-room.js
 import { once } from 'node:events';
 import { WebSocket, WebSocketServer } from 'goodwire';
 import { defineGoods, Market } from 'goodwire/goods';
 import { GoodsClient } from 'goodwire/goods/client';
 
-// One definition for all rooms; both sides can import it.
+// One definition for all rooms, which both sides can import.
 const rooms = defineGoods('chat/*', {
-  // Clients may supply, if `authorize` lets them, what `item` takes.
+  // Clients may supply items that `item` accepts, if `authorize` allows it.
   remote: true,
   item({ from, text }) {
     if (typeof from !== 'string' || typeof text !== 'string' || text.length > 500)
@@ -21,7 +22,7 @@ const rooms = defineGoods('chat/*', {
 const market = new Market();
 market.provider('host').shelve(rooms);
 const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
-// Who somebody is, is decided here: by a cookie or a token, say. Throwing refuses the connection.
+// Identifies the user, by a cookie or a token for example. Throwing refuses the connection.
 market.serve(server, { identify: ({ url }) => new URL(url, 'ws://localhost').searchParams.get('name') ?? 'guest' });
 await once(server, 'listening');
 
@@ -47,7 +48,7 @@ await alice.supply(kitchen, { from: 'alice', text: 'anybody here?' });
 await alice.supply(kitchen, { from: 'alice', text: 'hello?' });
 await aliceHears(2);
 
-// Who comes later gets the last two lines first.
+// New members first receive the last two lines.
 const bobHears = await listen('bob', bob, { last: 2 });
 await bob.supply(kitchen, { from: 'bob', text: 'I am' });
 await bobHears(3);

@@ -1,4 +1,4 @@
-// A client: connects, sends text and binary, prints what comes back, and closes.
+// A client that connects, sends text and binary data, prints the replies, and closes.
 //   node examples/client.js [ws://127.0.0.1:8080]
 import { WebSocket } from 'goodwire';
 
@@ -10,7 +10,7 @@ socket.on('open', () => {
   socket.send(Uint8Array.of(0x48, 0x65, 0x6c, 0x6c, 0x6f));
 });
 
-// Text arrives as a Buffer too, already known to be UTF-8; isBinary tells the two apart.
+// Text arrives as a Buffer too, already checked to be UTF-8. isBinary tells the two apart.
 socket.on('message', (data, isBinary) => {
   console.log(isBinary ? `binary: ${data.toString('hex')}` : `text: ${data}`);
   if (isBinary) socket.close(1000, 'all said');
@@ -18,7 +18,7 @@ socket.on('message', (data, isBinary) => {
 
 socket.on('close', (code, reason) => console.log(`closed: ${code} ${reason}`));
 
-// A refused connection or handshake ends here; 'close' follows.
+// Emitted for a refused connection or handshake; 'close' follows.
 socket.on('error', (error) => {
   console.error(`error: ${error.message}`);
   process.exitCode = 1;

@@ -1,4 +1,4 @@
-// An echo server: what arrives goes back as it came, text as text and binary as binary.
+// An echo server: returns each message unchanged, text as text and binary as binary.
 //   node examples/echo-server.js            (PORT=9000 for another port, PORT=0 for any)
 import { WebSocketServer } from 'goodwire';
 

@@ -1,4 +1,5 @@
-// A market of fruit: one supply, and each customer gets the price in the own currency; a cut connection loses nothing.
+// A fruit market: each customer gets the price of an item in its own currency, and loses nothing if its connection
+// breaks.
 //   node examples/fruit-market.js
 import { once } from 'node:events';
 import { WebSocket, WebSocketServer } from 'goodwire';
@@ -8,18 +9,18 @@ import { GoodsClient } from 'goodwire/goods/client';
 const rates = { CNY: 1, EUR: 0.125, USD: 0.25 };
 
 const apple = defineGoods('fruit/apple', {
-  // Whatever this throws is the refusal that the subscriber gets.
+  // An error thrown here refuses the subscription.
   params({ currency }) {
     if (!Object.hasOwn(rates, currency)) throw new TypeError(`no such currency: ${currency}`);
     return { currency };
   },
-  // All who want the same variant share one encoding, however many they are.
+  // All subscribers of a variant share one encoding, regardless of their number.
   variant: (_subscriber, { currency }) => currency,
   tailor: ({ variety, yuan }, currency) => ({ variety, price: yuan * rates[currency], currency }),
   history: { size: 100 },
 });
 
-// The server: a market, its shelf, and what it is served on.
+// The server: a market, its shelf, and a WebSocketServer.
 const market = new Market();
 const orchard = market.provider('orchard');
 orchard.shelve(apple);
@@ -28,7 +29,7 @@ const server = new WebSocketServer({ host: '127.0.0.1', port: 0 });
 market.serve(server);
 await once(server, 'listening');
 
-// Customers. In a browser leave `WebSocket` out: there is one.
+// Customers. In a browser omit `WebSocket`: the default is the platform's.
 const address = `ws://127.0.0.1:${server.address().port}`;
 const customers = ['CNY', 'EUR', 'EUR'].map(() => new GoodsClient(address, { WebSocket, backoff: { base: 10 } }));
 const [first] = customers;
@@ -53,7 +54,7 @@ await take('third', other);
 const [{ encoded, delivered }] = market.statistics().goods;
 console.log(`encoded ${encoded} times, delivered ${delivered} times`);
 
-// All connections are cut, and while nobody is there two more items come. Each client reconnects, and resumes where it was.
+// All connections are cut, and two more items follow. Each client reconnects, and resumes where it stopped.
 for (const socket of server.clients) socket.terminate();
 orchard.supplyAll(apple, [
   { variety: 'gala', yuan: 16 },
@@ -64,7 +65,7 @@ for (const _ of [1, 2]) await take('second, connected again', euro);
 const [{ goods, params }] = await first.subscriptions();
 console.log(`the first is subscribed to ${goods} ${JSON.stringify(params)}`);
 await yuan.unsubscribe();
-console.log(`and to nothing once it has unsubscribed: ${(await first.subscriptions()).length}`);
+console.log(`subscriptions after unsubscribing: ${(await first.subscriptions()).length}`);
 
 for (const customer of customers) customer.close();
 server.close();

@@ -1,4 +1,5 @@
-// A provider at the other end of a WebSocket: a sensor puts goods on the shelf, and measures while somebody wants to know.
+// A provider at the other end of a WebSocket: a sensor puts goods on the shelf, and measures only while there are
+// subscribers.
 //   node examples/remote-provider.js
 import { once } from 'node:events';
 import { WebSocket, WebSocketServer } from 'goodwire';
@@ -13,7 +14,7 @@ const sensors = defineGoods('sensors/*', {
   history: { size: 10 },
 });
 
-// The market in the middle has no goods of its own; it says who may bring some, and what they have to be like.
+// The market has no goods of its own. It decides which clients may provide some, and checks their items.
 const market = new Market({
   authorize: ({ user }, { action }) => action !== 'shelve' || user === 'Bearer sensor',
 });
@@ -25,34 +26,34 @@ const address = `ws://127.0.0.1:${server.address().port}`;
 
 const kitchen = sensors.named('sensors/kitchen');
 const display = new GoodsClient(address, { WebSocket });
-// With goodwire's WebSocket a client can send headers; one in a browser puts what it has into the address.
+// With goodwire's WebSocket a client can send headers. A client in a browser can put credentials into the address.
 const sensor = new GoodsClient(address, {
   WebSocket,
   webSocketOptions: { headers: { authorization: 'Bearer sensor' } },
 });
 
-await display.shelve(kitchen).catch(({ code }) => console.log(`the display may not be a sensor: ${code}`));
+await display.shelve(kitchen).catch(({ code }) => console.log(`the display is refused: ${code}`));
 
 let celsius = 20;
 let timer;
 let supplied;
 await sensor.shelve(kitchen, {
   onDemand() {
-    console.log('sensor: somebody wants to know');
+    console.log('sensor: started, because there is a subscriber');
     timer = setInterval(() => {
       supplied = sensor.supply(kitchen, { celsius: ++celsius });
     }, 5);
   },
   async onIdle() {
-    console.log('sensor: nobody wants to know');
+    console.log('sensor: stopped, because there is no subscriber');
     clearInterval(timer);
-    // Answers come in order: with the last one everything is on the shelf, and closing interrupts nothing.
+    // Replies arrive in order, so after the last one every item is on the shelf, and closing loses nothing.
     await supplied;
     sensor.close();
   },
 });
 
-// Whatever there is, and whatever comes.
+// All existing readings, and all later ones.
 const readings = await display.subscribe('sensors/**');
 let count = 0;
 for await (const { goods, offset, item } of readings) {

@@ -1,11 +1,11 @@
-// A stock ticker: who reads fast gets every price, who reads slowly gets the latest one, and is told what it did not get.
+// A stock ticker: fast readers get every price, slow readers the latest one, with a report of the skipped ones.
 //   node examples/stock-ticker.js
 import { once } from 'node:events';
 import { WebSocket, WebSocketServer } from 'goodwire';
 import { defineGoods, Market } from 'goodwire/goods';
 import { GoodsClient } from 'goodwire/goods/client';
 
-// `conflate`: an old price is worth nothing once there is a new one. Nothing is queued for a slow reader but that.
+// `conflate`: only the latest price is of interest, and only that is kept for a slow reader.
 const prices = defineGoods('stock/*', { overflow: 'conflate' });
 const acme = prices.named('stock/acme');
 
@@ -32,7 +32,7 @@ const fastPrices = await fast.subscribe(acme);
 const slowPrices = await slow.subscribe(acme);
 const [, slowSocket] = sockets;
 
-// The slow one does not read from its socket at all for a while. Prices are large here, so that it shows soon.
+// The slow client does not read from its socket for a while. Prices are large here, so that the effect shows soon.
 slowSocket.pause();
 const depth = 'x'.repeat(100_000);
 let seen;
@@ -53,7 +53,7 @@ for await (const { item, gap } of slowPrices) {
   seen = item.price;
   if (seen === ticks) break;
 }
-console.log(`slow: ${count < ticks ? 'fewer prices than there were' : 'all prices'}, the last one is ${seen}`);
+console.log(`slow: ${count < ticks ? 'skipped some prices' : 'all prices'}, the last one is ${seen}`);
 
 for (const client of [fast, slow]) client.close();
 server.close();

@@ -1,4 +1,4 @@
-// WebSockets beside the routes of an http server which is there anyway: one port, two paths, two WebSocketServers.
+// WebSockets on an existing HTTP server with other routes: one port, two paths, two WebSocketServers.
 //   node examples/with-http-server.js       (PORT=9000 for another port, PORT=0 for any)
 import { createServer } from 'node:http';
 import { WebSocketServer } from 'goodwire';
@@ -8,7 +8,7 @@ const http = createServer((request, response) => {
   response.writeHead(404, { 'content-type': 'text/plain' }).end('not found\n');
 });
 
-// Each server takes the upgrades of its own path; one for any other path is refused.
+// Each server accepts the upgrades for its own path. Upgrades for other paths are refused.
 const echo = new WebSocketServer({ server: http, path: '/echo' });
 const chat = new WebSocketServer({ server: http, path: '/chat' });
 
@@ -16,7 +16,7 @@ echo.on('connection', (socket) => {
   socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
 });
 
-// In the chat everybody gets what one of them says, the speaker too.
+// In the chat every client receives every message, including its own.
 chat.on('connection', (socket) => {
   socket.on('message', (data, isBinary) => {
     for (const client of chat.clients) client.send(data, { binary: isBinary });

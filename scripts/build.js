@@ -1,8 +1,8 @@
-// Builds dist/ from src/ with tsc. What Node runs is CommonJS, in dist/cjs: that loads everywhere, in Jest and in bundles too, and a
-// program that imports and a package of it that requires share one class. dist/index.js, dist/protocol.js and dist/goods.js are thin ES
-// modules over it. dist/browser.js, dist/goods/client.js and what they need are ES modules throughout; the types of everything are those
-// of the ES modules.
-// dist/autobahn is the command line: a program and no library, so ES modules without types.
+// Builds dist/ from src/ with tsc. Node runs CommonJS, in dist/cjs. CommonJS loads everywhere, also in Jest and in
+// bundlers, and a program that imports goodwire and a package that requires it share one class. dist/index.js,
+// dist/protocol.js and dist/goods.js are thin ES modules over it. dist/browser.js, dist/goods/client.js and their
+// imports are ES modules throughout. All types are those of the ES modules. dist/autobahn is the command line: a
+// program and not a library, so ES modules without types.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -11,7 +11,7 @@ import { basename, dirname, join } from 'node:path';
 const root = join(import.meta.dirname, '..');
 const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
 const dist = join(root, 'dist');
-// Built beside and swapped in, so that a server or a test that runs meanwhile never sees half a dist/.
+// Built in a temporary folder and then swapped in, so that a running server or test never sees an incomplete dist/.
 const fresh = join(root, `dist.${process.pid}`);
 const old = `${fresh}.old`;
 const require = createRequire(import.meta.url);
@@ -29,27 +29,28 @@ const write = (file, lines) => writeFileSync(join(fresh, file), `${lines.join('\
 const load = (name) => require(join(fresh, 'cjs', `${name}.js`));
 
 /**
- * The ES module of an entry point: the exports of its CommonJS module by name, which Node and every bundler find in the text of that.
+ * Writes the ES module of an entry point, which re-exports its CommonJS module by name, so that Node and every bundler
+ * find the names statically.
  * @param {string} name
  */
 function writeModule(name) {
   const exported = load(name);
   const names = Object.keys(exported).filter((key) => /^\w+$/.test(key) && key !== 'default');
   const clauses = names.toSorted();
-  // To an ES module the whole of module.exports goes by these two names, so what they mean is taken from under its own name.
+  // An ES module sees the whole of module.exports under these two names, so each is exported from its own name.
   for (const alias of ['default', 'module.exports']) {
     if (!Object.hasOwn(exported, alias)) continue;
     const own = names.find((key) => exported[key] === exported[alias]);
-    if (own === undefined)
-      throw new Error(`${name}: what is exported as ${alias} is not exported by a name of its own`);
+    if (own === undefined) throw new Error(`${name}: the export ${alias} has no name of its own`);
     clauses.push(`${own} as ${alias === 'default' ? alias : `'${alias}'`}`);
   }
   write(`${name}.js`, ['export {', ...clauses.map((clause) => `  ${clause},`), `} from './cjs/${name}.js';`]);
 }
 
 /**
- * The types of an entry point for CommonJS that is compiled by TypeScript: each export under its name, of the type that it has in the
- * ES modules. (A re-export would do, but the node16 mode of TypeScript lets no file of CommonJS have one of an ES module.)
+ * Writes the types of an entry point for CommonJS compiled by TypeScript: each export by name, with its type in the ES
+ * modules. (A re-export is impossible, because TypeScript's node16 mode rejects one from an ES module in a CommonJS
+ * file.)
  * @param {string} name
  */
 function writeCommonTypes(name) {
@@ -76,7 +77,7 @@ function writeCommonTypes(name) {
     ...[...values].toSorted().map((key) => `export declare const ${key}: typeof module.${key};`),
     ...[...types.keys()].toSorted().map((key) => {
       const parameters = /** @type {string} */ (types.get(key));
-      // What is said of each of them stays with the declaration; here it is passed on.
+      // Bounds and defaults stay with the declaration; only the names are passed on.
       const passed = parameters.replace(/<(.*)>/, (_, list) => `<${list.replace(/(\w+)[^,]*/g, '$1')}>`);
       return `export type ${key}${parameters} = module.${key}${passed};`;
     }),
@@ -84,7 +85,7 @@ function writeCommonTypes(name) {
 }
 
 /**
- * The type parameters that a declaration begins with: names, with bounds and defaults that are names too.
+ * Returns the type parameters at the beginning of a declaration: names, whose bounds and defaults are names too.
  * @param {string} text
  */
 function typeParameters(text) {
@@ -93,7 +94,7 @@ function typeParameters(text) {
   return list;
 }
 
-/** Where the `browser` condition holds, require returns the class of the platform, as import gives it by default. */
+/** Writes the CommonJS entry point for the `browser` condition: the platform's class, like the default import. */
 function writeCommonBrowser() {
   write('browser.cjs', [`module.exports = require('./cjs/browser.js').WebSocket;`]);
   write('browser.d.cts', [
@@ -104,12 +105,12 @@ function writeCommonBrowser() {
   ]);
 }
 
-/** Deletes the ES modules that no entry point leads to: the tarball is not to carry the code twice. */
+/** Deletes ES modules that no entry point imports, so that the tarball does not contain the code twice. */
 function prune() {
   const reached = new Set(
     ['index.js', 'protocol.js', 'goods.js', 'goods/client.js', 'browser.js'].map((file) => join(fresh, file)),
   );
-  // A set is walked up to what is added meanwhile.
+  // Iterating over a set includes elements added during the iteration.
   for (const file of reached) {
     for (const [, specifier] of readFileSync(file, 'utf8').matchAll(/\b(?:from|import)\s*\(?'(\.[^']+)'/g)) {
       reached.add(join(dirname(file), /** @type {string} */ (specifier)));

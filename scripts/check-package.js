@@ -1,5 +1,5 @@
-// Packs goodwire as it would be published and looks at the result from outside: what is in the tarball, what publint and
-// arethetypeswrong say, and whether programs that install it run and compile.
+// Packs goodwire as for publishing and checks the result: the contents of the tarball, the reports of publint and
+// arethetypeswrong, and whether programs that install it run and compile.
 //
 //   node scripts/check-package.js [path of another node executable to run the programs with]...
 import assert from 'node:assert/strict';
@@ -15,7 +15,7 @@ const commonJsOnly = '--no-experimental-require-module';
 const temporary = mkdtempSync(join(tmpdir(), 'goodwire-package-'));
 
 /**
- * Runs a program to its end and returns what it wrote, stdout and stderr apart; throws when it fails.
+ * Runs a program to its end. Returns its stdout and stderr; throws if it fails.
  * @param {string} command
  * @param {readonly string[]} args
  * @param {string} [cwd]
@@ -48,11 +48,11 @@ const filesBelow = (directory) =>
     .filter((entry) => entry.isFile())
     .map((entry) => relative(directory, join(entry.parentPath, entry.name)).replaceAll('\\', '/'));
 
-/** The tarball, as npm publish would make it from the dist/ that lies here. */
+/** Creates the tarball as npm publish would, from the existing dist/. */
 function pack() {
   const { stdout } = run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', temporary]);
   const report = JSON.parse(stdout);
-  // npm 12 reports an object keyed by name where the versions before it report a list.
+  // npm 12 reports an object keyed by name; earlier versions report a list.
   const [packed] = Array.isArray(report) ? report : Object.values(report);
   return {
     tarball: join(temporary, packed.filename),
@@ -96,21 +96,23 @@ function checkContents(files) {
       ![...documents, 'dist/cjs/package.json'].includes(file) &&
       !/^dist\/(?:(?:cjs|autobahn)\/[\w/-]+\.js|(?!cjs\/|autobahn\/)[\w/-]+\.(?:js|d\.ts|cjs|d\.cts))$/.test(file),
   );
-  assert.deepEqual(surplus, [], 'files that nobody needs are in the tarball');
+  assert.deepEqual(surplus, [], 'unneeded files are in the tarball');
   const built = files.filter((file) => file.startsWith('dist/'));
-  // The command line is a program: nobody imports it, so it needs no types.
+  // The command line is a program that is never imported, so it needs no types.
   const library = built.filter((name) => !name.startsWith('dist/autobahn/'));
   for (const file of library.filter((name) => /\.c?js$/.test(name))) {
     const types = file.replace(/^dist\/cjs\//, 'dist/').replace(/\.(c?)js$/, '.d.$1ts');
     assert.ok(files.includes(types), `${file} has no types`);
   }
-  // dist/browser.js and dist/goods/client.js need a handful of ES modules; a second copy of everything would be more than that.
+  // dist/browser.js and dist/goods/client.js need a few ES modules. A second copy of everything would be more than
+  // that.
   const twice = built.filter((file) => files.includes(file.replace(/^dist\//, 'dist/cjs/')));
   assert.ok(twice.length < 32, `${twice.length} modules are in the tarball both as ES modules and as CommonJS`);
 }
 
 /**
- * Every relative import of every shipped file leads to a shipped file, and no file points to a source map that is not there.
+ * Checks that every relative import of every shipped file leads to a shipped file, and that no file refers to a missing
+ * source map.
  * @param {string} directory
  */
 function checkReferences(directory) {
@@ -120,7 +122,7 @@ function checkReferences(directory) {
     assert.doesNotMatch(code, /^\/\/# sourceMappingURL=/m, `${file} points to a source map`);
     for (const [, specifier] of code.matchAll(/\b(?:from|import|require)\b\s*\(?\s*['"](\.[^'"]+)['"]/g)) {
       const path = join(directory, dirname(file), /** @type {string} */ (specifier));
-      // Declarations keep the .ts of the source, for which TypeScript looks up the .d.ts.
+      // Declarations keep the .ts of the source, for which TypeScript finds the .d.ts.
       const target = /\.d\.c?ts$/.test(file) ? path.replace(/(?<!\.d)\.(c?)(?:ts|js)$/, '.d.$1ts') : path;
       assert.doesNotThrow(() => readFileSync(target), `${file} imports ${specifier}, which is not in the tarball`);
     }
@@ -128,7 +130,7 @@ function checkReferences(directory) {
 }
 
 /**
- * A project as a user has it, with the tarball installed by npm under each of the names.
+ * Creates a user's project, with the tarball installed by npm under each of the names.
  * @param {string} name
  * @param {string} tarball
  * @param {readonly string[]} packages
@@ -155,14 +157,14 @@ function checkRuntime(directory) {
       ['compression.mjs'],
       ['compression.mjs', 'documented'],
     ];
-    // Where Node can require an ES module it is forbidden to: nothing but CommonJS passes then, in Jest, too.
+    // If Node can require an ES module, that is forbidden here, so that only CommonJS passes, as in Jest.
     if (run(node, ['-p', `process.allowedNodeEnvironmentFlags.has('${commonJsOnly}')`]).stdout === 'true\n') {
       programs.push([commonJsOnly, 'commonjs.cjs'], [commonJsOnly, '--conditions=browser', 'browser.cjs']);
     }
     for (const args of programs) {
       step(`Node ${version}: ${args.join(' ')}`, () => {
         const { stdout, stderr } = run(node, args, directory);
-        // Versions that still call JSON modules experimental say so: that warning is about the program, not about goodwire.
+        // Some versions warn that JSON modules are experimental. That warning concerns the program, not goodwire.
         const said = stderr.replace(/^.*ExperimentalWarning: Importing JSON modules.*\n(?:\(Use .*\n)?/m, '');
         assert.equal(stdout + said, '', 'a warning, or other noise');
       });
@@ -171,7 +173,7 @@ function checkRuntime(directory) {
 }
 
 /**
- * The programs for ws compile against the tarball installed as ws, in every mode in which TypeScript finds packages.
+ * Compiles the programs for ws against the tarball installed as ws, in every module mode of TypeScript.
  * @param {string} directory
  */
 function checkTypes(directory) {
@@ -204,7 +206,7 @@ const settings: ConnectionSettings = new ConnectionSettings(options);
 const code: CloseCode = CloseCode.normalClosure;
 const error: unknown = new Error();
 if (error instanceof ProtocolError) error.closeCode satisfies number;
-// @ts-expect-error there is no such member
+// @ts-expect-error the member does not exist
 Connection.noSuchMember;
 export { code, settings };
 `;
@@ -216,7 +218,7 @@ const market = new Market<string>({ authorize: ({ user }) => user.length > 0 });
 const orchard = market.provider('orchard');
 orchard.shelve(apple);
 orchard.supply(apple, { price: 1 });
-// @ts-expect-error that is no item of these
+// @ts-expect-error the item is invalid
 orchard.supply(apple, { cost: 1 });
 const error: unknown = new Error();
 if (error instanceof GoodsError) error.code satisfies string;
@@ -225,7 +227,7 @@ export { market };
   const imported = ['protocol.cts', 'protocol.mts', 'goods.cts', 'goods.mts'];
   for (const file of imported) writeFileSync(join(directory, file), file.startsWith('goods') ? goods : protocol);
   for (const mode of ['node16', 'nodenext']) {
-    step(`TypeScript, ${mode}, the other entry points: ${imported.join(', ')}`, () => {
+    step(`TypeScript, ${mode}, other entry points: ${imported.join(', ')}`, () => {
       const strict = [
         '--ignoreConfig',
         '--noEmit',
@@ -270,10 +272,10 @@ socket.terminate();
 
 try {
   const { tarball, files } = pack();
-  step(`the tarball holds ${files.length} files, and nothing that nobody needs`, () => checkContents(files));
+  step(`the tarball holds ${files.length} files, and no unneeded ones`, () => checkContents(files));
   step('publint', () => void bin('publint', tarball, '--strict'));
-  // The profile leaves out TypeScript's resolution of before 2022 ("node10"), which TypeScript 7 no longer has and which cannot
-  // see goodwire/protocol: it knows no exports.
+  // The profile omits TypeScript's resolution from before 2022 ("node10"). TypeScript 7 has removed it, and it cannot
+  // find goodwire/protocol because it does not support exports.
   for (const entry of ['.', './protocol', './goods', './goods/client']) {
     step(`arethetypeswrong: ${entry}`, () => void bin('attw', tarball, '--profile', 'node16', '--entrypoints', entry));
   }
@@ -284,7 +286,7 @@ try {
     readdirSync(join(runtime, 'node_modules')).filter((name) => !name.startsWith('.')),
     ['goodwire'],
   );
-  step('every import leads to a file that is shipped', () => checkReferences(installed));
+  step('every import leads to a shipped file', () => checkReferences(installed));
   checkRuntime(runtime);
   checkTypes(project('types', tarball, ['ws']));
 } finally {

@@ -1,8 +1,8 @@
-// Runs the cases of Autobahn against goodwire and against other implementations, as servers and as clients; then each of the broken
-// peers of test/autobahn/broken, which has to fail exactly the cases that it should. Prints the tables of docs/conformance.md and writes
-// reports in which the implementations stand side by side. Needs a build.
+// Runs the cases of Autobahn against goodwire and other implementations, as servers and as clients. Then runs the
+// broken peers of test/autobahn/broken, each of which must fail exactly its expected cases. Prints the tables of
+// docs/conformance.md and writes reports with the implementations side by side. Requires a build.
 //   node scripts/conformance-peers.js [--cases '1.*,9.*'] [--peers goodwire,ws] [--output DIR] [--parallel N] [--no-faults]
-// Exit codes: 0 when goodwire is good in every case and every fault was found out, else 1.
+// Exit code 0 if goodwire passes every case and every fault is detected, otherwise 1.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -20,7 +20,7 @@ const { values: options } = parseArgs({
   },
 });
 const parallel = Number(options.parallel);
-/** Milliseconds. Generous: the peers share the machine with the runner. */
+/** In milliseconds. Long, because the peers share the machine with the runner. */
 const patience = 10_000;
 
 const cases = selectCases(options.cases, '');
@@ -39,7 +39,7 @@ const statuses = [
   'FAILED',
 ];
 
-/** What a case counts as: the worse of its two behaviors. @param {Result} result */
+/** Returns the status of a case: the worse of its two behaviors. @param {Result} result */
 function statusOf({ behavior, behaviorClose }) {
   return /** @type {string} */ (statuses[Math.max(statuses.indexOf(behavior), statuses.indexOf(behaviorClose))]);
 }

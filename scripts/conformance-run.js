@@ -1,4 +1,5 @@
-// Lets the cases of the conformance run loose on the echo programs of autobahn/peers, each in a process of its own. Needs a build.
+// Runs the cases of the conformance kit against the echo programs of autobahn/peers, each in its own process. Requires
+// a build.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -6,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 
 const root = join(import.meta.dirname, '..');
 
-/** What has no types. @param {string} path below dist/autobahn */
+/** Imports a module without types. @param {string} path below dist/autobahn */
 const load = (path) => import(pathToFileURL(join(root, 'dist', 'autobahn', path)).href);
 const { runFuzzingClient } = await load('run/fuzzing-client.js');
 const { FuzzingServer } = await load('run/fuzzing-server.js');
@@ -14,7 +15,7 @@ export const { selectCases } = await load('cases/select-cases.js');
 export const { writeReports } = await load('report/write-reports.js');
 
 /**
- * @typedef {object} Result what counts here of a result
+ * @typedef {object} Result relevant part of a result
  * @property {string} id
  * @property {string} behavior
  * @property {string} behaviorClose
@@ -22,9 +23,9 @@ export const { writeReports } = await load('report/write-reports.js');
 
 /**
  * @typedef {object} Run
- * @property {string} agent the name in the report
+ * @property {string} agent name in the report
  * @property {readonly unknown[]} cases
- * @property {number} parallel how many of them at a time
+ * @property {number} parallel number of concurrent cases
  * @property {number} patience in milliseconds
  */
 

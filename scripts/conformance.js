@@ -1,9 +1,9 @@
-// Runs the 517 cases against goodwire, as a server and as a client, and fails when one is not OK: but for the three whose outcome
-// the RFC leaves open.
+// Runs the 517 cases against goodwire, as a server and as a client. Fails if a case is not OK, except for the three
+// whose outcome the RFC leaves open.
 //   node scripts/conformance.js [--budget SECONDS] [--parallel N] [--output DIR]
-// --budget: how long the groups 12 and 13, a thousand compressed messages a case, may take in both directions together. Small
-// messages of every kind come first; what does not fit is counted. Without it all cases run.
-// Exit codes: 0 when every case that ran is good, else 1.
+// --budget: maximum time for the groups 12 and 13, with a thousand compressed messages per case, in both directions
+// together. Small messages of every kind come first; cases beyond the budget are counted. Without it all cases run.
+// Exit code 0 if every case that ran passes, otherwise 1.
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { selectCases, startServer, testClient, writeReports } from './conformance-run.js';
@@ -17,12 +17,12 @@ const { values: options } = parseArgs({
 });
 const budget = options.budget === undefined ? Number.POSITIVE_INFINITY : Number(options.budget);
 const parallel = Number(options.parallel);
-if (!(budget >= 0) || !(parallel >= 1)) throw new RangeError('--budget and --parallel take a number');
+if (!(budget >= 0) || !(parallel >= 1)) throw new RangeError('--budget and --parallel must be numbers');
 
 const informational = new Set(['7.1.6', '7.13.1', '7.13.2']);
 const run = { agent: 'goodwire', parallel, patience: 10_000 };
 
-/** The numbers of the cases of a group of compression, by how much there is to do. */
+/** Numbers of the cases in a compression group, in ascending order of their effort. */
 const columns = [1, 2, 3, 4, 5, 6, 7, 11, 8, 12, 9, 13, 10, 18, 17, 14, 16, 15];
 const groups = [
   ...Array.from({ length: 5 }, (_, index) => `12.${index + 1}`),
@@ -35,13 +35,13 @@ const basic = selectCases('*', '12.*,13.*');
 /** @typedef {(cases: readonly unknown[]) => Promise<Result[]>} Test */
 
 /**
- * All results of a direction, whose share of the budget is so many seconds.
+ * Returns all results of a direction, whose share of the budget is `seconds`.
  * @param {Test} test @param {number} seconds
  */
 async function testAll(test, seconds) {
   const results = await test(basic);
   const begin = performance.now();
-  // So few at a time that the last of them do not take much more than is left.
+  // Few cases at a time, so that the last ones exceed the budget only slightly.
   const size = seconds === Number.POSITIVE_INFINITY ? compressed.length : parallel * 2;
   for (let first = 0; first < compressed.length; first += size) {
     if (performance.now() - begin > seconds * 1000) break;
@@ -66,9 +66,9 @@ async function check(direction, test) {
   const directory = join(options.output, direction);
   writeReports(directory, results);
   const [total, all] = [results.length, basic.length + compressed.length];
-  const notRun = total === all ? '' : `, ${all - total} of the groups 12 and 13 not run for want of time`;
+  const notRun = total === all ? '' : `, ${all - total} of the groups 12 and 13 not run within the budget`;
   const seconds = Math.round((performance.now() - begin) / 1000);
-  console.log(`goodwire as a ${direction}: ${total - bad.length} of ${total} cases are good${notRun} (${seconds} s)`);
+  console.log(`goodwire as a ${direction}: ${total - bad.length} of ${total} cases passed${notRun} (${seconds} s)`);
   console.log(`Report: ${join(directory, 'index.html')}`);
   return bad.length === 0 && total >= basic.length && (budget !== Number.POSITIVE_INFINITY || total === all);
 }

@@ -1,4 +1,4 @@
-// Test files that take long. `npm run test:quick` leaves them out; CONTRIBUTING.md says how long each takes.
+// Long test files. `npm run test:quick` skips them; CONTRIBUTING.md lists their durations.
 export const longTests = [
   'test/abuse/sockets.test.ts',
   'test/autobahn/broken/faults.test.ts',

@@ -1,5 +1,6 @@
-// Runs every test with the cases of which `npm test` runs some, and properties with new examples (test/support/fixed-seed.ts). Leaves out only the heavy cases with broken peers, which
-// `npm run conformance:peers` runs. Arguments go to vitest. Needs a build.
+// Runs every test, with all the cases of which `npm test` runs a part, and properties with new examples
+// (test/support/fixed-seed.ts). Skips only the heavy cases with broken peers, which `npm run conformance:peers` runs.
+// Arguments are passed to vitest. Requires a build.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 

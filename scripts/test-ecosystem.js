@@ -1,9 +1,10 @@
-// Runs test/ecosystem: packages that need ws, as npm installs them, with goodwire in the place of ws. Packs the dist/ that lies
-// here, makes a project of test/ecosystem with that tarball in a temporary directory, installs it, compiles its tests and runs them.
+// Runs test/ecosystem: packages that need ws, as npm installs them, with goodwire in place of ws. Packs the existing
+// dist/, creates a project from test/ecosystem with that tarball in a temporary directory, installs it, compiles its
+// tests and runs them.
 //
 //   node scripts/test-ecosystem.js [--with-ws] [option of vitest, or part of a file name]...
 //
-// --with-ws: the same with ws itself, which shows what is a fault of ours and what is a fault of a test.
+// --with-ws: uses ws itself, which tells faults of goodwire from faults of a test.
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,7 +21,7 @@ const project = join(temporary, 'project');
 class StepFailed extends Error {}
 
 /**
- * Runs a program to its end, in the sight of who started this one; throws when it fails.
+ * Runs a program to its end, with its output visible; throws if it fails.
  * @param {string} command
  * @param {readonly string[]} args
  * @param {{ cwd?: string, minutes?: number, quiet?: boolean }} [options]
@@ -51,7 +52,7 @@ function packGoodwire() {
   renameSync(join(temporary, `${name}-${version}.tgz`), join(project, 'goodwire.tgz'));
 }
 
-/** The manifest and the lock with the ws that goodwire itself is tested against. */
+/** Adds to the manifest and the lock file the version of ws that goodwire itself is tested against. */
 function takeWs() {
   const manifest = readJson(join(project, 'package.json'));
   const lock = readJson(join(project, 'package-lock.json'));
@@ -63,7 +64,9 @@ function takeWs() {
   writeJson(join(project, 'package-lock.json'), lock);
 }
 
-/** What the tests need and the project does not: its dependencies are those of a user. @param {string} name */
+/**
+ * Links a package that the tests need. The project's own dependencies are only those of a user. @param {string} name
+ */
 function link(name) {
   const target = join(project, 'node_modules', name);
   mkdirSync(dirname(target), { recursive: true });

@@ -1,10 +1,10 @@
-// Lists of test files, for the scripts that run a part of the tests.
+// Lists of test files, for scripts that run a part of the tests.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 
-/** Paths of all test files that `npm test` runs, relative to the root, with slashes, in order. */
+/** Returns the paths of all test files that `npm test` runs, relative to the root, with slashes, sorted. */
 export function testFiles() {
   return readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
     .map((path) => `test/${path.replaceAll('\\', '/')}`)
@@ -12,14 +12,14 @@ export function testFiles() {
     .sort();
 }
 
-/** Modules with which a program opens sockets or starts processes. */
+/** Modules that open sockets or start processes. */
 const outside = new Set([
   ...['node:child_process', 'node:cluster', 'node:http', 'node:http2', 'node:https', 'node:net', 'node:tls'],
   ...['faye-websocket', 'playwright-core', 'websocket', 'ws'],
 ]);
 
 /**
- * Names of the modules that a file imports when it runs; types are left out.
+ * Returns the names of the modules that a file imports at run time; type imports are omitted.
  * @param {string} code
  */
 export function modulesOf(code) {
@@ -44,7 +44,8 @@ function modulesOfFile(path) {
 }
 
 /**
- * True if the file, or a file of this repository that it imports at any depth, imports a module that opens sockets or starts processes.
+ * True if the file, or a file of this repository that it imports at any depth, imports a module that opens sockets or
+ * starts processes.
  * @param {string} path relative to the root
  */
 export function isOutgoing(path) {

@@ -25,7 +25,7 @@ import { isOutgoing, testFiles } from './test-files.js';
 const root = join(import.meta.dirname, '..');
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
 
-/** Busy until the parent ends, in whatever way: the channel to the parent is closed then. */
+/** Keeps a processor busy until the parent ends and thus closes the channel. */
 const spinner = `
   process.on('disconnect', () => process.exit());
   const spin = () => {
@@ -58,7 +58,7 @@ for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) pro
 /** @param {string} name @param {string} text */
 function count(name, text) {
   if (/^\d{1,4}$/.test(text)) return Number(text);
-  console.error(`--${name} takes a whole number from 0 to 9999, and not ${text}`);
+  console.error(`--${name} must be an integer from 0 to 9999; got ${text}`);
   process.exit(2);
 }
 
@@ -98,7 +98,10 @@ function failuresOf({ testResults }) {
   });
 }
 
-/** Runs test files once, and prints what failed. Returns whether everything passed. @param {string} title @param {readonly string[]} files */
+/**
+ * Runs test files once, and prints failures. Returns true if everything passed. @param {string} title @param {readonly
+ * string[]} files
+ */
 async function run(title, files) {
   const folder = mkdtempSync(join(tmpdir(), 'goodwire-loaded-'));
   try {
@@ -128,7 +131,7 @@ async function run(title, files) {
       `${isGood ? '✓' : '✗'} ${title}: ${report.numPassedTests} passed, ${report.numFailedTests} failed, ${seconds} s`,
     );
     for (const failure of failures) console.log(plain(failure).replaceAll(/^/gm, '    '));
-    // Errors outside of tests are in no report.
+    // Errors outside of tests are not in the report.
     if (!isGood && failures.length === 0) console.log(plain(output).replaceAll(/^/gm, '    '));
     return isGood;
   } finally {
@@ -140,7 +143,7 @@ const { spinners, whole, repeat, isChosen } = readOptions();
 const files = testFiles().filter(isChosen);
 const outgoing = files.filter(isOutgoing);
 if (files.length === 0) {
-  console.error('no test file is chosen');
+  console.error('no test file is selected');
   process.exit(2);
 }
 

@@ -1,4 +1,5 @@
-// Runs the tests but for the long ones (scripts/long-tests.js), and names those at the end. Arguments go to vitest. Needs a build.
+// Runs all tests except the long ones (scripts/long-tests.js), and lists those at the end. Arguments are passed to
+// vitest. Requires a build.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { longTests } from './long-tests.js';
@@ -10,6 +11,6 @@ const { status } = spawnSync(process.execPath, [vitest, 'run', ...exclude, ...pr
   cwd: root,
   stdio: 'inherit',
 });
-console.log(`\nLeft out are ${longTests.length} long test files:\n${longTests.map((file) => `  ${file}`).join('\n')}`);
+console.log(`\nSkipped ${longTests.length} long test files:\n${longTests.map((file) => `  ${file}`).join('\n')}`);
 console.log('Run them with `npx vitest run FILE`, or all tests with `npm test`.');
 process.exitCode = status ?? 1;

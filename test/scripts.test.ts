@@ -92,9 +92,9 @@ describe('npm run test:loaded', () => {
   });
 
   test.each([
-    [['--whole', 'x'], '--whole takes a whole number'],
+    [['--whole', 'x'], '--whole must be an integer'],
     [['--unknown'], '--unknown'],
-    [['--files', 'nothing like it'], 'no test file is chosen'],
+    [['--files', 'nothing like it'], 'no test file is selected'],
   ])('says what is wrong with %j', async (args, words) => {
     const { code, output } = await run(...args);
     expect(output).toContain(words);

@@ -1,5 +1,5 @@
-// Run with --conditions=browser in a project that has the packed goodwire installed: what require gives in a bundle for browsers, and
-// in a Jest that imitates one.
+// Run with --conditions=browser in a project with the packed goodwire: checks the result of require in a bundle for
+// browsers, and in a Jest that imitates one.
 const assert = require('node:assert/strict');
 
 class PlatformWebSocket {}

@@ -1,5 +1,5 @@
-// Run in a project that has the packed goodwire installed: what a CommonJS module sees, and an echo there and back. It is run once
-// more where require() of an ES module is forbidden.
+// Run in a project with the packed goodwire: checks the exports for a CommonJS module, and an echo in both directions.
+// Also run where require() of an ES module is forbidden.
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const WebSocket = require('goodwire');

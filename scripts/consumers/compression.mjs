@@ -1,8 +1,8 @@
-// Run in a project that has the packed goodwire installed: compression with this version of Node.
+// Run in a project with the packed goodwire: checks compression with this version of Node.
 //
 //   node compression.mjs [documented]
 //
-// documented: with nothing of Node's zlib but what is documented, as where the rest does not pass its test.
+// documented: uses only documented functions of zlib, as if the self-test of the others had failed.
 import assert from 'node:assert/strict';
 import { createHook } from 'node:async_hooks';
 import { once } from 'node:events';
@@ -18,7 +18,7 @@ createHook({
   },
 }).enable();
 
-// At once, on the threads to be compressed, and on the threads to be inflated too.
+// Compressed synchronously, compressed in the thread pool, and also inflated in the thread pool.
 const small = 'A message of a hundred octets, more or less. '.repeat(2);
 const messages = [small, small.repeat(220), small.repeat(11_000)];
 
@@ -47,8 +47,8 @@ for (const contextTakeover of [false, true]) {
     client.send(small);
     await once(client, 'message');
   }
-  // Whether states of zlib serve for many messages says whether what is not documented has passed its test.
-  if (isDocumented) assert(states > before, 'what is documented makes a state for each message');
+  // zlib states are reused for many messages only if the undocumented functions passed their self-test.
+  if (isDocumented) assert(states > before, 'the documented rung must create a state for each message');
   else assert(states - before <= 4, `${states - before} states of zlib for 50 small messages`);
 
   client.close();

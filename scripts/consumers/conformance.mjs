@@ -1,4 +1,5 @@
-// The command line of the installed package, by its name in node_modules/.bin: it runs, and tests a server of the package.
+// Checks the command line of the installed package, by its name in node_modules/.bin: it runs, and tests a server of
+// the package.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,7 +14,7 @@ const { version } = JSON.parse(
 
 /** @param {readonly string[]} args @returns {Promise<string>} */
 async function run(...args) {
-  // With the Node that runs this program, whichever `node` is first in the PATH.
+  // With the Node that runs this program, regardless of the PATH.
   const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   const said = { out: '', error: '' };
   child.stdout.on('data', (text) => {

@@ -1,4 +1,4 @@
-// Run in a project that has the packed goodwire installed: what an ES module sees.
+// Run in a project with the packed goodwire: checks the exports for an ES module.
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import WebSocket, { WebSocket as named, ProtocolError, upgrade, WebSocketServer } from 'goodwire';
@@ -24,7 +24,7 @@ for (const [imported, required] of [
   for (const [name, value] of Object.entries(required)) assert.equal(Reflect.get(imported, name), value, name);
 }
 
-// The client is an ES module of its own, for browsers: what it defines has to do for a market.
+// The client is a separate ES module, for browsers. A market must accept goods that it defines.
 assert.deepEqual(Object.keys(require('goodwire/goods/client')).sort(), Object.keys(client).filter(isOwnName).sort());
 const market = new goods.Market();
 market.provider('here').shelve(client.defineGoods('fruit/apple'));

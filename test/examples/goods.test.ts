@@ -21,7 +21,7 @@ describe('examples/fruit-market.js', () => {
       'second, connected again: #2 gala at 2 EUR',
       'second, connected again: #3 fuji at 1.5 EUR',
       'the first is subscribed to fruit/apple {"currency":"CNY"}',
-      'and to nothing once it has unsubscribed: 0',
+      'subscriptions after unsubscribing: 0',
     ]);
   });
 });
@@ -47,19 +47,19 @@ describe('examples/stock-ticker.js', () => {
     expect(fast).toBe('fast: 200 prices, the last one is 200');
     // How much a kernel takes in before it is too much differs.
     expect(slow.at(-2)).toMatch(/^slow: offsets \d+ to 199 were conflated, then came 200$/);
-    expect(slow.at(-1)).toBe('slow: fewer prices than there were, the last one is 200');
+    expect(slow.at(-1)).toBe('slow: skipped some prices, the last one is 200');
   });
 });
 
 describe('examples/remote-provider.js', () => {
   test('lets a sensor at the other end of a WebSocket measure while somebody wants to know', async () => {
     expect(await run('remote-provider.js')).toEqual([
-      'the display may not be a sensor: forbidden',
-      'sensor: somebody wants to know',
+      'the display is refused: forbidden',
+      'sensor: started, because there is a subscriber',
       'display: sensors/kitchen #1 21 °C',
       'display: sensors/kitchen #2 22 °C',
       'display: sensors/kitchen #3 23 °C',
-      'sensor: nobody wants to know',
+      'sensor: stopped, because there is no subscriber',
     ]);
   });
 });
