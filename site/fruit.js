@@ -1,15 +1,15 @@
 // @ts-check
-// What the market of `npm start` has on its shelf. The page imports this file too: a definition is what both sides share.
+// Goods of the market of `npm start`. The page imports this file too, because both sides share a definition.
 
-/** What a yuan is worth. They are made up, as all prices here are. */
+/** Exchange rates of the yuan. All prices here are invented. */
 const rates = Object.freeze({ CNY: 1, EUR: 0.13, USD: 0.14, JPY: 21 });
 
 /** @typedef {keyof typeof rates} Currency */
-/** @typedef {{ currency: Currency }} Params what a subscriber asks for */
-/** @typedef {{ variety: string, price: number }} Offer the price of a kilo in yuan, or in the currency that it was tailored to */
+/** @typedef {{ currency: Currency }} Params parameters of a subscriber */
+/** @typedef {{ variety: string, price: number }} Offer price per kilogram in yuan, or in the variant's currency */
 /** @typedef {{ price: number, change: number }} Tick */
 
-/** The currencies that one can ask for. */
+/** Supported currencies. */
 export const currencies = Object.freeze(/** @type {Currency[]} */ (Object.keys(rates)));
 
 /**
@@ -18,7 +18,7 @@ export const currencies = Object.freeze(/** @type {Currency[]} */ (Object.keys(r
  */
 function readParams(params) {
   const { currency = 'CNY' } = /** @type {Partial<Params>} */ (params ?? {});
-  if (!currencies.includes(currency)) throw new TypeError(`the currency is one of ${currencies.join(', ')}`);
+  if (!currencies.includes(currency)) throw new TypeError(`the currency must be one of ${currencies.join(', ')}`);
   return { currency };
 }
 
@@ -34,7 +34,7 @@ const inCurrency = {
   variant: (_subscriber, { currency }) => currency,
 };
 
-/** Options of offers of fruit: an item now and then, of which the last twenty are kept for a minute. */
+/** Options of fruit offers: infrequent items, of which the last twenty are kept for a minute. */
 export const offers = Object.freeze({
   ...inCurrency,
   /** @type {(offer: Offer, currency: string) => Offer & { currency: string }} */
@@ -42,7 +42,7 @@ export const offers = Object.freeze({
   history: Object.freeze({ size: 20, ttl: 60_000 }),
 });
 
-/** Options of price feeds: many items, of which one that is overtaken need not arrive. */
+/** Options of price feeds: frequent items, of which outdated ones may be skipped. */
 export const feeds = Object.freeze({
   ...inCurrency,
   /** @type {(tick: Tick, currency: string) => Tick & { currency: string }} */

@@ -1,10 +1,10 @@
 // @ts-check
-// The page at /market: a client of the market of goods, and everything that crosses the wire for it.
+// Page at /market: a client of the market of goods, with a log of all its WebSocket messages.
 
 import { GoodsClient } from 'goodwire/goods/client';
 import { currencies } from './fruit.js';
 
-/** Points of a chart, and lines of the log that are kept. */
+/** Maximum number of points in a chart, and of lines in the log. */
 const POINTS = 80;
 const LINES = 300;
 const WIDTH = 200;
@@ -17,7 +17,7 @@ const HEIGHT = 50;
 const byId = (id) => /** @type {E} */ (document.getElementById(id));
 
 /**
- * An element with text and children; what comes from the wire only ever becomes text.
+ * Creates an element with text and children. Data from the wire is only inserted as text.
  *
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
@@ -41,7 +41,7 @@ let isHeld = false;
  */
 function note(direction, text) {
   lines++;
-  byId('log-count').textContent = `${lines} so far`;
+  byId('log-count').textContent = `${lines} messages`;
   if (isHeld) return;
   const now = new Date();
   const time = element('time', '', now.toISOString().slice(11, 21));
@@ -52,7 +52,7 @@ function note(direction, text) {
   if (isAtEnd) log.scrollTop = log.scrollHeight;
 }
 
-/** The platform's WebSocket, and what crosses it is noted. */
+/** WebSocket of the platform that logs its messages. */
 class NotedWebSocket extends WebSocket {
   /**
    * @param {string | URL} url
@@ -61,13 +61,13 @@ class NotedWebSocket extends WebSocket {
   constructor(url, protocols) {
     super(url, protocols);
     this.addEventListener('open', () => note('event', `open, ${this.protocol} ${this.extensions}`.trim()));
-    this.addEventListener('message', ({ data }) => note('in', typeof data === 'string' ? data : '(octets)'));
+    this.addEventListener('message', ({ data }) => note('in', typeof data === 'string' ? data : '(binary)'));
     this.addEventListener('close', ({ code, reason }) => note('event', `closed: ${code} ${reason}`.trim()));
   }
 
   /** @override @param {any} data */
   send(data) {
-    note('out', typeof data === 'string' ? data : '(octets)');
+    note('out', typeof data === 'string' ? data : '(binary)');
     super.send(data);
   }
 }
@@ -86,9 +86,9 @@ const count = (id, value) => {
 
 /** @typedef {{ goods: string, offset: number, item: { price?: number, currency?: string, variety?: string }, gap: { reason: string } | null }} Delivery */
 
-/** The card of a subscription: its latest item, and a chart of prices. */
+/** Card of a subscription: its latest item, and a chart of prices. */
 class Card {
-  /** Of each goods that a pattern matches its own; null is a gap. @type {Map<string, (number | null)[]>} */
+  /** Prices by goods, because a pattern may match several; null is a gap. @type {Map<string, (number | null)[]>} */
   #prices = new Map();
   #value = element('p', 'value', '–');
   #where = element('span', '', 'no item yet');
@@ -131,7 +131,7 @@ class Card {
       prices.push(null);
       gaps++;
       count('gaps', gaps);
-      note('event', `${goods}: items are missing (${gap.reason})`);
+      note('event', `${goods}: items were skipped (${gap.reason})`);
     }
     if (typeof price === 'number') prices.push(price);
     prices.splice(0, prices.length - POINTS);
@@ -150,7 +150,7 @@ class Card {
     this.#where.textContent = reason;
   }
 
-  /** Each goods by its own scale: what is to be seen is how it goes. */
+  /** Draws each goods with its own scale, because the chart shows its trend. */
   #draw() {
     /** @type {SVGElement[]} */
     const shapes = [];
@@ -185,7 +185,7 @@ for (const currency of currencies) byId('currency').append(element('option', '',
 
 const client = new GoodsClient(address, { WebSocket: NotedWebSocket, backoff: { base: 500, max: 5000 } });
 
-const words = { connecting: 'Connecting', open: 'Open', waiting: 'Lost; it comes back', closed: 'Closed' };
+const words = { connecting: 'Connecting', open: 'Open', waiting: 'Connection lost, reconnecting…', closed: 'Closed' };
 let wasOpen = false;
 
 /** @param {keyof typeof words} state */
@@ -279,7 +279,7 @@ byId('ask').addEventListener('click', async () => {
       return `${goods} in ${currency} (${streams.map((stream) => `${stream.goods} at ${stream.offset}`).join(', ')})`;
     });
     byId('ask-hint').textContent =
-      lines.length === 0 ? 'The market has none of ours.' : `The market has: ${lines.join('; ')}.`;
+      lines.length === 0 ? 'You have no subscriptions.' : `Your subscriptions: ${lines.join('; ')}.`;
   } catch (error) {
     byId('ask-hint').textContent = error instanceof Error ? error.message : String(error);
   }
@@ -288,6 +288,6 @@ byId('ask').addEventListener('click', async () => {
 byId('hold').addEventListener('click', ({ currentTarget }) => {
   isHeld = !isHeld;
   /** @type {HTMLElement} */ (currentTarget).setAttribute('aria-pressed', String(isHeld));
-  byId('hold').textContent = isHeld ? 'Go on' : 'Hold';
+  byId('hold').textContent = isHeld ? 'Resume' : 'Pause';
 });
 byId('clear').addEventListener('click', () => log.replaceChildren());

@@ -1,5 +1,5 @@
 // @ts-check
-// The market of `npm start`: apples, oranges and price feeds, over the subprotocol goods.v1 at /goods.
+// Market of `npm start`: apples, oranges and price feeds, over the subprotocol goods.v1 at /goods.
 
 import { WebSocketServer } from 'goodwire';
 import { defineGoods, Market } from 'goodwire/goods';
@@ -10,7 +10,7 @@ const fruit = {
   orange: { goods: defineGoods('fruit/orange', offers), varieties: ['navel', 'valencia', 'blood'], price: 9 },
 };
 
-/** Price feeds are made when somebody asks for one: prices/apple, prices/pear, prices/whatever. */
+/** Price feeds are created on demand: prices/apple, prices/pear, prices/anything. */
 const prices = defineGoods('prices/*', feeds);
 
 /** Milliseconds between two offers of a fruit, and between two ticks of a price feed. */
@@ -51,7 +51,7 @@ export function openMarket(server) {
     every(OFFER_EVERY, supply);
   }
 
-  /** @type {Map<string, () => void>} what stops a feed that somebody watches */
+  /** @type {Map<string, () => void>} functions that stop the running feeds */
   const running = new Map();
   orchard.shelve(prices, {
     onDemand(name) {
@@ -74,7 +74,7 @@ export function openMarket(server) {
 
   return {
     endpoint,
-    /** Tells all who are there to come back later, and ends what runs. */
+    /** Tells all clients to reconnect later, and stops the market. */
     async close() {
       for (const timer of timers) clearInterval(timer);
       endpoint.close();

@@ -1,6 +1,6 @@
 // @ts-check
-// What `npm start` runs: the page at / and the endpoint that it talks to at /ws, which echoes; and the page at /market with the market
-// of goods that it goes to, at /goods.
+// Program of `npm start`: the page at / with its echo endpoint at /ws, and the page at /market with its market of goods
+// at /goods.
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -11,21 +11,24 @@ import { openMarket } from './market.js';
 const HOST = '127.0.0.1';
 const DEFAULT_PORT = 8080;
 
-/** What a client gets first. */
-const GREETING = 'Welcome to goodwire. Whatever you send comes back as it went out: text as text, binary as binary.';
+/** First message to a client. */
+const GREETING = 'Welcome to goodwire. The server returns each message unchanged: text as text, binary as binary.';
 
-/** Octets waiting for a client that does not read, at which we stop reading from it, and at which we go on. */
+/**
+ * Maximum number of bytes queued for a client that does not read; reading from the client is then paused until the
+ * lower limit.
+ */
 const HIGH_WATER_MARK = 8 * 1024 * 1024;
 const LOW_WATER_MARK = 1024 * 1024;
 
-/** Milliseconds that clients have to answer our close frame when the server stops. */
+/** Maximum time in milliseconds for clients to answer our close frame when the server stops. */
 const SHUTDOWN_DEADLINE = 2000;
 
 const html = 'text/html; charset=utf-8';
 const javascript = 'text/javascript; charset=utf-8';
 
 /**
- * The CSP sources that allow the inline elements which stand in a page, and no others.
+ * Returns the CSP sources that allow exactly the inline elements of a page.
  *
  * @param {Buffer} page
  * @param {'script' | 'style'} element
@@ -37,7 +40,8 @@ function inlineSources(page, element) {
 
 const commonHeaders = {
   'cache-control': 'no-store',
-  // An isolated page gets a clock of 5 µs instead of 100 µs, which a round trip over loopback needs.
+  // An isolated page gets a clock with a resolution of 5 µs instead of 100 µs, which measuring a round trip over
+  // loopback needs.
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-embedder-policy': 'require-corp',
   'referrer-policy': 'no-referrer',
@@ -47,7 +51,8 @@ const commonHeaders = {
 /** @typedef {{ body: Buffer, headers: Record<string, string | number> }} Resource */
 
 /**
- * A page and what it may load: its own elements, our files, and any WebSocket, as a person may type any address.
+ * Returns a page with its policy: its own elements, our files, and any WebSocket, because the user may enter any
+ * address.
  *
  * @param {string} file
  * @returns {Resource}
@@ -79,7 +84,8 @@ function asset(url, type) {
 }
 
 /**
- * The modules of goodwire that run in a browser: the client of the market, and what it imports, by their paths below /goodwire/.
+ * Returns the modules of goodwire that run in a browser: the client of the market, and its imports, by their paths
+ * below /goodwire/.
  *
  * @returns {Map<string, Resource>}
  */
@@ -100,7 +106,7 @@ function clientModules() {
   return modules;
 }
 
-/** All that can be read here, by its path. */
+/** All resources by path. */
 const resources = new Map([
   ['/', page('index.html')],
   ['/market', page('market.html')],
@@ -112,18 +118,18 @@ const resources = new Map([
 
 /** @type {import('node:http').RequestListener} */
 function answer(request, response) {
-  // Nothing here reads a request's body, so there is nothing to wait for.
+  // Discards the body of the request, which no resource uses.
   request.resume();
   const pathname = request.url?.split('?', 1)[0];
 
   if (pathname === '/ws' || pathname === '/goods')
     return refuse(response, 426, 'This is a WebSocket endpoint.', { upgrade: 'websocket' });
   const resource = resources.get(String(pathname));
-  if (resource === undefined) return refuse(response, 404, 'There is nothing here. The page is at /.');
+  if (resource === undefined) return refuse(response, 404, 'Not found. The page is at /.');
   if (request.method !== 'GET' && request.method !== 'HEAD') {
-    return refuse(response, 405, 'The page can only be read.', { allow: 'GET, HEAD' });
+    return refuse(response, 405, 'Only GET and HEAD are allowed.', { allow: 'GET, HEAD' });
   }
-  // Node sends no body in answer to HEAD.
+  // Node sends no body in response to HEAD.
   response.writeHead(200, resource.headers).end(resource.body);
 }
 
@@ -146,13 +152,13 @@ function greetAndEcho(socket) {
     socket.send(data, { binary: isBinary }, () => {
       if (socket.isPaused && socket.bufferedAmount <= LOW_WATER_MARK) socket.resume();
     });
-    // A client that sends and never reads would otherwise fill our memory.
+    // Otherwise a client that sends and never reads would exhaust our memory.
     if (socket.bufferedAmount >= HIGH_WATER_MARK) socket.pause();
   });
 }
 
 /**
- * The port to listen on; 0 lets the system choose.
+ * Returns the port to listen on; 0 lets the system choose.
  *
  * @param {string | undefined} value
  */
@@ -160,11 +166,11 @@ function parsePort(value) {
   if (value === undefined || value === '') return DEFAULT_PORT;
   const port = /^\d{1,5}$/.test(value) ? Number(value) : Number.NaN;
   if (port <= 65535) return port;
-  return fail(`PORT must be a whole number from 0 to 65535, not '${value}'. For example: PORT=8081 npm start`);
+  return fail(`PORT must be an integer from 0 to 65535; got '${value}'. For example: PORT=8081 npm start`);
 }
 
 /**
- * What to do about a server that could not listen.
+ * Returns a message for a server that could not listen, with a remedy.
  *
  * @param {NodeJS.ErrnoException} error
  */
@@ -191,7 +197,7 @@ const endpoint = new WebSocketServer({ server: http, path: '/ws' });
 const market = openMarket(http);
 
 endpoint.on('connection', greetAndEcho);
-// The WebSocketServer passes on what goes wrong with the http server.
+// The WebSocketServer forwards errors of the HTTP server.
 endpoint.on('error', (error) => fail(explain(error)));
 
 http.listen(port, HOST, () => {
@@ -215,10 +221,11 @@ function stop() {
   }, SHUTDOWN_DEADLINE).unref();
 }
 
-// Once is not enough: under `npm start` Ctrl-C arrives twice, from the terminal and passed on by npm.
+// May be called twice: under `npm start` Ctrl-C arrives from the terminal and again from npm.
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, stop);
 
-// npm passes SIGTERM on to the shell between us, which dies of it and says nothing. Without this the port would stay taken.
+// npm forwards SIGTERM only to the shell between the processes, which ends without notifying this one. Otherwise the
+// port would stay in use.
 if (process.env.npm_lifecycle_event === 'start') {
   const parent = process.ppid;
   setInterval(() => process.ppid === parent || stop(), 500).unref();

@@ -4,7 +4,7 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 
 const names = ['chromium', 'chromium-browser', 'google-chrome'];
 
-/** The path of the Chromium that is installed; undefined when none is. */
+/** Returns the path of the installed Chromium; undefined if there is none. */
 export function findChromium(): string | undefined {
   const folders = (process.env.PATH ?? '').split(delimiter);
   return folders.flatMap((folder) => names.map((name) => join(folder, name))).find(isExecutable);
@@ -19,17 +19,17 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** Milliseconds. Less than a test may take, so that a hang is reported with what was waited for. */
+/** In milliseconds. Shorter than the limit of a test, so that a hang is reported with its condition. */
 const limit = 240_000;
 
-/** Opens a page that waits as long as a test may take. */
+/** Opens a page whose timeouts are as long as a test allows. */
 export async function openPage(browser: Browser): Promise<Page> {
   const page = await browser.newPage();
   page.setDefaultTimeout(limit);
   return page;
 }
 
-/** Starts a Chromium without a window that makes no connection of its own. */
+/** Starts a headless Chromium that makes no connections of its own. */
 export function launchChromium(executablePath: string): Promise<Browser> {
   return chromium.launch({
     executablePath,

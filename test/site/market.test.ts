@@ -15,7 +15,7 @@ describe.skipIf(!executablePath)('the market of npm start, in Chromium', () => {
   let browser: Browser;
   let port: number;
   let program: Program;
-  /** What the browsers complain about, but for connections that cannot be made while the server is gone. */
+  /** Errors reported by the browsers, except for connections that fail while the server is stopped. */
   let complaints: string[] = [];
   const pages: Page[] = [];
 
@@ -40,7 +40,7 @@ describe.skipIf(!executablePath)('the market of npm start, in Chromium', () => {
     complaints = [];
   });
 
-  /** A window of its own. */
+  /** Opens a separate window. */
   async function open(): Promise<Page> {
     const page = await openPage(browser);
     pages.push(page);
@@ -76,7 +76,7 @@ describe.skipIf(!executablePath)('the market of npm start, in Chromium', () => {
     await card(second, 'fruit/apple', 'JPY')
       .getByText(/^\d+\.\d\d JPY/)
       .waitFor();
-    // What crosses the wire of one has nothing of the other.
+    // The messages of one client contain nothing of the other.
     await first.locator('#log li.in', { hasText: '"variant":"CNY"' }).first().waitFor();
     expect(await first.locator('#log li', { hasText: 'JPY' }).count()).toBe(0);
     await first.locator('#log li.out', { hasText: '"op":"subscribe"' }).waitFor();
@@ -88,12 +88,12 @@ describe.skipIf(!executablePath)('the market of npm start, in Chromium', () => {
     await subscribe(page, 'prices/pear', 'EUR');
     const chart = card(page, 'prices/pear', 'EUR').locator('polyline');
     await expect.poll(async () => (await chart.getAttribute('points'))?.split(' ').length ?? 0).toBeGreaterThan(4);
-    await page.getByRole('button', { name: 'Ask the market' }).click();
-    await page.getByText(/^The market has: prices\/pear in EUR \(prices\/pear at \d+\)\.$/).waitFor();
+    await page.getByRole('button', { name: 'List my subscriptions' }).click();
+    await page.getByText(/^Your subscriptions: prices\/pear in EUR \(prices\/pear at \d+\)\.$/).waitFor();
     await page.getByRole('button', { name: 'Unsubscribe from prices/pear in EUR' }).click();
-    await page.getByText('None yet. Take something from the shelf.').waitFor();
-    await page.getByRole('button', { name: 'Ask the market' }).click();
-    await page.getByText('The market has none of ours.').waitFor();
+    await page.getByText('No subscriptions yet. Choose goods from the shelf.').waitFor();
+    await page.getByRole('button', { name: 'List my subscriptions' }).click();
+    await page.getByText('You have no subscriptions.').waitFor();
     expect(complaints).toEqual([]);
   });
 
@@ -118,8 +118,8 @@ describe.skipIf(!executablePath)('the market of npm start, in Chromium', () => {
     const before = Number(await page.locator('#items').textContent());
     await expect.poll(async () => Number(await page.locator('#items').textContent())).toBeGreaterThan(before);
     await value.waitFor();
-    // The new server cannot know what the old one had: that is told, and not passed over.
-    await page.locator('#log li.event', { hasText: 'items are missing (not-recovered)' }).waitFor();
+    // The new server cannot recover the items of the old one. That is reported as a gap.
+    await page.locator('#log li.event', { hasText: 'items were skipped (not-recovered)' }).waitFor();
     expect(complaints).toEqual([]);
   });
 

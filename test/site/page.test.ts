@@ -21,7 +21,7 @@ describe.skipIf(!executablePath)('the page, in Chromium', () => {
   let browser: Browser;
   let site: Site;
   let page: Page;
-  /** What the browser complains about: errors of the script, of the CSP, of the network. */
+  /** Errors reported by the browser: of the script, the CSP or the network. */
   let complaints: string[];
 
   beforeAll(async () => {
@@ -67,7 +67,7 @@ describe.skipIf(!executablePath)('the page, in Chromium', () => {
 
   test('offers the address of its own server, and has no socket yet', async () => {
     expect(await page.getByLabel('Address').inputValue()).toBe(site.echo);
-    expect(await status().textContent()).toBe('There is no socket yet.');
+    expect(await status().textContent()).toBe('Not connected yet.');
     expect(await state().count()).toBe(0);
   });
 
@@ -91,18 +91,18 @@ describe.skipIf(!executablePath)('the page, in Chromium', () => {
     await source('Generate');
     await page.getByLabel('Content').selectOption(content);
     for (const octets of [0, 1, 125, 126, 65535, 65536, MIB]) {
-      await page.getByLabel('Octets', { exact: true }).fill(String(octets));
+      await page.getByLabel('Bytes', { exact: true }).fill(String(octets));
       await button('Send').click();
       const size = `[data-kind="${kind}"][data-octets="${octets}"]`;
       await messages(`[data-direction="out"]${size}`).waitFor();
-      // Only a message whose octets are those that went out is called an echo.
+      // Only a message equal to one that was sent is marked as an echo.
       await messages(`[data-direction="in"]${size}`)
         .getByText(/^echo, [\d.]+ ms$/)
         .waitFor();
     }
     await page.locator('#received', { hasText: /^8$/ }).waitFor();
     expect(await page.locator('#sent').textContent()).toBe('7');
-    expect(await page.locator('#sent-octets').textContent()).toBe('1,179,899 octets');
+    expect(await page.locator('#sent-octets').textContent()).toBe('1,179,899 bytes');
     expect(await page.locator('#buffered').textContent()).toBe('0');
     expect(complaints).toEqual([]);
   });
@@ -147,18 +147,18 @@ describe.skipIf(!executablePath)('the page, in Chromium', () => {
     await connect();
     await source('Generate');
     await page.getByLabel('Content').selectOption('letters');
-    await page.getByLabel('Octets', { exact: true }).fill(String(MIB));
+    await page.getByLabel('Bytes', { exact: true }).fill(String(MIB));
     await button('Send').click();
     const echo = messages(`[data-direction="in"][data-octets="${MIB}"]`);
     await echo.locator('summary').click();
-    await echo.getByText('Shown: the first 4,096 characters and the first 512 of 1,048,576 octets in hex.').waitFor();
+    await echo.getByText('Shown: the first 4,096 characters and the first 512 of 1,048,576 bytes in hex.').waitFor();
     expect((await echo.getByLabel('The text').textContent())?.length).toBe(4096);
   });
 
   test('takes a burst of 3,000 messages, and keeps the last 500 lines', async () => {
     await connect();
     await source('Generate');
-    await page.getByLabel('Octets', { exact: true }).fill('125');
+    await page.getByLabel('Bytes', { exact: true }).fill('125');
     await page.getByLabel('Times').fill('3000');
     await button('Send').click();
     await page.locator('#received', { hasText: /^3,001$/ }).waitFor();
@@ -186,7 +186,7 @@ describe.skipIf(!executablePath)('the page, in Chromium', () => {
     await button('Close').click();
     await state().filter({ hasText: 'CLOSED 3' }).waitFor();
     const text = await status().textContent();
-    expect(text).toMatch(/^4001A code of the application This page closed it [\d.]+ s after it opened\./);
+    expect(text).toMatch(/^4001Application code This page closed the connection [\d.]+ s after opening\./);
     expect(text).toMatch(/reasongenug für heutewasCleantrue$/);
     expect(complaints).toEqual([]);
   });
@@ -204,11 +204,11 @@ describe.skipIf(!executablePath)('the page, in Chromium', () => {
     const hint = page.locator('#close-hint');
     await page.getByLabel('Code', { exact: true }).fill('1001');
     await button('Close').click();
-    expect(await hint.textContent()).toBe('A page may send 1000 or 3000 to 4999.');
+    expect(await hint.textContent()).toBe('The code must be 1000 or 3000 to 4999.');
     await page.getByLabel('Code', { exact: true }).fill('1000');
     await page.getByLabel('Reason').fill('é'.repeat(62));
     await button('Close').click();
-    expect(await hint.textContent()).toBe('The reason has 124 octets: at most 123 fit.');
+    expect(await hint.textContent()).toBe('The reason has 124 bytes; the maximum is 123.');
     expect(await state().textContent()).toBe('OPEN 1');
     await page.getByLabel('Reason').fill(`${'é'.repeat(61)}e`);
     await button('Close').click();
@@ -254,7 +254,7 @@ describe.skipIf(!executablePath)('the page, in Chromium', () => {
     await button('Connect').click();
     await status().getByText('1006').waitFor();
     expect(await status().textContent()).toMatch(
-      /^1006Lost: no close frame came It never opened: the server was not reached, or refused\.reasonnonewasCleanfalse$/,
+      /^1006Connection lost without a close frame The connection did not open: the server was unreachable or refused\.reasonnonewasCleanfalse$/,
     );
   });
 
@@ -265,7 +265,7 @@ describe.skipIf(!executablePath)('the page, in Chromium', () => {
     other.program.kill('SIGTERM');
     await status().getByText('1001').waitFor();
     expect(await status().textContent()).toMatch(
-      /^1001Going away The server closed it [\d.]+ s after it opened\.reasonThe server is shutting down\.wasCleantrue$/,
+      /^1001Going away The server closed the connection [\d.]+ s after opening\.reasonThe server is shutting down\.wasCleantrue$/,
     );
     expect((await other.program.exit).code).toBe(0);
   });
@@ -277,7 +277,7 @@ describe.skipIf(!executablePath)('the page, in Chromium', () => {
     other.program.kill('SIGKILL');
     await status().getByText('1006').waitFor();
     expect(await status().textContent()).toMatch(
-      /^1006Lost: no close frame came The connection broke [\d.]+ s after it opened\.reasonnonewasCleanfalse$/,
+      /^1006Connection lost without a close frame The connection broke [\d.]+ s after opening\.reasonnonewasCleanfalse$/,
     );
     await other.program.exit;
   });
@@ -289,7 +289,7 @@ describe.skipIf(!executablePath)('the page, in Chromium', () => {
     const echo = messages('[data-direction="in"][data-octets="11"]');
     await echo.waitFor();
     await echo.locator('summary').press('Enter');
-    await echo.getByLabel('The octets in hex').waitFor();
+    await echo.getByLabel('The bytes in hex').waitFor();
     await page.getByRole('radio', { name: 'Text', exact: true }).press('ArrowRight');
     await page.getByLabel('Octets of a binary message, in hex').waitFor();
     await page.getByLabel('Reason').press('Enter');

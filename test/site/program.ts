@@ -4,30 +4,30 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** How a program ended: `code` is null when a signal ended it. */
+/** Exit of a program: `code` is null if a signal ended it. */
 export interface Exit {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** A script of this repository that runs as a process of its own. */
+/** Script of this repository in a separate process. */
 export interface Program {
-  /** Resolves when the process has ended and all of its output has been read. */
+  /** Resolves when the process has ended and all of its output was read. */
   readonly exit: Promise<Exit>;
-  /** Resolves with the match once the standard output has it; rejects when the process ends without. */
+  /** Resolves with the match once the standard output contains it; rejects if the process ends before. */
   prints(pattern: RegExp): Promise<RegExpExecArray>;
   kill(signal: NodeJS.Signals): void;
 }
 
-/** Starts `node <script> <args>`, the script being relative to the root; `env` is added to our own environment. */
+/** Starts `node <script> <args>`. The script is relative to the root; `env` is added to the current environment. */
 export function start(script: string, env: Record<string, string> = {}, args: readonly string[] = []): Program {
   const child = spawn(process.execPath, [script, ...args], {
     cwd: root,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  // Otherwise a program that a failing test forgets would outlive the tests.
+  // Otherwise a program forgotten by a failing test would outlive the tests.
   const kill = () => child.kill('SIGKILL');
   process.once('exit', kill);
   child.once('exit', () => process.off('exit', kill));
@@ -64,13 +64,13 @@ export function start(script: string, env: Record<string, string> = {}, args: re
   };
 }
 
-/** The server of `npm start`, on a port that the system chose. */
+/** Server of `npm start`, on a free port. */
 export interface Site {
   readonly program: Program;
   readonly port: number;
-  /** The address of the page, with a slash at the end. */
+  /** Address of the page, with a slash at the end. */
   readonly page: string;
-  /** The address of the echo. */
+  /** Address of the echo endpoint. */
   readonly echo: string;
 }
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RawData, WebSocket } from 'ws';
 import { type Site, start, startSite } from './program.ts';
 
-/** The opening handshake of RFC 6455 §1.3, for a client that is made of octets only. */
+/** Opening handshake of RFC 6455 §1.3, for a client without a library. */
 const openingHandshake = [
   'GET /ws HTTP/1.1',
   'Host: 127.0.0.1',
@@ -135,7 +135,7 @@ describe('the server of npm start', () => {
     socket.pause();
     const message = Buffer.alloc(1024 * 1024, 7);
     const sent = Array.from({ length: 64 }, () => new Promise((resolve) => socket.send(message, resolve)));
-    // Far more than what the server lets wait: it has stopped reading long before the last one.
+    // Far more than the server queues: it stops reading long before the last message.
     await sent[0];
     let octets = 0;
     const all = new Promise<void>((resolve) => {
@@ -183,7 +183,7 @@ describe('the server of npm start', () => {
     const { code, stderr } = await start('site/server.js', { PORT: value }).exit;
     expect(code).toBe(1);
     expect(stderr).toBe(
-      `goodwire: PORT must be a whole number from 0 to 65535, not '${value}'. For example: PORT=8081 npm start\n`,
+      `goodwire: PORT must be an integer from 0 to 65535; got '${value}'. For example: PORT=8081 npm start\n`,
     );
   });
 });
@@ -205,7 +205,7 @@ describe('the end of the server of npm start', () => {
 
   test('a second signal does not spoil the first', async () => {
     const { program, port } = await startSite();
-    // A client that does not answer keeps the process until the second signal.
+    // A client that does not answer keeps the process running until the second signal.
     const silent = await greetedRaw(port);
     const closeFrame = once(silent, 'data');
     program.kill('SIGINT');
