@@ -5,7 +5,7 @@ import * as goodwire from '../src/index.ts';
 import { 'module.exports' as required } from '../src/index.ts';
 import * as protocol from '../src/protocol.ts';
 
-// A name that appears here or disappears changes the public surface: say so in CHANGELOG.md.
+// A change of this list changes the public surface: record it in CHANGELOG.md.
 const names = [
   'HandshakeError',
   'InflateError',
@@ -25,7 +25,7 @@ const names = [
   'upgrade',
 ];
 
-/** What ws hangs on its class; the rest of our names are not ws's. */
+/** Names that ws defines on its class; our other names are not in ws. */
 const statics = [
   'PerMessageDeflate',
   'Receiver',

@@ -9,9 +9,9 @@ const anyBuiltin = 'any';
 const everything = 'everything';
 
 interface Layer {
-  /** The layers below that it may import. Its own files it always may. */
+  /** Lower layers that it may import, besides its own files. */
   readonly imports: readonly string[] | typeof everything;
-  /** The modules of Node that it may import, without `node:`. */
+  /** Modules of Node that it may import, without `node:`. */
   readonly builtins: readonly string[] | typeof anyBuiltin;
 }
 
@@ -27,7 +27,7 @@ const belowTheMarket = [
   'goods/session',
 ];
 
-/** The table of docs/architecture.md. Above the I/O line: no socket, stream, emitter or timer. */
+/** Table of docs/architecture.md. Above the I/O line: no socket, stream, emitter or timer. */
 const layers: Readonly<Record<string, Layer>> = {
   frame: { imports: [], builtins: ['buffer', 'crypto'] },
   extension: { imports: ['frame'], builtins: ['buffer', 'zlib'] },
@@ -86,7 +86,7 @@ function layerOf(path: string): string {
   }
 }
 
-/** What in one file breaks the table, in words. */
+/** Describes violations of the table in one file. */
 function breaches(path: string, code: string): string[] {
   const name = layerOf(path);
   const layer = layers[name];
@@ -121,7 +121,7 @@ test('nothing in src has a name that CommonJS gives to every module: compiled as
   const taken =
     /^\s*(?:(?:export )?(?:const|let|var|function|class) |(?:const|let|var) \{[^}\n]*)\b(?:exports|module|require|__filename|__dirname)\b/m;
   expect('  const { exports } = instance;').toMatch(taken);
-  // The entry for CommonJS means those.
+  // Built by the entry for CommonJS.
   const compiled = files.filter((path) => path !== 'index.cts');
   expect(compiled.filter((path) => taken.test(readFileSync(join(source, path), 'utf8')))).toEqual([]);
 });
@@ -141,10 +141,10 @@ function circles(graph: ReadonlyMap<string, readonly string[]>): string[][] {
   return [...found.values()];
 }
 
-/** Returns the files that a file imports at any depth. The file itself is among them only if it lies on a circle. */
+/** Returns the files that a file imports at any depth. The file itself is included only if it is part of a circle. */
 function reachable(graph: ReadonlyMap<string, readonly string[]>, file: string): ReadonlySet<string> {
   const found = new Set(graph.get(file));
-  // Files that are added meanwhile are visited too.
+  // Files added during the iteration are visited too.
   for (const one of found) for (const next of graph.get(one) ?? []) found.add(next);
   return found;
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 const root = join(import.meta.dirname, '..');
-/** The scripts are JavaScript, which has no types here. */
+/** The scripts are JavaScript without types. */
 const script = (name: string): Promise<unknown> => import(join(root, 'scripts', name));
 const { longTests } = (await script('long-tests.js')) as { longTests: readonly string[] };
 const { isOutgoing, modulesOf, testFiles } = (await script('test-files.js')) as {

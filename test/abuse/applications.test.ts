@@ -109,6 +109,6 @@ test('case 50: a message with a secret in it can be left out of the compression'
     return raw.bytesRead - before;
   };
   expect(await octetsFor(true)).toBeLessThan(200);
-  // What it has in common with others shows in no length.
+  // Common parts with other messages do not show in the length.
   expect(await octetsFor(false)).toBe(secret.length + 4);
 });

@@ -19,7 +19,7 @@ const deflated = (octets: Buffer): Buffer =>
   deflateRawSync(octets, { level: 9, finishFlush: zlib.Z_SYNC_FLUSH }).subarray(0, -4);
 const extension = 'permessage-deflate; client_max_window_bits';
 
-/** A raw connection that has agreed to compression, and the server's end of it. */
+/** Opens a raw connection with compression. Returns it and the server's end. */
 async function compressingClient() {
   const accepted = once(peers.server, 'connection') as Promise<[InstanceType<typeof goodwire.WebSocket>]>;
   const socket = await rawClient(peers, extension);
@@ -27,7 +27,7 @@ async function compressingClient() {
   return { socket, served };
 }
 
-/** The close code with which the server answers what a raw client sends. */
+/** Returns the close code with which the server answers frames of a raw client. */
 async function answerTo(...frames: Buffer[]): Promise<number | undefined> {
   const { socket } = await compressingClient();
   const octets = drain(socket);
@@ -77,7 +77,7 @@ describe('over TCP', () => {
     served.on('message', () => heard++);
     const message = naiveFrame(0xc2, deflated(Buffer.alloc(60_000, 1)), key);
     const chunk = Buffer.concat(Array<Buffer>(790).fill(message));
-    // All of them may come in one event of the socket.
+    // All of them may arrive in one event of the socket.
     expect(chunk.length).toBeLessThan(65_536);
     const other = await compressingClient();
     const begun = once(served, 'message');

@@ -1,6 +1,9 @@
 import { memoryInUse } from '../frame/allocations.ts';
 
-/** CPU time of a call in microseconds: the least of a few, since others run on the machine, too. */
+/**
+ * Returns the CPU time of a call in microseconds: the minimum of a few runs, because other programs use the machine
+ * too.
+ */
 function cpuTime(call: () => void): number {
   let least = Number.POSITIVE_INFINITY;
   for (let i = 0; i < 3; i++) {
@@ -13,11 +16,11 @@ function cpuTime(call: () => void): number {
 }
 
 /**
- * How many times as long eight times as much takes: 8 where the work is linear, 64 where it is quadratic. A few milliseconds are added on
- * both sides, in which a clock is not to be trusted.
+ * Returns the factor by which eight times the work takes longer: 8 for linear work, 64 for quadratic work. A few
+ * milliseconds are added to both times, because clocks are imprecise for short times.
  */
 export function growth(work: (size: number) => void, size: number): number {
-  // What is compiled is compiled before.
+  // Run once in advance, so that code is compiled.
   work(size);
   const small = cpuTime(() => work(size));
   return (cpuTime(() => work(size * 8)) + 4000) / (small + 4000);
@@ -26,7 +29,7 @@ export function growth(work: (size: number) => void, size: number): number {
 /** What {@link growth} may be at the most: far from 8, and farther from 64. */
 export const maxGrowth = 28;
 
-/** How many octets of memory are held for each octet of the wire by what a call returns. */
+/** Returns the octets of memory that the result of a call holds per octet of the wire. */
 export function heldPerOctet<T>(wire: number, call: () => T): { ratio: number; held: T } {
   const before = memoryInUse();
   const held = call();

@@ -37,7 +37,7 @@ describe('what a message costs before it is there', () => {
       expect(connection.isOpen).toBe(true);
       return connection;
     });
-    // A Buffer for each of them would be twenty times as much, and more.
+    // A Buffer for each would take at least twenty times as much.
     expect(ratio).toBeLessThan(0.4);
   });
 
@@ -49,7 +49,7 @@ describe('what a message costs before it is there', () => {
       for (let i = 0; i < 1000; i++) connection.receive(Buffer.from(part));
       return connection;
     });
-    // Of the payload: on the wire it is seven times as much.
+    // Relative to the payload; on the wire it is seven times as much.
     expect(ratio).toBeLessThan(4);
     expect(ratio).toBeGreaterThan(0.9);
   });
@@ -83,7 +83,7 @@ describe('what a message costs before it is there', () => {
         return connection;
       }),
     );
-    // Octets for each connection, which is an object with two decoders.
+    // Octets per connection, which is an object with two decoders.
     expect(ratio).toBeLessThan(4000);
     expect(many.held).toHaveLength(1000);
   });
@@ -96,14 +96,14 @@ describe('what a peer that does not read costs', () => {
     let pings = 0;
     served.on('ping', () => pings++);
     const flood = frames(0x89, 'x'.repeat(100), 1000);
-    // In turns of the event loop, as a network brings it.
+    // In turns of the event loop, as from a network.
     const feed = async (times: number) => {
       for (let i = 0; i < times; i++) {
         servedStream.emit('data', Buffer.from(flood));
         await new Promise(setImmediate);
       }
     };
-    // The peer does not read: what is written stays in the stream.
+    // The peer does not read, so written data stays in the stream.
     (client as unknown as { _socket: { pause(): void } })._socket.pause();
     await feed(5);
     const before = memoryInUse();
@@ -145,7 +145,7 @@ describe('what a peer that does not read costs', () => {
     const item = randomBytes(65_536);
     for (const socket of [client, served]) for (let i = 0; i < 100; i++) socket.send(item);
     await new Promise((resolve) => setTimeout(resolve, 50));
-    // Both hold what they have to send, which is the same memory a hundred times over on one side; nothing of what the other one sends.
+    // On one side the queued data is the same memory a hundred times, and on the other it does not count.
     expect(memoryInUse() - before).toBeLessThan(100 * 65_536 * 2.5);
     const counts = [0, 0];
     const all = [client, served].map(
@@ -186,7 +186,7 @@ describe('what a connection leaves behind', () => {
     for (let i = 0; i < 20; i++) await new Promise((resolve) => setTimeout(resolve, 5));
     const before = memoryInUse();
     for (let i = 0; i < 4; i++) await round();
-    // What zlib has begun it ends.
+    // zlib completes calls in progress.
     await eventually(() => expect(memoryInUse() - before).toBeLessThan(4_000_000));
   });
 });

@@ -14,7 +14,7 @@ afterAll(() => peers[Symbol.asyncDispose]());
 
 const key = '00 00 00 00';
 
-/** Octets that a client sends, and the close code that the server answers them with. */
+/** Octets of a client, and the close code of the server's answer. */
 const rows: readonly (readonly [number: string, what: string, octets: string, code: number])[] = [
   ['1', 'a length with the highest bit', `82 ff 80 00 00 00 00 00 00 00`, 1009],
   ['1', 'a length of 2^64-1', `82 ff ff ff ff ff ff ff ff ff`, 1009],
@@ -51,7 +51,7 @@ const rows: readonly (readonly [number: string, what: string, octets: string, co
   ['25', 'a compressed message where compression was not agreed on', `c1 87 ${key} f2 48 cd c9 c9 07 00`, 1002],
 ];
 
-/** The code of the close frame that comes. */
+/** Returns the code of the received close frame. */
 async function closeCodeOf(socket: Socket): Promise<number | undefined> {
   const { frames } = readWire(await drain(socket));
   return frames.find(({ first }) => first === 0x88)?.payload.readUInt16BE(0);

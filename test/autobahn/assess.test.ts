@@ -7,7 +7,7 @@ import type { Outcome } from '../../autobahn/session/session.ts';
 const hello = message(Buffer.from('hello'), false);
 const close = (code: number | null) => ({ code, reason: null });
 
-/** We closed with 1000 and the peer answered; we were the client. */
+/** We closed with 1000 as the client, and the peer answered. */
 const clean: Outcome = {
   received: [hello],
   role: 'client',

@@ -5,7 +5,7 @@ import { importsOf } from '../support/imports-of.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
-/** Every import of the TypeScript below a folder, as [file, what it leads to from the root or the name of a module]. */
+/** Returns every import of the TypeScript files in a folder, as [file, target from the root or name of a module]. */
 function importsBelow(folder: string): [file: string, target: string][] {
   const files = readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
     .map((path) => posix.join(folder, path.replaceAll('\\', '/')))

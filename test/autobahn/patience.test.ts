@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Patience } from '../../autobahn/patience.ts';
 
-/** Milliseconds that the event loop was idle and was active, and that the process ran. */
+/** Milliseconds for which the event loop was idle and active, and the process ran. */
 let idle = 0;
 let active = 0;
 let ran = 0;
@@ -19,7 +19,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Lets time pass, of which this process is idle and runs the given parts, and waits for a processor the rest. */
+/** Lets time pass. The process is idle and runs for the given shares, and waits for a processor for the rest. */
 function pass(milliseconds: number, idlePart: number, ranPart: number): void {
   for (let i = 0; i < milliseconds; i++) {
     idle += idlePart;

@@ -9,17 +9,18 @@ import { start } from '../site/program.ts';
 import { isSelected } from './broken/select-cases.ts';
 
 type Role = 'server' | 'client';
-/** The cases in which an implementation is not OK, by what they come to. */
+/** Cases in which an implementation is not OK, by result. */
 type Flaws = Readonly<Record<string, readonly string[]>>;
 
 const both = (flaws: Flaws): Readonly<Record<Role, Flaws>> => ({ server: flaws, client: flaws });
 
-/** What is known of other implementations with default options; docs/conformance.md tells it in words. */
+/** Known flaws of other implementations with default options; docs/conformance.md describes them. */
 const knownFlaws: Readonly<Record<string, Readonly<Record<Role, Flaws>>>> = {
-  // It validates UTF-8 when the message is whole, and limits the number of fragments.
+  // ws validates UTF-8 at the end of the message, and limits the number of fragments.
   ws: both({ 'NON-STRICT': ['6.4.*'], FAILED: ['9.3.1', '9.4.1'] }),
   'faye-websocket': both({ 'NON-STRICT': ['6.4.*'] }),
-  // It limits frames to 64 KiB and messages to 1 MiB as a server, to 1 MiB and 8 MiB as a client; and it has no permessage-deflate.
+  // websocket limits frames to 64 KiB and messages to 1 MiB as a server, and to 1 MiB and 8 MiB as a client. It has no
+  // permessage-deflate.
   websocket: {
     server: {
       'NON-STRICT': ['6.4.*'],
@@ -40,7 +41,7 @@ const texts =
     ? ['6.*']
     : ['6.1.*', '6.2.*', '6.3.*', '6.4.*', '6.6.*', '6.9.*', '6.12.*', '6.22.1-4'];
 
-/** Everything that takes no time; the whole is run by npm run conformance:peers. */
+/** All fast cases. npm run conformance:peers runs all cases. */
 const patterns = [
   ...[
     '1.*',

@@ -66,7 +66,7 @@ describe('the echo server', () => {
 });
 
 describe('the echo client', () => {
-  /** A stand-in for the fuzzing server: what it was asked, and what came back in each case. */
+  /** Stand-in for the fuzzing server, which records its requests and the echoes of each case. */
   let server: WebSocketServer;
   let asked: string[];
   let echoes: string[];
@@ -82,7 +82,7 @@ describe('the echo client', () => {
       if (request.url === '/getCaseCount') socket.send(count);
       if (!request.url?.startsWith('/runCase')) return socket.close();
       if (request.url.includes('case=2&')) {
-        // Nothing that follows is a frame: the client has to fail the connection, and to go on with the next case.
+        // The next data is not a frame. The client must fail the connection, and continue with the next case.
         (socket as unknown as { _socket: { write(octets: Buffer): void } })._socket.write(Buffer.from('ff00', 'hex'));
         return;
       }

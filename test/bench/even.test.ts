@@ -13,7 +13,7 @@ import {
 } from '../../bench/even.js';
 import { evenRows, rows } from '../../bench/rows.js';
 
-/** A line whose old build costs 100 in each round. */
+/** Returns a line whose old build costs 100 in each round. */
 const lineOf = (...now: number[]) => ({ title: 'echo-125', unit: 'µs / message', before: now.map(() => 100), now });
 
 describe('the verdict on a row', () => {

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { buildCommit, commitOf, removeOldBuilds } from '../../bench/old-build.js';
 
 const lock = JSON.stringify({ name: 'small', lockfileVersion: 3, packages: { '': { name: 'small' } } });
-/** Script of a build that copies `source.js`, which differs from commit to commit. */
+/** Script of a build that copies `source.js`, which differs between commits. */
 const copies = `node -e "fs.mkdirSync('dist'); fs.copyFileSync('source.js', 'dist/index.js')"`;
 
 let root: string;
@@ -103,7 +103,7 @@ describe('the build of a git ref', () => {
 
   test.skipIf(process.platform === 'win32')('is removed when a signal ends the run in the middle of it', async () => {
     const started = join(root, 'started');
-    // Renamed, because the file would otherwise be seen before its text is in it.
+    // Renamed. Otherwise the file would be visible before its text is complete.
     const script = `
       const { renameSync, writeFileSync } = require('node:fs');
       writeFileSync(${JSON.stringify(`${started}.new`)}, process.cwd());

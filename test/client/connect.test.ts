@@ -41,7 +41,7 @@ async function run(...parameters: Parameters<typeof begin>): Promise<Run> {
   return { attempt, recording, ...outcome };
 }
 
-/** The listeners that a socket has, as names. */
+/** Returns the names of a socket's listeners. */
 function listenersOf(socket: Duplex): string[] {
   return socket
     .eventNames()
@@ -60,7 +60,7 @@ afterAll(() => {
 describe('connecting to a ws server', () => {
   async function wsServer(listener: http.Server | https.Server, where: number | string = 0): Promise<WebSocketServer> {
     const webSockets = new WebSocketServer({ server: listener });
-    // A text frame comes right behind the response, and is the beginning of the stream.
+    // Sends a text frame directly behind the response, at the beginning of the stream.
     webSockets.on('connection', (socket, request) => socket.send(`${request.url} ${socket.protocol}`));
     if (typeof where === 'string') listener.listen(where);
     else listener.listen(where, '127.0.0.1');
@@ -73,7 +73,7 @@ describe('connecting to a ws server', () => {
     return webSockets;
   }
 
-  /** The text of the first frame, which is short and not masked. */
+  /** Returns the text of the first frame, which is short and not masked. */
   async function firstText({ socket, head }: Run): Promise<string> {
     let octets = head!;
     while (octets.length < 2 || octets.length < 2 + octets[1]!) {
@@ -287,7 +287,7 @@ describe('the response', () => {
   });
 
   it('is refused without Connection: Upgrade, even when a lenient parser lets it pass', async () => {
-    // Node's parser needs both fields for an upgrade; a request may come from elsewhere, though, such as an agent of one's own.
+    // Node's parser requires both fields for an upgrade. Another source of requests, such as a custom agent, may not.
     const raw = await server(agree);
     const upgrade = (response: http.IncomingMessage) => {
       response.headers.connection = 'keep-alive';
@@ -372,7 +372,7 @@ describe('handshakeTimeout', () => {
   it.each([2 ** 31, Number.MAX_VALUE, Number.POSITIVE_INFINITY])(
     'of %d does not end an attempt early',
     async (handshakeTimeout) => {
-      // A timer with a delay above 2^31-1 would fire after one millisecond.
+      // Otherwise a timer with a delay above 2^31-1 would fire after one millisecond.
       const raw = await server(({ socket, accept }) => {
         setTimeout(() => socket.write(switching(accept)), 50);
         return undefined;
@@ -386,7 +386,7 @@ describe('handshakeTimeout', () => {
 describe('abort', () => {
   const reason = new Error('WebSocket was closed before the connection was established');
 
-  /** Aborts, and sees that the error comes once, later, and that nothing else does. */
+  /** Aborts, and checks that the error is reported once and later, and no other event. */
   async function abortAndSee({ attempt, recording }: ReturnType<typeof begin>, before: string[] = []): Promise<void> {
     attempt.abort(reason);
     attempt.abort(new Error('another'));

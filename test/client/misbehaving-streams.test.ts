@@ -9,7 +9,7 @@ const thrown = (): never => {
   throw new Error('the stream misbehaves');
 };
 
-/** A connection to a server in memory, which gives one answer to the request. */
+/** Connection to a server in memory, which sends one response to the request. */
 class Connection extends Duplex {
   readonly #answer: (accept: string) => string;
   #request = '';

@@ -7,32 +7,32 @@ import { Duplex } from 'node:stream';
 import * as tls from 'node:tls';
 import { onTestFinished } from 'vitest';
 
-/** A certificate for localhost, 127.0.0.1 and ::1 that nobody trusts unless told to. */
+/** Certificate for localhost, 127.0.0.1 and ::1. Untrusted unless a test adds it. */
 export const certificate = {
   key: readFileSync(new URL('../fixtures/localhost-key.pem', import.meta.url)),
   cert: readFileSync(new URL('../fixtures/localhost-cert.pem', import.meta.url)),
 };
 
-/** The `Sec-WebSocket-Accept` for a key, computed apart from the code under test. */
+/** Returns the `Sec-WebSocket-Accept` for a key, computed without the code under test. */
 export function acceptFor(key: string): string {
   return createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
 }
 
-/** A request as a raw server sees it. */
+/** Request as received by a raw server. */
 export interface RawRequest {
-  /** The request line and the header fields, as they came. */
+  /** Request line and header fields, unchanged. */
   readonly text: string;
-  /** What `Sec-WebSocket-Accept` must be. */
+  /** Expected `Sec-WebSocket-Accept`. */
   readonly accept: string;
   readonly socket: net.Socket;
-  /** Counts the requests of the server from 1 on. */
+  /** Number of the request, starting at 1. */
   readonly number: number;
 }
 
-/** What to answer: octets to write; nothing to leave the request unanswered, or when the answer has been written. */
+/** Returns the response to write; undefined to leave the request unanswered, or if the response was already written. */
 export type Answer = (request: RawRequest) => string | Buffer | undefined;
 
-/** Resolves when a stream has closed, with an error or without. */
+/** Resolves when a stream has closed, with or without an error. */
 export async function closed(stream: {
   closed: boolean;
   once(event: 'close', listener: () => void): unknown;
@@ -40,23 +40,23 @@ export async function closed(stream: {
   if (!stream.closed) await new Promise<void>((resolve) => stream.once('close', resolve));
 }
 
-/** A server that answers each request with given octets, right or wrong. */
+/** Server that responds to each request with given bytes, valid or not. */
 export interface RawServer extends AsyncDisposable {
   readonly listener: net.Server;
   readonly port: number;
   readonly requests: RawRequest[];
-  /** The connections, closed ones too. */
+  /** All connections, including closed ones. */
   readonly connections: net.Socket[];
-  /** Resolves when every connection that was made is closed. */
+  /** Resolves when every connection has closed. */
   allClosed(): Promise<unknown>;
 }
 
-/** The field lines of a response that agrees to the upgrade, each ended by CR LF. */
+/** Returns the field lines of a response that accepts the upgrade, each ended by CR LF. */
 export function agreeing(accept: string): string {
   return `Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n`;
 }
 
-/** A whole response that agrees to the upgrade, with more field lines if given. */
+/** Returns a response that accepts the upgrade, with optional additional field lines. */
 export function switching(accept: string, more = ''): string {
   return `HTTP/1.1 101 Switching Protocols\r\n${agreeing(accept)}${more}\r\n`;
 }
@@ -102,14 +102,14 @@ export async function rawServer(
   };
 }
 
-/** A raw server for the length of a test. */
+/** Starts a raw server until the end of the test. */
 export async function server(...parameters: Parameters<typeof rawServer>): Promise<RawServer> {
   const raw = await rawServer(...parameters);
   onTestFinished(() => raw[Symbol.asyncDispose]());
   return raw;
 }
 
-/** A server in memory, which gets the requests for every address, and what `createConnection` was called with for each. */
+/** Server in memory that receives the requests for every address, and the arguments of `createConnection` for each. */
 export interface MemoryServer {
   readonly requests: string[];
   readonly options: ClientRequestArgs[];
@@ -145,17 +145,17 @@ export function memoryServer(
   return { requests, options, createConnection };
 }
 
-/** The answer that agrees to everything. */
+/** Accepts every request. */
 export const agree = ({ accept }: { accept: string }) => switching(accept);
 
-/** A response that redirects. */
+/** Returns a response that redirects. */
 export const redirection = (location: string, status = 302) =>
   `HTTP/1.1 ${status} Found\r\nLocation: ${location}\r\nContent-Length: 0\r\n\r\n`;
 
-/** The request target: what stands behind GET. */
+/** Returns the request target, the text after GET. */
 export const targetOf = (request: string) => request.split(' ', 2)[1];
 
-/** The value of a field of a request, whatever the case of its name. */
+/** Returns the value of a field of a request. The name is case-insensitive. */
 export function fieldOf(request: string, name: string): string | undefined {
   return new RegExp(`^${name}: (.*)\r$`, 'im').exec(request)?.[1];
 }

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { ConnectEvents } from '../../src/client/connect.ts';
 import type { ClientAgreement } from '../../src/handshake/client-handshake.ts';
 
-/** How an attempt to connect ended. */
+/** Result of an attempt to connect. */
 export interface Outcome {
   readonly error?: Error & { readonly code?: string; readonly status?: number; readonly cause?: unknown };
   readonly socket?: Duplex;
@@ -11,7 +11,7 @@ export interface Outcome {
   readonly agreement?: ClientAgreement;
 }
 
-/** What a test wants to do when it is told something. */
+/** Reactions of a test to events. */
 export interface Reactions {
   upgrade?: (response: IncomingMessage) => boolean;
   open?: (socket: Duplex) => void;
@@ -19,11 +19,11 @@ export interface Reactions {
   redirect?: (url: string, request: ClientRequest) => void;
 }
 
-/** Writes down what an attempt to connect reports. */
+/** Records the events of an attempt to connect. */
 export class Recording implements ConnectEvents {
-  /** What was reported, by name, in order. */
+  /** Events by name, in order. */
   readonly events: string[] = [];
-  /** Whether anything was reported while the attempt was being made, before `started()` was called. */
+  /** True if an event was reported synchronously, before `started()` was called. */
   wasSynchronous = false;
   /** Resolves at the first `open` or `error`. */
   readonly outcome: Promise<Outcome>;

@@ -24,7 +24,7 @@ async function follow(
   return { attempt, recording, ...outcome };
 }
 
-/** The fields of a request that may tell who somebody is, and the Host. */
+/** Returns the fields of the last request that may contain credentials, and the Host. */
 function tellingFields({ requests }: RawServer): Record<string, string> {
   const lines = requests.at(-1)!.text.split('\r\n').slice(1, -2);
   const pairs = lines.map((line) => line.split(': ') as [string, string]);

@@ -5,7 +5,7 @@ import type { Implementation } from '../support/peers.ts';
 
 type Options = NonNullable<ConstructorParameters<typeof WebSocket>[2]>;
 
-/** A client for the length of a test. It offers no extension, and has a listener for errors. */
+/** Starts a client until the end of the test. It offers no extension, and has an error listener. */
 export function client(
   { WebSocket }: Implementation,
   address: string | URL,
@@ -17,14 +17,17 @@ export function client(
   return socket;
 }
 
-/** An error by what programs match on: the standard class, the message, and the code; a `GOODWIRE_` code is more than ws gives. */
+/**
+ * Describes an error by the properties that programs match on: the standard class, the message, and the code.
+ * `GOODWIRE_` codes, which ws lacks, are omitted.
+ */
 export function described(error: unknown): string {
   const { message, code } = error as Error & { code?: string };
   const standard = [SyntaxError, TypeError, RangeError, Error].find((kind) => error instanceof kind);
   return `${standard?.name}: ${message}${code === undefined || code.startsWith('GOODWIRE_') ? '' : ` (${code})`}`;
 }
 
-/** What a call throws, as `described`; undefined if it throws nothing. */
+/** Returns the error of a call, as `described`; undefined if the call does not throw. */
 export function thrownBy(call: () => unknown): string | undefined {
   try {
     call();
@@ -46,15 +49,15 @@ const told: Told = {
   close: (code, reason) => `close ${code} "${reason}"`,
 };
 
-/** What a client tells from now on. */
+/** Events of a client from now on. */
 export interface Watch {
-  /** Event, what it brings, and the readyState at that moment. Tests add marks of their own. */
+  /** Events with their data and the readyState at that moment. Tests may add entries. */
   readonly log: string[];
-  /** Resolves with the log behind `close`. */
+  /** Resolves with the log after `close`. */
   readonly closed: Promise<string[]>;
 }
 
-/** Writes down what a client tells, also where a listener would change what it does. */
+/** Records the events of a client, also for names whose listeners change the client's behavior. */
 export function watch(socket: WebSocket): Watch {
   const log: string[] = [];
   const emit = socket.emit.bind(socket) as (event: string | symbol, ...parameters: unknown[]) => boolean;
@@ -70,14 +73,14 @@ export function watch(socket: WebSocket): Watch {
   return { log, closed };
 }
 
-/** Watches a client, and ends it as soon as it is open. */
+/** Watches a client, and terminates it as soon as it is open. */
 export function watchUntilOpen(socket: WebSocket): Watch {
   const watched = watch(socket);
   socket.on('open', () => socket.terminate());
   return watched;
 }
 
-/** Lets everything happen that is already due. */
+/** Waits until all due events have happened. */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
 }

@@ -13,7 +13,7 @@ const early = 'error Error: WebSocket was closed before the connection was estab
 const url = ({ port }: { port: number }) => `ws://127.0.0.1:${port}/`;
 const never = () => undefined;
 
-/** Ends the client, and marks when that was, and what comes in the tick behind it. */
+/** Ends the client. Marks that moment, and the events in the next tick. */
 type End = (socket: WebSocket, log: string[]) => void;
 
 interface Attempt extends Watch {
@@ -25,21 +25,24 @@ function attempt(by: Implementation, address: string, options: Options = {}): At
   return { socket, ...watch(socket) };
 }
 
-/** What was told by the time that the server's end is closed too. */
+/** Returns the events up to the time at which the server's end has closed too. */
 async function untilGone(raw: RawServer, closed: Promise<string[]>): Promise<string[]> {
   const log = await closed;
   await raw.allClosed();
   return log;
 }
 
-/** Where an attempt to connect can be, and what it has told by then. `begin` calls `end` there, and gives what is told. */
+/**
+ * Moment of an attempt to connect, and its events up to then. `begin` calls `end` at that moment, and returns the
+ * events.
+ */
 interface Moment {
   readonly when: string;
   readonly told?: (port: number) => string[];
   begin(by: Implementation, end: End): Promise<{ told: Promise<string[]>; port?: number }>;
 }
 
-/** A moment that comes by itself, some turns after the beginning. */
+/** Returns a moment some turns after the beginning. */
 const waiting = (when: string, address: (port: number) => string, options: () => Options = () => ({})): Moment => ({
   when,
   async begin(by, end) {
@@ -51,7 +54,7 @@ const waiting = (when: string, address: (port: number) => string, options: () =>
   },
 });
 
-/** A moment at which the client emits an event. */
+/** Returns a moment inside an event of the client. */
 const inside = (event: string, told: (port: number) => string[], answer: Parameters<typeof server>[0]): Moment => ({
   when: `in a listener for ${event}`,
   told,

@@ -11,7 +11,7 @@ const fragment = 'The URL contains a fragment identifier';
 const noPath = "The URL's pathname is empty";
 
 describe.each(Object.entries(implementations))('an address, for a client of %s', (_name, by) => {
-  /** The client for an address behind which there is nobody. */
+  /** Returns a client for an address without a server. */
   const at = (address: unknown) =>
     client(by, address as string, { createConnection: memoryServer(() => undefined).createConnection });
 
@@ -88,7 +88,7 @@ describe.each(Object.entries(implementations))('an address, for a client of %s',
   });
 
   test.each([
-    // address, Host, where it leads, what is asked for
+    // Columns: address, Host, host to connect to, port, path.
     ['ws://example.com', 'example.com', 'example.com', 80, '/'],
     ['wss://example.com', 'example.com', 'example.com', 443, '/'],
     ['ws://example.com:443/a', 'example.com:443', 'example.com', '443', '/a'],

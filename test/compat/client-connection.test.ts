@@ -14,7 +14,7 @@ import { implementations } from '../support/peers.ts';
 
 type Options = NonNullable<Parameters<typeof client>[2]>;
 type Delivery = (error: Error | null, stream?: Duplex) => void;
-/** What `createConnection` is, less strictly typed: most tests do not follow the types of `node:net`. */
+/** Loose type of `createConnection`, because most tests deviate from the types of `node:net`. */
 type CreateConnection = (options: http.ClientRequestArgs, deliver: Delivery) => unknown;
 
 const opened = ['upgrade 101 [0]', 'open [1]', 'close 1006 "" [3]'];
@@ -22,7 +22,7 @@ const failed = (error: string) => [`error ${error} [2]`, 'close 1006 "" [3]'];
 const url = ({ port }: RawServer, scheme = 'ws') => `${scheme}://127.0.0.1:${port}/`;
 const address = 'ws://example.com/';
 
-/** A lookup that finds every name at 127.0.0.1. */
+/** Resolves every name to 127.0.0.1. */
 const lookup = ((_name, options, callback) => {
   if (options.all) callback(null, [{ address: '127.0.0.1', family: 4 }]);
   else callback(null, '127.0.0.1', 4);
@@ -190,7 +190,7 @@ describe.each(Object.entries(implementations))('the agent of a client of %s', (_
         addRequest(request: http.ClientRequest, options: http.ClientRequestArgs) {
           const { path, protocol, host, method } = request;
           asked.push({ path, protocol, host, method, fields: request.getHeaderNames().sort() }, options);
-          // It is not in the types of Node, and yet what agents override.
+          // Not in the types of Node, but agents override it.
           (Agent.prototype as unknown as { addRequest: Asked['addRequest'] }).addRequest.call(this, request, options);
         }
       }
@@ -245,7 +245,7 @@ describe.each(Object.entries(implementations))('the agent of a client of %s', (_
   test('may give the request an error in the place of a socket', async () => {
     const agent = {
       addRequest(request: http.ClientRequest) {
-        // The types of Node have no second parameter.
+        // The types of Node lack the second parameter.
         (request as unknown as { onSocket(socket: null, error: Error): void }).onSocket(null, new Error('mine'));
       },
     };
@@ -414,7 +414,7 @@ describe.each(Object.entries(implementations))('TLS of a client of %s', (_name, 
 
   test.each<[host: string, options: Options, name: string | false]>([
     ['localhost', {}, 'localhost'],
-    // An IP address is no server name (RFC 6066 §3).
+    // An IP address is not a valid server name (RFC 6066 §3).
     ['127.0.0.1', {}, false],
     ['127.0.0.1', { servername: 'example.com' }, 'example.com'],
     ['localhost', { servername: '' }, false],

@@ -9,13 +9,13 @@ import { withTimeLimit } from '../support/time-limit.ts';
 
 type Options = NonNullable<Parameters<typeof client>[2]>;
 
-/** A response that agrees, but for one field. */
+/** Accepts the upgrade, with one field changed. */
 const but =
   (name: string, line: string): Answer =>
   ({ accept }) =>
     `HTTP/1.1 101 Switching Protocols\r\n${agreeing(accept).replace(new RegExp(`^${name}:.*\r\n`, 'm'), line)}\r\n`;
 
-/** A response that agrees, with one line more. */
+/** Accepts the upgrade, with one additional line. */
 const plus =
   (line: string): Answer =>
   ({ accept }) =>
@@ -35,16 +35,16 @@ const does =
 
 const lost = 'close 1006 "" [3]';
 const opened = ['upgrade 101 [0]', 'open [1]', lost];
-/** The server has switched protocols, but the client does not agree to how. */
+/** Events if the server has switched protocols, but the client rejects its response. */
 const disagrees = (message: string) => ['upgrade 101 [0]', `error Error: ${message} [2]`, lost];
-/** The server has answered something else. */
+/** Events if the server sent another response. */
 const refused = (status: number) => [
   `unexpected-response ${status} [0]`,
   `error Error: Unexpected server response: ${status} [2]`,
   lost,
 ];
 const failed = (error: string) => [`error ${error} [2]`, lost];
-/** Node's versions differ in the words, and not in the code. */
+/** The wording differs between versions of Node, but not the code. */
 const unreadable = (code: string) => [
   expect.stringMatching(`^error Error: Parse Error: .* \\(${code}\\) \\[2\\]$`),
   lost,

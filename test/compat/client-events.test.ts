@@ -10,7 +10,7 @@ import { captureUncaught } from '../support/uncaught.ts';
 const lost = 'close 1006 "" [3]';
 const url = ({ port }: { port: number }) => `ws://127.0.0.1:${port}/`;
 
-/** Marks when the next tick comes, and the next turn of the event loop. */
+/** Marks the next tick, and the next turn of the event loop. */
 function mark(log: string[], name: string): void {
   process.nextTick(() => log.push(`${name}: next tick`));
   setImmediate(() => log.push(`${name}: next turn`));
@@ -118,7 +118,7 @@ describe.each(Object.entries(implementations))('a client of %s that is refused',
   });
 
   describe('and has a listener for unexpected-response', () => {
-    /** Refused, with a listener that is given request and response. */
+    /** Refuses a client whose listener receives the request and the response. */
     async function refused(
       listener: (request: ClientRequest, response: IncomingMessage, log: string[]) => void,
       answer = refusal(),

@@ -7,7 +7,7 @@ import { hex, type Implementation, implementations } from '../support/peers.ts';
 
 type Options = NonNullable<Parameters<typeof client>[2]>;
 
-/** An open client, and what its server receives from it. */
+/** Opens a client. Returns it and the data that its server receives. */
 async function open(by: Implementation, options: Options) {
   const raw = await server(agree);
   const socket = client(by, url(raw), options);
@@ -22,7 +22,7 @@ async function open(by: Implementation, options: Options) {
   return { socket, peer, received };
 }
 
-/** A client whose server sends these octets right behind its response. */
+/** Returns a client whose server sends these bytes directly behind its response. */
 async function told(by: Implementation, octets: string, options: Options): Promise<WebSocket> {
   const raw = await server(({ accept }) => Buffer.concat([Buffer.from(switching(accept)), hex(octets)]));
   return client(by, url(raw), options);

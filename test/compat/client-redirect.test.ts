@@ -15,12 +15,12 @@ const refused = (status: number) => [
 ];
 const scheme = 'The URL\'s protocol must be one of "ws:", "wss:", "http:", "https:", or "ws+unix:"';
 
-/** What may tell somebody who we are: all but `Proxy-Authorization`, which ws lets everybody have. */
+/** Fields that may contain credentials, except `Proxy-Authorization`, which ws sends to every server. */
 const secrets = { Authorization: 'Bearer secret', COOKIE: 'session=secret', Host: 'example.org', 'X-Mine': 'yes' };
 const basic = (credentials: string) => `Basic ${Buffer.from(credentials).toString('base64')}`;
 
 describe.each(Object.entries(implementations))('a redirect, for a client of %s', (_name, by) => {
-  /** Connects to a server that redirects to one location after the other, whoever is asked, and agrees in the end. */
+  /** Connects to a server that redirects to each location in turn, regardless of the address, and then accepts. */
   function follow(from: string, locations: string[], options: Options = {}) {
     const memory = memoryServer(({ accept, number }) => {
       const location = locations[number - 1];
@@ -31,7 +31,7 @@ describe.each(Object.entries(implementations))('a redirect, for a client of %s',
     return { ...memory, socket, ...watchUntilOpen(socket) };
   }
 
-  /** What the last request tells of who we are. */
+  /** Returns the credentials in the last request. */
   const told = ({ requests }: { requests: string[] }) => {
     const [authorization, cookie, host] = ['authorization', 'cookie', 'host'].map((name) =>
       fieldOf(requests.at(-1)!, name),

@@ -11,7 +11,7 @@ const address = 'ws://example.com/';
 const invalidSubprotocol = 'SyntaxError: An invalid or duplicated subprotocol was specified';
 
 describe.each(Object.entries(implementations))('the request of a client of %s', (_name, by) => {
-  /** The request that is sent with these options, without the first line; the key is left out, as it is random. */
+  /** Returns the request for these options, without the first line and the random key. */
   async function linesFor(options: Options, to = address): Promise<string[]> {
     const { requests, createConnection } = memoryServer();
     await watchUntilOpen(client(by, to, { createConnection, ...options })).closed;
@@ -19,7 +19,7 @@ describe.each(Object.entries(implementations))('the request of a client of %s', 
     return lines.map((line) => line.replace(/^(Sec-WebSocket-Key): [+/\w]{22}==$/, '$1: …'));
   }
 
-  /** The values of the fields that are sent, by name in lower case. */
+  /** Returns the values of the fields sent, by name in lower case. */
   async function fieldsFor(options: Options, to?: string): Promise<Record<string, string[]>> {
     const fields: Record<string, string[]> = {};
     for (const line of await linesFor(options, to)) {
@@ -96,7 +96,7 @@ describe.each(Object.entries(implementations))('the request of a client of %s', 
     const create = (...parameters: unknown[]): WebSocket =>
       Reflect.construct(by.WebSocket, [address, ...parameters]) as WebSocket;
 
-    /** What the constructor makes of these parameters behind the address: the field; or what it throws. */
+    /** Returns the field for these parameters of the constructor, behind the address; or its error. */
     async function offerOf(...parameters: unknown[]): Promise<string | undefined> {
       const { requests, createConnection } = memoryServer();
       const last = parameters.at(-1);

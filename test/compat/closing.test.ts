@@ -11,10 +11,10 @@ import { connectPair, hex, type Implementation, implementations, listen, rawClie
 import { withTimeLimit } from '../support/time-limit.ts';
 import { until } from '../support/until.ts';
 
-// biome-ignore lint/suspicious/noExplicitAny: what programs pass, whatever its type
+// biome-ignore lint/suspicious/noExplicitAny: values of any type that programs may pass
 type Anything = any;
 
-/** A raw peer of a server's end. */
+/** Returns a raw peer of a server's end. */
 async function served(by: Implementation, options: object = {}) {
   const peers = await listen(by, 'tcp', options);
   const accepted = once(peers.server, 'connection');
@@ -94,7 +94,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     const { port } = silent.address() as net.AddressInfo;
     const socket = new by.WebSocket(`ws://127.0.0.1:${port}`);
     const log = record(socket);
-    // No code is looked at: there is nobody to send it to.
+    // The code is not checked, because there is no peer to receive it.
     if (how === 'close') socket.close(999);
     else socket.terminate();
     expect(socket.readyState).toBe(2);
@@ -149,7 +149,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     socket.once('message', () => socket.close(1001));
     raw.write(Buffer.concat([fromClient(1, 'a'), fromClient(9, 'p'), fromClient(1, 'b'), fromClient(8, hex('03 e8'))]));
     await closed(socket);
-    // The ping came behind our close frame, and gets no pong any more.
+    // The ping arrived after our close frame was sent, so there is no pong.
     expect(log).toEqual(['message a [1]', 'ping p [2]', 'message b [2]', 'close 1000  [3]']);
     expect(wire()).toEqual(fromServer(8, hex('03 e9')));
   });

@@ -15,7 +15,7 @@ import { eventually } from '../support/until.ts';
 const { goodwire, ws } = implementations;
 const both = Object.entries(implementations).map(([name, by]) => ({ name, by }));
 
-/** Text of which a part comes again and again, and a part does not. */
+/** Returns text with repeating and random parts. */
 function text(length: number, seed: number): string {
   let state = seed + 1;
   let out = '';
@@ -28,12 +28,12 @@ function text(length: number, seed: number): string {
 
 interface Asked {
   readonly status: number | undefined;
-  /** The `Sec-WebSocket-Extensions` of the response. */
+  /** `Sec-WebSocket-Extensions` of the response. */
   readonly extensions: string | undefined;
   readonly socket: Socket | null;
 }
 
-/** Asks a server for an upgrade, with these extensions. */
+/** Requests an upgrade with these extensions. */
 async function ask(peers: Peers, extensions: string): Promise<Asked> {
   const { port } = peers.httpServer.address() as AddressInfo;
   const asking = request({
@@ -64,7 +64,7 @@ async function ask(peers: Peers, extensions: string): Promise<Asked> {
   });
 }
 
-/** A raw connection to a server that has agreed to the offer, and the server's end of it. */
+/** Opens a raw connection to a server that accepts the offer. Returns it and the server's end. */
 async function raw(
   peers: Peers,
   extensions = 'permessage-deflate',
@@ -82,7 +82,7 @@ interface Seen {
   readonly payload: Buffer;
 }
 
-/** The frames in what a server has sent. */
+/** Returns the frames in data of a server. */
 function framesIn(octets: Buffer): Seen[] {
   const frames: Seen[] = [];
   for (let at = 0; at < octets.length; ) {
@@ -102,7 +102,7 @@ function framesIn(octets: Buffer): Seen[] {
   return frames;
 }
 
-/** What becomes of a message that a server sends, on the wire. */
+/** Returns a server's message as sent on the wire. */
 async function sent(by: Implementation, perMessageDeflate: object, send: (served: WebSocket) => void): Promise<Seen[]> {
   await using peers = await listen(by, 'tcp', { perMessageDeflate });
   const { socket, served, octets } = await raw(peers);
@@ -120,7 +120,7 @@ interface Received {
   readonly code: number;
 }
 
-/** What a server makes of octets. */
+/** Returns the events of a server for received data. */
 async function receive(by: Implementation, octets: Buffer, options: object = {}): Promise<Received> {
   await using peers = await listen(by, 'tcp', { perMessageDeflate: true, ...options });
   const { socket, served } = await raw(peers);
@@ -141,7 +141,7 @@ const end = () => fromClient(8, Buffer.alloc(0));
 
 describe('between the two', () => {
   const takeover = fc.option(fc.boolean(), { nil: undefined });
-  // Most leave the window alone: what ws's server is asked for and doesn't allow is the end of the handshake.
+  // Most runs leave the window open, because ws refuses handshakes that request a window its server does not allow.
   const bits = fc.option(fc.integer({ min: 8, max: 15 }), { nil: undefined, freq: 1 });
   const options = fc.record({
     serverNoContextTakeover: takeover,
@@ -375,7 +375,7 @@ describe.each(both)('$name', ({ by }) => {
   });
 });
 
-/** What docs/ws-differences.md says under "Compression": each of its rows, of both. */
+/** Tests each row of docs/ws-differences.md, section "Compression", with both implementations. */
 describe('where they differ:', () => {
   async function ofBoth<T>(run: (by: Implementation) => Promise<T>): Promise<{ goodwire: T; ws: T }> {
     return { goodwire: await run(goodwire), ws: await run(ws) };
@@ -527,7 +527,7 @@ describe('where they differ:', () => {
       });
       socket.write(compressed('x'.repeat(300_000)));
       await eventually(() => expect(isPaused).toBe(true));
-      // Long enough for the one, and no matter for the other.
+      // Long enough for one implementation, and irrelevant for the other.
       if (by === goodwire) {
         await eventually(() => expect(areZlibSlotsFree()).toBe(true));
         isPaused = false;

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { CloseEvent, WebSocket } from '../../src/index.ts';
 import { connectPair, implementations, listen } from '../support/peers.ts';
 
-// biome-ignore lint/suspicious/noExplicitAny: what programs pass, whatever its type
+// biome-ignore lint/suspicious/noExplicitAny: values of any type that programs may pass
 type Anything = any;
 
 describe.each(Object.entries(implementations))('the listeners of a WebSocket of %s', (_name, implementation) => {
@@ -106,7 +106,7 @@ describe.each(Object.entries(implementations))('the listeners of a WebSocket of 
       client.onmessage = second;
       expect(client.onmessage).toBe(second);
       await say('x');
-      // The new one is not in the place of the old one.
+      // The new listener is appended, and does not take the place of the old one.
       expect(log).toEqual(['on', 'second']);
       client.onmessage = null;
       expect(client.onmessage).toBe(null);
@@ -193,7 +193,7 @@ describe.each(Object.entries(implementations))('the listeners of a WebSocket of 
         ]),
       );
       expect(served.url).toBeUndefined();
-      // Applications keep things of their own on sockets.
+      // Applications add their own properties to sockets.
       Object.assign(client, { isAlive: true });
       expect((client as Anything).isAlive).toBe(true);
     });

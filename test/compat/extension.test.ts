@@ -9,7 +9,7 @@ const implementations = { goodwire: { extension, subprotocol }, ws: theirs };
 
 type Parsed = ReturnType<typeof extension.parse>;
 
-/** What a call gives or throws, in a form that can be compared. */
+/** Returns the result or the error of a call, in a comparable form. */
 function outcome(call: () => unknown): unknown {
   try {
     return call();
@@ -19,7 +19,7 @@ function outcome(call: () => unknown): unknown {
   }
 }
 
-/** Objects as lists of entries: `__proto__` shows, and so does the order. */
+/** Converts objects to lists of entries, so that `__proto__` and the order are visible. */
 const entries = (parsed: Parsed): unknown =>
   Object.entries(parsed).map(([name, list]) => [name, list.map((parameters) => Object.entries(parameters))]);
 

@@ -6,7 +6,7 @@ import type { WebSocket } from '../../src/index.ts';
 import { closed } from '../support/life.ts';
 import { connectPair, implementations, listen } from '../support/peers.ts';
 
-/** The fields that packages read, as they are named in ws. */
+/** Fields that packages read, with their names in ws. */
 interface Internals {
   _autoPong: boolean;
   _binaryType: string;
@@ -39,10 +39,10 @@ interface Internals {
 
 const inside = (socket: WebSocket) => socket as unknown as Internals;
 
-/** The name of its class; null and undefined as they are. */
+/** Returns the name of the value's class; null and undefined unchanged. */
 const classOf = (value: object | null | undefined) => (value ? value.constructor.name : value);
 
-/** What can be compared of the fields of a socket. */
+/** Returns the comparable fields of a socket. */
 function fields(socket: WebSocket): Record<string, unknown> {
   const is = inside(socket);
   return {
@@ -236,7 +236,7 @@ describe.each(Object.entries(implementations))('what packages find inside of a W
     await using peers = await listen(by);
     const { client, served } = await connectPair(peers, by);
     const told = once(served, 'message');
-    // Inside of an event, too.
+    // Also inside an event.
     served.once('message', () => {
       inside(served)._autoPong = false;
     });

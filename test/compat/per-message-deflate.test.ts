@@ -12,11 +12,14 @@ const implementations = { goodwire: { PerMessageDeflate }, ws: { PerMessageDefla
 
 type Class = typeof PerMessageDeflate;
 
-/** What `extension.parse` gives for a header of permessage-deflate with these parameters, such as `; server_max_window_bits=8`. */
+/**
+ * Returns the result of `extension.parse` for permessage-deflate with these parameters, such as
+ * `; server_max_window_bits=8`.
+ */
 const configurations = (parameters: string) =>
   extension.parse(`permessage-deflate${parameters}`)['permessage-deflate']!;
 
-/** One that has accepted these parameters. */
+/** Returns an instance that has accepted these parameters. */
 function agreed(By: Class, options: PerMessageDeflateOptions = {}, parameters = ''): InstanceType<Class> {
   const instance = new By(options);
   instance.accept(configurations(parameters));
@@ -43,13 +46,13 @@ async function failure(promise: Promise<unknown>): Promise<Error & { code?: stri
   );
 }
 
-/** A message as zlib compresses it, for §7.2.2 to undo. */
+/** Returns a message compressed by zlib, as input for §7.2.2. */
 function deflated(data: Buffer | string, windowBits = 15): Buffer {
   const finishFlush = constants.Z_SYNC_FLUSH;
   return deflateRawSync(data, { finishFlush, windowBits }).subarray(0, -4);
 }
 
-/** Octets that repeat after `period`, so that a window that reaches back so far makes them shorter. */
+/** Returns data that repeats after `period`, so that a window of that length makes it compressible. */
 function periodic(period: number, length: number): Buffer {
   const data = Buffer.alloc(length);
   let seed = 1;
@@ -422,7 +425,7 @@ describe.each(Object.entries(implementations))('PerMessageDeflate of %s', (_name
       instance.cleanup();
       expect(calls).toEqual([new Error('The deflate stream was closed while data was being processed')]);
       await closed;
-      // Behind it, so that a second call would have come by now.
+      // Compressed later, so that a second callback would have been called by now.
       await compress(agreed(By), Buffer.alloc(1 << 16));
       expect(calls).toHaveLength(1);
     });
@@ -526,7 +529,7 @@ describe('the two implementations', () => {
         const ours = outcome(PerMessageDeflate, chosen, header);
         const theirs = outcome(Theirs, chosen, header);
         if (typeof ours === 'object') accepted++;
-        // Where an offer breaks two rules, the one that each finds first may be of the other kind.
+        // For an offer with two violations the implementations may find different ones first.
         if (typeof ours === 'string' && typeof theirs === 'string') return;
         expect(ours).toEqual(theirs);
       }),
@@ -642,7 +645,7 @@ describe('PerMessageDeflate of goodwire alone', () => {
     expect(await decompress(instance, hex(final), false)).toEqual(hello);
     expect(await decompress(instance, hex('00'))).toEqual(Buffer.alloc(0));
     expect((await failure(decompress(instance, hex(`${final} ff ff`)))).code).toBe('Z_DATA_ERROR');
-    // Of ws, for comparison: the rest is lost.
+    // For comparison: ws loses the rest.
     expect(await decompress(agreed(Theirs), hex(final + rest))).toEqual(hello);
   });
 
@@ -691,7 +694,7 @@ describe('PerMessageDeflate of goodwire alone', () => {
     for (const level of [1, 2, 4, 6, 9]) {
       for (const period of [200, 249, 250, 251, 256, 257, 300, 400, 500, 511]) {
         const from = agreed(PerMessageDeflate, { zlibDeflateOptions: { level } }, `; client_max_window_bits=${window}`);
-        // Of all sizes of chunks the smallest lets the window be used most.
+        // The smallest chunk size lets a message use the window most.
         const zlibInflateOptions = { chunkSize: 64 };
         const to = agreed(PerMessageDeflate, { isServer: true, zlibInflateOptions }, '; client_max_window_bits=8');
         for (const data of [periodic(period, 5000), periodic(period, 3000)]) {
@@ -731,7 +734,7 @@ describe('PerMessageDeflate of goodwire alone', () => {
         false,
       ]);
       await Promise.all(done);
-      // The one with the limit 1 began when the four before it were done, and those behind it not before.
+      // The instance with limit 1 started after the four before it had finished, and the later ones not before.
       expect(order.slice(0, 4).sort()).toEqual([0, 1, 2, 3]);
       expect(order.slice(4).sort()).toEqual([4, 5, 6]);
     });
@@ -752,7 +755,7 @@ describe('PerMessageDeflate of goodwire alone', () => {
       const closed = 'The deflate stream was closed while data was being processed';
       expect(await Promise.all(results)).toEqual([...Array(29).fill(closed), hex('f2 48 cd c9 c9 07 00')]);
       expect(instances.slice(0, 29).every(({ _deflate }) => _deflate === null)).toBe(true);
-      // All ten are free again.
+      // All ten slots are free again.
       const more = Array.from({ length: 10 }, () => agreed(PerMessageDeflate));
       const done = more.map((instance) => compress(instance, hello));
       expect(more.every(({ _deflate }) => _deflate !== null)).toBe(true);
@@ -831,7 +834,7 @@ describe('PerMessageDeflate of goodwire alone', () => {
   });
 
   describe('a callback that throws', () => {
-    /** What is thrown outside of any call from here on, instead of ending the process. */
+    /** Collects errors thrown outside of any call from now on. Otherwise they would end the process. */
     function catchUncaught(): unknown[] {
       const listeners = process.listeners('uncaughtException');
       const caught: unknown[] = [];
@@ -875,7 +878,7 @@ describe('PerMessageDeflate of goodwire alone', () => {
   });
 });
 
-// At the end of the file: each such call costs ws one of its ten turns at zlib for good.
+// At the end of the file, because each such call costs ws one of its ten zlib slots permanently.
 describe.each(Object.entries(implementations))('PerMessageDeflate of %s', (_name, { PerMessageDeflate: By }) => {
   it.each(['compress', 'decompress'] as const)('throws in %s() before anything has been agreed', (method) => {
     expect(() => new By()[method](hello, true, () => {})).toThrow(TypeError);

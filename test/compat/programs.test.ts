@@ -9,9 +9,9 @@ import { fromClient } from '../support/from-client.ts';
 import { closed } from '../support/life.ts';
 import { connectPair, implementations, listen, rawClient } from '../support/peers.ts';
 
-// What programs do with a WebSocket that no document mentions, and that must go on working.
+// Undocumented uses of a WebSocket by programs, which must keep working.
 
-/** A socket with the fields that packages reach for; see test/compat/internals.test.ts. */
+/** Socket with the fields that packages use; see test/compat/internals.test.ts. */
 interface Reached {
   _socket: Duplex;
   _sender: { sendFrame(list: unknown[], callback?: unknown): void };
@@ -21,7 +21,7 @@ interface Reached {
 }
 const reach = (socket: WebSocket) => socket as unknown as WebSocket & Reached;
 
-/** The messages that a socket gets, until there are so many. */
+/** Resolves with the messages of a socket after `count` messages. */
 function messagesOf(socket: WebSocket, count: number): Promise<Buffer[]> {
   return new Promise((resolve) => {
     const messages: Buffer[] = [];

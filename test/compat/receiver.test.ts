@@ -13,19 +13,19 @@ import { until } from '../support/until.ts';
 
 type Options = NonNullable<ConstructorParameters<typeof Receiver>[0]>;
 
-// The types of ws do not have these classes.
+// The types of ws lack these classes.
 const { PerMessageDeflate: WsPerMessageDeflate, Receiver: WsReceiver } = ws as unknown as typeof goodwire;
 const receivers = { goodwire: Receiver, ws: WsReceiver } as const;
 const both = Object.entries(receivers);
 
-/** An error as programs see it, and the close code for it, which ws has under a symbol. */
+/** Describes an error as programs see it, with its close code, which ws has under a symbol. */
 function errorText(error: Error & { code?: string; closeCode?: number }): string {
   const symbol = Object.getOwnPropertySymbols(error).find((one) => one.description === 'status-code');
   const closeCode = error.closeCode ?? (symbol && Reflect.get(error, symbol));
   return `${error.code} ${error.message}${closeCode === undefined ? '' : ` ${closeCode}`}`;
 }
 
-/** Everything that a Receiver tells, in order. */
+/** Records all events of a Receiver, in order. */
 function record(receiver: Receiver): string[] {
   const log: string[] = [];
   receiver.on('message', (data: unknown, isBinary: boolean) => log.push(`message ${shown(data)} ${isBinary}`));
@@ -44,7 +44,10 @@ function shown(data: unknown): string {
   return `${data}`;
 }
 
-/** Writes chunk by chunk, each when the one before is taken, until the Receiver takes no more; then waits for its end. How many it took. */
+/**
+ * Writes chunk by chunk, each after the previous one was consumed, until the Receiver accepts no more. Then waits for
+ * its end. Returns the number of chunks consumed.
+ */
 async function write(receiver: Receiver, chunks: readonly Uint8Array[]): Promise<number> {
   let written = 0;
   for (const chunk of chunks) {
@@ -371,7 +374,8 @@ test('both Receivers tell the same of any frames, however they are cut, whatever
           chunks.push(octets.subarray(at, at + (cuts[i] ?? 50)));
         const [ours, theirs] = await Promise.all([told(Receiver, given, chunks), told(receivers.ws, given, chunks)]);
         if (ours.some((line) => line.startsWith('error'))) errors++;
-        // A fragment too many is refused here at its header, and by ws once its payload is whole: until then ws may count a chunk too many.
+        // goodwire rejects an excess fragment at its header, and ws at the end of its payload. Until then ws may count
+        // an excess chunk.
         const isEither = Boolean(given.maxFragments && given.maxBufferedChunks);
         const alike = (line: string) =>
           isEither ? line.replace(/Too many (?:message fragments|buffered chunks)/, 'Too many parts') : line;
@@ -564,7 +568,7 @@ describe('what a Receiver of goodwire does that one of ws does not', () => {
     const extension = {
       decompress(data: Buffer, _fin: boolean, callback: (error: Error | null, octets?: Buffer) => void) {
         callback(null, data);
-        // Only the first answer counts.
+        // Only the first call counts.
         callback(null, Buffer.from('again'));
       },
     };
@@ -618,7 +622,7 @@ describe('what a Receiver of goodwire does that one of ws does not', () => {
     const octet = Buffer.alloc(1);
     const before = memoryInUse();
     for (let i = 0; i < 200_000; i++) receiver.write(octet);
-    // An object for each would be some 20 MB.
+    // An object for each would take about 20 MB.
     expect(memoryInUse() - before).toBeLessThan(2_000_000);
     expect(receiver.writableLength).toBe(0);
   });
@@ -669,7 +673,7 @@ describe.each(Object.entries(implementations))('the limits on parts, of a WebSoc
     served.on('error', error);
     const closed = new Promise((resolve) => served.on('close', resolve));
     const answer = once(raw, 'data') as Promise<[Buffer]>;
-    // Each chunk arrives on its own: the next goes when the one before was read.
+    // Each chunk arrives separately: the next one is sent after the previous one was read.
     for (const chunk of chunks) {
       const read = served._socket.bytesRead;
       raw.write(hex(chunk));

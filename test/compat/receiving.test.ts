@@ -5,7 +5,7 @@ import { fromClient } from '../support/from-client.ts';
 import { connectPair, hex, implementations, listen, rawClient } from '../support/peers.ts';
 import { until } from '../support/until.ts';
 
-/** What came as which type, readable. */
+/** Describes the type and content of received data. */
 async function described(data: unknown): Promise<string> {
   if (Buffer.isBuffer(data)) return `Buffer ${data}`;
   if (data instanceof ArrayBuffer) return `ArrayBuffer ${Buffer.from(data)}`;
@@ -86,7 +86,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     const note = (text: string) => {
       log.push(text);
       turns++;
-      // Where two events shared a turn, or the second came first in the next, it would come before these.
+      // If two events shared a turn, or the second came first in the next turn, it would precede these marks.
       process.nextTick(() => log.push('.'));
       queueMicrotask(() => log.push('.'));
       setImmediate(() => log.push('!'));
@@ -107,7 +107,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     expect(code).toBe(1000);
     expect(turns).toBe(4);
     const rest = ['.', '.', '!'];
-    // Whether the last immediate comes before the end is told is the kernel's affair.
+    // The kernel determines whether the last immediate precedes the end.
     expect(log.slice(0, 15)).toEqual([
       'message a',
       ...rest,
@@ -127,7 +127,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     const first = await connectPair(peers, by);
     Object.assign(peers.server.options, { maxPayload: 3, autoPong: false });
     const second = await connectPair(peers, by);
-    // The first has what was said when it came.
+    // The first socket received the message that was current when it was sent.
     const message = once(first.served, 'message');
     const pong = once(first.client, 'pong');
     first.client.send('abcd');

@@ -8,12 +8,12 @@ import type * as goodwire from '../../src/index.ts';
 import { PerMessageDeflate, Receiver, Sender } from '../../src/index.ts';
 import { until } from '../support/until.ts';
 
-// The types of ws do not have these classes.
+// The types of ws lack these classes.
 const { Sender: WsSender } = ws as unknown as typeof goodwire;
 const senders = { goodwire: Sender, ws: WsSender } as const;
 const both = Object.entries(senders);
 
-/** A stream that keeps what is written, in hex. */
+/** Stream that records written data in hex. */
 class Sink extends Writable {
   readonly written: string[] = [];
 
@@ -283,7 +283,7 @@ describe.each(both)('a Sender of %s', (_name, By) => {
   });
 
   describe('with permessage-deflate', () => {
-    /** Compresses a message to itself in brackets, later. */
+    /** Compresses a message to itself in brackets, asynchronously. */
     const brackets = (params: object = {}) => ({
       _isServer: false,
       _threshold: 5,

@@ -8,7 +8,7 @@ import { withTimeLimit } from '../support/time-limit.ts';
 import { captureUncaught } from '../support/uncaught.ts';
 import { until } from '../support/until.ts';
 
-// biome-ignore lint/suspicious/noExplicitAny: what programs pass, whatever its type
+// biome-ignore lint/suspicious/noExplicitAny: values of any type that programs may pass
 type Anything = any;
 
 const words = new Uint16Array([1, 2, 3, 4]).subarray(1, 3);
@@ -20,7 +20,7 @@ function shared(): SharedArrayBuffer {
   return buffer;
 }
 
-/** What is sent, and how it arrives: the octets, and whether as binary data. */
+/** Data to send, and its expected bytes and type on arrival. */
 const kinds: readonly [name: string, data: () => Anything, octets: Buffer, isBinary: boolean][] = [
   ['a string', () => 'hé', Buffer.from('hé'), false],
   ['a lone surrogate', () => 'a\ud800', Buffer.from('a\ufffd'), false],
@@ -79,7 +79,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, impl
     await using peers = await listen(implementation);
     const { client, served } = await connectPair(peers, implementation);
     expect(() => client.send(data)).toThrow(TypeError);
-    // There, a function is the callback.
+    // For ping() a function is the callback.
     if (typeof data !== 'function') expect(() => client.ping(data)).toThrow(TypeError);
     const message = once(served, 'message');
     client.send('still open');

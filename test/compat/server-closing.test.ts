@@ -25,7 +25,7 @@ const refused503 = /^HTTP\/1\.1 503 Service Unavailable\r\n[\s\S]*\r\n\r\nServic
 describe.each(Object.entries(implementations))('close() of a server of %s', (_name, by) => {
   const noServer = (options: object = {}) => new by.WebSocketServer({ noServer: true, ...options } as ServerOptions);
 
-  /** A server with a client on a stream in memory; `leave` is the client's end. */
+  /** Returns a server with a client on a stream in memory; `leave` is the client's end. */
   function withClient(options: object = {}) {
     const server = noServer(options);
     const stream = new MemoryStream();
@@ -290,7 +290,7 @@ describe.each(Object.entries(implementations))('close() of a server of %s', (_na
       httpServer.closeIdleConnections();
       httpServer.closeAllConnections();
       await settle();
-      // Node's HTTP server knows nothing any more of sockets that were upgraded, but of the connections that they are.
+      // Node's HTTP server no longer tracks upgraded sockets as requests, but still counts their connections.
       expect([client.readyState, server.clients.size, order]).toEqual([1, 1, []]);
       const closed = once(httpServer, 'close');
       client.terminate();

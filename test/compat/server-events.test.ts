@@ -92,7 +92,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
     const emitted: unknown[] = [];
     class Server extends by.WebSocketServer {
       override emit(event: string | symbol, ...args: unknown[]): boolean {
-        // What is said of its listeners is no concern of this test.
+        // Events about listeners are irrelevant for this test.
         if (!String(event).endsWith('Listener')) emitted.push([event, args.length]);
         return super.emit(event, ...args);
       }

@@ -20,7 +20,7 @@ import { eventually } from '../support/until.ts';
 
 const noHead = Buffer.alloc(0);
 
-/** What a socket that a server accepted on a stream in memory tells. */
+/** Records the events of a socket that a server accepted on a stream in memory. */
 function tell(websocket: WebSocket): unknown[] {
   const told: unknown[] = [];
   websocket.on('message', (data) => told.push(String(data)));
@@ -32,7 +32,7 @@ function tell(websocket: WebSocket): unknown[] {
 describe.each(Object.entries(implementations))('the options of a server of %s', (_name, by) => {
   const noServer = (options: object = {}) => new by.WebSocketServer({ noServer: true, ...options } as ServerOptions);
 
-  /** A server's end on a stream in memory. */
+  /** Returns a server's end on a stream in memory. */
   function accept(options: object) {
     const stream = new MemoryStream();
     const server = noServer(options);
@@ -93,7 +93,7 @@ describe.each(Object.entries(implementations))('the options of a server of %s', 
       const server = new by.WebSocketServer(
         { port: 0, host: '127.0.0.1' },
         function (this: unknown, ...args: unknown[]) {
-          // It listens to Node's HTTP server.
+          // The callback is a listener of Node's HTTP server.
           calls.push(['callback', args.length, this === server]);
         },
       );
@@ -326,7 +326,7 @@ describe.each(Object.entries(implementations))('the options of a server of %s', 
       expect(String((await once(client, 'message'))[0])).toBe('QUIET');
       client.close();
       await closing(socket);
-      // Listeners being added are no concern of this test.
+      // Events about new listeners are irrelevant for this test.
       expect(order.filter((event) => event !== 'newListener')).toEqual(['open', 'connection', 'message', 'close']);
     });
   });

@@ -36,7 +36,7 @@ const switching = [
 ];
 const plainRequest = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
 
-/** The whole answer to a request that is refused. */
+/** Returns the whole response to a refused request. */
 function refusal(status: string, body: string, more = ''): string {
   const length = Buffer.byteLength(body);
   return `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/html\r\nContent-Length: ${length}\r\n${more}\r\n${body}`;
@@ -392,7 +392,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
         const [info, answer] = args;
         calls.push(this === served.server.options, args.length, Object.keys(info).sort(), answer(true));
       };
-      // Its length tells that it wants a callback.
+      // A length of 2 selects the callback form.
       Object.defineProperty(verifyClient, 'length', { value: 2 });
       await using served = await serve(by, { verifyClient });
       await exchangeHead(served.port, requestText());

@@ -19,7 +19,7 @@ interface Streams {
   readonly createWebSocketStream: typeof createWebSocketStream;
 }
 
-/** The sockets and the function that puts streams on them; users may mix them, too. */
+/** Sockets, and the function that creates streams on them. Users may mix implementations. */
 const streams = {
   goodwire: { of: implementations.goodwire, createWebSocketStream },
   ws: { of: implementations.ws, createWebSocketStream: createWsStream as unknown as typeof createWebSocketStream },
@@ -31,13 +31,13 @@ type DuplexOptions = NonNullable<Parameters<typeof createWebSocketStream>[1]>;
 interface Ends extends AsyncDisposable {
   readonly client: WebSocket;
   readonly served: WebSocket;
-  /** The stream on the client's socket. */
+  /** Stream on the client's socket. */
   readonly near: Duplex;
-  /** The stream on the server's socket. */
+  /** Stream on the server's socket. */
   readonly far: Duplex;
 }
 
-/** A stream on each end of a connection. */
+/** Opens a stream on each end of a connection. */
 async function open(by: Streams, options: DuplexOptions = {}, farOptions = options, farBy = by): Promise<Ends> {
   const { client, served, [Symbol.asyncDispose]: dispose } = await connected(by, farBy);
   const near = by.createWebSocketStream(client, options);
@@ -45,14 +45,14 @@ async function open(by: Streams, options: DuplexOptions = {}, farOptions = optio
   return { client, served, near, far, [Symbol.asyncDispose]: dispose };
 }
 
-/** A connected pair of sockets, which are terminated in the end. */
+/** Connects a pair of sockets, which are terminated at the end. */
 async function connected(by: Streams, farBy = by, options: object = {}) {
   const peers = await listen(farBy.of);
   const { client, served } = await connectPair(peers, by.of, options);
   return { client, served, [Symbol.asyncDispose]: () => peers[Symbol.asyncDispose]() };
 }
 
-/** A client's socket that is still connecting, the server's end of it, and what comes there. */
+/** Returns a connecting client's socket, the server's end, and its received data. */
 async function connecting(by: Streams) {
   const peers = await listen(by.of);
   const received: string[] = [];
@@ -64,7 +64,7 @@ async function connecting(by: Streams) {
   return { client, received, peers, [Symbol.asyncDispose]: () => peers[Symbol.asyncDispose]() };
 }
 
-/** What a stream and its socket tell. */
+/** Records the events of a stream and its socket. */
 function record(stream: Duplex, socket: WebSocket): string[] {
   const log: string[] = [];
   for (const event of ['end', 'finish', 'close'] as const) stream.on(event, () => log.push(event));
@@ -76,7 +76,7 @@ function record(stream: Duplex, socket: WebSocket): string[] {
 const closed = (socket: WebSocket) =>
   socket.readyState === 3 ? Promise.resolve() : new Promise<void>((resolve) => socket.on('close', () => resolve()));
 
-/** Until both sockets are closed and nothing more can follow from that. */
+/** Waits until both sockets are closed and no further event can follow. */
 async function over({ client, served }: Pick<Ends, 'client' | 'served'>): Promise<void> {
   await Promise.all([closed(client), closed(served)]);
   for (let i = 0; i < 5; i++) await immediate();
@@ -88,18 +88,18 @@ const messagesOf = (socket: WebSocket): [string, boolean][] => {
   return messages;
 };
 
-/** All that comes until the end. */
+/** Collects all data until the end. */
 async function collect(stream: Readable): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks);
 }
 
-/** Resolves with false after so many milliseconds in which this process was not held up. */
+/** Resolves with false after `milliseconds` in which this process was not delayed. */
 const lull = (milliseconds: number): Promise<false> =>
   new Promise((resolve) => void new Patience(milliseconds, () => resolve(false)));
 
-/** Writes until the stream says that it is enough, and goes on to say so; returns how many octets it took. */
+/** Writes until the stream's buffer is full and stays full. Returns the number of bytes accepted. */
 async function fill(stream: Writable, chunk: Buffer): Promise<number> {
   let octets = 0;
   let isMoving = true;
@@ -246,7 +246,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     ends.served.pause();
     const chunk = randomBytes(100_000);
     const octets = await fill(ends.near, chunk);
-    // What the kernel takes on loopback, a chunk in the stream and one in the socket.
+    // The kernel's loopback buffers, a chunk in the stream and one in the socket.
     expect(octets).toBeLessThan(40_000_000);
     expect(ends.near.writableNeedDrain).toBe(true);
     expect(ends.client.bufferedAmount).toBeGreaterThan(0);
@@ -425,7 +425,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     const chunk = randomBytes(100_000);
     const sent = createHash('sha256');
     let octets = 0;
-    // A sender that looks at nothing but bufferedAmount: once the kernel is full it stays where it is.
+    // A sender that only checks bufferedAmount. Once the kernel's buffers are full, the amount stays the same.
     while (ends.served.bufferedAmount < 1_000_000 && octets < 100_000_000) {
       ends.served.send(chunk);
       sent.update(chunk);
@@ -461,7 +461,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     raw.end(fromClient(8));
     await until(() => stream.readableLength >= 16);
     await delay(20);
-    // One read of the kernel has at most 65 536 octets, and such a message 7.
+    // One read returns at most 65 536 bytes, and such a message has 7.
     expect(stream.readableLength).toBeLessThan(20_000);
     let count = 0;
     let most = 0;
@@ -586,7 +586,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
 
 type Act = (ends: Ends) => void;
 
-/** What happens where both streams flow, as each side sees it. */
+/** Events on each side if both streams flow. */
 const endings: readonly [title: string, act: Act, near: readonly string[], far: readonly string[]][] = [
   [
     'the client ends',
@@ -710,7 +710,7 @@ const endings: readonly [title: string, act: Act, near: readonly string[], far: 
   ],
 ];
 
-/** The stream below a socket. */
+/** Returns the stream below a socket. */
 const rawStream = (socket: WebSocket) => (socket as unknown as { readonly _socket: net.Socket })._socket;
 
 describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream() of %s: the end', (_name, by) => {
@@ -858,7 +858,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     ends.served.close(1001);
     await over(ends);
     await until(() => ends.near.closed);
-    // Where exactly it is noticed is a matter of time.
+    // The timing determines where the error is detected.
     const errors = log.filter((line) => line.startsWith('error'));
     expect(errors).toHaveLength(1);
     expect(errors[0]).toMatch(/^error WebSocket is not open: readyState [23]/);
@@ -902,7 +902,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
 
 const megabytes = 1_000_000;
 
-/** So many octets that nobody can guess, and what becomes of them. */
+/** Yields unpredictable data, and updates its hash. */
 function* source(octets: number, hash: ReturnType<typeof createHash>): Generator<Buffer> {
   let size = 1;
   for (let left = octets; left > 0; left -= size) {
@@ -919,7 +919,7 @@ const pairs = sides.flatMap(([near, by]) => sides.map(([far, farBy]) => [near, f
 describe('pipeline()', () => {
   test.each(pairs)('carries octets from %s to %s and back', async (_near, _far, by, farBy) => {
     await using ends = await open(by, {}, {}, farBy);
-    // The end of the stream is the close of the socket in both directions, so the echo has to be counted.
+    // The end of the stream closes the socket in both directions, so the echo must be counted.
     const octets = 8 * megabytes;
     const sent = createHash('sha256');
     const received = createHash('sha256');

@@ -4,11 +4,11 @@ import { seenError } from '../frame/frames.ts';
 import { hex, octets, sampleOctets } from '../frame/octets.ts';
 
 const allCodes = [...Array.from({ length: 5001 }, (_, code) => code), 65_535];
-/** §7.4: what may be in a close frame. */
+/** Codes allowed in a close frame (§7.4). */
 const isAllowed = (code: number) =>
   (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
 
-/** What parsing throws, as a value. */
+/** Returns the error of parsing. */
 function refusal(payload: Uint8Array): object {
   try {
     parseClosePayload(payload, 0, payload.length);

@@ -21,7 +21,7 @@ const agreements = [
   ['with context takeover', withContext],
 ] as const;
 
-/** A connection that writes down what it tells. */
+/** Connection that records its events. */
 class End extends Connection {
   readonly told: string[];
   readonly payloads: Buffer[];
@@ -133,7 +133,7 @@ describe.each(agreements)('a connection with permessage-deflate %s receives', (_
       .hears(fromServer(0xc2, deflated(Buffer.alloc(2000, 'a'))))
       .hears(fromServer(0xc2, deflated(Buffer.alloc(2000, 'b'))));
     expect(end.told).toEqual(['binary 2000', 'binary 2000']);
-    // Compressed, these octets are longer than the limit themselves, which the header shows.
+    // The compressed message itself is longer than the limit, which its header shows.
     expect(client(agreement, { maxPayload: 2000 }).hears(least.subarray(0, 4)).told).toEqual([
       'failure WS_ERR_UNSUPPORTED_MESSAGE_LENGTH 1009',
     ]);
@@ -200,7 +200,7 @@ describe.each(agreements)('of a message in fragments, %s,', (_title, agreement) 
     expect(client(agreement, { maxPayload: 100_000 }).hears(first).told).toEqual([
       'failure WS_ERR_UNSUPPORTED_MESSAGE_LENGTH 1009',
     ]);
-    // The look ahead is not as far as this limit.
+    // The peek does not reach this limit.
     expect(client(agreement).hears(first).told).toEqual([]);
   });
 
@@ -311,7 +311,7 @@ describe('without context takeover', () => {
     const end = server();
     end.send(randomBytes(2000));
     expect(frames(end.takeOutgoing(), 'server').map(({ rsv1, length }) => [rsv1, length])).toEqual([[false, 2000]]);
-    // In fragments it is too late to say so.
+    // A message that has begun compressed must stay compressed.
     end.send(randomBytes(2000), true, false);
     expect(frames(end.takeOutgoing(), 'server')[0]).toMatchObject({ rsv1: true });
   });
@@ -391,7 +391,7 @@ describe('an owner that inflates large messages elsewhere', () => {
       end.inflated(message, false);
       end.receive(chunk, chunk.length - 3);
       expect(end.told.slice(2)).toEqual(['text 300000', 'ping p']);
-      // What comes behind may refer to it.
+      // Later messages may refer to this one.
       end.hears(fromServer(0xc1, deflated(text)));
       expect(end.payloads.at(-1)?.toString()).toBe(text);
     },

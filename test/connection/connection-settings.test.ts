@@ -33,7 +33,7 @@ describe('ConnectionSettings', () => {
     reader.messages.sink = connection;
     settings.giveReader(reader);
     expect(reader.messages.sink).not.toBe(connection);
-    // Nor do they tell anybody of a message.
+    // The decoders do not deliver messages to the previous connection either.
     expect(reader.messages.frame({ opcode: 2, fin: true, rsv1: false, length: 1 }, octets('61'), 0, 1, 0)).toBe(true);
   });
 
@@ -95,7 +95,7 @@ describe('settings that are changed on one connection', () => {
     connection.changeSettings(new ConnectionSettings({ role: 'client', ...more }));
     connection.receive(Buffer.from('8003646566', 'hex'));
     expect(messages).toEqual(expected);
-    // What stands between two messages has them from the start.
+    // A connection between two messages has the settings from the start.
     if (expected.length === 0) return;
     connection.receive(Buffer.from('8106616263646566', 'hex'));
     expect(messages).toEqual(['abcdef', 'abcdef']);

@@ -8,7 +8,7 @@ import {
 
 const kinds: readonly ConnectionTransition[] = ['closeSent', 'closeReceived', 'failed', 'ended'];
 
-/** The whole table once more, a row for each state: what follows when … */
+/** The whole table again, one row per state: the state after each event. */
 const table: Record<
   ConnectionState,
   readonly [closeSent: string, closeReceived: string, failed: string, ended: string]

@@ -21,10 +21,10 @@ import {
   sampleOctets,
 } from '../frame/octets.ts';
 
-/** A connection that writes down what it tells, each event as a line; a client masks with the key of the RFC's examples. */
+/** Connection that records each event as a line. A client masks with the key of the RFC's examples. */
 class End extends Connection {
   readonly told: string[];
-  /** Called with each event, before it is over. */
+  /** Called inside each event. */
   onEvent: (event: string) => void = () => {};
 
   constructor(options: ConnectionOptions | ConnectionSettings) {
@@ -47,34 +47,34 @@ class End extends Connection {
     this.told = told;
   }
 
-  /** The octets to be sent, in hex. */
+  /** Returns the outgoing octets in hex. */
   outgoing(): string {
     return hex(this.takeOutgoing());
   }
 
-  /** Receives octets in hex under a cut. */
+  /** Receives octets in hex, split by a cut. */
   hears(text: string, cut: Cut = 'whole'): void {
     for (const chunk of cutOctets(octets(text), cut)) this.receive(chunk);
   }
 }
 
-// A client gets unmasked frames, which are easy to read in a test; so most tests are about a client unless both ends matter.
+// A client receives unmasked frames, which are readable in a test. Most tests use a client unless both ends matter.
 const client = (options: Partial<ConnectionOptions> = {}) => new End({ role: 'client', ...options });
 const server = (options: Partial<ConnectionOptions> = {}) => new End({ role: 'server', ...options });
 
-/** A frame as the peer of a role sends it. */
+/** Returns a frame as sent by the peer of a role. */
 function peerFrame(role: Role, first: number, payload: Uint8Array | string): string {
   return naiveFrame(first, Buffer.from(payload as string), role === 'server' ? exampleKey : null)
     .toString('hex')
     .replace(/..(?=.)/g, '$& ');
 }
 
-/** A frame as a role sends it. */
+/** Returns a frame as sent by a role. */
 function ownFrame(role: Role, first: number, payload: Uint8Array | string): string {
   return hex(naiveFrame(first, Buffer.from(payload as string), role === 'client' ? exampleKey : null));
 }
 
-/** The payload of a close frame. */
+/** Returns the payload of a close frame. */
 function closing(code: number, reason = ''): Buffer {
   const payload = Buffer.from(`  ${reason}`);
   payload.writeUInt16BE(code);
@@ -254,7 +254,7 @@ describe('a Connection sends', () => {
   });
 
   it('octets of any kind of view just as they are, in messages, pings, pongs and reasons, and leaves the view alone', () => {
-    // Pool memory, were it read, would be full of 5a.
+    // Pool memory is full of 5a, which would show up if it were read.
     const memory = new ArrayBuffer(64);
     const inside = new Uint8Array(memory).fill(0x5a).subarray(7, 12);
     inside.set(Buffer.from('Hello'));
@@ -646,7 +646,7 @@ describe('failing the connection', () => {
 });
 
 describe('in each state', () => {
-  /** How each state is reached. */
+  /** Actions that lead to each state. */
   const ways: Record<ConnectionState, (end: End) => void> = {
     open: () => {},
     closeSent: (end) => end.close(1000),
@@ -663,7 +663,7 @@ describe('in each state', () => {
   const frame = (first: number, payload: Uint8Array | string) => ownFrame('client', first, payload);
   const nothing = (state: ConnectionState): [ConnectionState, string, string[]] => [state, '', []];
 
-  /** What happens, and for each state: the one that follows, the octets sent, the events told; or that it throws. */
+  /** Events, and for each state: the next state, the octets sent, and the events reported; or `throws`. */
   type Outcome = 'throws' | [ConnectionState, string, string[]];
   const happenings: Record<string, { act: (end: End) => void; outcome: Record<ConnectionState, Outcome> }> = {
     'a message is sent': {
@@ -933,12 +933,12 @@ describe('Connections that share their settings', () => {
                 end.receive(chunk);
                 const text = sends[i];
                 if (text !== undefined && end.isOpen) end.send(text);
-                // What is written stays for a while, as it does where a peer reads slowly.
+                // Some output stays queued for a while, as with a slow peer.
                 if (i % 3 === 2) sent.push(end.outgoing());
               });
               return { end, steps, sent };
             });
-            // Each in turn, or one after the other.
+            // The ends take turns, or run one after the other.
             while (ends.some(({ steps }) => steps.length > 0)) {
               const left = ends.filter(({ steps }) => steps.length > 0);
               left[interleave ? turns.next().value % left.length : 0]!.steps.shift()!();
@@ -956,7 +956,7 @@ describe('Connections that share their settings', () => {
     const shared = new ConnectionSettings({ role: 'client' });
     const [outer, inner] = [new End(shared), new End(shared)];
     outer.onEvent = (event) => {
-      // First half a message, then what completes it and another whole one.
+      // First half a message, then its rest and another whole message.
       if (event === 'text 61') inner.hears('01 02 78');
       else inner.hears('79 80 00 81 01 7a');
     };
@@ -973,7 +973,7 @@ describe('Connections that share their settings', () => {
     b.send('from b');
     expect(String(Buffer.concat(kept).subarray(2))).toBe('from a');
     a.releaseWriter();
-    // The writer that a gave back is that of c now.
+    // The writer that a returned is now used by c.
     c.send('from c');
     a.send('again');
     expect(String(c.takeOutgoing().subarray(2))).toBe('from c');
@@ -1143,7 +1143,7 @@ describe('any octets', () => {
 });
 
 describe('a pair of Connections', () => {
-  /** A frame on its way, as the model sees it: how many octets it has, and what it means to the one who gets it. */
+  /** Frame in transit in the model: its number of octets, and its effect on the receiver. */
   interface Item {
     readonly size: number;
     readonly kind: 'fragment' | 'message' | 'ping' | 'pong' | 'close' | 'violation';
@@ -1156,18 +1156,18 @@ describe('a pair of Connections', () => {
   interface Side {
     readonly masks: boolean;
     state: ConnectionState;
-    /** Frames on their way to this end, and how many octets of the first one have come. */
+    /** Frames in transit to this end, and below the number of received octets of the first one. */
     inbox: Item[];
     come: number;
     events: string[];
-    /** The message that this end is sending in fragments. */
+    /** Fragmented message that this end is sending. */
     begun: { isBinary: boolean; parts: Buffer[] } | null;
   }
   type Model = [Side, Side];
 
   interface Real {
     readonly ends: [End, End];
-    /** Octets on their way to each end. */
+    /** Octets in transit to each end. */
     readonly wires: [Buffer, Buffer];
   }
   type Which = 0 | 1;
@@ -1176,7 +1176,7 @@ describe('a pair of Connections', () => {
   const sizeOf = (length: number, masks: boolean) =>
     length + (masks ? 4 : 0) + (length < 126 ? 2 : length < 65_536 ? 4 : 10);
 
-  /** Puts a frame of this end on its way to the other. */
+  /** Puts a frame of this end on the wire to the other. */
   function put(model: Model, from: Which, payload: Buffer, item: Omit<Item, 'size'>): void {
     model[from === 0 ? 1 : 0].inbox.push({ ...item, size: sizeOf(payload.length, model[from].masks) });
   }
@@ -1186,7 +1186,7 @@ describe('a pair of Connections', () => {
     put(model, from, payload, { kind: 'close', event: `close ${code ?? 1005} ${reason}`.trim(), payload, code });
   }
 
-  /** What the arrival of so many octets does. */
+  /** Applies the arrival of a number of octets. */
   function arrive(model: Model, to: Which, octets: number): void {
     const side = model[to];
     side.come += octets;
@@ -1209,7 +1209,7 @@ describe('a pair of Connections', () => {
     }
   }
 
-  /** Moves what the ends have written onto the wires, and compares everything with the model. */
+  /** Moves the output of the ends to the wires, and compares everything with the model. */
   function compare(model: Model, real: Real): void {
     for (const which of [0, 1] as const) {
       const other = which === 0 ? 1 : 0;
@@ -1284,7 +1284,7 @@ describe('a pair of Connections', () => {
     )
     .map(([from, code, text]) =>
       step(`${from} closes with ${code}`, (model, real) => {
-        // Strings at the ends of which white space stands would be trimmed in the events.
+        // Enclosed in brackets, because the events trim white space at the ends.
         const reason = code === undefined ? '' : `<${text}>`;
         real.ends[from].close(code, reason);
         if (model[from].state !== 'open') return;
@@ -1340,7 +1340,7 @@ describe('a pair of Connections', () => {
             begun: null,
           });
           const model: Model = [side(true), side(false)];
-          // Keys that change, as they do in earnest.
+          // Changing keys, as in real connections.
           let key = 1;
           const nextMaskingKey = () => {
             key = (key * 1_664_525 + 1_013_904_223) | 0;
@@ -1352,7 +1352,7 @@ describe('a pair of Connections', () => {
           };
           fc.modelRun(() => ({ model, real }), commands);
 
-          // In the end everything arrives.
+          // At the end everything arrives.
           while (real.wires[0].length + real.wires[1].length > 0) {
             for (const to of [0, 1] as const) {
               const chunk = Buffer.from(real.wires[to]);
@@ -1371,13 +1371,13 @@ describe('a pair of Connections', () => {
           if (states.includes('failed')) ends.failed++;
           else if (states.includes('open')) ends.open++;
           else ends.closed++;
-          // One end never closes alone.
+          // The ends never close only on one side.
           if (!states.includes('failed')) expect(new Set(states).size).toBe(1);
         },
       ),
       { numRuns: 300 },
     );
-    // The runs end in every way, or they would prove little.
+    // Otherwise the runs would not cover every kind of ending, and prove little.
     expect(Math.min(...Object.values(ends))).toBeGreaterThan(10);
   });
 });

@@ -3,7 +3,7 @@ import { delimiter, join } from 'node:path';
 
 const names = ['chromium', 'chromium-browser', 'google-chrome'];
 
-/** The path of the Chromium that is installed; undefined when none is. */
+/** Returns the path of the installed Chromium; undefined if there is none. */
 export function findChromium(): string | undefined {
   const folders = (process.env.PATH ?? '').split(delimiter);
   return folders.flatMap((folder) => names.map((name) => join(folder, name))).find(isExecutable);
@@ -18,7 +18,7 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** Arguments with which Chromium makes no connection of its own. */
+/** Arguments with which Chromium makes no connections of its own. */
 export const chromiumArguments = [
   '--no-sandbox',
   '--disable-gpu',

@@ -5,7 +5,7 @@ import { WebSocketServer } from 'ws';
 import { closed, crash, listen } from './loopback.ts';
 import { eventually } from './until.ts';
 
-/** A node of a chain that knows what the test needs. */
+/** Starts a blockchain node with the functions that the test needs. */
 async function serve(port = 0) {
   const httpServer = createServer();
   const webSocketServer = new WebSocketServer({ server: httpServer });

@@ -13,7 +13,7 @@ async function serve(wsOptions: ServerOptions = {}, port = 0) {
   httpServer.on('request', app);
   app.get('/page', (_request: unknown, response: { send(text: string): void }) => response.send('a page'));
   app.ws('/echo/:name', (socket: WebSocket, request: { params: { name: string }; query: { from?: string } }) => {
-    // What a peer does wrong would end the process with ws.
+    // Otherwise a peer's error would end the process with ws.
     socket.on('error', () => {});
     socket.send(`${request.params.name} from ${request.query.from}`);
     socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));

@@ -63,7 +63,7 @@ function client(url: string, options: Partial<Parameters<typeof createClient>[0]
   return created;
 }
 
-/** The first results of an operation. */
+/** Returns the first results of an operation. */
 async function results(client: Client, query: string, count = 1): Promise<unknown[]> {
   const list: unknown[] = [];
   for await (const { data, errors } of client.iterate({ query })) {
@@ -73,7 +73,7 @@ async function results(client: Client, query: string, count = 1): Promise<unknow
   return list;
 }
 
-/** What an event of a client carries, the next time. */
+/** Resolves with the data of the next event of a client. */
 const event = (client: Client, name: 'closed' | 'connected' | 'error' | 'opened'): Promise<unknown> =>
   new Promise((resolve) => {
     const off = client.on(name, (value: unknown) => {

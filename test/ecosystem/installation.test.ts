@@ -22,11 +22,11 @@ const readManifest = (directory: string): Manifest =>
 const isAliased = readManifest(here).dependencies?.ws?.startsWith('file:') === true;
 const expected = isAliased ? 'goodwire' : 'ws';
 
-/** The directories of all packages below a node_modules, nested ones too. */
+/** Yields the directories of all packages in a node_modules, including nested ones. */
 function* packagesBelow(modules: string): Generator<string> {
   if (!existsSync(modules)) return;
   for (const entry of readdirSync(modules, { withFileTypes: true })) {
-    // What is linked is the test runner, with modules of its own.
+    // Links are skipped: they lead to the test runner, which has its own modules.
     if (!entry.isDirectory() || entry.name.startsWith('.')) continue;
     const directory = join(modules, entry.name);
     if (entry.name.startsWith('@')) yield* packagesBelow(directory);

@@ -23,7 +23,7 @@ async function serve(port = 0) {
   return { httpServer, webSocketServer, requests, closes, port: listening, url: `ws://127.0.0.1:${listening}/` };
 }
 
-/** The window of a page whose scripts run. */
+/** Opens the window of a page whose scripts run. */
 function openPage({ url = 'http://127.0.0.1/page', cookie = '' } = {}) {
   const cookieJar = new CookieJar();
   if (cookie) cookieJar.setCookieSync(cookie, url);

@@ -39,7 +39,7 @@ async function client(url: string, options: IClientOptions = {}): Promise<MqttCl
   return connected;
 }
 
-/** The next message of a client: its topic, payload and whether it was retained. */
+/** Resolves with the next message of a client: its topic, payload and whether it was retained. */
 async function nextPublish(receiver: MqttClient): Promise<[topic: string, payload: Buffer, retained: boolean]> {
   const [topic, payload, packet] = await next(receiver, 'message');
   return [topic, payload, packet.retain];
@@ -155,7 +155,7 @@ test('the will of a client is carried out when its connection is cut, and not wh
   cut.stream.destroy();
   await carriedOut;
   expect(heard).toEqual(['wills/cut']);
-  // DISCONNECT ends the stream, which closes the WebSocket; a stream that is destroyed terminates it.
+  // DISCONNECT ends the stream, which closes the WebSocket. Destroying the stream terminates the WebSocket.
   await eventually(() => expect(closes).toEqual([1005, 1006]));
 });
 

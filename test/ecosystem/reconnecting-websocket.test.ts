@@ -7,7 +7,7 @@ import WebSocket, { WebSocketServer } from 'ws';
 import { closed, crash, listen } from './loopback.ts';
 import { eventually } from './until.ts';
 
-// What TypeScript takes for a default import is, in Node, the module of CommonJS.
+// In TypeScript a default import; in Node the CommonJS module.
 const ReconnectingWebSocket = ReconnectingWebSocketModule as unknown as typeof ReconnectingWebSocketModule.default;
 
 async function serve(port = 0) {
@@ -42,7 +42,7 @@ test('text and octets travel both ways through the events of a browser', async (
   const received: unknown[] = [];
   socket.onmessage = ({ data }) => received.push(data);
   const octets = Uint8Array.from(randomBytes(1_000));
-  // Sent before it is open: kept until then.
+  // Sent before the socket is open, so queued until then.
   socket.send('grüße, 世界 🚀');
   socket.send(octets.buffer);
   await eventually(() => expect(received).toHaveLength(2));

@@ -37,7 +37,7 @@ function client(url: string, options: Partial<ManagerOptions & SocketOptions> = 
   return socket;
 }
 
-/** The WebSockets that the server holds, as engine.io keeps them. */
+/** Returns the WebSockets of a server, as engine.io keeps them. */
 const webSocketsOf = (server: Server): WebSocket[] =>
   [...server.sockets.sockets.values()].map(({ conn }) => (conn.transport as unknown as { socket: WebSocket }).socket);
 
@@ -190,7 +190,7 @@ test('heartbeats keep a connection open, and their absence closes it', async () 
   await next(socket, 'connect');
   for (let i = 0; i < 4; i++) await next(socket.io, 'ping');
   expect(socket.connected).toBe(true);
-  // A client that no longer answers, as one whose network is gone.
+  // Simulates a client that no longer answers, as after a network failure.
   socket.io.engine.transport.send = () => {};
   expect((await next(socket, 'disconnect'))[0]).toMatch(/^(?:transport close|ping timeout)$/);
 });
@@ -223,7 +223,7 @@ test('a client with autoUnref does not keep its process alive', async () => {
       console.log(text);
       clearInterval(alive);
     });`;
-  // It ends by itself once the answer has come, or never.
+  // The program ends by itself after the reply, or never.
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], {
     cwd: join(import.meta.dirname),
     timeout: 240_000,

@@ -103,7 +103,7 @@ test('a client that does not answer pings is cut', async () => {
   const { url, webSocketServer } = await serve();
   const dead = connect(url);
   await next(dead, 'open');
-  // It answers "PING", the keep-alive of tRPC, as little as anything else.
+  // The client does not answer "PING", the keep-alive of tRPC, or any other message.
   expect((await closed(dead))[0]).toBe(1006);
   await eventually(() => expect(webSocketServer.clients.size).toBe(0));
 });

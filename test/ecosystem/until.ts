@@ -1,6 +1,6 @@
 import { vi } from 'vitest';
 
-/** Milliseconds. Less than a test may take, so that a hang is reported with what was waited for. */
+/** In milliseconds. Shorter than the limit of a test, so that a hang is reported with its condition. */
 const limit = 240_000;
 
 /** Resolves once the assertion passes. If it never does, rejects with its last error. */

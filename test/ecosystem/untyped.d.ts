@@ -1,4 +1,4 @@
-// Packages that bring no types of their own.
+// Packages without their own types.
 declare module 'chrome-remote-interface';
 declare module 'express';
 declare module 'express-ws';

@@ -44,7 +44,7 @@ function join(port: number, room = 'room') {
   const document = new Y.Doc();
   const provider = new WebsocketProvider(`ws://127.0.0.1:${port}`, room, document, {
     WebSocketPolyfill: WebSocket as unknown as typeof globalThis.WebSocket,
-    // Documents of one process would otherwise find each other without a network.
+    // Otherwise documents of one process would find each other without a network.
     disableBc: true,
     maxBackoffTime: 50,
   });

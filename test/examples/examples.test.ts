@@ -8,7 +8,7 @@ const folder = new URL('../../examples/', import.meta.url);
 
 let running: Program[] = [];
 
-/** Starts an example that listens, on a port that the system chooses, and gives the address that it prints. */
+/** Starts an example that listens on a free port, and returns the address that it prints. */
 async function startServer(example: string): Promise<string> {
   const program = start(`examples/${example}`, { PORT: '0' });
   running.push(program);
@@ -58,7 +58,7 @@ describe('examples/client.js', () => {
   });
 
   test('says why it could not connect, and ends with 1', async () => {
-    // Nobody listens at port 1 of a machine of this century (tcpmux).
+    // Port 1 (tcpmux) is unused on current machines.
     const { code, stdout, stderr } = await start('examples/client.js', {}, ['ws://127.0.0.1:1']).exit;
     expect(stderr).toBe('error: connect ECONNREFUSED 127.0.0.1:1\n');
     expect(stdout).toBe('closed: 1006 \n');

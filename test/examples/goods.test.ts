@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { start } from '../site/program.ts';
 
-/** What an example prints, line by line, once it has ended as it should. */
+/** Returns the output of an example, line by line, after it has ended successfully. */
 async function run(example: string): Promise<string[]> {
   const { code, stdout, stderr } = await start(`examples/${example}`).exit;
   expect(stderr).toBe('');
@@ -45,7 +45,7 @@ describe('examples/stock-ticker.js', () => {
   test('gives every price to who reads fast, and the latest to who reads slowly', async () => {
     const [fast, ...slow] = await run('stock-ticker.js');
     expect(fast).toBe('fast: 200 prices, the last one is 200');
-    // How much a kernel takes in before it is too much differs.
+    // The buffer size of the kernel differs between machines.
     expect(slow.at(-2)).toMatch(/^slow: offsets \d+ to 199 were conflated, then came 200$/);
     expect(slow.at(-1)).toBe('slow: skipped some prices, the last one is 200');
   });

@@ -13,11 +13,11 @@ const hex = (octets: string): Buffer => Buffer.from(octets.replaceAll(' ', ''), 
 const shown = (octets: Uint8Array): string => (Buffer.from(octets).toString('hex').match(/../g) ?? []).join(' ');
 const tail = hex('00 00 ff ff');
 
-/** As streaming zlib deflates a message, without the tail. */
+/** Returns a message deflated by streaming zlib, without the tail. */
 const deflated = (octets: Uint8Array, options: object = {}): Buffer =>
   deflateRawSync(octets, { ...options, finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, -tail.length);
 
-/** Writes to a stream of zlib and waits for all that comes of it. */
+/** Writes to a zlib stream and waits for all output. */
 function write(stream: Zlib & NodeJS.ReadWriteStream, octets: Uint8Array): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -31,7 +31,7 @@ function write(stream: Zlib & NodeJS.ReadWriteStream, octets: Uint8Array): Promi
   });
 }
 
-/** What a call throws; undefined when it does not. */
+/** Returns the error of a call; undefined if the call does not throw. */
 function thrownBy(call: () => unknown): unknown {
   try {
     call();
@@ -47,7 +47,7 @@ const kinds = rungs.flatMap(([name, rung]) => [
 ]);
 
 const fewRuns = { numRuns: 60 };
-/** Octets that can be compressed, and such that cannot. */
+/** Compressible and incompressible data. */
 const payload = fc.oneof(
   fc.uint8Array({ maxLength: 300 }),
   fc
@@ -286,7 +286,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
     it('is never what comes of any octets but an error, or output within the limit', () => {
       const octets = fc.oneof(
         fc.uint8Array({ minLength: 1, maxLength: 100 }),
-        // Good ones with a part changed.
+        // Valid messages with a changed part.
         fc.tuple(payload, fc.nat(), fc.uint8Array({ maxLength: 4 })).map(([message, at, spoil]) => {
           const good = deflated(message);
           return Buffer.concat([
@@ -306,7 +306,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
             expect(error).toMatchObject({ code: 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' });
         }
         expect(output?.length ?? 0).toBeLessThanOrEqual(maxLength);
-        // What has gone before does not matter to a connection that begins.
+        // Earlier messages do not affect a new connection.
         const next = new MessageInflater(kind);
         expect(next.inflate(hex('f2 48 cd c9 c9 07 00'), 5).toString()).toBe('Hello');
         inflater.close();
@@ -351,7 +351,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
           message: 'Max payload size exceeded',
         });
         expect((error as ProtocolError).detail).toContain(`got ${limit + 1} or more (limit ${limit})`);
-        // At once, for the next one.
+        // The next message may follow at once.
         expect(inflater.inflate(deflated(message), limit).equals(message)).toBe(true);
       }
       inflater.close();
@@ -391,7 +391,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
       );
       const made = sizes.reduce((sum, size) => sum + size, 0);
       expect(made).toBeGreaterThan(0);
-      // The lower rung copies its input, and overshoots by as much as one buffer.
+      // The lower rung copies its input, and overshoots by up to one buffer.
       expect(made).toBeLessThanOrEqual(limit + 1 + (rung === handleRung ? 0 : bomb.length + 6 + 2 * 16_384));
       inflater.close();
     });
@@ -483,7 +483,7 @@ describe.each(rungs)('the level, by the rung "%s"', (name, rung) => {
   const large = text.subarray(0, 4096);
   const small = text.subarray(0, 4095);
   const deflate = (octets: Uint8Array, takesContextOver: boolean, chosen?: number): Buffer => {
-    // zlib makes the same octets again if its memory is new.
+    // zlib produces the same octets again if its memory is new.
     const fresh = { ...rung, name: `${name}, pool ${pools++}` };
     const deflater = new MessageDeflater({ windowBits: 15, takesContextOver, level: chosen, rung: fresh });
     const result = deflater.deflate(octets);
@@ -522,7 +522,7 @@ describe('the rungs', () => {
       fc.uint8Array({ maxLength: 60 }),
       payload.map((octets) => deflated(octets.subarray(0, 5000))),
     );
-    // Limits that the lower rung stops at to the octet.
+    // Limits at which the lower rung stops exactly.
     const property = fc.property(
       fc.array(message, { maxLength: 4 }),
       windowBits,
@@ -593,7 +593,7 @@ describe('the memory', () => {
       return [deflater, inflater];
     });
     expect(pairs).toHaveLength(1000);
-    // To deflate small messages and large ones, and to inflate them.
+    // One to deflate small messages, one for large ones, and one to inflate.
     expect(created).toBe(3);
   });
 
@@ -626,12 +626,12 @@ describe('the memory', () => {
     }
     expect(streams).toHaveLength(20_000);
     expect(streams.every(({ _handle: handle, destroyed }) => handle === null && destroyed)).toBe(true);
-    // Open, they would hold 2.5 GB.
+    // If they stayed open, they would hold 2.5 GB.
     expect(process.memoryUsage().rss - before).toBeLessThan(500_000_000);
   });
 });
 
-/** Text of so many octets that compresses to about a third. */
+/** Returns text of the given length that compresses to about a third. */
 const words = (length: number, seed = 1): Buffer => {
   const parts: string[] = [];
   let state = seed;
@@ -702,7 +702,7 @@ describe.each(rungs)('messages that are compressed or inflated elsewhere, by the
       expect(elsewhere.equals(large)).toBe(true);
       inflater.skip(elsewhere);
       expect(inflater.inflate(messages[2] as Buffer, 500)).toEqual(last);
-      // The last message refers to the one before it, so that the window is needed.
+      // The last message refers to the previous one, so that the window is required.
       expect(thrownBy(() => new MessageInflater(kind).inflate(messages[2] as Buffer, 500))).toBeInstanceOf(
         InflateError,
       );

@@ -17,7 +17,7 @@ import {
 } from '../../src/extension/negotiation-error.ts';
 import { formatExtensions, parseExtensions } from '../../src/handshake/extensions.ts';
 
-/** The parameters of each element of a header. */
+/** Returns the parameters of each element of a header. */
 function elements(header: string): ParameterList[] {
   return parseExtensions(header)
     .filter(({ name }) => name === permessageDeflate)
@@ -30,7 +30,7 @@ function header(parameters: ParameterList): string {
 
 const offer = (options?: DeflateNegotiationOptions): string => header(offerDeflate(deflateTerms(options)));
 
-/** The header with which a server answers; null when it declines. */
+/** Returns the header of a server's response; null if the server declines. */
 function respond(offers: string, options?: DeflateNegotiationOptions): string | null {
   const accepted = acceptDeflateOffer(elements(offers), deflateTerms(options));
   return accepted === null ? null : header(accepted.response);
@@ -39,7 +39,7 @@ function respond(offers: string, options?: DeflateNegotiationOptions): string | 
 const agreed = (response: string, options?: DeflateNegotiationOptions) =>
   acceptDeflateResponse(elements(response), deflateTerms(options));
 
-/** The code of the error with which a client refuses a response; undefined when it accepts. */
+/** Returns the code with which a client refuses a response; undefined if it accepts. */
 function refusal(response: string, options?: DeflateNegotiationOptions): NegotiationErrorCode | undefined {
   try {
     agreed(response, options);
@@ -140,11 +140,11 @@ describe('the examples of RFC 7692 §7.1.3', () => {
 
 describe('a server', () => {
   it.each<[string | null, string, DeflateNegotiationOptions]>([
-    // §7.1.1.1: what the client demands of the server is confirmed, or the offer is declined.
+    // §7.1.1.1: the server confirms what the client requires, or declines the offer.
     ['; server_no_context_takeover', '; server_no_context_takeover', {}],
     [null, '; server_no_context_takeover', { serverNoContextTakeover: false }],
     ['; server_no_context_takeover', '', { serverNoContextTakeover: true }],
-    // §7.1.1.2: what the client says of itself is used, and what it does not say can be demanded.
+    // §7.1.1.2: the server uses the client's promises, and may require more.
     ['; client_no_context_takeover', '; client_no_context_takeover', { clientNoContextTakeover: false }],
     ['; client_no_context_takeover', '', { clientNoContextTakeover: true }],
     // §7.1.2.1
@@ -246,7 +246,7 @@ describe('a client', () => {
   it.each<[NegotiationErrorCode | undefined, string, DeflateNegotiationOptions]>([
     [undefined, '; server_no_context_takeover; client_no_context_takeover', {}],
     [undefined, '; server_max_window_bits=8; client_max_window_bits=8', {}],
-    // §7.1: parameters that are not defined for a response, invalid values, the same name again.
+    // §7.1: undefined parameters, invalid values, and repeated names.
     ['GOODWIRE_UNKNOWN_PARAMETER', '; foo', {}],
     ['GOODWIRE_UNKNOWN_PARAMETER', '; __proto__=1', {}],
     ['GOODWIRE_REPEATED_PARAMETER', '; server_no_context_takeover; server_no_context_takeover', {}],
@@ -256,7 +256,7 @@ describe('a client', () => {
     ['GOODWIRE_INVALID_PARAMETER', '; server_max_window_bits=08', {}],
     ['GOODWIRE_INVALID_PARAMETER', '; client_max_window_bits', {}],
     ['GOODWIRE_INVALID_PARAMETER', '; client_max_window_bits=7', {}],
-    // §7.1.2.2: "MUST NOT include" it where the offer had none, and no larger than what the client said of itself.
+    // §7.1.2.2: "MUST NOT include" the parameter if the offer had none, and not exceed the client's own limit.
     ['GOODWIRE_CONTRADICTED_OFFER', '; client_max_window_bits=15', { clientMaxWindowBits: false }],
     ['GOODWIRE_CONTRADICTED_OFFER', '; client_max_window_bits=11', { clientMaxWindowBits: 10 }],
     [undefined, '; client_max_window_bits=10', { clientMaxWindowBits: 10 }],
@@ -265,16 +265,16 @@ describe('a client', () => {
     // §7.1.1.2
     ['GOODWIRE_UNEXPECTED_PARAMETER', '; client_no_context_takeover', { clientNoContextTakeover: false }],
     [undefined, '', { clientNoContextTakeover: true }],
-    // §7.1.1.1: a server accepts by including it.
+    // §7.1.1.1: a server accepts by including the parameter.
     ['GOODWIRE_MISSING_PARAMETER', '', { serverNoContextTakeover: true }],
     [undefined, '; server_no_context_takeover', { serverNoContextTakeover: false }],
-    // §7.1.2.1: "with the same or smaller value"; unsaid it is 15.
+    // §7.1.2.1: "with the same or smaller value"; the default is 15.
     ['GOODWIRE_CONTRADICTED_OFFER', '; server_max_window_bits=11', { serverMaxWindowBits: 10 }],
     ['GOODWIRE_MISSING_PARAMETER', '', { serverMaxWindowBits: 14 }],
     [undefined, '', { serverMaxWindowBits: 15 }],
     [undefined, '; server_max_window_bits=9', { serverMaxWindowBits: 10 }],
     [undefined, '; server_max_window_bits=9', { serverMaxWindowBits: false }],
-    // §5: two of them would conflict on RSV1.
+    // §5: two responses would conflict on RSV1.
     ['GOODWIRE_REPEATED_RESPONSE', ', permessage-deflate', {}],
   ])('finds %s in the response %o to its offer with %o', (code, parameters, options) => {
     expect(refusal(`permessage-deflate${parameters}`, options)).toBe(code);
@@ -345,7 +345,7 @@ describe('the two halves', () => {
         const overTheWire = elements(header(accepted.response));
         const { agreement } = accepted;
         if (agreement.clientNoContextTakeover && client.clientNoContextTakeover === false) {
-          // An offer has no way to say that the client does not want it.
+          // An offer cannot express that the client refuses context takeover.
           counts.refused++;
           expect(() => acceptDeflateResponse(overTheWire, deflateTerms(client))).toThrow(
             expect.objectContaining({ code: 'GOODWIRE_UNEXPECTED_PARAMETER' }),

@@ -55,7 +55,7 @@ describe('the self-test of the handle', () => {
     _writeState: Uint32Array | number[];
   }
 
-  /** zlib as it might become: every stream is changed once it has been made. */
+  /** zlib of a future Node: every stream is changed after its creation. */
   const changed = (change: (stream: Stream) => void): ZlibStreams => {
     const created = (make: (options: object) => object) => (options: object) => {
       const stream = make(options);
@@ -78,7 +78,7 @@ describe('the self-test of the handle', () => {
     ({ _handle: handle }: Stream): void => {
       Object.assign(handle as Handle, { [name]: value });
     };
-  /** Runs `spoil` before each write; what it gives takes the place of the write's arguments. */
+  /** Runs `spoil` before each write. Its result replaces the arguments of the write. */
   const spoiled =
     (spoil: (parts: unknown[]) => unknown[]) =>
     ({ _handle: handle }: Stream): void => {
@@ -140,7 +140,7 @@ describe.each(rungs)('zlib by the rung "%s"', (_name, rung) => {
     const first = deflater.deflate(text);
     const second = deflater.deflate(text);
     expect(inflated(first, second)).toEqual(Buffer.concat([text, text]));
-    // Not that it could be made shorter without its window.
+    // Shorter only because of the window.
     expect(second.length).toBeLessThan(20);
     deflater.close();
   });
@@ -152,7 +152,7 @@ describe.each(rungs)('zlib by the rung "%s"', (_name, rung) => {
       const octets = randomBytes(length);
       const first = deflater.deflate(octets);
       const read = inflated(first, deflater.deflate(Buffer.from('Hello')));
-      // toEqual would compare octet by octet.
+      // toEqual would compare octet by octet, which is slow.
       expect(read.equals(Buffer.concat([octets, Buffer.from('Hello')]))).toBe(true);
       deflater.close();
     },

@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { vi } from 'vitest';
 
-/** The sizes of all memory that Node's `Buffer` gives away while a call runs, in order. */
+/** Returns the sizes of all memory blocks that Node's `Buffer` allocates during a call, in order. */
 export function allocationsOf(call: () => void): number[] {
   const sizes: number[] = [];
   const spies = (['alloc', 'allocUnsafe', 'allocUnsafeSlow'] as const).map((name) => {
@@ -23,9 +23,9 @@ export function allocationsOf(call: () => void): number[] {
 setFlagsFromString('--expose-gc');
 const collect: () => void = runInNewContext('gc');
 
-/** Octets that are in use when all garbage has been collected: objects, and the memory of Buffers. */
+/** Returns the octets in use after garbage collection: objects, and the memory of Buffers. */
 export function memoryInUse(): number {
-  // The memory of Buffers is freed beside the program: the second collection waits for what the first one found.
+  // The memory of Buffers is freed in parallel. The second collection waits for the result of the first.
   collect();
   collect();
   const { heapUsed, arrayBuffers } = process.memoryUsage();

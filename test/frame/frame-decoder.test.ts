@@ -26,10 +26,10 @@ import {
 
 const server: FrameDecoderOptions = { role: 'server' };
 const client: FrameDecoderOptions = { role: 'client' };
-/** The octets of the key behind a header. */
+/** Octets of the key behind a header. */
 const key = '37 fa 21 3d';
 
-/** A sink that takes everything, keeps nothing, and counts what begins. */
+/** Sink that accepts everything, keeps nothing, and counts beginning frames. */
 class Sieve implements FrameSink {
   begun: number[] = [];
   frames = 0;
@@ -230,7 +230,7 @@ describe('what a FrameDecoder tells its sink', () => {
       ['part', '37 fa 21', 0x3d21fa37],
       ['end', 3],
       ['begin', 2, 1],
-      // A key of zeros masks nothing.
+      // A key of zeros does not mask.
       ['part', '01', 0],
       ['part', '02', 0],
       ['end', 2],
@@ -291,9 +291,9 @@ describe('what a FrameDecoder tells its sink', () => {
 interface Rule {
   readonly title: string;
   readonly options: FrameDecoderOptions;
-  /** What comes before and is right. */
+  /** Valid octets before the violation. */
   readonly before?: string;
-  /** The octets of a frame up to the one that breaks the rule. */
+  /** Octets of a frame up to the one that breaks the rule. */
   readonly broken: string;
   readonly error: readonly [code: string, closeCode: number, section: string];
 }
@@ -481,7 +481,7 @@ describe('a FrameDecoder refuses', () => {
       const stream = Buffer.concat([prefix, octets(broken)]);
       const decoder = new FrameDecoder(options);
       const collector = new FrameCollector();
-      // Octet by octet: at the very octet that breaks the rule, and not at one before.
+      // Octet by octet: rejected exactly at the octet that breaks the rule.
       const [last] = stream.subarray(-1);
       for (const octet of stream.subarray(0, -1)) decoder.decode(Buffer.of(octet), 0, collector);
       const sizes = allocationsOf(() => {
@@ -496,7 +496,7 @@ describe('a FrameDecoder refuses', () => {
       expect(sizes).toEqual([]);
       expect(collector.frames.map(seenFrame)).toEqual(decodeFrames(prefix, 'whole', options).frames);
 
-      // And the same however it is cut, and whatever follows.
+      // Rejected alike with every cut, and regardless of later octets.
       const expected = decodeFrames(stream, 'octet by octet', options);
       expect(expected.error).toMatchObject({ code, closeCode, section });
       for (const rest of [Buffer.alloc(0), Buffer.alloc(3), Buffer.alloc(300)]) {
@@ -589,7 +589,7 @@ describe('a FrameDecoder refuses', () => {
         });
         expect(sink.begun).toEqual([length]);
         expect(Math.max(0, ...sizes.filter((size) => size > 64))).toBe(0);
-        // The header's last octet of length is enough to refuse it.
+        // The last octet of the length is sufficient for the refusal.
         const { error } = decodeFrames(header.subarray(0, 10), cut, { role });
         expect(error).toMatchObject({ code: 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', closeCode: 1009 });
         expect(error?.detail).toContain(`got ${length} (limit 104857600)`);
@@ -613,7 +613,7 @@ describe('a FrameDecoder refuses', () => {
 });
 
 describe('maxBufferedChunks of a FrameDecoder', () => {
-  /** How many of the chunks it takes before it throws; the last number is that of all. */
+  /** Returns the number of chunks consumed before the decoder throws, or of all chunks. */
   function taken(chunks: readonly Buffer[], options: FrameDecoderOptions, sink: FrameSink = new Sieve()): number {
     const decoder = new FrameDecoder(options);
     for (const [i, chunk] of chunks.entries()) {
@@ -663,7 +663,7 @@ describe('maxBufferedChunks of a FrameDecoder', () => {
     const fragments = [...singly('02 02 61 61'), ...singly('00 02 61 61'), ...singly('80 02 61 61')];
     expect(taken(fragments, { ...client, maxBufferedChunks: 2 })).toBe(fragments.length);
     expect(taken(fragments, { ...client, maxBufferedChunks: 1 })).toBe(1);
-    // A chunk that ends one frame and begins the next is one of both.
+    // A chunk that ends one frame and begins the next counts for both.
     const overlapping = [octets('82 02 61'), ...Array<Buffer>(20).fill(octets('61 82 02 61')), octets('61')];
     expect(taken(overlapping, { ...client, maxBufferedChunks: 2 })).toBe(overlapping.length);
     expect(taken(overlapping, { ...client, maxBufferedChunks: 1 })).toBe(1);
@@ -683,7 +683,7 @@ describe('maxBufferedChunks of a FrameDecoder', () => {
         const chunks = Array.from({ length: 10 }, () => [begin, Buffer.concat([rest, octets(frame)])]).flat();
         expect(taken(chunks, { ...client, maxBufferedChunks: 2 }, stopping)).toBe(chunks.length);
       }
-      // The frame that is whole in its chunk waits for nothing.
+      // A frame that is complete in its chunk never waits.
       const whole = Array<Buffer>(5).fill(octets(frame));
       expect(taken(whole, { ...client, maxBufferedChunks: 1 }, stopping)).toBe(whole.length);
     }
@@ -788,7 +788,7 @@ describe('the limits of a FrameDecoder', () => {
   });
 });
 
-/** Passes everything on to a collector; `after` is asked behind each frame: to go on, to stop, or to throw. */
+/** Forwards everything to a collector. `after` is called behind each frame, to continue, stop or throw. */
 class Interrupted implements FrameSink {
   readonly collector = new FrameCollector();
   readonly #after: () => 'go on' | 'stop' | 'throw';
@@ -838,7 +838,7 @@ describe('a sink', () => {
   it('stops it in the same way where frames come in pieces', () => {
     const sink = new Interrupted(() => 'stop');
     const decoder = new FrameDecoder(client);
-    // The first octet of the first frame comes alone, so does the last one of the second.
+    // The first octet of the first frame arrives alone, as does the last one of the second.
     expect(decoder.decode(stream.subarray(0, 1), 0, sink)).toBe(1);
     expect(decoder.decode(stream.subarray(1, 6), 0, sink)).toBe(2);
     expect(decoder.decode(stream.subarray(1, 6), 2, sink)).toBe(5);
@@ -876,7 +876,7 @@ describe('a sink', () => {
             try {
               const end = decoder.decode(chunk, at, sink);
               if (end !== decoder.offset) throw new Error(`${end} was returned, ${decoder.offset} is the offset`);
-              // It stops early for nothing but the sink's word.
+              // The decoder stops early only if the sink returns false.
               const last = answers[(asked - 1) % answers.length];
               if (end < chunk.length && (asked === before || last !== 'stop')) throw new Error('stopped of itself');
             } catch (error) {
@@ -926,7 +926,7 @@ describe('any octets', () => {
         }),
         { numRuns: 300 },
       );
-      // The generator reaches most of the table, or it would prove little.
+      // Otherwise the generator would miss most of the table, and prove little.
       expect(failures.size).toBeGreaterThan(6);
     },
   );
@@ -946,7 +946,7 @@ describe('any octets', () => {
       return user + system;
     };
     cost(20_000);
-    // Eight times the octets; quadratic work would be 64 times as much.
+    // Eight times the octets. Quadratic work would take 64 times as long.
     expect(cost(160_000)).toBeLessThan(cost(20_000) * 32 + 50_000);
   });
 });

@@ -5,7 +5,7 @@ import type { Opcode } from '../../src/frame/opcode.ts';
 import { decodeFrames, frameSequences, sentOctets, vectors } from './frames.ts';
 import { boaster, cuts, exampleKey, hex, naiveFrame, octets, sampleOctets } from './octets.ts';
 
-/** The payload lengths round which the header changes its form. */
+/** Payload lengths around which the header changes its form. */
 const borders = [0, 1, 124, 125, 126, 127, 255, 256, 65_534, 65_535, 65_536, 65_537, 100_000];
 
 describe('encodeFrame', () => {

@@ -7,7 +7,7 @@ import { isInSlab, largeSlabSize, smallSlabSize } from '../../src/frame/slab-poo
 import { decodeFrames, vectors } from './frames.ts';
 import { boaster, exampleKey, hex, naiveFrame, octets, sampleOctets } from './octets.ts';
 
-/** Keys 1, 2, 3, … and the last one given. */
+/** Keys 1, 2, 3, … and the last one returned. */
 function countedKeys(): { next: () => number; last: number } {
   const keys = {
     last: 0,
@@ -19,7 +19,7 @@ function countedKeys(): { next: () => number; last: number } {
   return keys;
 }
 
-/** All that was written, as one piece. */
+/** Returns everything written, as one piece. */
 function taken(writer: FrameWriter): Buffer {
   return Buffer.concat(writer.take());
 }
@@ -43,7 +43,7 @@ describe.each([
     'a'.repeat(124),
     'a'.repeat(125),
     'a'.repeat(126),
-    // Short in characters, 126 octets and more in UTF-8.
+    // Few characters, but 126 octets and more in UTF-8.
     'é'.repeat(62),
     `a${'é'.repeat(62)}`,
     'é'.repeat(63),
@@ -53,13 +53,13 @@ describe.each([
     '😀'.repeat(32),
     'a'.repeat(copyUpTo),
     'é'.repeat(copyUpTo),
-    // What may or may not fit in a slab.
+    // Near the size of a slab.
     'a'.repeat(21_800),
     '€'.repeat(21_835),
     'é'.repeat(21_836),
     '€'.repeat(21_841),
     'a'.repeat(21_841),
-    // Round 65 536 octets, in one, two, three and four octets a character.
+    // Around 65 536 octets, with characters of one, two, three and four octets.
     'a'.repeat(65_535),
     'a'.repeat(65_536),
     'é'.repeat(32_767),
@@ -149,7 +149,7 @@ describe.each([
       const chunks = writer.take();
       expect(payload.equals(sampleOctets(length))).toBe(true);
       writer.release();
-      // And what is taken is what was given, not a mask over it.
+      // The taken octets are the given ones, and not masked again.
       expect(Buffer.concat(chunks).subarray(-length || undefined).length).toBe(length || Buffer.concat(chunks).length);
     }
   });
@@ -236,12 +236,12 @@ describe.each([
       ).map(([act, weight]) => ({ weight, arbitrary: fc.constant<Step>(() => ({ act })) })),
     );
 
-    /** A writer beside the simplest model of one: a list of octets that were written. */
+    /** A writer and its simplest model: a list of written octets. */
     class Pair {
       readonly keys = countedKeys();
       readonly writer = new FrameWriter(masked, this.keys.next);
       pending: Buffer[] = [];
-      /** Chunks that somebody still reads, and copies made when they were taken. */
+      /** Chunks that are still being read, and copies made when they were taken. */
       held: { chunk: Uint8Array; copy: Buffer }[] = [];
       readonly kept: { chunk: Uint8Array; copy: Buffer }[] = [];
 
@@ -255,7 +255,7 @@ describe.each([
         } else if (act === 'takeCopy') this.#tookForGood([this.writer.takeCopy()]);
         else if (act === 'takeUnpooled') this.#tookForGood(this.writer.takeUnpooled());
         else if (act === 'release') {
-          // What was taken before is read no more.
+          // Chunks taken earlier are no longer read.
           this.held = [];
           this.writer.release();
         } else if (act === 'discard') {
@@ -272,7 +272,7 @@ describe.each([
         for (const chunk of chunks) this.held.push({ chunk, copy: Buffer.from(chunk) });
       }
 
-      /** These are read for ever, whatever is released. */
+      /** Chunks that are read forever, regardless of releases. */
       #tookForGood(chunks: Uint8Array[]): void {
         if (chunks.some(isInSlab)) throw new Error('a chunk for good lies in a slab');
         this.#took(chunks);
@@ -295,7 +295,7 @@ describe.each([
     }
 
     fc.assert(
-      // Three writers share the pool of slabs: none may get one that another still uses.
+      // Three writers share the pool of slabs. None may get a slab that another still uses.
       fc.property(fc.array(fc.tuple(fc.nat(2), steps), { maxLength: 60, size: 'max' }), (plan) => {
         const pairs = [new Pair(), new Pair(), new Pair()];
         plan.forEach(([which, step], at) => {
@@ -338,7 +338,7 @@ describe('FrameWriter', () => {
     expect(writer.byteLength).toBe(12 + 10_004 + 12 + 30_004);
   });
 
-  // The application may have something called while a key is drawn: a function for keys, or an async hook.
+  // A function for keys, or an async hook, may run application code while a key is drawn.
   it.each([20, 300, 900])('writes each frame whole where the function for keys writes %i frames itself', (count) => {
     let isInside = false;
     const writer = new FrameWriter(true, () => {
@@ -426,7 +426,7 @@ describe('FrameWriter', () => {
     const writer = new FrameWriter(false);
     writer.writeText(1, 'a');
     writer.release();
-    // A second writer must not get that slab.
+    // Otherwise a second writer would get that slab.
     new FrameWriter(false).writeText(1, 'zzzzz');
     expect(hex(taken(writer))).toBe('81 01 61');
   });

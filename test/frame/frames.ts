@@ -5,7 +5,7 @@ import type { Opcode } from '../../src/frame/opcode.ts';
 import { ProtocolError } from '../../src/frame/protocol-error.ts';
 import { type Cut, cutOctets, exampleKey, hex, type LengthForm, naiveFrame, naiveHeader } from './octets.ts';
 
-/** What a test looks at in a frame; the payload as hex. */
+/** Properties of a frame that tests compare; the payload in hex. */
 export interface SeenFrame {
   readonly opcode: number;
   readonly fin: boolean;
@@ -13,7 +13,7 @@ export interface SeenFrame {
   readonly payload: string;
 }
 
-/** What a test looks at in a violation. */
+/** Properties of a violation that tests compare. */
 export interface SeenError {
   readonly code: string;
   readonly closeCode: number;
@@ -26,14 +26,14 @@ export function seenFrame({ opcode, fin, rsv1, payload }: Frame): SeenFrame {
   return { opcode, fin, rsv1, payload: hex(payload) };
 }
 
-/** A ProtocolError as a value. Anything else that was thrown is a fault of ours, and goes on. */
+/** Converts a ProtocolError to a value. Other errors are faults and are rethrown. */
 export function seenError(error: unknown): SeenError {
   if (!(error instanceof ProtocolError)) throw error;
   const { code, closeCode, section, message, detail } = error;
   return { code, closeCode, section, message, detail };
 }
 
-/** Decodes octets under a cut: the frames, and the violation that ended it. */
+/** Decodes octets split by a cut. Returns the frames, and the violation that ended decoding. */
 export function decodeFrames(
   octets: Uint8Array,
   cut: Cut,
@@ -53,7 +53,10 @@ export function decodeFrames(
   return { frames: collector.frames.map(seenFrame), error };
 }
 
-/** The vectors of RFC 6455 §5.7. `receiver` is the end that may get them; `rest` is the payload where the RFC does not print it. */
+/**
+ * Vectors of RFC 6455 §5.7. `receiver` is the end that may receive them. `rest` is the payload if the RFC does not
+ * print it.
+ */
 export const vectors: readonly {
   readonly title: string;
   readonly receiver: 'client' | 'server';
@@ -122,7 +125,7 @@ export const vectors: readonly {
   ];
 })();
 
-/** A frame that a peer sends; `form` may be a longer encoding of the length than is needed. */
+/** Frame of a peer. `form` may be a longer encoding of the length than necessary. */
 export interface SentFrame {
   readonly opcode: Opcode;
   readonly fin: boolean;
@@ -132,7 +135,7 @@ export interface SentFrame {
   readonly form?: LengthForm | undefined;
 }
 
-/** The octets of a frame, masked for a server and not for a client. */
+/** Returns the octets of a frame, masked for a server and unmasked for a client. */
 export function sentOctets(
   { opcode, fin, rsv1, payload, key, form }: SentFrame,
   receiver: 'client' | 'server',
@@ -171,7 +174,7 @@ const messages: fc.Arbitrary<SentFrame[]> = fc
     ]),
   );
 
-/** Frames in an order that §5.4 allows: messages in fragments, control frames anywhere. */
+/** Valid sequences of frames (§5.4): messages in fragments, control frames anywhere. */
 export const frameSequences: fc.Arbitrary<SentFrame[]> = fc
   .array(
     fc.oneof({ weight: 3, arbitrary: messages }, { weight: 1, arbitrary: controlFrames.map((frame) => [frame]) }),
@@ -181,7 +184,7 @@ export const frameSequences: fc.Arbitrary<SentFrame[]> = fc
   )
   .map((list) => list.flat());
 
-/** Octets that are frames, or nearly: each field is right most of the time. */
+/** Valid or nearly valid frames: each field is valid most of the time. */
 export function nearlyFrames(receiver: 'client' | 'server'): fc.Arbitrary<Buffer> {
   const masked = receiver === 'server';
   const broken = fc

@@ -18,7 +18,7 @@ afterEach(() => {
 
 type Xor = typeof xorInWasm;
 
-/** Lengths, with the way of it, for which a function is wrong. */
+/** Returns the lengths, and the kind of call, for which a function is wrong. */
 function faults(xor: Xor): object[] {
   const wrong: object[] = [];
   for (const length of lengths) {
@@ -35,7 +35,7 @@ function faults(xor: Xor): object[] {
     const wanted = Buffer.concat([Buffer.alloc(offset, 0xaa), expected, Buffer.alloc(5, 0xaa)]);
     if (!source.equals(wanted)) wrong.push({ length, way: 'in place' });
     const isAscii = expected.every((octet) => octet < 0x80);
-    // It may warn of octets that are not there, but must not miss one.
+    // False alarms about ASCII are allowed, missed octets are not.
     if (!isAscii && (into & notAscii) === 0) wrong.push({ length, way: 'misses what is not ASCII' });
     if (!isAscii && (inPlace & notAscii) === 0) wrong.push({ length, way: 'misses what is not ASCII, in place' });
   }

@@ -12,7 +12,7 @@ const keys = [exampleKey, -1, 0x80_00_00_00 | 0];
 
 const notAscii = 0x80808080;
 
-/** Memory with guards on both sides of the octets: `before` in front, 11 behind. */
+/** Returns memory with guard octets on both sides: `before` in front, 11 behind. */
 function guarded(octets: Uint8Array, before: number): Buffer {
   const memory = Buffer.from(new ArrayBuffer(before + octets.length + 11)).fill(0xaa);
   memory.set(octets, before);
@@ -21,7 +21,7 @@ function guarded(octets: Uint8Array, before: number): Buffer {
 
 type Mask = (octets: Buffer, offset: number, length: number, key: number) => { result: Buffer; seen: number };
 
-// Each way masks the octets at an offset of their memory and gives that memory back.
+// Each function masks the octets at an offset of their memory and returns that memory.
 const ways: readonly [string, Mask][] = [
   [
     'maskInPlace in octets that begin at the offset',
@@ -47,7 +47,7 @@ const ways: readonly [string, Mask][] = [
   [
     'maskInto, from one offset to another',
     (memory, offset, length, key) => {
-      // What stands around the octets in the source must not get into the target.
+      // Otherwise neighbouring octets of the source could get into the target.
       const source = Buffer.from(memory)
         .fill(0x55, 0, offset)
         .fill(0x55, offset + length);
@@ -74,7 +74,7 @@ const ways: readonly [string, Mask][] = [
 ];
 
 describe.each(ways)('%s', (_title, mask) => {
-  /** Whether it does what the RFC's loop over octets does, and leaves everything around alone. */
+  /** True if the result equals that of the RFC's loop, and the neighbouring octets did not change. */
   function isRight(length: number, offset: number, phase: number, key: number): boolean {
     const payload = sampleOctets(length, length + offset);
     const rotated = rotateKey(key, phase);
@@ -99,7 +99,7 @@ describe.each(ways)('%s', (_title, mask) => {
   it('equals the loop over octets for lengths round 512, 64 KiB and 200 000, every offset and every phase', () => {
     const wrong = long.flatMap((length) =>
       offsets
-        // The longest ones are slow to check: every offset, and with it another phase.
+        // Long payloads are slow to check, so each offset is checked with one phase only.
         .flatMap((offset) => (length < 2000 ? phases : [offset & 3]).map((phase) => ({ length, offset, phase })))
         .filter(({ offset, phase }) => !isRight(length, offset, phase, keys[offset % keys.length]!)),
     );

@@ -21,7 +21,7 @@ describe('nextMaskingKey', () => {
       });
     }
     expect(integers).toBe(draws);
-    // Each value is expected 391 times with a deviation of 20: seven of them are never met by chance.
+    // Each value is expected 391 times with a deviation of 20. Seven deviations do not occur by chance.
     for (const count of counts) {
       expect(Math.min(...count)).toBeGreaterThan(250);
       expect(Math.max(...count)).toBeLessThan(531);
@@ -32,7 +32,7 @@ describe('nextMaskingKey', () => {
     const draws = 100_000;
     const seen = new Set<number>();
     for (let i = 0; i < draws; i++) seen.add(nextMaskingKey());
-    // The birthday of 2^32 keys: 1.2 repeats are expected, more than 15 come once in 10^12 runs.
+    // Birthday problem of 2^32 keys: 1.2 repeats are expected; more than 15 occur once in 10^12 runs.
     expect(draws - seen.size).toBeLessThan(16);
   });
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-/** Octets from hex as the RFC writes it; white space means nothing. */
+/** Returns octets from hex as the RFC writes it; white space is ignored. */
 export function octets(hex: string): Buffer {
   const digits = hex.replace(/\s+/g, '');
   const result = Buffer.from(digits, 'hex');
@@ -8,26 +8,28 @@ export function octets(hex: string): Buffer {
   return result;
 }
 
-/** Octets as hex, with spaces as far as people read it: long ones are only compared, and have none. */
+/** Formats octets as hex, with spaces if short. Long ones are only compared, and have none. */
 export function hex(octets: Uint8Array): string {
   const digits = Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength).toString('hex');
   return octets.length > 64 ? digits : digits.replace(/..(?=.)/g, '$& ');
 }
 
-/** How octets are cut into chunks: a list gives the lengths of the first ones, and the rest comes in one. */
+/** Split of octets into chunks. A list gives the lengths of the first chunks; the rest is one chunk. */
 export type Cut = 'whole' | 'octet by octet' | readonly number[];
 
-/** The cuts under which every vector is decoded. */
+/** Cuts with which every vector is decoded. */
 export const everyCut: readonly Cut[] = ['whole', 'octet by octet'];
 
-/** Cuts of every kind, with empty chunks among them. */
+/** Cuts of all kinds, including empty chunks. */
 export const cuts: fc.Arbitrary<Cut> = fc.oneof(
   fc.constant<Cut>('octet by octet'),
   fc.array(fc.nat(8), { maxLength: 60 }),
   fc.array(fc.nat(400), { maxLength: 20 }),
 );
 
-/** The chunks of a cut. Each is a copy, at changing offsets of its memory: a decoder unmasks in place. */
+/**
+ * Returns the chunks of a cut. Each is a copy, at varying offsets of its memory, because a decoder unmasks in place.
+ */
 export function cutOctets(octets: Uint8Array, cut: Cut): Buffer[] {
   const chunks: Buffer[] = [];
   let at = 0;
@@ -45,18 +47,18 @@ export function cutOctets(octets: Uint8Array, cut: Cut): Buffer[] {
   return chunks;
 }
 
-/** The masking key of the RFC's examples, 37 fa 21 3d, as the integer that stands for it. */
+/** Masking key of the RFC's examples, 37 fa 21 3d, as an integer. */
 export const exampleKey = 0x3d21fa37;
 
-/** XOR with a key, an octet at a time: §5.3 word for word. */
+/** XORs with a key, an octet at a time: §5.3 word for word. */
 export function naiveMask(octets: Uint8Array, key: number): Buffer {
   return Buffer.from(octets.map((octet, i) => octet ^ ((key >>> (8 * (i % 4))) & 255)));
 }
 
-/** Which of the three encodings of the length a header uses; the shortest unless told. */
+/** Encoding of the length in a header. Default: the shortest. */
 export type LengthForm = 7 | 16 | 64;
 
-/** A header as §5.2 draws it, by string concatenation: what is expected of encoders, and what decoders are fed with. */
+/** Returns a header by string concatenation (§5.2): the expected output of encoders, and input of decoders. */
 export function naiveHeader(first: number, length: number | bigint, key: number | null, form?: LengthForm): Buffer {
   form ??= length < 126 ? 7 : length < 65_536 ? 16 : 64;
   const mask = key === null ? 0 : 0x80;
@@ -72,7 +74,7 @@ export function naiveHeader(first: number, length: number | bigint, key: number 
   return Buffer.concat([octets(digits(first, 1) + lengthDigits), keyOctets]);
 }
 
-/** A frame, put together as §5.2 describes it. */
+/** Returns a frame as described by §5.2. */
 export function naiveFrame(first: number, payload: Uint8Array, key: number | null = null, form?: LengthForm): Buffer {
   return Buffer.concat([
     naiveHeader(first, payload.length, key, form),
@@ -80,7 +82,7 @@ export function naiveFrame(first: number, payload: Uint8Array, key: number | nul
   ]);
 }
 
-/** Octets 0, 1, … of a sequence that does not repeat for long and has all values in it. */
+/** Returns octets of a sequence with a long period and all values. */
 export function sampleOctets(length: number, seed = 1): Buffer {
   const result = Buffer.allocUnsafe(length);
   let state = seed | 0 || 1;
@@ -94,7 +96,7 @@ export function sampleOctets(length: number, seed = 1): Buffer {
   return result;
 }
 
-/** Octets whose `length` is always 1000, as a subclass of Uint8Array may say. */
+/** Returns an array whose `length` is always 1000, which a subclass of Uint8Array may claim. */
 export function boaster(octets: number): Uint8Array {
   class Boaster extends Uint8Array {
     override get length(): number {

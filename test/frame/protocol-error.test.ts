@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ProtocolError, type ViolationCode, violations } from '../../src/frame/protocol-error.ts';
 
 describe('the table of violations', () => {
-  // The codes and messages are those that programs written for ws match on.
+  // Programs written for ws match on these codes and messages.
   it.each<[ViolationCode, number, string, string]>([
     ['WS_ERR_EXPECTED_FIN', 1002, '5.5', 'Invalid WebSocket frame: FIN must be set'],
     ['WS_ERR_EXPECTED_MASK', 1002, '5.1', 'Invalid WebSocket frame: MASK must be set'],

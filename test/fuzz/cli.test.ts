@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { main } from '../../fuzz/main.ts';
 
-/** What the command line prints, and its exit status. */
+/** Returns the output of the command line, and its exit status. */
 async function run(...args: string[]): Promise<{ text: string; status: number }> {
   const lines: string[] = [];
   const log = vi.spyOn(console, 'log').mockImplementation((line: string) => void lines.push(line));

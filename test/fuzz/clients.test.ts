@@ -10,7 +10,7 @@ import { type Implementation, implementations } from '../support/peers.ts';
 
 const rightKey = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=';
 
-/** A stream to a server that answers a request with this, and ends. */
+/** Returns a stream to a server that responds to a request with this text, and ends. */
 function answering(response: string): Duplex {
   let request = '';
   return new Duplex({
@@ -27,7 +27,7 @@ function answering(response: string): Duplex {
   });
 }
 
-/** How a client fares with a response: it opens, or what its error is. */
+/** Returns the result of a client for a response: open, or its error. */
 async function outcomeOf({ WebSocket }: Implementation, response: string): Promise<string> {
   const options = { createConnection: () => answering(response), perMessageDeflate: false } as object;
   const socket = new WebSocket('ws://localhost/', ['chat', 'superchat'], options);
@@ -39,7 +39,7 @@ async function outcomeOf({ WebSocket }: Implementation, response: string): Promi
   return outcome;
 }
 
-/** What docs/ws-differences.md says that goodwire refuses and ws does not. */
+/** Responses that goodwire refuses and ws accepts, as listed in docs/ws-differences.md. */
 const stricter = /^Error: Invalid Connection header$/;
 
 test('the clients of ws and goodwire make the same of nearly every response, and of all that break a rule that both know', async () => {

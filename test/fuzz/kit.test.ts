@@ -8,7 +8,7 @@ import { Random } from '../../fuzz/random.ts';
 import { readRecordings } from '../../fuzz/recordings.ts';
 import { targets } from '../../fuzz/targets/index.ts';
 
-/** A target that is wrong about every case with an octet that is 7 behind one that is 3. */
+/** Target that is wrong about every case in which a 7 follows a 3. */
 const wrong: Target = {
   name: 'wrong',
   title: '',
@@ -23,7 +23,7 @@ const wrong: Target = {
 
 const until = (most: number) => (executions: number) => executions < most;
 
-/** What a target was given in a round. */
+/** Returns the cases of a target in a round. */
 async function casesOf(target: Target, seed: number, most: number): Promise<string[]> {
   const cases: string[] = [];
   const run = (given: Case) => {

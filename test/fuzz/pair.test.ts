@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { pairProperty } from '../../fuzz/models/pair.ts';
 import { Connection } from '../../src/connection/connection.ts';
 
-/** A connection that answers a second ping with the payload of the first. */
+/** Connection that answers a second ping with the payload of the first. */
 class Forgetful extends Connection {
   #first: Buffer | null = null;
   override control(...[header, octets, start, end]: Parameters<Connection['control']>): boolean {

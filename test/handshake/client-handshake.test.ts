@@ -14,11 +14,11 @@ import {
 } from '../../src/handshake/client-handshake.ts';
 import { HandshakeError } from '../../src/handshake/handshake-error.ts';
 
-// The example of RFC 6455 §1.3.
+// Example of RFC 6455 §1.3.
 const key = 'dGhlIHNhbXBsZSBub25jZQ==';
 const accept = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=';
 
-/** What a call throws, for looking at. */
+/** Returns the error of a call. */
 function thrownBy(call: () => unknown): Error & { code?: string } {
   try {
     call();
@@ -516,7 +516,7 @@ describe('checkResponse', () => {
   it.each(['upgrade', 'connection', 'sec-websocket-accept', 'sec-websocket-protocol'])(
     'takes time in proportion to the length of %s',
     (name) => {
-      // Whitespace and commas by the million would take minutes if the time were quadratic.
+      // If the time were quadratic, a million characters of whitespace and commas would take minutes.
       for (const unit of [' ', ',', ' ,', 'upgrad,', '\t'])
         expect(() => check({ ...good, [name]: `x${unit.repeat(1_000_000)}x` })).toThrow(HandshakeError);
     },

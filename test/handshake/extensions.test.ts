@@ -120,7 +120,7 @@ describe('parseExtensions', () => {
       try {
         parseExtensions(header);
       } catch {
-        // Refusing must be as quick as reading.
+        // Rejecting must be as fast as parsing.
       }
       return Number(process.hrtime.bigint() - start) / 1e6;
     };
@@ -132,7 +132,7 @@ describe('parseExtensions', () => {
       (length) => `a${'; b=1'.repeat(length)}`,
       (length) => `a${', a'.repeat(length)} !?`,
     ];
-    // 256 K would take quadratic work minutes, and takes linear work milliseconds: a bound that no machine is too slow for.
+    // For 256 K quadratic work takes minutes, and linear work milliseconds. Even a slow machine stays below this limit.
     for (const make of hostile) expect(slow(make(262_144))).toBeLessThan(5000);
   });
 
@@ -172,7 +172,7 @@ describe('formatExtensions', () => {
   });
 });
 
-/** Grouped by name and by parameter, as ws gives it. */
+/** Groups by name and by parameter, as ws does. */
 function ours(header: string): unknown {
   try {
     const grouped = new Map<string, Map<string, (string | true)[]>[]>();

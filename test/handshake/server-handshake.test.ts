@@ -15,7 +15,7 @@ import {
 
 const key = 'dGhlIHNhbXBsZSBub25jZQ==';
 
-/** The request of RFC 6455 §1.2, with other fields where a test wants them; undefined leaves one out. */
+/** Returns the request of RFC 6455 §1.2, with changed fields; undefined removes a field. */
 function request(
   headers: Record<string, string | readonly string[] | undefined> = {},
   line: Partial<Pick<HandshakeRequestFields, 'method' | 'httpVersion'>> = {},

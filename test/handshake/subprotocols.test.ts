@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import * as ws from 'ws';
 import { parseSubprotocols } from '../../src/handshake/subprotocols.ts';
 
-// @types/ws does not know it.
+// @types/ws does not declare this export.
 const { subprotocol } = ws as unknown as { subprotocol: { parse(header: string): Set<string> } };
 
 describe('parseSubprotocols', () => {

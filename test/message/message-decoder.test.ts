@@ -18,9 +18,12 @@ import {
   sampleOctets,
 } from '../frame/octets.ts';
 
-/** Octets to messages: a FrameDecoder whose data frames go to a MessageDecoder. Control frames are only counted. */
+/**
+ * Decodes octets to messages: a FrameDecoder that passes data frames to a MessageDecoder. Control frames are only
+ * counted.
+ */
 class Reader implements FrameSink {
-  /** Each message as its type and its payload in hex; fragments are separated by a bar. */
+  /** Messages with type and payload in hex; fragments are separated by a bar. */
   readonly messages: string[] = [];
   controls = 0;
   readonly decoder: MessageDecoder;
@@ -80,7 +83,7 @@ function decodeMessages(
   return { messages: reader.messages, error: null };
 }
 
-/** A frame for a role, with FIN and opcode in the first octet. */
+/** Returns a frame for a role, with FIN and opcode in the first octet. */
 const frameFor = (role: Role, first: number, payload: Uint8Array) =>
   naiveFrame(first, payload, role === 'server' ? exampleKey : null);
 
@@ -214,7 +217,7 @@ describe('MessageDecoder', () => {
       reader.read(Buffer.of(octet));
       return reader.decoder.isBetweenMessages ? '.' : 'm';
     });
-    // A message of one frame counts from the octet on that ends its header.
+    // A message in one frame counts from the last octet of its header on.
     expect(states.join('')).toBe('...mmmmmmmm..m.');
     reader.read(octets('02 00'));
     expect(reader.decoder.isBetweenMessages).toBe(false);
@@ -314,7 +317,7 @@ describe('where fragments are kept', () => {
 });
 
 describe('text', () => {
-  /** Text that is not UTF-8, and the index of the first octet that cannot be there. */
+  /** Invalid UTF-8, and the index of the first invalid octet. */
   const invalid: readonly [string, number][] = [
     ['ff', 0],
     ['61 80 61', 1],
@@ -336,7 +339,7 @@ describe('text', () => {
         const reader = new Reader({ role });
         for (const octet of stream.subarray(0, header + before + at)) reader.read(Buffer.of(octet));
         expect(() => reader.read(Buffer.of(stream[header + before + at]!))).toThrow(invalidUtf8.message);
-        // Whole, and in pieces that hold the bad octet and what follows it.
+        // Whole, and in chunks that contain the invalid octet and later ones.
         for (const cut of ['whole', [header], [header + 1], [header + before + at], [2, 3, 7]] as Cut[]) {
           const result = decodeMessages(Buffer.concat([frameFor(role, 0x81, Buffer.from('ok')), stream]), cut, {
             role,
@@ -366,7 +369,7 @@ describe('text', () => {
         }
         return -1;
       };
-      // In the fragment that holds the bad octet, long before the message ends.
+      // Rejected in the fragment with the invalid octet, long before the message ends.
       expect(refused()).toBe(at - (at % size));
       expect(reader.messages).toEqual([]);
     }
@@ -475,7 +478,7 @@ describe('text', () => {
 describe('the memory of a message', () => {
   const sum = (sizes: readonly number[]) => sizes.reduce((total, size) => total + size, 0);
 
-  /** `count` fragments of so many octets behind the first one, all of them but the last not final. */
+  /** Returns `count` fragments with `payload` octets each behind the first one; only the last is final. */
   function fragments(count: number, payload: number): Buffer {
     const frame = naiveFrame(0x00, Buffer.alloc(payload, 'a'));
     const stream = Buffer.alloc(count * frame.length, frame);
@@ -484,7 +487,7 @@ describe('the memory of a message', () => {
     return stream;
   }
 
-  /** Gives octets in chunks of 64 KiB, as a socket does. */
+  /** Reads octets in chunks of 64 KiB, as from a socket. */
   function read(reader: Reader, stream: Buffer): void {
     for (let at = 0; at < stream.length; at += 65_536) reader.read(stream.subarray(at, at + 65_536));
   }
@@ -510,9 +513,9 @@ describe('the memory of a message', () => {
       reader.read(stream.subarray(last));
     });
     expect(length).toBe(count * payload);
-    // An object for each fragment would be 16 MB and more.
+    // An object for each fragment would take at least 16 MB.
     expect(after - before).toBeLessThan(3 * count * payload + 4_000_000);
-    // What is copied is bounded by what is allocated: all pieces of memory together are a small multiple of the message.
+    // Allocations limit copying: all memory blocks together are a small multiple of the message.
     expect(sum(sizes)).toBeLessThanOrEqual(4 * count * payload + 1024);
     expect(sizes.length).toBeLessThan(40);
   });
@@ -527,7 +530,7 @@ describe('the memory of a message', () => {
       return user + system;
     };
     cost(20_000);
-    // Eight times the fragments; quadratic work would be 64 times as much.
+    // Eight times the fragments. Quadratic work would take 64 times as long.
     expect(cost(320_000)).toBeLessThan(cost(40_000) * 32 + 50_000);
   });
 
@@ -569,7 +572,7 @@ describe('the memory of a message', () => {
         const actual = Buffer.allocUnsafe;
         let came = 0;
         const spy = vi.spyOn(Buffer, 'allocUnsafe').mockImplementation((size) => {
-          // Sixteen times as much as is there, and no more than four times as much from 1 MiB on.
+          // At most 32 times the received octets, and at most four times from 1 MiB on.
           const limit = Math.max(128, Math.min(came * 32, Math.max(came * 4, 1_048_576)));
           largest = Math.max(largest, size / limit);
           return actual.call(Buffer, size);

@@ -5,7 +5,7 @@ import { type Cut, cutOctets, cuts, hex, octets } from '../frame/octets.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-/** What the platform says. */
+/** Returns the verdict of the platform. */
 function isUtf8(octets: Uint8Array): boolean {
   try {
     decoder.decode(octets);
@@ -15,19 +15,19 @@ function isUtf8(octets: Uint8Array): boolean {
   }
 }
 
-/** What the validator says of octets that come in chunks. */
+/** Returns the verdict of the validator for octets in chunks. */
 function validate(octets: Uint8Array, cut: Cut): boolean {
   const validator = new Utf8Validator();
   return cutOctets(octets, cut).every((chunk) => validator.push(chunk, 0, chunk.length)) && validator.isComplete;
 }
 
-/** Where the first octet is that the validator refuses when it gets one at a time; -1 if none. */
+/** Returns the index of the first octet that the validator rejects, given one at a time; -1 if none. */
 function refusedAt(octets: Uint8Array): number {
   const validator = new Utf8Validator();
   return [...octets].findIndex((octet) => !validator.push(Uint8Array.of(octet), 0, 1));
 }
 
-/** Where text stops being the beginning of anything valid, by trying all ways to go on. */
+/** Returns the index at which text stops being a prefix of valid text, by trying all continuations. */
 function firstBadOctet(octets: Uint8Array): number {
   const tails = [[], [0x80], [0x90], [0xa0], [0xbf]].flatMap((next) =>
     [[], [0x80], [0x80, 0x80]].map((rest) => Buffer.from([...next, ...rest])),
@@ -39,7 +39,7 @@ function firstBadOctet(octets: Uint8Array): number {
   return -1;
 }
 
-/** Sequences that are not UTF-8, and the index of the first octet that cannot be there. */
+/** Invalid sequences, and the index of the first invalid octet. */
 const invalid: readonly [title: string, octets: string, at: number][] = [
   ['a continuation octet with nothing to continue', '80', 0],
   ['the last continuation octet with nothing to continue', 'bf', 0],
@@ -87,7 +87,7 @@ const valid: readonly [title: string, octets: string][] = [
   ['noncharacters and the replacement character', 'ef bf be ef bf bd ef b7 90'],
 ];
 
-/** ASCII in front and behind, so that chunks are long enough for every way through the validator. */
+/** ASCII before and after, so that chunks are long enough for every path of the validator. */
 const surroundings = [0, 1, 44, 45, 46, 47, 48, 49, 50, 51, 200];
 
 describe('Utf8Validator', () => {
@@ -98,7 +98,7 @@ describe('Utf8Validator', () => {
       for (const behind of surroundings) {
         const all = Buffer.concat([Buffer.alloc(before, 'a'), sequence, Buffer.alloc(behind, 'a')]);
         expect(refusedAt(all)).toBe(before + at);
-        // In chunks: in the one that holds the bad octet, and in none before.
+        // In chunks: rejected in the chunk with the invalid octet, and in none before.
         for (const size of [1, 2, 3, 4, 7, 48, 49, 50, 51, all.length]) {
           const validator = new Utf8Validator();
           let refused = -1;

@@ -3,7 +3,7 @@ import { FrameWriter } from '../../src/frame/frame-writer.ts';
 import { writeMessage } from '../../src/message/write-message.ts';
 import { exampleKey, hex, octets } from '../frame/octets.ts';
 
-/** What is written, in hex, by a client or by a server. */
+/** Returns the written octets in hex, of a client or a server. */
 function written(masked: boolean, write: (writer: FrameWriter) => void): string {
   const writer = new FrameWriter(masked, () => exampleKey);
   write(writer);

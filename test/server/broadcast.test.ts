@@ -11,7 +11,7 @@ import { portOf, requestText } from './support.ts';
 
 const text = '{"id":17,"name":"Ada Lovelace"} '.repeat(60);
 
-/** Connected clients, all of them known to the server. */
+/** Connects clients that are all registered in the server. */
 async function clients(server: WebSocketServer, count: number, options: object = {}): Promise<WebSocket[]> {
   const before = server.clients.size;
   const made = Array.from({ length: count }, () => new WebSocket(`ws://127.0.0.1:${portOf(server)}`, options));
@@ -21,7 +21,7 @@ async function clients(server: WebSocketServer, count: number, options: object =
   return made;
 }
 
-/** What the clients get next: the text of it, and whether it is binary. */
+/** Returns the next message of each client: its text, and whether it is binary. */
 const heard = (all: readonly WebSocket[]): Promise<string[]> =>
   Promise.all(
     all.map(async (client) => {
@@ -30,7 +30,7 @@ const heard = (all: readonly WebSocket[]): Promise<string[]> =>
     }),
   );
 
-/** A connection whose frames are looked at as they come. */
+/** Opens a connection whose received frames can be inspected. */
 async function raw(
   server: WebSocketServer,
   extensions: string,
@@ -163,7 +163,7 @@ describe('broadcast()', () => {
     for (const socket of sockets) socket.on('message', (data) => server.broadcast(String(data)));
     const streams = sockets.map((socket) => (socket as unknown as { _socket: Socket })._socket);
     const writes = streams.map((stream) => vi.spyOn(stream, 'write'));
-    // As the kernel delivers what is readable in one poll phase: a tick for each socket.
+    // The kernel delivers data of one poll phase with a tick for each socket.
     for (const stream of streams) {
       stream.emit('data', encodeFrame(Opcode.text, Buffer.from('m'), { key: 5 }));
       await new Promise((resolve) => process.nextTick(resolve));

@@ -21,10 +21,10 @@ test.skipIf(!executablePath && !isDemanded)('Chromium is there to test compressi
 
 const sizes = [0, 1, 1023, 1024, 4096, 16_384, 16_385, 65_536, 262_144, 262_145, 1_000_000];
 
-/** What a page says of an echo. */
+/** Report of a page about an echo. */
 interface Report {
   readonly extensions: string;
-  /** The messages that did not come back as they were sent. */
+  /** Messages that did not come back unchanged. */
   readonly wrong: string[];
   readonly wasClean: boolean;
 }
@@ -52,7 +52,9 @@ describe.skipIf(!executablePath)('a page in Chromium', () => {
     httpServer.close();
   });
 
-  /** In the page: sends text and octets of all sizes, one after the other and then all at once, and closes. */
+  /**
+   * Runs in the page: sends text and bytes of all sizes, first one after the other and then all at once, and closes.
+   */
   const talk = ([url, sizes]: [string, number[]]) =>
     new Promise<Report>((resolve, reject) => {
       const socket = new globalThis.WebSocket(url);
@@ -117,7 +119,7 @@ describe.skipIf(!executablePath)('a page in Chromium', () => {
     await new Promise<void>((resolve) => server.close(() => resolve()));
     httpServer.removeAllListeners('upgrade');
     expect(report).toEqual({ extensions: `permessage-deflate${parameters}`, wrong: [], wasClean: true });
-    // On the wire it was less than a third of what there was to be said, in each direction.
+    // The traffic was less than a third of the messages, in each direction.
     const said = sizes.reduce((sum, size) => sum + 4 * size, 0);
     expect(read).toBeLessThan(said / 3);
     expect(written).toBeLessThan(said / 3);

@@ -26,7 +26,7 @@ function noServer(options: object = {}): WebSocketServer {
   return new WebSocketServer({ noServer: true, ...options } as ServerOptions);
 }
 
-/** A verifyClient whose verdict the test gives. */
+/** Returns a verifyClient whose verdict the test gives. */
 function deferredVerdict() {
   let answer!: (isAllowed: boolean) => void;
   const verifyClient: ServerOptions['verifyClient'] = (_info, callback) => {
@@ -166,7 +166,7 @@ describe('a socket that was refused', () => {
     noServer({ verifyClient: () => false }).handleUpgrade(injectedRequest(), stream, noHead, callback);
     noServer().handleUpgrade(injectedRequest(), stream, noHead, callback);
     await expect(upgrade(injectedRequest(), stream, noHead)).rejects.toMatchObject({ code: 'GOODWIRE_SOCKET_CLOSED' });
-    // The answer is still on its way.
+    // The response was not yet written completely.
     expect([stream.destroyed, stream.writableLength > 0]).toEqual([false, true]);
     expect(callback).not.toHaveBeenCalled();
     stream.destroy();

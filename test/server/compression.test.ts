@@ -9,7 +9,7 @@ import { captureUncaught } from '../support/uncaught.ts';
 const { goodwire } = implementations;
 const text = 'some text, '.repeat(500);
 
-/** Whether a message comes back from a client. */
+/** True if a message of the client comes back. */
 async function echoes({ client, served }: { client: WebSocket; served: WebSocket }): Promise<boolean> {
   served.on('message', (data, isBinary) => served.send(data, { binary: isBinary }));
   client.send(text);

@@ -25,7 +25,7 @@ import {
 
 type Answer = (isAllowed: boolean) => void;
 
-/** A verifyClient that keeps its answers back, in the order of the requests. */
+/** Returns a verifyClient that defers its answers, in the order of the requests. */
 function thoughtful(): { readonly answers: Answer[]; readonly verifyClient: ServerOptions['verifyClient'] } {
   const answers: Answer[] = [];
   return {
@@ -36,14 +36,15 @@ function thoughtful(): { readonly answers: Answer[]; readonly verifyClient: Serv
   };
 }
 
-/** Waits until a condition holds that events of the loop bring about. */
+/** Waits until a condition holds, which the event loop brings about. */
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise(setImmediate);
 }
 
 /**
- * A server on an HTTP server that was given, until the end of the test: for tests of the time that the application has. On a server of its
- * own the client has no longer for its request, which a busy machine would exceed.
+ * Starts a WebSocketServer on a separate HTTP server, until the end of the test. For tests of the application's time
+ * limit. With the server's own HTTP server the same limit applies to the client's request, which a busy machine could
+ * exceed.
  */
 async function serveGiven(options: ServerOptions): Promise<WebSocketServer> {
   const served = await serveHttp();
@@ -87,7 +88,7 @@ describe('handshakeTimeout of a server', () => {
     server.shouldHandle = () => Promise.resolve(true);
     server.on('connection', () => {
       connections++;
-      // Of the application's own, and no failure of the callback in which it happens.
+      // An error of the application itself, not of the callback in which it occurs.
       if (connections === 2) throw new Error('two of one');
     });
     expect(await exchangeHead(portOf(server), requestText())).toMatch(/^HTTP\/1\.1 101 /);
@@ -295,7 +296,7 @@ describe('maxPendingHandshakes', () => {
 });
 
 describe('limits on the headers of a request', () => {
-  /** A request with so many fields. */
+  /** Returns a request with this number of fields. */
   const withFields = (count: number): string => {
     const more = Array.from({ length: count - 5 }, (_, index) => [`X-${index}`, 'y']);
     return requestText({ headers: Object.fromEntries(more) });

@@ -1,10 +1,10 @@
 import { Duplex, type DuplexOptions } from 'node:stream';
 
-/** A stream in memory whose methods a test replaces by others that misbehave. */
+/** Stream in memory whose methods a test replaces by misbehaving ones. */
 export class MisbehavingStream extends Duplex {
-  /** Everything that was written. */
+  /** All written data. */
   written = '';
-  /** Resolves when the stream is destroyed, whatever its events and properties tell of that. */
+  /** Resolves when the stream is destroyed, regardless of its events and properties. */
   readonly whenDestroyed: Promise<void>;
   #resolve!: () => void;
 
@@ -27,7 +27,7 @@ export class MisbehavingStream extends Duplex {
     done(error);
   }
 
-  /** Number of HTTP responses that were written. */
+  /** Number of HTTP responses written. */
   get responses(): number {
     return this.written.split('HTTP/1.1 ').length - 1;
   }
@@ -37,7 +37,7 @@ const fail = (): never => {
   throw new Error('the stream misbehaves');
 };
 
-/** Puts something in the place of a method or property of one stream. */
+/** Replaces a method or property of one stream. */
 function replace(stream: Duplex, name: string, descriptor: PropertyDescriptor): void {
   Object.defineProperty(stream, name, { configurable: true, ...descriptor });
 }
@@ -45,7 +45,7 @@ function replace(stream: Duplex, name: string, descriptor: PropertyDescriptor): 
 const throwing = (name: string) => (stream: Duplex) => replace(stream, name, { value: fail });
 const throwingGetter = (name: string) => (stream: Duplex) => replace(stream, name, { get: fail });
 
-/** Calls `first` before the method of that name. */
+/** Calls `first` before the method with this name. */
 function before(name: 'end' | 'write' | '_write', first: (stream: Duplex) => void) {
   return (stream: Duplex) => {
     const method = stream[name] as (...args: unknown[]) => unknown;
@@ -57,7 +57,7 @@ function before(name: 'end' | 'write' | '_write', first: (stream: Duplex) => voi
   };
 }
 
-/** A stream to which no listener for an event can be added. */
+/** Makes a stream refuse listeners for an event. */
 export function refusing(event: string) {
   return (stream: Duplex) => {
     for (const name of ['on', 'once', 'addListener'] as const) {
@@ -68,7 +68,7 @@ export function refusing(event: string) {
   };
 }
 
-/** Ways in which a stream misbehaves, each by what it does to a good one. */
+/** Misbehaviors, each as a function that changes a correct stream. */
 export const misbehaviours: Readonly<Record<string, (stream: MisbehavingStream) => void>> = {
   'has an end() that throws': throwing('end'),
   'has an end() that throws behind what it has written': (stream) =>

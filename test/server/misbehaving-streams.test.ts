@@ -27,16 +27,16 @@ const thrown = (): never => {
   throw new Error('mine');
 };
 const rejected = (() => Promise.reject(new Error('mine'))) as unknown as () => boolean;
-/** Computed, because the linter takes an object that has the property for a mistake. */
+/** Computed, because the linter considers an object with this property a mistake. */
 const then = 'then';
 const throwingGetter = Object.defineProperty({}, 'X', { enumerable: true, get: thrown });
 
-/** A request that a server refuses, and why. */
+/** Request that a server refuses, and the reason. */
 interface Case {
   readonly options?: ServerOptions;
   readonly headers?: Record<string, string | undefined>;
   readonly request?: object;
-  /** Called with the server before the request comes. */
+  /** Called with the server before the request. */
   prepare?(server: WebSocketServer): void;
 }
 
@@ -124,7 +124,7 @@ const refusals: Readonly<Record<string, Case>> = {
   },
 };
 
-/** What is published on a channel about one request or socket, until the end of the test. */
+/** Collects the messages of a channel about one request or socket, until the end of the test. */
 function collect<Message>(name: string, belongs: (message: Message) => boolean): Message[] {
   const messages: Message[] = [];
   const listener = (message: unknown) => {
@@ -135,7 +135,7 @@ function collect<Message>(name: string, belongs: (message: Message) => boolean):
   return messages;
 }
 
-/** Gives a server one request on a stream, and reports what becomes of the request. */
+/** Passes one request on a stream to a server, and reports the result. */
 function attempt(stream: Duplex, { options = {}, headers = {}, request: more, prepare }: Case, head = noHead) {
   const server = new WebSocketServer({ noServer: true, closeTimeout: 5, ...options });
   prepare?.(server);
@@ -153,7 +153,7 @@ function attempt(stream: Duplex, { options = {}, headers = {}, request: more, pr
   return { server, start, published, accepted, refused, whenRefused, pending: () => host.pending.size - before };
 }
 
-/** Refuses a request on a stream, and demands all that a refusal promises. */
+/** Refuses a request on a stream, and checks everything that a refusal guarantees. */
 async function demandRefusal(stream: MisbehavingStream, refusal: Case): Promise<void> {
   using uncaught = captureUncaught();
   const { start, published, accepted, refused, whenRefused, pending } = attempt(stream, refusal);
@@ -203,7 +203,7 @@ describe('a refusal', () => {
         Object.keys(misbehaviours).filter((way) => way !== 'is frozen'),
         { minLength: 2, maxLength: 5 },
       )
-      // Where a stream fails by itself Node.js calls destroy() and emits 'error': nobody can catch what that throws.
+      // If a stream fails by itself, Node.js calls destroy() and emits 'error'. An exception there cannot be caught.
       .filter(
         (several) => !several.some((way) => fragile.includes(way)) || !several.some((way) => failing.includes(way)),
       );
@@ -211,7 +211,7 @@ describe('a refusal', () => {
     await fc.assert(
       fc.asyncProperty(ways, refusal, fc.boolean(), async (several, name, objectMode) => {
         const stream = new MisbehavingStream({ objectMode });
-        // A way that uses a method of the stream may find that one replaced.
+        // A misbehavior that uses a method of the stream may find it replaced.
         for (const way of several) {
           try {
             misbehaviours[way]!(stream);
@@ -266,7 +266,7 @@ describe('a refusal', () => {
     const { start } = attempt(stream, { options: { path: '/x', closeTimeout: Number.POSITIVE_INFINITY } });
     start();
     await begun;
-    // A delay that no timer can count would be one of a millisecond.
+    // Otherwise a delay above the maximum of a timer would become one millisecond.
     await new Promise((resolve) => setTimeout(resolve, 2));
     expect(stream.destroyed).toBe(false);
     go();

@@ -1,5 +1,5 @@
-// Runs servers, clients and a market of the built package where timers are numbers, and prints what has happened, one line each. It has to
-// end by itself: a timer that is left would keep it alive.
+// Runs servers, clients and a market of the built package where timers are numbers. Prints one line per result. It must
+// end by itself: a remaining timer would keep it alive.
 
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -14,13 +14,13 @@ const { GoodsClient } = await import('../../dist/goods/client.js');
 const say = (...words) => console.log(words.join(' '));
 
 /**
- * Waits for the end of a client, also one that has failed, and returns its close code.
+ * Waits for a client to close, also after an error, and returns its close code.
  * @param {import('../../dist/index.js').WebSocket} client
  */
 const closing = (client) => new Promise((resolve) => client.on('close', resolve));
 
 /**
- * Opens a connection, and says what becomes of it.
+ * Opens a connection, and prints its result.
  * @param {string} title
  * @param {import('../../dist/index.js').ServerOptions} options
  * @param {object} [clientOptions]
@@ -92,7 +92,7 @@ for (const round of [1, 2]) {
   }
   await pinged;
   await client.close();
-  // The heartbeat ends when nobody is left, and begins again with the next client.
+  // The heartbeat stops without clients, and starts again with the next client.
   while (timers.size > 0) await immediate();
 }
 stop();

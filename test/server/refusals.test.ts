@@ -26,7 +26,7 @@ import {
   requestText,
 } from './support.ts';
 
-/** What is published on a channel during a test. */
+/** Collects the messages of a channel during a test. */
 function collect<Message>(channel: string): Message[] {
   const messages: Message[] = [];
   const listener = (message: unknown) => messages.push(message as Message);
@@ -46,7 +46,7 @@ function published<Message>(channel: string): Promise<Message> {
   });
 }
 
-/** Hands a request to a server that listens nowhere, and gives what is answered once the stream is closed. */
+/** Passes a request to a server without a port, and returns the response after the stream has closed. */
 async function inject(options: ServerOptions, headers: Record<string, string | undefined> = {}): Promise<string> {
   const socket = new MemoryStream();
   const server = new WebSocketServer({ noServer: true, ...options });
@@ -321,7 +321,7 @@ describe("the application's mistakes", () => {
 });
 
 describe('an error of the raw socket', () => {
-  /** A server in whose verifyClient the test decides when to go on. */
+  /** Returns a server whose verifyClient waits for the test. */
   function verifying() {
     let go!: (isAllowed: boolean) => void;
     let begin!: () => void;
@@ -441,7 +441,7 @@ describe('a peer that breaks the protocol', () => {
     client.write(requestText());
     await once(client, 'data');
     const answer = once(client, 'data');
-    // Not masked.
+    // An unmasked frame.
     client.write(Buffer.from([0x81, 0x00]));
     expect((await answer)[0]).toEqual(Buffer.from([0x88, 0x02, 0x03, 0xea]));
     client.destroy();

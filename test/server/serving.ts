@@ -3,14 +3,14 @@ import { afterEach } from 'vitest';
 import type { ServerOptions } from '../../src/server/server-options.ts';
 import { WebSocketServer } from '../../src/server/websocket-server.ts';
 
-/** What the end of a test does, the last first. */
+/** Actions at the end of a test, in reverse order. */
 export const cleanups: (() => unknown)[] = [];
 
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-/** A server at a port of its own, until the end of the test. */
+/** Starts a server with its own port, until the end of the test. */
 export async function serve(options: ServerOptions = {}): Promise<WebSocketServer> {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1', ...options });
   cleanups.push(() => {

@@ -9,7 +9,7 @@ import type { Implementation } from '../support/peers.ts';
 export const key = 'dGhlIHNhbXBsZSBub25jZQ==';
 export const accept = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=';
 
-/** Something that listens at a port of the loopback interface. */
+/** Server on a port of the loopback interface. */
 interface Listening {
   address(): AddressInfo | string | null;
 }
@@ -25,7 +25,7 @@ interface RequestOptions {
   headers?: Record<string, string | string[] | undefined>;
 }
 
-/** The octets of a good opening request, with other fields where a test wants them; undefined leaves one out, a list repeats it. */
+/** Returns a valid opening request, with changed fields. Undefined removes a field; a list repeats it. */
 export function requestText({ method = 'GET', url = '/', version = '1.1', headers = {} }: RequestOptions = {}): string {
   const fields: Record<string, string | string[] | undefined> = {
     Host: 'localhost',
@@ -50,7 +50,7 @@ export async function connect(port: number): Promise<net.Socket> {
   return socket;
 }
 
-/** Everything that comes back until the server ends, and whether it does. */
+/** Returns everything received until the server ends the connection, and whether it does. */
 export async function exchange(port: number, text: string): Promise<string> {
   const socket = await connect(port);
   let received = '';
@@ -64,7 +64,7 @@ export async function exchange(port: number, text: string): Promise<string> {
   return received;
 }
 
-/** The head of what comes back, from a server that may leave the connection open. */
+/** Returns the head of a response, from a server that may leave the connection open. */
 export async function exchangeHead(port: number, text: string): Promise<string> {
   const socket = await connect(port);
   const head = await new Promise<string>((resolve) => {
@@ -83,7 +83,7 @@ export async function exchangeHead(port: number, text: string): Promise<string> 
   return head;
 }
 
-/** A request that a program made, as those do who inject requests into a server. */
+/** Returns a request made by a program, as used to inject requests into a server. */
 export function injectedRequest(headers: Record<string, string | undefined> = {}, more: object = {}): IncomingMessage {
   return {
     method: 'GET',
@@ -100,11 +100,11 @@ export function injectedRequest(headers: Record<string, string | undefined> = {}
   } as unknown as IncomingMessage;
 }
 
-/** A stream in memory that keeps what is written to it. */
+/** Stream in memory that records written data. */
 export class MemoryStream extends Duplex {
   written = '';
   readonly #chunks: Buffer[] = [];
-  /** Whether the reader is so slow that nothing is ever written. */
+  /** True if the reader is so slow that writes never complete. */
   isStuck = false;
 
   override _read(): void {}
@@ -121,33 +121,33 @@ export class MemoryStream extends Duplex {
   }
 }
 
-/** Waits for `close`, and unlike `once` does not listen for `error`, so that an error without listener is one. */
+/** Waits for `close`. Unlike `once` it adds no `error` listener, so that an unhandled error stays uncaught. */
 export function closing(emitter: EventEmitter): Promise<unknown[]> {
   return new Promise((resolve) => {
     emitter.on('close', (...args) => resolve(args));
   });
 }
 
-/** A server at a port of the loopback interface, until it is disposed of: then its clients are cut off. */
+/** Server on a port of the loopback interface. Disposing of it terminates its clients. */
 export interface Served extends AsyncDisposable {
   readonly server: WebSocketServer;
   readonly port: number;
 }
 
-/** A server of an implementation with an HTTP server of its own. */
+/** Starts a server of an implementation with its own HTTP server. */
 export async function serve({ WebSocketServer }: Implementation, options: ServerOptions = {}): Promise<Served> {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1', ...options });
   await once(server, 'listening');
   return { server, port: portOf(server), [Symbol.asyncDispose]: () => closeServer(server) };
 }
 
-/** Cuts the clients of a server off, and closes it. */
+/** Terminates the clients of a server, and closes it. */
 export async function closeServer(server: WebSocketServer): Promise<void> {
   for (const client of server.clients ?? []) client.terminate();
   await new Promise((resolve) => server.close(resolve));
 }
 
-/** An HTTP server that listens, until it is disposed of with all the sockets that it has accepted, upgraded ones among them. */
+/** Listening HTTP server. Disposing of it destroys all accepted sockets, including upgraded ones. */
 export interface ServedHttp extends AsyncDisposable {
   readonly httpServer: http.Server;
   readonly port: number;
@@ -168,7 +168,7 @@ export async function serveHttp(httpServer: http.Server = http.createServer()): 
   };
 }
 
-/** A client of an implementation, whose errors are not looked at; cut off when it is disposed of. */
+/** Starts a client of an implementation, whose errors are ignored. Terminated when disposed of. */
 export function dial(
   { WebSocket }: Implementation,
   port: number,
@@ -181,7 +181,7 @@ export function dial(
   return Object.assign(client, { [Symbol.dispose]: () => client.terminate() });
 }
 
-/** A client and the server's end of it, when both are open. */
+/** Connects a client. Returns it and the server's end when both are open. */
 export async function dialed(
   by: Implementation,
   { server, port }: Pick<Served, 'server' | 'port'>,
@@ -192,12 +192,12 @@ export async function dialed(
   return { client, socket };
 }
 
-/** A few turns of the event loop: what has not happened then was not about to. */
+/** Waits a few turns of the event loop, after which no further event is due. */
 export async function settle(turns = 5): Promise<void> {
   for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
 }
 
-/** The octets of a frame with a short text, as a client sends it. */
+/** Returns a client's frame with a short text. */
 export function textFrame(text: string): string {
   return `\x81${String.fromCharCode(0x80 | text.length)}\0\0\0\0${text}`;
 }

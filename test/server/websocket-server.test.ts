@@ -92,7 +92,7 @@ describe('a connection', () => {
     const client = dial(portOf(server));
     await once(client, 'open');
     const request = await connected;
-    // What Node itself holds on to goes with the next messages.
+    // References kept by Node itself are dropped with the next messages.
     for (let turn = 0; turn < 50 && request.deref() !== undefined; turn++) {
       await new Promise(setImmediate);
       collectGarbage();

@@ -5,16 +5,16 @@ import { WebSocket } from '../../src/index.ts';
 import { areZlibSlotsFree, noTakeover, takeover } from './deflating.ts';
 import { eventually } from './until.ts';
 
-/** Goes to zlib's threads, to be compressed and to be inflated. */
+/** Long enough for zlib's thread pool, both to compress and to inflate. */
 export const large = 'The quick brown fox. '.repeat(20_000);
 
-/** The two ways in which permessage-deflate is agreed on: with the option of a server that leads to it. */
+/** The two agreements on permessage-deflate, each with the option of a server that leads to it. */
 export const agreements = [
   { name: 'without context takeover', deflate: noTakeover, perMessageDeflate: true },
   { name: 'with context takeover', deflate: takeover, perMessageDeflate: { contextTakeover: true } },
 ];
 
-/** A Duplex whose other side is the test: `written` is what came out of it. */
+/** Duplex whose other side is the test: `written` is its output. */
 export class Loose extends Duplex {
   readonly written: Buffer[] = [];
   override _read(): void {}
@@ -24,7 +24,7 @@ export class Loose extends Duplex {
   }
 }
 
-/** Data in few words. */
+/** Shortens data for a log. */
 function brief(data: unknown): string {
   const text = String(data);
   return text.length > 40 ? `${text.slice(0, 9)} (${text.length})` : text;
@@ -32,7 +32,7 @@ function brief(data: unknown): string {
 
 export const largeInBrief = brief(large);
 
-/** What a socket tells, in order, and in few words. */
+/** Records the events of a socket, in order and shortened. */
 export function record(socket: WebSocket): string[] {
   const log: string[] = [];
   socket.on('message', (data) => log.push(`message ${brief(data)}`));
@@ -54,7 +54,7 @@ export function serve(options: object = {}): { stream: Loose; socket: WebSocket;
   return { stream, socket, log };
 }
 
-/** Some turns of the event loop. */
+/** Waits some turns of the event loop. */
 export async function turns(count = 20): Promise<void> {
   for (let i = 0; i < count; i++) await immediate();
 }

@@ -3,7 +3,7 @@ import type { DeflateAgreement } from '../../src/extension/deflate-negotiation.t
 import { releaseZlibSlot, requestZlibSlot } from '../../src/extension/zlib-concurrency.ts';
 import { encodeFrame, type Opcode } from '../../src/protocol.ts';
 
-/** An agreement by which each message is compressed by itself. */
+/** Agreement without context takeover: each message is compressed separately. */
 export const noTakeover: DeflateAgreement = {
   serverNoContextTakeover: true,
   clientNoContextTakeover: true,
@@ -11,25 +11,25 @@ export const noTakeover: DeflateAgreement = {
   clientMaxWindowBits: 15,
 };
 
-/** An agreement by which messages may refer to those before them. */
+/** Agreement with context takeover: messages may refer to earlier ones. */
 export const takeover: DeflateAgreement = {
   ...noTakeover,
   serverNoContextTakeover: false,
   clientNoContextTakeover: false,
 };
 
-/** A message as a compressor that knows nothing of this package makes it (RFC 7692 §7.2.1). */
+/** Returns a message compressed by zlib itself, independently of this package (RFC 7692 §7.2.1). */
 export function deflated(data: string | Uint8Array): Buffer {
   return deflateRawSync(data, { finishFlush: zlib.Z_SYNC_FLUSH }).subarray(0, -4);
 }
 
-/** How a frame differs from a whole message that a client has compressed. */
+/** Differences of a frame from a whole compressed message of a client. */
 interface Differences {
   readonly fin?: boolean;
   readonly rsv1?: boolean;
 }
 
-/** A frame with octets that were compressed, as a client sends it. */
+/** Returns a client's frame with compressed octets. */
 export function deflatedFrame(
   opcode: number,
   octets: Uint8Array,
@@ -38,7 +38,7 @@ export function deflatedFrame(
   return encodeFrame(opcode as Opcode, octets, { fin, rsv1, key: 0x1f2e3d4c });
 }
 
-/** A compressed message in one frame, as a client sends it. */
+/** Returns a client's frame with a whole compressed message. */
 export function compressed(data: string | Uint8Array): Buffer {
   return deflatedFrame(typeof data === 'string' ? 1 : 2, deflated(data));
 }

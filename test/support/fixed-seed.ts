@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 
-// Loaded before each test file. Properties take the same examples in every run: chance cannot fail a change that has nothing to do with it.
-// New examples are looked for on purpose: GOODWIRE_SEED=random, or a number to repeat one.
+// Loaded before each test file. Properties use the same examples in every run, so that chance cannot fail an unrelated
+// change. To try new examples, set GOODWIRE_SEED=random, or a number to repeat a run.
 
 const wanted = process.env.GOODWIRE_SEED ?? '20261130';
 

@@ -1,6 +1,6 @@
-/** What a file imports, types included, however the import is written. */
+/** Returns the imports of a file, including types and every form of import. */
 export function importsOf(code: string): string[] {
-  // Biome puts every import statement at the start of a line; comments are gone, so an example in one is none.
+  // Biome puts every import statement at the start of a line. Comments are removed, because they may contain examples.
   const bare = code.replace(/^\s*(?:\/\/|\/?\*).*$/gm, '');
   const statements = bare.matchAll(/^(?:import|export)\b(?:[^;'"]*?\bfrom)?\s*(['"])(.+?)\1/gm);
   const calls = bare.matchAll(/\b(?:import|require|getBuiltinModule)\(\s*(['"`])(.+?)\1/g);

@@ -1,6 +1,6 @@
 import type { WebSocket } from '../../src/index.ts';
 
-/** What a socket tells, with its readyState at each event. */
+/** Records the events of a socket, with its readyState at each event. */
 export function record(socket: WebSocket): string[] {
   const log: string[] = [];
   const note = (text: string) => log.push(`${text} [${socket.readyState}]`);
@@ -13,6 +13,6 @@ export function record(socket: WebSocket): string[] {
   return log;
 }
 
-/** Until the socket is closed, if it is not. */
+/** Resolves when the socket is closed, at once if it already is. */
 export const closed = (socket: WebSocket) =>
   socket.readyState === 3 ? Promise.resolve() : new Promise<void>((resolve) => socket.on('close', () => resolve()));

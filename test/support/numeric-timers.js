@@ -1,9 +1,9 @@
-// Makes the timers of this process what they are in Jest with jsdom, and in part in Electron's renderer: numbers, and no setImmediate.
-// To be imported before anything else.
+// Replaces the timers of this process by those of Jest with jsdom, and partly of Electron's renderer: numbers, and no
+// setImmediate. Import it before anything else.
 
 const { setTimeout: startTimeout, setInterval: startInterval, clearTimeout: stop } = globalThis;
 
-/** The timers that are pending, by number. @type {Map<number, NodeJS.Timeout>} */
+/** Pending timers, by number. @type {Map<number, NodeJS.Timeout>} */
 export const timers = new Map();
 let last = 0;
 

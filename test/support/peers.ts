@@ -10,7 +10,10 @@ import { WebSocketServer as WsServer, WebSocket as WsWebSocket } from 'ws';
 import { WebSocket, WebSocketServer } from '../../src/index.ts';
 import { certificate } from '../client/raw-server.ts';
 
-/** The two implementations under the names that tests print. Typed as ours: that they are alike is what is tested. */
+/**
+ * The two implementations by the names in test output. Typed as goodwire's, because the tests check that both behave
+ * alike.
+ */
 export const implementations = {
   goodwire: { WebSocket, WebSocketServer },
   ws: {
@@ -24,7 +27,7 @@ export type Wire = 'tcp' | 'tls' | 'unix';
 
 type Options = NonNullable<ConstructorParameters<typeof WebSocketServer>[0]>;
 
-/** A server at a loopback address or a Unix socket, and how to get a client of any implementation to it. */
+/** Server on a loopback address or a Unix socket, with a function to connect a client of any implementation. */
 export interface Peers extends AsyncDisposable {
   readonly server: WebSocketServer;
   readonly httpServer: HttpServer;
@@ -64,7 +67,7 @@ export async function listen(
   };
 }
 
-/** A connected pair of WebSockets: the client's end and the server's, once both are open. */
+/** Connected pair of WebSockets: the client's end and the server's, once both are open. */
 export async function connectPair(
   peers: Peers,
   by: Implementation,
@@ -76,7 +79,7 @@ export async function connectPair(
   return { client, served };
 }
 
-/** Two of our WebSockets on a pair of streams in memory; the raw streams too. */
+/** Two of our WebSockets on a pair of streams in memory, and the raw streams. */
 export function memoryPair(options: { server?: object; client?: object } = {}): {
   client: WebSocket;
   served: WebSocket;
@@ -91,7 +94,7 @@ export function memoryPair(options: { server?: object; client?: object } = {}): 
   return { client, served, clientStream, servedStream };
 }
 
-/** A raw TCP connection on which the opening handshake has been done: what a hostile peer has in hand. It may ask for extensions. */
+/** Opens a raw TCP connection after the opening handshake, as a hostile peer would use it. May request extensions. */
 export async function rawClient(peers: Peers, extensions = ''): Promise<net.Socket> {
   const { port } = peers.httpServer.address() as net.AddressInfo;
   const socket = net.connect(port, '127.0.0.1');
@@ -106,7 +109,7 @@ export async function rawClient(peers: Peers, extensions = ''): Promise<net.Sock
   return socket;
 }
 
-/** All octets that a stream still delivers, to its end. */
+/** Returns all data that a stream delivers until its end. */
 export async function drain(stream: net.Socket): Promise<Buffer> {
   const chunks: Buffer[] = [];
   stream.on('data', (chunk) => chunks.push(chunk));
@@ -114,7 +117,7 @@ export async function drain(stream: net.Socket): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** Octets from hex with spaces, as the RFC prints them. */
+/** Returns octets from hex with spaces, as the RFC prints them. */
 export function hex(text: string): Buffer {
   return Buffer.from(text.replaceAll(/\s/g, ''), 'hex');
 }

@@ -21,7 +21,7 @@ test('a failure is repeated with four times the limit if the machine was late', 
   const limits: number[] = [];
   await withTimeLimit(100, async (limit) => {
     limits.push(limit);
-    // The delay is seen by a timer that is due meanwhile.
+    // The delay is detected by a timer that is due in the meantime.
     await delay(5);
     if (limits.length === 1) block(40);
     await delay(5);

@@ -1,11 +1,12 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
-/** Milliseconds. A machine that is later than an eighth of this does not run tests. */
+/** In milliseconds. A machine that is delayed by more than an eighth of this cannot run the tests. */
 const longest = 60_000;
 
 /**
- * Runs a test of something that has to happen within a time limit of so many milliseconds. If the attempt fails and the event loop was late
- * by an eighth of the limit or more, repeats the attempt with four times the limit. Rejects with the error of the last attempt.
+ * Runs a test of an event that must occur within `limit` milliseconds. If the attempt fails and the event loop was
+ * delayed by at least an eighth of the limit, repeats it with four times the limit. Rejects with the error of the last
+ * attempt.
  */
 export async function withTimeLimit(limit: number, attempt: (limit: number) => Promise<void>): Promise<void> {
   const delay = monitorEventLoopDelay({ resolution: 1 });

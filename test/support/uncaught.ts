@@ -1,10 +1,13 @@
-/** The errors of this process that nobody has caught: exceptions, and rejected promises whose number must be none. */
+/** Uncaught errors of this process: exceptions, and the number of unhandled rejections, which must be 0. */
 export interface Uncaught extends Disposable {
   readonly exceptions: Error[];
   readonly rejections: unknown[];
 }
 
-/** Takes the exceptions that listeners of an application throw, which would end the process (or the test run), until it is disposed. */
+/**
+ * Collects exceptions thrown by an application's listeners until disposed of. Otherwise they would end the process or
+ * the test run.
+ */
 export function captureUncaught(): Uncaught {
   const exceptions: Error[] = [];
   const rejections: unknown[] = [];

@@ -7,7 +7,7 @@ const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
   .map((path) => path.replaceAll('\\', '/'))
   .filter((path) => path.endsWith('.ts') && !path.includes('node_modules') && !path.endsWith('/until.ts'));
 
-/** Lines of test files that match, with their files. */
+/** Returns matching lines of test files, with their files. */
 const linesWith = (pattern: RegExp): string[] =>
   files.flatMap((path) => {
     const lines = readFileSync(join(folder, path), 'utf8').split('\n');

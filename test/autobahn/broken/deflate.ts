@@ -32,7 +32,7 @@ export class Inflater {
     this.#keepsContext = keepsContext;
   }
 
-  /** Rejects when the octets are no deflated data. */
+  /** Rejects if the octets are not deflated data. */
   async inflate(message: Buffer): Promise<Buffer> {
     const inflated = await pass(this.#stream, [message, tail]);
     if (!this.#keepsContext) this.#stream.reset();

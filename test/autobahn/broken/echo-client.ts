@@ -6,7 +6,10 @@ import { readResponse } from './extensions.ts';
 import type { FaultName } from './faults.ts';
 import { acceptKey, fieldsOf, readHead } from './handshake.ts';
 
-/** Connects to a fuzzing server, echoes until the connection has ended, and resolves then, also when there never was one. */
+/**
+ * Connects to a fuzzing server, and echoes until the connection has ended. Resolves then, and also if the connection
+ * failed.
+ */
 export async function runEchoClient(url: string, faults: Iterable<FaultName> = []): Promise<void> {
   const { hostname, port, pathname, search } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port), noDelay: true });
@@ -17,7 +20,7 @@ export async function runEchoClient(url: string, faults: Iterable<FaultName> = [
     await once(socket, 'connect');
     await echo(socket, `${hostname}:${port}`, `${pathname}${search}`, chosen);
   } catch {
-    // The fuzzing server refused, or broke off: it writes down itself what it thinks of that.
+    // The fuzzing server refused or ended the connection, and records the result itself.
   }
   socket.destroy();
   await isClosed;

@@ -17,7 +17,7 @@ const messages: readonly (readonly [data: string | Buffer, binary: boolean])[] =
   [Buffer.alloc(3_000_000, 'abcdefg'), true],
 ];
 
-/** Sends all the messages to what echoes, closes, and returns the close code. */
+/** Sends all messages to an echo peer, closes, and returns the close code. */
 async function converse(socket: WebSocket): Promise<number> {
   for (const [data, binary] of messages) {
     socket.send(data, { binary, fin: false });

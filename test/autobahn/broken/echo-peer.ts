@@ -3,19 +3,19 @@ import { Deflater, Inflater } from './deflate.ts';
 import type { FaultName } from './faults.ts';
 import { Utf8 } from './utf8.ts';
 
-/** What permessage-deflate was agreed to be, from the side of one endpoint. */
+/** Agreement on permessage-deflate, from the view of one endpoint. */
 export interface DeflateTerms {
-  /** Whether what we send is deflated anew for each message. */
+  /** True if our messages are deflated without context takeover. */
   readonly ownNoContext: boolean;
   readonly ownWindowBits: number;
-  /** Whether what the other side sends is. */
+  /** True if the other side's messages are deflated without context takeover. */
   readonly otherNoContext: boolean;
 }
 
 export interface PeerOptions {
   readonly role: 'server' | 'client';
   readonly faults: ReadonlySet<FaultName>;
-  /** Undefined: not negotiated. */
+  /** Undefined if not negotiated. */
   readonly deflate: DeflateTerms | undefined;
 }
 
@@ -25,11 +25,11 @@ interface Header {
   readonly opcode: number;
   readonly length: number;
   readonly key: Buffer | undefined;
-  /** How many octets the header has itself. */
+  /** Length of the header itself. */
   readonly size: number;
 }
 
-/** The message of which the first frame has come. */
+/** Current message, whose first frame has arrived. */
 interface Message {
   readonly isText: boolean;
   readonly isDeflated: boolean;
@@ -42,7 +42,7 @@ const MIB = 1024 * 1024;
 const empty: Buffer = Buffer.alloc(0);
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** A violation, with the close code that answers it. */
+/** Violation with the close code of the answer. */
 class Violation extends Error {
   readonly code: number;
 
@@ -53,8 +53,8 @@ class Violation extends Error {
 }
 
 /**
- * One end of a WebSocket that echoes messages, correct but for the faults that it is given. Written for the tests of the conformance
- * runner, so it shares no code with what is tested, nor with what tests.
+ * One end of a WebSocket that echoes messages, correct except for the given faults. Written for the tests of the
+ * conformance runner, so it shares no code with the library or the runner.
  */
 export class EchoPeer {
   readonly #socket: Socket;
@@ -62,13 +62,13 @@ export class EchoPeer {
   readonly #faults: ReadonlySet<FaultName>;
   readonly #deflater: Deflater | undefined;
   readonly #inflater: Inflater | undefined;
-  /** What has come and has not been looked at; pieces are joined only where a header lies across them. */
+  /** Received data that was not processed yet. Pieces are joined only if a header spans them. */
   #input: Buffer = empty;
   #header: Header | undefined;
-  /** How much of the payload of the current frame has come. */
+  /** Number of received payload octets of the current frame. */
   #taken = 0;
   #control: Buffer[] = [];
-  /** A control frame that goes on in a continuation, with the fault that allows it. */
+  /** Control frame with continuations, and the fault that allows it. */
   #fragmentedControl: { opcode: number; parts: Buffer[] } | undefined;
   #message: Message | undefined;
   #hasSentClose = false;
@@ -89,13 +89,13 @@ export class EchoPeer {
     }
   }
 
-  /** Echoes until the connection has ended. `head` is what came behind the handshake. */
+  /** Echoes until the connection has ended. `head` is the data behind the handshake. */
   async run(head: Buffer): Promise<void> {
     try {
       await this.#receive(head);
       for await (const chunk of this.#socket) await this.#receive(chunk as Buffer);
     } catch {
-      // The other side broke the connection off, which fuzzers do.
+      // The other side ended the connection, as fuzzers do.
     } finally {
       clearTimeout(this.#pongTimer);
       this.#deflater?.close();
@@ -108,7 +108,7 @@ export class EchoPeer {
     return this.#faults.has(fault);
   }
 
-  /** A fault that shows at certain lengths: where messages are deflated it is away, since these have lengths that depend on zlib. */
+  /** True for a fault that shows at certain lengths. Inactive with compression, because lengths then depend on zlib. */
   #hasPlainly(fault: FaultName): boolean {
     return this.#inflater === undefined && this.#has(fault);
   }
@@ -124,7 +124,7 @@ export class EchoPeer {
     }
   }
 
-  /** Takes a header, or a part of a payload; false when there is not enough for either. */
+  /** Processes a header, or a part of a payload. Returns false if there is not enough data. */
   async #step(): Promise<boolean> {
     if (this.#header === undefined) {
       const header = readHeader(this.#input);
@@ -155,7 +155,7 @@ export class EchoPeer {
     return plain;
   }
 
-  /** The rules about a header (RFC 6455 §5.2, 5.4, 5.5). */
+  /** Checks the rules for a header (RFC 6455 §5.2, 5.4, 5.5). */
   #check({ isFinal, rsv, opcode, length, key }: Header): void {
     const isControl = opcode >= 8;
     const isContinuation = opcode === 0;
@@ -221,7 +221,7 @@ export class EchoPeer {
     if (!utf8.accepts(octets)) throw new Violation(this.#has('bad UTF-8 closes with 1002') ? 1002 : 1007);
   }
 
-  /** The last octet of a frame has come. */
+  /** Handles the end of a frame. */
   async #end(): Promise<void> {
     const { opcode, isFinal, length } = this.#header!;
     this.#header = undefined;
@@ -319,7 +319,7 @@ export class EchoPeer {
     this.#pendingPong = undefined;
   }
 
-  /** A close frame has come (RFC 6455 §5.5.1, 7.4). */
+  /** Handles a close frame (RFC 6455 §5.5.1, 7.4). */
   #closed(payload: Buffer): void {
     if (this.#hasSentClose) return;
     if (payload.length === 1 && !this.#has('close payload of one octet accepted')) throw new Violation(1002);
@@ -331,7 +331,7 @@ export class EchoPeer {
     if (!isValidReason && !this.#has('bad UTF-8 in close reasons accepted')) throw new Violation(1007);
     this.#flushPong();
     if (this.#has('closes without a close frame')) this.#socket.end();
-    // It goes on with what follows meanwhile, as if no close frame had come.
+    // Later data is still processed in the meantime, as if no close frame had arrived.
     else if (this.#has('close frames answered late')) setTimeout(() => this.#answerClose(payload, code), 100);
     else this.#answerClose(payload, code);
   }
@@ -347,7 +347,7 @@ export class EchoPeer {
     this.#hasSentClose = true;
     if (this.#has('close unanswered') || this.#has('TCP connection left open')) return;
     if (this.#has('echoes after its close frame')) setTimeout(() => this.#socket.end(), 300);
-    // The server is the one that ends the TCP connection (§7.1.1).
+    // The server ends the TCP connection (§7.1.1).
     else if (this.#role === 'server') this.#socket.end();
   }
 

@@ -5,7 +5,7 @@ import { acceptOffer } from './extensions.ts';
 import type { FaultName } from './faults.ts';
 import { acceptKey, fieldsOf, readHead } from './handshake.ts';
 
-/** A server that echoes, with the faults that it was given. */
+/** Server that echoes, with the given faults. */
 export interface EchoServer extends AsyncDisposable {
   readonly url: string;
 }

@@ -2,7 +2,7 @@ import type { DeflateTerms } from './echo-peer.ts';
 
 type Parameters = ReadonlyMap<string, string>;
 
-/** The offers of permessage-deflate in a header field, in their order; what else it names is passed over. */
+/** Returns the offers of permessage-deflate in a header field, in order; other extensions are skipped. */
 function offersOf(field: string): Parameters[] {
   const items = field.split(',').map((item) => item.split(';').map((part) => part.trim()));
   return items
@@ -13,7 +13,7 @@ function offersOf(field: string): Parameters[] {
     );
 }
 
-/** What a server answers to offers, and what it then holds to; undefined when there is nothing to agree to. */
+/** Returns the terms and the response of a server; undefined if it accepts no offer. */
 export function acceptOffer(field: string | undefined): { terms: DeflateTerms; response: string } | undefined {
   const [offer] = offersOf(field ?? '');
   if (offer === undefined) return undefined;
@@ -29,7 +29,7 @@ export function acceptOffer(field: string | undefined): { terms: DeflateTerms; r
   return { terms: { ownNoContext, ownWindowBits: bits === undefined ? 15 : Number(bits), otherNoContext }, response };
 }
 
-/** What a client holds to after the server's response; undefined when the server agreed to nothing. */
+/** Returns the terms of a client after the server's response; undefined if the server accepted no offer. */
 export function readResponse(field: string | undefined): DeflateTerms | undefined {
   const [agreed] = offersOf(field ?? '');
   if (agreed === undefined) return undefined;

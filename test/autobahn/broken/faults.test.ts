@@ -6,16 +6,16 @@ import { isSelected } from './select-cases.ts';
 import { differences, isTouched, type Role, runFault } from './verdicts.ts';
 
 /**
- * npm run conformance:peers runs every case with every fault, which takes hours. npm run test:all leaves out the cases that are heavy, but
- * for some. npm test runs some cases in which a fault shows, and some in which it does not.
+ * npm run conformance:peers runs every case with every fault, which takes hours. npm run test:all skips most heavy
+ * cases. npm test runs some cases in which a fault shows, and some in which it does not.
  */
 const isEverything = process.env.GOODWIRE_ALL_CASES === '1';
 const isAlmostEverything = process.env.GOODWIRE_ALL_CASES === 'light';
 
-/** Of the cases in which a fault shows, so many are run. */
+/** Maximum number of cases run in which a fault shows. */
 const NEAR = 5;
 
-/** Cases that take a while, or a lot of memory: with faults that are about them alone. */
+/** Cases that take long or a lot of memory. They run only with faults that concern them. */
 const heavy = ['9.*', '12.*', '13.*'];
 const light = [
   '9.1.1',
@@ -32,7 +32,7 @@ const light = [
   '13.7.4',
 ];
 
-/** A bit of everything: each fault is run with one half, in turn, whatever the fault is. */
+/** Various cases. Each fault runs with one half of them, alternately. */
 const sample = [
   '1.1.2',
   '1.2.6',
@@ -76,7 +76,7 @@ function casesFor(fault: FaultName | undefined): CaseDefinition[] {
   return catalogue.filter(({ id }) => chosen.has(id));
 }
 
-/** Most of the time of a case that goes wrong is waiting, so that twelve cases at once leave the processor idle. */
+/** Failing cases mostly wait, so twelve at once leave the processor idle. */
 const options = isEverything ? { parallel: 4, patience: 5000 } : { parallel: 12, patience: 1000 };
 const timeout = isEverything ? 3_600_000 : 600_000;
 

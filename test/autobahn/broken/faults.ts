@@ -1,14 +1,14 @@
-/** What a run says of the cases in which a fault shows. Everything else has to be good. */
+/** Expected results of the cases in which a fault shows. All other cases must be good. */
 interface Fault {
-  /** Where only one side can have the fault. */
+  /** Set if only one side can have the fault. */
   readonly role?: 'server' | 'client';
-  /** The cases in which what the peer sends is wrong; by its worth. How such a connection then ends is not looked at. */
+  /** Cases in which the peer sends wrong data, by behavior. The end of such connections is not compared. */
   readonly behavior?: Readonly<Partial<Record<'FAILED' | 'NON-STRICT' | 'UNIMPLEMENTED', readonly string[]>>>;
-  /** The cases in which only the end of the connection is wrong; `any`: by whatever name. */
+  /** Cases in which only the end of the connection is wrong; `any` stands for every kind. */
   readonly close?: Readonly<
     Partial<Record<'FAILED' | 'WRONG CODE' | 'UNCLEAN' | 'FAILED BY CLIENT' | 'any', readonly string[]>>
   >;
-  /** Why no case shows it, where that is so: it is legal, or Autobahn has no case for it. */
+  /** Reason if no case shows the fault: it is legal, or Autobahn has no case for it. */
   readonly unseen?: string;
 }
 
@@ -33,14 +33,14 @@ const validUtf8 = [
     '6.23.*',
   ],
 ];
-/** A message comes back, and then the peer has to fail the connection. */
+/** The peer must echo a message, and then fail the connection. */
 const echoesThenFails = ['3.2-4', '4.1.3-5', '4.2.3-5', '5.15'];
-/** The peer has to fail the connection, and nothing comes back before. */
+/** The peer must fail the connection without an echo. */
 const fails = ['2.5', '3.1', '3.5-7', '4.1.1-2', '4.2.1-2', '5.1-2', '5.9-14', '5.16-18', ...invalidUtf8];
-/** Close frames that are wrong themselves. */
+/** Cases with invalid close frames. */
 const wrongCloseFrames = ['7.3.2', '7.3.6', '7.5.1', '7.9.*'];
 const failing = [...fails, ...echoesThenFails, ...wrongCloseFrames];
-/** Autobahn looks at nothing in these. */
+/** Autobahn accepts every outcome of these cases. */
 const informational = ['7.1.6', '7.13.*'];
 const closesCleanly = ['*', ...[...failing, ...informational].map((pattern) => `!${pattern}`)];
 const pings = ['2.1-4', '2.6', '2.9-11', '5.6-8', '5.19-20'];
@@ -51,7 +51,7 @@ const textEchoes = [
 const echoes = [...textEchoes, '1.2.*', '9.*', '12.*', '13.*'];
 const compressed = ['12.*', '13.*'];
 
-/** The faults that the peers of these tests can have, and what each has to come to. */
+/** Faults of the test peers, with the expected results of each. */
 export const faults = {
   // UTF-8
   'UTF-8 unchecked': { behavior: { FAILED: invalidUtf8 } },
@@ -101,7 +101,7 @@ export const faults = {
     behavior: { FAILED: ['1.1.7-8', '1.2.7-8', '9.1.*', '9.2.*', '9.3.6-9', '9.4.6-9', '9.5.*', '9.6.*'] },
   },
   'lengths not minimal': { behavior: { FAILED: ['1.1.3-6', '1.2.3-6', '9.7.4-6', '9.8.4-6'] } },
-  // 65535 is the same either way.
+  // 65535 is the same in both byte orders.
   '16-bit lengths little-endian': { behavior: { FAILED: ['1.1.3-5', '1.2.3-5', '9.7.4-6', '9.8.4-6'] } },
   'long messages cut': { behavior: { FAILED: ['1.1.7-8', '1.2.7-8', '9.*', '!9.7.*', '!9.8.*', '10.1.1'] } },
   'messages limited to 1 MiB': { behavior: { FAILED: ['9.1.4-6', '9.2.4-6', '9.3.*', '9.4.*'] } },
@@ -136,12 +136,11 @@ export const faults = {
   'end of compressed data corrupt': { behavior: { FAILED: compressed } },
   'context forgotten': { behavior: { FAILED: compressed } },
   'context taken over against the agreement': { behavior: { FAILED: ['13.2.*', '13.5.*', '13.6.*', '13.7.*'] } },
-  // Without takeover a message has to be longer than the window of 512 octets to show it.
+  // Without takeover a message must be longer than the window of 512 octets to show the fault.
   'window larger than agreed': { behavior: { FAILED: ['13.3.*', '13.5.4-18', '13.7.4-18'] } },
   'garbage accepted as compressed': { unseen: 'what Autobahn compresses is never broken' },
 
-  // Everything at once, and what is only unusual
-  // A client that does not even get a connection is in no report.
+  // Combined faults, and unusual but legal behavior. A client without a connection is in no report.
   'handshake wrong': { role: 'server', behavior: { FAILED: ['*'] } },
   'fragments its echoes': { unseen: 'legal (RFC 6455 §5.4)' },
   'slow but correct': { unseen: 'legal' },
@@ -150,5 +149,5 @@ export const faults = {
 
 export type FaultName = keyof typeof faults;
 
-/** The same table, each row by the type of all. */
+/** The same table, with the common type for each row. */
 export const faultTable: Readonly<Record<FaultName, Fault>> = faults;

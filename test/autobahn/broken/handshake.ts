@@ -4,14 +4,14 @@ import type { Socket } from 'node:net';
 
 const guid = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
-/** The `Sec-WebSocket-Accept` to a `Sec-WebSocket-Key` (RFC 6455 §4.2.2). */
+/** Returns the `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (RFC 6455 §4.2.2). */
 export function acceptKey(key: string): string {
   return createHash('sha1')
     .update(key + guid)
     .digest('base64');
 }
 
-/** The fields of the head of a request or a response, by their names in small letters. */
+/** Returns the fields in the head of a request or a response, with names in lower case. */
 export function fieldsOf(head: string): ReadonlyMap<string, string> {
   const lines = head.split('\r\n').slice(1);
   return new Map(
@@ -22,7 +22,7 @@ export function fieldsOf(head: string): ReadonlyMap<string, string> {
   );
 }
 
-/** Reads the head of a request or a response, and the octets that came behind it. Rejects when the stream ends before. */
+/** Reads the head of a request or a response, and the data behind it. Rejects if the stream ends before. */
 export async function readHead(socket: Socket): Promise<{ head: string; rest: Buffer }> {
   let octets: Buffer = Buffer.alloc(0);
   while (octets.indexOf('\r\n\r\n') < 0) {

@@ -1,6 +1,6 @@
 /**
- * Whether a case is among those that patterns name: `6.4.1` itself, `6.4.*` and `9.*` with all below, `6.6.2-5` a range of the last
- * number. A pattern with a `!` before it takes cases out again.
+ * True if patterns select a case: `6.4.1` itself, `6.4.*` and `9.*` with all below, `6.6.2-5` as a range of the last
+ * number. A pattern with a leading `!` removes cases.
  */
 export function isSelected(id: string, patterns: readonly string[]): boolean {
   let selected = false;

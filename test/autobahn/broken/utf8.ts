@@ -1,18 +1,18 @@
-/** What a careless validator lets through, or a careful one refuses without a reason. */
+/** Errors of a validator: invalid sequences that it accepts, or valid ones that it rejects. */
 export interface Utf8Faults {
-  /** Sequences for U+D800 to U+DFFF are taken. */
+  /** Accepts sequences for U+D800 to U+DFFF. */
   readonly surrogates?: boolean;
-  /** Sequences longer than necessary are taken. */
+  /** Accepts sequences longer than necessary. */
   readonly overlong?: boolean;
-  /** Sequences of four octets beyond U+10FFFF are taken. */
+  /** Accepts sequences of four octets beyond U+10FFFF. */
   readonly beyondUnicode?: boolean;
-  /** A text may end inside a sequence. */
+  /** Accepts a text that ends inside a sequence. */
   readonly unfinished?: boolean;
-  /** U+FFFE and U+FFFF, and those of the other planes, are refused: Unicode calls them noncharacters, and they are valid. */
+  /** Rejects U+FFFE and U+FFFF, and those of the other planes. Unicode calls them noncharacters, but they are valid. */
   readonly refusesNoncharacters?: boolean;
 }
 
-/** Validates UTF-8 as it comes: written from RFC 3629, for the tests of the conformance runner alone. */
+/** Validates UTF-8 in chunks: written from RFC 3629, only for the tests of the conformance runner. */
 export class Utf8 {
   readonly #faults: Utf8Faults;
   #missing = 0;
@@ -23,13 +23,13 @@ export class Utf8 {
     this.#faults = faults;
   }
 
-  /** Whether the text can still be valid after these octets. */
+  /** Returns true if the text can still be valid after these octets. */
   accepts(octets: Uint8Array): boolean {
     for (const octet of octets) if (!this.#accept(octet)) return false;
     return true;
   }
 
-  /** Whether the text may end here. */
+  /** Returns true if the text may end here. */
   isComplete(): boolean {
     return this.#missing === 0 || this.#faults.unfinished === true;
   }
@@ -51,7 +51,7 @@ export class Utf8 {
     return this.#isPossible();
   }
 
-  /** Whether some end of the sequence that has begun would make it valid: so an impossible one is refused at once. */
+  /** Returns true if the current sequence can still become valid, so that impossible ones are rejected at once. */
   #isPossible(): boolean {
     const low = this.#code << (6 * this.#missing);
     const high = low | ((1 << (6 * this.#missing)) - 1);

@@ -12,11 +12,11 @@ export type Role = 'server' | 'client';
 interface RunOptions {
   readonly cases: readonly CaseDefinition[];
   readonly parallel: number;
-  /** Milliseconds that the runner waits for an answer of the peer. */
+  /** Maximum time in milliseconds that the runner waits for an answer of the peer. */
   readonly patience: number;
 }
 
-/** Runs cases against a peer with a fault that plays the role; the runner plays the other one. */
+/** Runs cases against a peer with a fault in the given role; the runner takes the other role. */
 export async function runFault(fault: FaultName | undefined, role: Role, options: RunOptions): Promise<CaseResult[]> {
   const faults = fault === undefined ? [] : [fault];
   const agent = fault ?? 'no fault';
@@ -33,19 +33,19 @@ export async function runFault(fault: FaultName | undefined, role: Role, options
       await runEchoClient(`ws://127.0.0.1:${port}/runCase?case=${++next}&agent=${encodeURIComponent(agent)}`, faults);
   };
   await Promise.all(Array.from({ length: options.parallel }, work));
-  // A case may go on behind the end of the client.
+  // A case may continue after the end of the client.
   await server.results(agent);
   await server.close();
   return results;
 }
 
-/** Whether a case has to come to what it comes to with every correct peer. */
+/** True if the fault may change the result of the case. */
 export function isTouched(fault: FaultName, id: string): boolean {
   const { behavior = {}, close = {} } = faultTable[fault];
   return [...Object.values(behavior), ...Object.values(close)].some((patterns) => isSelected(id, patterns));
 }
 
-/** What the table says that a case has to come to, as one text: the behavior, then the close, `…` where that is not looked at. */
+/** Returns the expected result in the table as one text: the behavior, then the close, `…` if not compared. */
 function wanted(fault: FaultName | undefined, id: string): string {
   const { behavior = {}, close = {} } = fault === undefined ? {} : faultTable[fault];
   const good = /^7\.(?:1\.6|13\.\d)$/.test(id) ? 'INFORMATIONAL' : 'OK';
@@ -61,7 +61,7 @@ function came(want: string, { behavior, behaviorClose }: CaseResult): string {
   return `${behavior}, ${want.endsWith(', any') && isBad ? 'any' : behaviorClose}`;
 }
 
-/** In which cases the runner did not say what the table says; a line each. */
+/** Returns the cases whose result differs from the table, one per line. */
 export function differences(fault: FaultName | undefined, results: readonly CaseResult[]): string[] {
   return results.flatMap((result) => {
     const want = wanted(fault, result.id);

@@ -3,7 +3,9 @@ import { expect, test } from 'vitest';
 import { caseNumber, catalogue } from '../../../autobahn/cases/catalogue.ts';
 import { selectCases } from '../../../autobahn/cases/select-cases.ts';
 
-/** How many cases Autobahn's catalogue has in the groups 1, 2, … below a prefix, in its order; each is numbered from 1 on without a gap. */
+/**
+ * Numbers of cases in the groups 1, 2, … below a prefix, in Autobahn's order. Cases are numbered from 1 without gaps.
+ */
 const groups: readonly (readonly [group: string, cases: readonly number[]])[] = [
   ['1.', [8, 8]],
   ['', [0, 11, 7]],

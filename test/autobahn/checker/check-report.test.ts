@@ -4,7 +4,7 @@ import { type CaseEntry, goodReport } from './reports.ts';
 
 const ids = ['1.1.1', '3.2', '6.4.1', '7.1.6', '7.13.1', '7.13.2', '9.1.6', '12.1.18'];
 
-/** The defects of a report of one agent, in which entries of cases are changed. */
+/** Returns the defects of a report of one agent with changed entries. */
 function defectsOf(changes: Readonly<Record<string, Partial<CaseEntry>>>) {
   const report = goodReport(['peer'], ids);
   for (const [id, change] of Object.entries(changes)) Object.assign(report.peer![id]!, change);

@@ -1,4 +1,4 @@
-/** What Autobahn writes about one case. */
+/** Entry of one case in Autobahn's report. */
 export interface CaseEntry {
   behavior: string;
   behaviorClose: string;
@@ -7,7 +7,7 @@ export interface CaseEntry {
   reportfile: string;
 }
 
-/** The entry that a correct implementation gets. */
+/** Returns the entry of a correct implementation. */
 export function goodEntry(id: string): CaseEntry {
   const isInformational = ['7.1.6', '7.13.1', '7.13.2'].includes(id);
   const behavior = isInformational ? 'INFORMATIONAL' : 'OK';
@@ -15,7 +15,7 @@ export function goodEntry(id: string): CaseEntry {
   return { behavior, behaviorClose: behavior, duration: 2, remoteCloseCode: 1000, reportfile };
 }
 
-/** A report in which everything is good, for every agent. */
+/** Returns a report in which every case of every agent is good. */
 export function goodReport(
   agents: readonly string[],
   ids: readonly string[],

@@ -27,7 +27,7 @@ interface Ran {
   readonly error: string;
 }
 
-/** Runs the command in this process. `onError` sees what goes to stderr as it is written. */
+/** Runs the command in this process. `onError` receives the output to stderr immediately. */
 async function run(
   args: readonly string[],
   {

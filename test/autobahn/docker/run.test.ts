@@ -20,7 +20,7 @@ describe('npm run autobahn', () => {
 
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  /** A docker that writes down what it is told, and copies reports out of nowhere: `fails` is what it cannot do. */
+  /** Installs a fake docker that records its calls and copies given reports. `fails` is the call that fails. */
   function installDocker(reports: Readonly<Record<string, object>>, fails = ''): void {
     for (const [name, report] of Object.entries(reports)) {
       mkdirSync(join(folder, name));

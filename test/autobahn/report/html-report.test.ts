@@ -108,7 +108,7 @@ describe.skipIf(!executablePath)('the page, opened as a file in Chromium', () =>
   }
 
   const row = (id: string) => page.locator(`[id="case-${id}"]`);
-  // A page fills a case in when it hears that the case was opened, which is a task later.
+  // The page fills a case in a task after the event of its opening.
   async function unfold(id: string): Promise<void> {
     await row(id).locator('summary').first().click();
     await row(id).locator('.columns').waitFor();

@@ -1,6 +1,6 @@
 import type { CaseDetails, CaseResult, TracedFrame } from '../../../autobahn/report/case-result.ts';
 
-/** A frame in a trace. */
+/** Returns a frame in a trace. */
 export function frame(changes: Partial<TracedFrame> = {}): TracedFrame {
   return {
     kind: 'frame',
@@ -19,7 +19,7 @@ export function frame(changes: Partial<TracedFrame> = {}): TracedFrame {
   };
 }
 
-/** The result of a case in which all is well, but for the changes. */
+/** Returns the result of a good case, with changes. */
 export function caseResult(changes: Partial<CaseResult> = {}, details: Partial<CaseDetails> = {}): CaseResult {
   return {
     case: 1,

@@ -2,15 +2,15 @@ import { describe, expect, test } from 'vitest';
 import { selectCases } from '../../../autobahn/cases/select-cases.ts';
 import { type Direction, notOk, runCases } from './peers.ts';
 
-/** Every case of group 9 is run before a release, and by .ci/run: it has long messages, or the same ones in many pieces. */
+/** All cases of group 9, with long messages or many pieces, run before a release and in .ci/run. */
 const isEverything = process.env.GOODWIRE_ALL_CASES !== undefined;
 const others = isEverything ? '12.*,13.*' : '9.*,12.*,13.*';
 const long = ['9.1.1', '9.1.6', '9.2.6', '9.3.1', '9.3.9', '9.4.4', '9.5.6', '9.6.4', '9.7.1', '9.7.6', '9.8.3'];
 
-/** Cases have limits of their own. */
+/** Long, because cases have their own limits. */
 const enough = 1_200_000;
 
-/** What the RFC leaves open. */
+/** Cases whose outcome the RFC leaves open. */
 const informational = ['7.1.6', '7.13.1', '7.13.2'].map((id) => `${id} INFORMATIONAL/INFORMATIONAL`);
 
 describe.each<Direction>(['server', 'client'])('as a %s', (direction) => {
@@ -27,7 +27,7 @@ describe.each<Direction>(['server', 'client'])('as a %s', (direction) => {
   }, async () => {
     const kinds = Array.from({ length: 5 }, (_, index) => `12.${index + 1}.3`);
     const parameters = Array.from({ length: 7 }, (_, index) => `13.${index + 1}.3`);
-    // And messages that are longer than a small window, in many frames.
+    // Also messages longer than a small window, in many frames.
     const list = [...kinds, ...parameters, '13.5.11'];
     expect(notOk(await runCases('goodwire', direction, selectCases(list.join())))).toEqual([]);
   });

@@ -7,11 +7,11 @@ import { runFuzzingClient } from '../../../autobahn/run/fuzzing-client.ts';
 import { FuzzingServer } from '../../../autobahn/run/fuzzing-server.ts';
 import { acceptFor } from '../../../autobahn/wire/http-head.ts';
 
-/** Milliseconds that a hostile peer gets. */
+/** Maximum time in milliseconds for an answer of a hostile peer. */
 const patience = 150;
 const timeLimit = 600;
 
-/** Sends until the other side takes no more of it, for ever. */
+/** Sends forever, as fast as the other side reads. */
 function flood(socket: Socket, octets: Buffer): void {
   const more = () => {
     while (!socket.destroyed && socket.writable) if (!socket.write(octets)) return;
@@ -25,7 +25,7 @@ const upgrade = (request: string): string => {
   return `HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptFor(key)}\r\n\r\n`;
 };
 
-/** What a hostile peer does on an open connection, in frames as a server and as a client (masked with zeros) sends them. */
+/** Actions of a hostile peer on an open connection, in frames of a server and of a client (masked with zeros). */
 const behaviors: readonly (readonly [title: string, act: (socket: Socket, masked: boolean) => void])[] = [
   ['does nothing', () => {}],
   ['ends TCP at once', (socket) => socket.end()],
@@ -70,10 +70,10 @@ function repeated(hex: string): Buffer {
   return Buffer.alloc(one.length * 8192, one);
 }
 
-/** Cases that send little and much, that wait, and that need compression. */
+/** Cases with little and much data, with waits, and with compression. */
 const cases = selectCases('1.1.1,3.1,6.4.3,9.1.4,12.1.1');
 
-/** Each case came to an end, none of them good, and no report is out of bounds. */
+/** Checks that each case has ended, none is good, and no report exceeds its limits. */
 function expectAllBad(results: readonly CaseResult[]): void {
   expect(results.map(({ id }) => id)).toEqual(cases.map(({ id }) => id));
   for (const result of results) {
@@ -109,7 +109,7 @@ const requestFor = (path: string): string => requestWith(`GET ${path} HTTP/1.1`)
 const requestWith = (start: string): string =>
   `${start}\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`;
 
-/** What the process holds in memory must not grow with what a peer sends. */
+/** The memory of the process must not grow with the amount of data from a peer. */
 const maxGrowth = 256 * 2 ** 20;
 
 async function expectBounded(work: () => Promise<void>): Promise<void> {
@@ -119,7 +119,7 @@ async function expectBounded(work: () => Promise<void>): Promise<void> {
 }
 
 describe.each(behaviors)('a peer that %s', (title, act) => {
-  // A case of a connection that fails is passed by a peer that ends TCP at once, and may be.
+  // A peer that ends TCP at once may pass a case in which it must fail the connection.
   const isGoodAtFailing = /^(ends|resets) TCP/.test(title);
 
   test('is not good as a server, and harms nobody', async () => {
@@ -145,7 +145,7 @@ describe.each(behaviors)('a peer that %s', (title, act) => {
     const server = new FuzzingServer({ port: 0, cases, patience, timeLimit, onResult });
     const port = await server.listen();
     await expectBounded(async () => {
-      // One after the other: the peer runs in this process, too, and leaves others no time.
+      // One after the other, because the peer runs in this process and blocks others.
       for (const [index, { id }] of cases.entries()) {
         const isEnded = once(ended, id);
         const socket = connect(port, '127.0.0.1');
@@ -165,7 +165,7 @@ describe.each(behaviors)('a peer that %s', (title, act) => {
   });
 });
 
-/** Where ending TCP is a right answer, the result counts as a bad one here. */
+/** Makes the result bad if ending TCP is a correct answer. */
 function spoil(result: CaseResult): CaseResult {
   if (result.expectedClose.closedByMe) return result;
   return { ...result, behavior: 'FAILED', goodwire: { ...result.goodwire, failure: 'ended TCP' } };

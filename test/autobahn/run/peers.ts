@@ -11,7 +11,9 @@ import { implementations } from '../../support/peers.ts';
 
 export type Name = keyof typeof implementations;
 
-/** An echo server with permessage-deflate, else with the defaults; over TLS its certificate is one that nobody vouches for. */
+/**
+ * Starts an echo server, with permessage-deflate and otherwise default options. With TLS its certificate is untrusted.
+ */
 export async function startEchoServer(
   name: Name,
   { isSecure = false } = {},
@@ -35,7 +37,7 @@ export async function startEchoServer(
   };
 }
 
-/** Connects to a URL, echoes what comes, and returns the last text when the connection is closed. */
+/** Connects to a URL, echoes messages, and returns the last text when the connection has closed. */
 export function echoFrom(name: Name, url: string): Promise<string> {
   return new Promise((resolve) => {
     let last = '';
@@ -49,10 +51,10 @@ export function echoFrom(name: Name, url: string): Promise<string> {
   });
 }
 
-/** How many cases run at a time in tests. */
+/** Maximum number of concurrent cases in tests. */
 const parallel = 4;
 
-/** Milliseconds, for a machine with much else to do. */
+/** In milliseconds. Long, for a busy machine. */
 const patience = 15_000;
 
 export type Direction = 'server' | 'client';
@@ -81,7 +83,7 @@ export async function runCases(
   return results;
 }
 
-/** What is not OK, for a test to compare: `id behavior/behaviorClose`. */
+/** Returns the results that are not OK, for comparison: `id behavior/behaviorClose`. */
 export const notOk = (results: readonly CaseResult[]): string[] =>
   results
     .filter(({ behavior, behaviorClose }) => behavior !== 'OK' || behaviorClose !== 'OK')

@@ -9,12 +9,12 @@ import { Violation } from '../../../autobahn/wire/violation.ts';
 const bytes = (hex: string): Buffer => Buffer.from(hex.replaceAll(' ', ''), 'hex');
 const fromServer: FrameReaderOptions = { masked: false, deflate: false, maxPayload: 2 ** 20 };
 
-/** The frames in pieces of so many octets. */
+/** Returns the frames in octets that are passed in pieces of `step`. */
 function readAll(octets: Buffer, options: FrameReaderOptions, step = octets.length || 1): IncomingFrame[] {
   const reader = new FrameReader(options);
   const frames: IncomingFrame[] = [];
   for (let offset = 0; offset < octets.length; offset += step) {
-    // A piece of its own, as from a socket: the reader may unmask in place.
+    // Copied, as if from a socket, because the reader may unmask in place.
     reader.read(Buffer.from(octets.subarray(offset, offset + step)), (frame) => frames.push(frame));
   }
   return frames;
