@@ -13,7 +13,7 @@ if (!executablePath && !isDemanded) {
   console.warn('\n*** THE PAGE IS NOT TESTED: no Chromium is installed. With CI=true this would be a failure. ***\n');
 }
 
-test.skipIf(!executablePath && !isDemanded)('Chromium is there to test the page with', () => {
+test.skipIf(!executablePath && !isDemanded)('Chromium is available to test the page', () => {
   expect(executablePath).toBeDefined();
 });
 
@@ -65,7 +65,7 @@ describe.skipIf(!executablePath)('the page, in Chromium', () => {
     await messages('[data-direction="in"]').first().waitFor();
   }
 
-  test('offers the address of its own server, and has no socket yet', async () => {
+  test('offers the address of its own server, and is not connected yet', async () => {
     expect(await page.getByLabel('Address').inputValue()).toBe(site.echo);
     expect(await status().textContent()).toBe('Not connected yet.');
     expect(await state().count()).toBe(0);
@@ -86,7 +86,7 @@ describe.skipIf(!executablePath)('the page, in Chromium', () => {
     ['binary', 'counting'],
     ['text', 'letters'],
     ['text', 'mixed'],
-  ])('sends %s (%s) of every size, and each comes back as it was', async (kind, content) => {
+  ])('sends %s (%s) of every size, and each is echoed unchanged', async (kind, content) => {
     await connect();
     await source('Generate');
     await page.getByLabel('Content').selectOption(content);
@@ -116,10 +116,10 @@ describe.skipIf(!executablePath)('the page, in Chromium', () => {
     expect(await echo.textContent()).toContain('grüße, 世界 🚀');
   });
 
-  test('sends octets typed in hex, and says which digit is wrong', async () => {
+  test('sends bytes typed in hex, and reports an invalid digit', async () => {
     await connect();
     await source('Hex');
-    const field = page.getByLabel('Octets of a binary message, in hex');
+    const field = page.getByLabel('Bytes of a binary message, in hex');
     await field.fill('00 ff 0x7F,\n8g');
     expect(await sending().getByRole('status').textContent()).toBe('‘g’ is not a hex digit.');
     expect(await field.getAttribute('aria-invalid')).toBe('true');
@@ -155,7 +155,7 @@ describe.skipIf(!executablePath)('the page, in Chromium', () => {
     expect((await echo.getByLabel('The text').textContent())?.length).toBe(4096);
   });
 
-  test('takes a burst of 3,000 messages, and keeps the last 500 lines', async () => {
+  test('handles a burst of 3,000 messages, and keeps the last 500 lines', async () => {
     await connect();
     await source('Generate');
     await page.getByLabel('Bytes', { exact: true }).fill('125');
@@ -179,7 +179,7 @@ describe.skipIf(!executablePath)('the page, in Chromium', () => {
     expect(await page.getByRole('log').locator('img').count()).toBe(0);
   });
 
-  test('closes with the code and reason that a person gives', async () => {
+  test('closes with the code and reason that are typed', async () => {
     await connect();
     await page.getByLabel('Code', { exact: true }).fill('4001');
     await page.getByLabel('Reason').fill('genug für heute');
@@ -199,7 +199,7 @@ describe.skipIf(!executablePath)('the page, in Chromium', () => {
     expect(await status().textContent()).toMatch(/^1005Closed without a code .*reasonnonewasCleantrue$/);
   });
 
-  test('refuses a code or a reason that a page may not send, and stays open', async () => {
+  test('refuses a code or a reason that a page must not send, and stays open', async () => {
     await connect();
     const hint = page.locator('#close-hint');
     await page.getByLabel('Code', { exact: true }).fill('1001');
@@ -225,13 +225,13 @@ describe.skipIf(!executablePath)('the page, in Chromium', () => {
     await page.locator('#received', { hasText: /^1$/ }).waitFor();
   });
 
-  test('asks for subprotocols and shows the one that was agreed on', async () => {
+  test('requests subprotocols and shows the agreed one', async () => {
     await page.getByLabel('Subprotocols').fill('chat.v2, chat.v1');
     await connect();
     expect(await status().textContent()).toContain('subprotocolchat.v2');
   });
 
-  test('says what is wrong with an address or with subprotocols', async () => {
+  test('shows the error in an address or in subprotocols', async () => {
     const hint = page.locator('#connect-hint');
     await page.getByLabel('Address').fill('ftp://127.0.0.1/');
     await button('Connect').click();
@@ -245,7 +245,7 @@ describe.skipIf(!executablePath)('the page, in Chromium', () => {
     expect(await state().count()).toBe(0);
   });
 
-  test('shows a server that is not there as 1006, never open', async () => {
+  test('shows an unreachable server as 1006, never open', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => taken.once('listening', resolve));
     const { port } = taken.address() as AddressInfo;
@@ -282,7 +282,7 @@ describe.skipIf(!executablePath)('the page, in Chromium', () => {
     await other.program.exit;
   });
 
-  test('can be used with the keyboard alone', async () => {
+  test('can be used with only the keyboard', async () => {
     await page.getByLabel('Address').press('Enter');
     await messages('[data-direction="in"]').first().waitFor();
     await page.getByLabel('Text message').press('Enter');
@@ -291,12 +291,12 @@ describe.skipIf(!executablePath)('the page, in Chromium', () => {
     await echo.locator('summary').press('Enter');
     await echo.getByLabel('The bytes in hex').waitFor();
     await page.getByRole('radio', { name: 'Text', exact: true }).press('ArrowRight');
-    await page.getByLabel('Octets of a binary message, in hex').waitFor();
+    await page.getByLabel('Bytes of a binary message, in hex').waitFor();
     await page.getByLabel('Reason').press('Enter');
     await status().getByText('1000').waitFor();
   });
 
-  test('asks for nothing but itself and its style', async () => {
+  test('loads nothing but itself and its style sheet', async () => {
     const requests: string[] = [];
     page.on('request', (request) => requests.push(request.url()));
     await page.reload();
