@@ -120,13 +120,13 @@ describe('goodwire', () => {
     expect(Object.keys(goodwire).sort()).toEqual([...names].sort());
   });
 
-  test('is the class itself: by default, by name and for require', () => {
+  test('exports the class itself: by default, by name and for require', () => {
     expect(goodwire.default).toBe(goodwire.WebSocket);
     expect(required).toBe(goodwire.WebSocket);
     expect(goodwire.WebSocket.name).toBe('WebSocket');
   });
 
-  test('hangs everything on the class, for programs that require it', () => {
+  test('has everything as properties of the class, for programs that require it', () => {
     const { WebSocket, WebSocketServer } = goodwire;
     for (const name of statics) {
       if (name !== 'Server') expect(WebSocket[name as 'Sender']).toBe(Reflect.get(goodwire, name));
@@ -154,7 +154,7 @@ describe('goodwire', () => {
     },
   );
 
-  test('has no streams in a browser, and parses and formats fields there as everywhere', () => {
+  test('has no streams in a browser, and parses and formats fields in the same way', () => {
     expect(() => browser.createWebSocketStream()).toThrow('createWebSocketStream requires Node.js');
     expect(browser.extension).toBe(goodwire.extension);
     expect(browser.subprotocol).toBe(goodwire.subprotocol);

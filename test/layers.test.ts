@@ -117,7 +117,7 @@ test('every import in src points down to a layer that the table allows', () => {
   expect(files.flatMap((path) => breaches(path, readFileSync(join(source, path), 'utf8')))).toEqual([]);
 });
 
-test('nothing in src has a name that CommonJS gives to every module: compiled as such, it would hide that one', () => {
+test('no name in src is a variable that CommonJS defines in every module: the compiled code would hide it', () => {
   const taken =
     /^\s*(?:(?:export )?(?:const|let|var|function|class) |(?:const|let|var) \{[^}\n]*)\b(?:exports|module|require|__filename|__dirname)\b/m;
   expect('  const { exports } = instance;').toMatch(taken);
@@ -149,7 +149,7 @@ function reachable(graph: ReadonlyMap<string, readonly string[]>, file: string):
   return found;
 }
 
-test('no file of src imports itself in a circle, of types neither, also inside of a folder', () => {
+test('no file of src imports itself in a circle, not even types, also inside a folder', () => {
   const graph = new Map(
     files.map((path) => {
       const imports = importsOf(readFileSync(join(source, path), 'utf8'));

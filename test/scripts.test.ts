@@ -17,7 +17,7 @@ const contributing = readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8');
 const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
 
 describe('the list of long test files', () => {
-  test('names files that exist, each once, in order', () => {
+  test('names existing files, each once, in order', () => {
     expect(longTests.filter((file) => !testFiles().includes(file))).toEqual([]);
     expect(longTests).toEqual([...new Set(longTests)].sort());
   });
@@ -27,7 +27,7 @@ describe('the list of long test files', () => {
     expect(rows.sort()).toEqual([...longTests]);
   });
 
-  test('is what `npm run test:quick` leaves out and names', () => {
+  test('equals the files that `npm run test:quick` omits and names', () => {
     const code = readFileSync(join(root, 'scripts', 'test-quick.js'), 'utf8');
     expect(code).toContain("from './long-tests.js'");
     expect(scripts['test:quick']).toContain('scripts/test-quick.js');
@@ -48,18 +48,18 @@ describe('the files that open sockets or start processes', () => {
     'test/autobahn/broken/faults.test.ts',
     'test/goods/client/cuts.test.ts',
     'test/scripts.test.ts',
-  ])('have %s among them', (file) => {
+  ])('include %s', (file) => {
     expect(isOutgoing(file)).toBe(true);
   });
 
   test.each(['test/frame/frame-decoder.test.ts', 'test/message/message-decoder.test.ts', 'test/layers.test.ts'])(
-    'do not have %s among them',
+    'do not include %s',
     (file) => {
       expect(isOutgoing(file)).toBe(false);
     },
   );
 
-  test('are found by what files import when they run, and not by types or comments', () => {
+  test('are determined by runtime imports, not by types or comments', () => {
     const code = [
       "import { once } from 'node:events';",
       "import type { Socket } from 'node:net';",
@@ -83,7 +83,7 @@ describe('npm run test:loaded', () => {
     return { code, output };
   }
 
-  test('runs the chosen files as often as it is told to, and says how each run ended', async () => {
+  test('runs the chosen files the given number of times, and reports the result of each run', async () => {
     const files = 'test/frame/opcode.test.ts,test/frame/close-code.test.ts';
     const { code, output } = await run('--spinners', '1', '--whole', '1', '--repeat', '0', '--files', files);
     expect(output).toMatch(/^2 files 1 times, then 0 of them 0 times, beside 1 busy processes$/m);
@@ -95,7 +95,7 @@ describe('npm run test:loaded', () => {
     [['--whole', 'x'], '--whole must be an integer'],
     [['--unknown'], '--unknown'],
     [['--files', 'nothing like it'], 'no test file is selected'],
-  ])('says what is wrong with %j', async (args, words) => {
+  ])('reports the error in %j', async (args, words) => {
     const { code, output } = await run(...args);
     expect(output).toContain(words);
     expect(code).toBe(2);

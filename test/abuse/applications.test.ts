@@ -9,7 +9,7 @@ import { captureUncaught } from '../support/uncaught.ts';
 const { goodwire } = implementations;
 const compressing = { perMessageDeflate: { threshold: 0 } };
 
-test('case 13: a stream of hundreds of thousands of legal messages is never too long, nor has it too many fragments', () => {
+test('case 13: a stream of hundreds of thousands of legal messages never exceeds maxPayload or maxFragments', () => {
   const { client, served, servedStream } = memoryPair({ server: { maxPayload: 10, maxFragments: 3 } });
   let messages = 0;
   served.on('message', () => messages++);
@@ -25,7 +25,7 @@ test('case 13: a stream of hundreds of thousands of legal messages is never too 
   served.terminate();
 });
 
-test('case 17: what a peer sends behind our close frame is bounded by closeTimeout, and so is a peer that does nothing', async () => {
+test('case 17: closeTimeout limits both a peer that sends after our close frame and a peer that does nothing', async () => {
   await using peers = await listen(goodwire, 'tcp', { closeTimeout: 100 });
   const accepted = once(peers.server, 'connection');
   const socket = await rawClient(peers);
@@ -43,14 +43,14 @@ test('case 17: what a peer sends behind our close frame is bounded by closeTimeo
   expect(heard).toBe(before);
 });
 
-test('case 33b: there is no path of a client over HTTP/2 that a server could attack', () => {
+test('case 33b: there is no HTTP/2 client code that a server could attack', () => {
   const source = new URL('../../src/', import.meta.url);
   const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('ts'));
   expect(files.length).toBeGreaterThan(30);
   for (const file of files) expect(readFileSync(new URL(file, source), 'utf8'), file).not.toContain('node:http2');
 });
 
-test('case 39: a listener that throws, and one whose promise is rejected, do no harm to other sockets', async () => {
+test('case 39: a listener that throws or whose promise rejects does not affect other sockets', async () => {
   await using peers = await listen(goodwire);
   const one = await connectPair(peers, goodwire);
   const other = await connectPair(peers, goodwire);
@@ -74,7 +74,7 @@ test('case 39: a listener that throws, and one whose promise is rejected, do no 
   expect([one.served.readyState, other.served.readyState]).toEqual([1, 1]);
 });
 
-test('case 41: messages of every kind arrive in the order in which they were sent', async () => {
+test('case 41: messages of every kind arrive in the order of sending', async () => {
   await using peers = await listen(goodwire, 'tcp', compressing);
   const { client, served } = await connectPair(peers, goodwire, compressing);
   const got: string[] = [];
@@ -95,7 +95,7 @@ test('case 41: messages of every kind arrive in the order in which they were sen
   expect(got).toEqual(expected);
 });
 
-test('case 50: a message with a secret in it can be left out of the compression', async () => {
+test('case 50: a message with a secret can be excluded from compression', async () => {
   await using peers = await listen(goodwire, 'tcp', compressing);
   const secret = `secret ${'a'.repeat(3000)}`;
   const octetsFor = async (compress: boolean) => {

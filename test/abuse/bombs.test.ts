@@ -39,7 +39,7 @@ async function answerTo(...frames: Buffer[]): Promise<number | undefined> {
 const key = 0x01020304;
 
 describe('over TCP', () => {
-  test('case 19: a bomb of 1000:1 is refused with 1009 for about the memory of the limit, in one frame and in many', async () => {
+  test('case 19: a bomb of 1000:1 is refused with 1009 and costs about the memory of the limit, in one frame and in many', async () => {
     const bomb = deflated(Buffer.alloc(100_000_000));
     expect(bomb.length).toBeLessThan(100_000);
     const before = memoryInUse();
@@ -50,7 +50,7 @@ describe('over TCP', () => {
     expect(memoryInUse() - before).toBeLessThan(5 * limit);
   });
 
-  test('case 19: neither does a bomb hide in the context of the message before', async () => {
+  test('case 19: a bomb that refers to the previous message is refused, too', async () => {
     const { socket, served } = await compressingClient();
     const lengths: number[] = [];
     served.on('message', (data) => lengths.push((data as Buffer).length));
@@ -67,11 +67,11 @@ describe('over TCP', () => {
     expect(lengths).toEqual([limit]);
   });
 
-  test('case 20: a message that is short enough compressed, and too long inflated, is refused with 1009', async () => {
+  test('case 20: a message whose compressed length is within the limit and whose inflated length is not is refused with 1009', async () => {
     expect(await answerTo(naiveFrame(0xc1, deflated(Buffer.alloc(limit + 1, 0x61)), key))).toBe(1009);
   });
 
-  test('case 21: while one sends many messages just under the limit, another one is served', async () => {
+  test('case 21: while one client sends many messages just under the limit, another client is served', async () => {
     const { socket, served } = await compressingClient();
     let heard = 0;
     served.on('message', () => heard++);
@@ -98,7 +98,7 @@ describe('over TCP', () => {
     expect(await answerTo(naiveFrame(0xc1, payload, key))).toBe(code);
   });
 
-  test('case 22: an empty compressed message, one without an octet, and one behind a final block are messages', async () => {
+  test('case 22: an empty compressed message, one of no bytes, and one behind a final block are accepted', async () => {
     const { socket, served } = await compressingClient();
     const got: string[] = [];
     served.on('message', (data) => got.push(String(data)));

@@ -24,8 +24,8 @@ afterEach(async () => {
   await Promise.all(sockets.splice(0).map(closed));
 });
 
-describe('what a message costs before it is there', () => {
-  test('case 10: a million empty fragments, pings among them, cost next to nothing', () => {
+describe('memory of an incomplete message', () => {
+  test('case 10: a million empty fragments with pings between them need almost no memory', () => {
     const part = Buffer.concat([frames(0x00, '', 500), frames(0x89, '', 1)]);
     const { ratio } = heldPerOctet(part.length * 2000, () => {
       const connection = open();
@@ -41,7 +41,7 @@ describe('what a message costs before it is there', () => {
     expect(ratio).toBeLessThan(0.4);
   });
 
-  test('case 11: a million fragments of one octet cost a few times their octets', () => {
+  test('case 11: a million fragments of one byte need a small multiple of their bytes', () => {
     const part = frames(0x00, 'x', 1000);
     const { ratio } = heldPerOctet(1_000_000, () => {
       const connection = open();
@@ -54,7 +54,7 @@ describe('what a message costs before it is there', () => {
     expect(ratio).toBeGreaterThan(0.9);
   });
 
-  test('case 11: a frame that comes in chunks of one octet costs a few times its octets', () => {
+  test('case 11: a frame in chunks of one byte needs a small multiple of its bytes', () => {
     const octets = naiveFrame(0x82, Buffer.alloc(400_000, 1), 0x01020304);
     const { ratio } = heldPerOctet(octets.length, () => {
       const connection = open();
@@ -65,7 +65,7 @@ describe('what a message costs before it is there', () => {
     expect(ratio).toBeGreaterThan(0.9);
   });
 
-  test('case 12: over a thousand connections, half a message each costs a few times its octets, and a header alone next to nothing', () => {
+  test('case 12: on a thousand connections, half a message each needs a small multiple of its bytes, and a header alone almost nothing', () => {
     const half = naiveFrame(0x82, Buffer.alloc(8000, 1), 0x01020304).subarray(0, 4000);
     const many = heldPerOctet(half.length * 1000, () =>
       Array.from({ length: 1000 }, () => {
@@ -89,8 +89,8 @@ describe('what a message costs before it is there', () => {
   });
 });
 
-describe('what a peer that does not read costs', () => {
-  test('case 36: a flood of pings is answered in memory that does not grow with it', async () => {
+describe('memory for a peer that does not read', () => {
+  test('case 36: a flood of pings is answered in memory that does not grow with the flood', async () => {
     const { client, served, servedStream } = memoryPair();
     sockets.push(client, served);
     let pings = 0;
@@ -114,7 +114,7 @@ describe('what a peer that does not read costs', () => {
     expect(memoryInUse() - before).toBeLessThan(2_000_000);
   });
 
-  test('case 37: what waits for it is counted, and one that reads is not kept waiting', async () => {
+  test('case 37: data queued for a slow peer is counted, and a peer that reads is not delayed', async () => {
     await using peers = await listen(goodwire);
     const slow = await connectPair(peers, goodwire);
     const fast = await connectPair(peers, goodwire);
@@ -137,7 +137,7 @@ describe('what a peer that does not read costs', () => {
     await closed(slow.served);
   });
 
-  test('case 38: nor does one that sends without reading: what the application does not read waits with the peer', async () => {
+  test('case 38: data that the application does not read stays with a peer that sends without reading', async () => {
     await using peers = await listen(goodwire);
     const { client, served } = await connectPair(peers, goodwire);
     for (const socket of [client, served]) socket.pause();
@@ -163,8 +163,8 @@ describe('what a peer that does not read costs', () => {
   });
 });
 
-describe('what a connection leaves behind', () => {
-  test('case 24: nothing, though it ends with large messages at zlib', async () => {
+describe('memory after a connection', () => {
+  test('case 24: a connection that ends with large messages at zlib leaves nothing behind', async () => {
     await using peers = await listen(goodwire, 'tcp', { perMessageDeflate: { threshold: 0 } });
     const large = Buffer.alloc(2_000_000, 'compressible ');
     const round = async () => {

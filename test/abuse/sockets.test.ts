@@ -15,7 +15,7 @@ const clean: Report = {
 };
 
 describe('over TCP', () => {
-  test('hostile peers, and hostile servers, leave nothing behind, and good clients go on being served', async () => {
+  test('hostile peers and hostile servers leave nothing behind, and good clients are still served', async () => {
     const seed = randomInt(2 ** 31);
     const rounds: string[] = [];
     const found = await attack({
@@ -31,7 +31,7 @@ describe('over TCP', () => {
 });
 
 describe('leftovers()', () => {
-  test('finds nothing where nothing is left, and less does not matter', () => {
+  test('returns nothing if nothing is left, or less than before', () => {
     expect(leftovers(clean, clean)).toEqual([]);
     expect(leftovers(clean, { ...clean, heapUsed: 5_000_000, resources: { TCPServerWrap: 1 } })).toEqual([]);
   });

@@ -119,7 +119,7 @@ describe('eight times the input takes about eight times the work', () => {
     expect(growth(work, size)).toBeLessThan(maxGrowth);
   });
 
-  test('the measure knows quadratic work from linear work', () => {
+  test('the measurement tells quadratic from linear time', () => {
     let sum = 0;
     const square = (size: number) => {
       for (let i = 0; i < size; i++) for (let j = 0; j < size; j++) sum += i ^ j;

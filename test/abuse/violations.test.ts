@@ -58,7 +58,7 @@ async function closeCodeOf(socket: Socket): Promise<number | undefined> {
 }
 
 test.each(rows)(
-  'case %s: a server without a listener answers %s with a close frame, and goes on: %s',
+  'case %s: a server without an error listener answers %s with a close frame and keeps running: %s',
   async (_number, _what, octets, code) => {
     using uncaught = captureUncaught();
     const socket = await rawClient(peers);
@@ -72,7 +72,7 @@ test.each(rows)(
   },
 );
 
-test('case 8: a client fails for a frame that is masked', async () => {
+test('case 8: a client fails the connection on a masked frame', async () => {
   const { client, served } = await connectPair(peers, goodwire);
   const failed = new Promise<Error>((resolve) => client.on('error', resolve));
   (served as unknown as { _socket: Socket })._socket.write(hex(`81 81 ${key} 61`));

@@ -25,7 +25,7 @@ const clean: Outcome = {
 /** The peer failed the connection with 1002. */
 const failedByPeer: Outcome = { ...clean, received: [], closedByMe: false, remoteClose: close(1002) };
 
-describe('what came is OK, NON-STRICT or FAILED', () => {
+describe('an outcome is OK, NON-STRICT or FAILED', () => {
   const strict = { OK: [hello], 'NON-STRICT': [] };
   test.each<[string, readonly ReceivedEvent[], string]>([
     ['what was expected', [hello], 'OK'],
@@ -40,7 +40,7 @@ describe('what came is OK, NON-STRICT or FAILED', () => {
     expect(assess({ ...clean, received }, strict, normalClose).behavior).toBe(behavior);
   });
 
-  test('a case that fails late is NON-STRICT, and one that fails too early FAILED', () => {
+  test('a case that fails late is NON-STRICT, and a case that fails too early is FAILED', () => {
     const lists = { OK: [timeout('A')], 'NON-STRICT': [timeout('A'), timeout('B')] };
     const behavior = (received: readonly ReceivedEvent[]) =>
       assess({ ...failedByPeer, received }, lists, failure(1007)).behavior;
@@ -51,7 +51,7 @@ describe('what came is OK, NON-STRICT or FAILED', () => {
     ]);
   });
 
-  test('whoever breaks the protocol has failed, whatever else came', () => {
+  test('a protocol violation by the peer is FAILED, whatever else was received', () => {
     const { behavior, result } = assess({ ...clean, violation: 'RSV2 is set' }, { OK: [hello] }, normalClose);
     expect([behavior, result]).toEqual(['FAILED', 'The peer broke the protocol: RSV2 is set.']);
   });
@@ -79,12 +79,12 @@ describe('what came is OK, NON-STRICT or FAILED', () => {
       [{ type: 'roundtrips', count: 1000 }],
       '1000 messages, all unchanged was expected; 7 messages, all unchanged was received.',
     ],
-  ])('says what is wrong first: %#', (received, expected, result) => {
+  ])('reports the violation first: %#', (received, expected, result) => {
     expect(assess({ ...clean, received }, { OK: expected }, normalClose).result).toBe(result);
   });
 });
 
-describe('how the connection ended', () => {
+describe('the end of the connection', () => {
   const dropped = { wasClean: false, remoteClose: null };
   test.each([
     ['the peer answers our close frame', clean, normalClose, 'OK'],
@@ -128,7 +128,7 @@ describe('how the connection ended', () => {
   });
 });
 
-test('what kept a case from running is why it failed', () => {
+test('an error that prevented a case from running is the reason of its failure', () => {
   expect(failed('the server answered HTTP/1.1 404 Not Found')).toMatchObject({
     behavior: 'FAILED',
     behaviorClose: 'FAILED',

@@ -17,17 +17,17 @@ function importsBelow(folder: string): [file: string, target: string][] {
   });
 }
 
-test('what tests goodwire is made of nothing that goodwire is made of: only itself and Node', () => {
+test('the test program shares no code with goodwire: it imports only its own files and Node', () => {
   const imports = importsBelow('autobahn');
   expect(imports.length).toBeGreaterThan(50);
   expect(imports.filter(([, target]) => !target.startsWith('autobahn/') && !target.startsWith('node:'))).toEqual([]);
 });
 
-test('the library does not lead to the program that tests it', () => {
+test('the library does not import the test program', () => {
   expect(importsBelow('src').filter(([, target]) => /autobahn/.test(target))).toEqual([]);
 });
 
-test('no module of Node that speaks WebSocket or HTTP is used to test', () => {
+test('the test program uses no module of Node for WebSocket or HTTP', () => {
   const builtins = new Set(importsBelow('autobahn').map(([, target]) => target));
   for (const name of ['node:http', 'node:https', 'node:http2', 'node:undici', 'node:module']) {
     expect(builtins).not.toContain(name);

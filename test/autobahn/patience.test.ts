@@ -38,7 +38,7 @@ describe('a limit of 800 ms', () => {
     ['waits for a processor half of the time', 0, 0.5, 1600],
     ['waits for a processor half of the time, and has nothing to do in the other half', 0.5, 0, 1600],
     ['never gets a processor', 0, 0, 8000],
-  ])('is over in time for a process that %s', (_what, idlePart, ranPart, milliseconds) => {
+  ])('expires in time for a process that %s', (_what, idlePart, ranPart, milliseconds) => {
     const onOver = vi.fn();
     new Patience(800, onOver);
     pass(milliseconds - 110, idlePart, ranPart);
@@ -50,7 +50,7 @@ describe('a limit of 800 ms', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('is not over at once when this process was held up for longer', () => {
+  test('does not expire at once if this process was suspended for longer', () => {
     const onOver = vi.fn();
     new Patience(800, onOver);
     active += 5000;
@@ -61,7 +61,7 @@ describe('a limit of 800 ms', () => {
     expect(onOver).toHaveBeenCalledTimes(1);
   });
 
-  test('begins anew with restart(), and ends with stop()', () => {
+  test('restarts with restart(), and ends with stop()', () => {
     const onOver = vi.fn();
     const patience = new Patience(800, onOver);
     pass(700, 1, 0);

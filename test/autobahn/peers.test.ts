@@ -92,7 +92,7 @@ describe.each(Object.keys(knownFlaws))('%s', (name) => {
   test.each([
     ['server', testServer],
     ['client', testClient],
-  ] as const)('as a %s is as good as it is known to be', async (role, run) => {
+  ] as const)('as a %s has its known results', async (role, run) => {
     const results = await run(name);
     const verdicts = results.toSorted((left, right) => left.case - right.case);
     expect(verdicts.map((result) => `${result.id}: ${statusOf(result)}`)).toEqual(

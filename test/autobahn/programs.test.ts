@@ -38,7 +38,7 @@ describe('the echo server', () => {
     expect((await once(socket, 'close'))[0]).toBe(1000);
   });
 
-  test('raises no limit, and so takes the longest message that there is a case for', async () => {
+  test('sets no limits, and accepts the longest message of the cases', async () => {
     const socket = new WebSocket(url, { perMessageDeflate: false });
     await once(socket, 'open');
     const data = Buffer.alloc(16 * 1024 * 1024, 0xfe);
@@ -48,7 +48,7 @@ describe('the echo server', () => {
     socket.terminate();
   });
 
-  test('goes on when a client breaks the protocol', async () => {
+  test('continues after a client that violates the protocol', async () => {
     const broken = new WebSocket(url, { perMessageDeflate: false });
     await once(broken, 'open');
     const raw = (broken as unknown as { _socket: { write(octets: Buffer): void } })._socket;
@@ -59,7 +59,7 @@ describe('the echo server', () => {
     socket.terminate();
   });
 
-  test('ends when it is told to', async () => {
+  test('ends when it is stopped', async () => {
     program.kill('SIGTERM');
     expect((await program.exit).code).toBe(0);
   });
@@ -105,7 +105,7 @@ describe('the echo client', () => {
   const run = (url: string, ...more: string[]) =>
     start('autobahn/peers/echo-client.js', { AGENT: 'a&b' }, [url, ...more]);
 
-  test('runs every case once, in order, also after one that broke the connection, and asks for the report', async () => {
+  test('runs every case once, in order, even after a failed connection, and requests the report', async () => {
     const { code, stdout } = await run(urlOf(server)).exit;
     expect(asked).toEqual([
       '/getCaseCount',
@@ -119,7 +119,7 @@ describe('the echo client', () => {
     expect(stdout).toBe('3/3 cases\n');
   });
 
-  test.each(['0', '', 'many'])('ends with an error when the server says that it has "%s" cases', async (answer) => {
+  test.each(['0', '', 'many'])('ends with an error if the server announces "%s" cases', async (answer) => {
     count = answer;
     const { code, stderr } = await run(urlOf(server)).exit;
     expect(code).toBe(1);

@@ -103,7 +103,7 @@ describe('for any samples', () => {
     );
   });
 
-  test('the order of the rounds makes no difference', () => {
+  test('does not depend on the order of the rounds', () => {
     fc.assert(
       fc.property(line, (some) => {
         const turned = { ...some, before: some.before.toReversed(), now: some.now.toReversed() };
@@ -129,7 +129,7 @@ describe('the lines of a row', () => {
     );
   });
 
-  test('take the heap from beside the RSS', () => {
+  test('read the heap from beside the RSS', () => {
     const samples = { old: [{ cost: 1, also: { heap: 2 } }], new: [{ cost: 3, also: { heap: 4 } }] };
     expect(linesOf({ row: named('idle'), samples }, 'old', 'new')).toMatchObject([
       { before: [1], now: [3] },
@@ -161,19 +161,19 @@ describe('the lines of a row', () => {
     expect(joined(slices)).toEqual(sample);
   });
 
-  test('are measured by default for rows that exist, each once', () => {
+  test('are measured by default for existing rows, each once', () => {
     expect(evenRows.filter((id) => !rows.some((row) => row.id === id))).toEqual([]);
     expect(new Set(evenRows).size).toBe(evenRows.length);
   });
 });
 
-describe('what is printed', () => {
+describe('the output', () => {
   test.each([
     { ratio: 1, text: '0.0 %' },
     { ratio: 0.9996, text: '0.0 %' },
     { ratio: 1.0449, text: '+4.5 %' },
     { ratio: 0.5, text: '-50.0 %' },
-  ])('says $text for a ratio of $ratio', ({ ratio, text }) => {
+  ])('is $text for a ratio of $ratio', ({ ratio, text }) => {
     expect(change(ratio)).toBe(text);
   });
 

@@ -43,7 +43,7 @@ afterEach(() => {
 });
 
 describe('the build of a git ref', () => {
-  test('is that of the commit, whatever the working tree has become since', async () => {
+  test('is the build of the commit, whatever the working tree contains', async () => {
     const old = commit({ build: copies, source: 'old' });
     commit({ build: copies, source: 'new' });
     writeFileSync(join(root, 'source.js'), 'not committed');
@@ -63,7 +63,7 @@ describe('the build of a git ref', () => {
     expect(tools).toEqual([false, true]);
   });
 
-  test('is removed with its folder, and the packages that it shared stay', async () => {
+  test('is removed with its folder, but the shared packages stay', async () => {
     const { folder } = await buildCommit(commit({ build: copies, source: 'old' }), root);
     removeOldBuilds();
     expect(existsSync(folder)).toBe(false);
@@ -71,7 +71,7 @@ describe('the build of a git ref', () => {
     expect(git('status', '--short')).toBe('');
   });
 
-  test('takes tags, branches and short hashes', async () => {
+  test('accepts tags, branches and short hashes', async () => {
     const hash = commit({ build: copies, source: 'old' });
     git('tag', '--annotate', '--message', 'a tag', 'v1');
     git('branch', 'side/branch');
@@ -79,7 +79,7 @@ describe('the build of a git ref', () => {
     expect(await Promise.all(refs.map((ref) => commitOf(ref, root)))).toEqual(refs.map(() => hash));
   });
 
-  test.each(['no-such-branch', 'HEAD~1', 'HEAD:source.js'])('is refused for %s: it is no commit', async (ref) => {
+  test.each(['no-such-branch', 'HEAD~1', 'HEAD:source.js'])('is refused for %s: it is not a commit', async (ref) => {
     commit({ build: copies, source: 'old' });
     await expect(commitOf(ref, root)).rejects.toThrow(`got "${ref}", which is neither a file nor a commit`);
   });

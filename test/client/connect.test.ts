@@ -104,7 +104,7 @@ describe('connecting to a ws server', () => {
     expect(await firstText(result)).toBe('/chat?room=1 ');
   });
 
-  it('leaves a socket that has the listeners that ws leaves on its own', async () => {
+  it('leaves the same listeners on the socket as ws', async () => {
     for (const listener of [http.createServer(), https.createServer(certificate)]) {
       await wsServer(listener);
       const scheme = listener instanceof https.Server ? 'wss' : 'ws';
@@ -122,7 +122,7 @@ describe('connecting to a ws server', () => {
 });
 
 describe('the request', () => {
-  it('is there before it is sent, so that it can be aborted', async () => {
+  it('can be aborted before it is sent', async () => {
     const raw = await server(agree);
     const recording = new Recording();
     const seen: string[] = [];
@@ -150,7 +150,7 @@ describe('the request', () => {
     await closed(request!);
   });
 
-  it('that is aborted in a finishRequest that throws is over with the throwing', async () => {
+  it('that is aborted in a finishRequest that throws ends with the error of finishRequest', async () => {
     const mistake = new Error('mine');
     const recording = new Recording();
     let attempt: ConnectAttempt | undefined;
@@ -168,7 +168,7 @@ describe('the request', () => {
     expect(recording.events).toEqual([]);
   });
 
-  it('offers the subprotocols that there were at the beginning', async () => {
+  it('offers the subprotocols passed to the constructor', async () => {
     const raw = await server(({ accept }) => switching(accept, 'Sec-WebSocket-Protocol: b\r\n'));
     const protocols = ['a'];
     const { recording } = begin(`ws://127.0.0.1:${raw.port}/`, { protocols });
@@ -176,7 +176,7 @@ describe('the request', () => {
     expect((await recording.outcome).error).toMatchObject({ message: 'Server sent an invalid subprotocol' });
   });
 
-  it('fails when createConnection promises a stream', async () => {
+  it('fails if createConnection returns a promise', async () => {
     const { error, recording } = await run('ws://example.com/', {
       createConnection: async () => new net.Socket() as never,
     } as object);
@@ -187,7 +187,7 @@ describe('the request', () => {
 });
 
 describe('the response', () => {
-  it('is looked at to the last field, however many there are', async () => {
+  it('is checked to the last field, however many there are', async () => {
     const many = 'X: a\r\n'.repeat(2400);
     const raw = await server(({ accept, text }) =>
       text.includes('/bad')
@@ -201,7 +201,7 @@ describe('the response', () => {
     });
   });
 
-  it('fails the attempt when its header has no end', async () => {
+  it('fails the attempt if its header has no end', async () => {
     const raw = await server(({ socket }) => {
       socket.write('HTTP/1.1 101 Switching Protocols\r\n');
       const more = () => {
@@ -216,7 +216,7 @@ describe('the response', () => {
     expect(recording.events).toEqual(['error']);
   });
 
-  it('that refuses is reported with its status and its fields', async () => {
+  it('with a refusal is reported with its status and its fields', async () => {
     const raw = await server(() => 'HTTP/1.1 503 Busy\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n');
     const { error, recording } = await run(`ws://127.0.0.1:${raw.port}/`);
     expect(error).toBeInstanceOf(HandshakeError);
@@ -226,7 +226,7 @@ describe('the response', () => {
     expect(recording.events).toEqual(['unexpected-response', 'error']);
   });
 
-  it('that was taken over leaves no connection behind when its body has ended', async () => {
+  it('that a listener has taken over leaves no connection behind when its body has ended', async () => {
     const raw = await server(() => 'HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nabc');
     const body = await new Promise<string>((resolve) => {
       begin(
@@ -248,7 +248,7 @@ describe('the response', () => {
     await raw.allClosed();
   });
 
-  it('that was taken over gives the connection back to an agent that keeps it', async () => {
+  it('that a listener has taken over returns the connection to a keep-alive agent', async () => {
     const raw = await server(() => 'HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nabc');
     const agent = new http.Agent({ keepAlive: true });
     onTestFinished(() => agent.destroy());
@@ -264,7 +264,7 @@ describe('the response', () => {
     expect(Object.values(agent.freeSockets).flat()).toHaveLength(1);
   });
 
-  it('that was taken over, and destroyed, is the end without an error', async () => {
+  it('that a listener has taken over and destroyed ends without an error', async () => {
     const raw = await server(() => 'HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nabc');
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     onTestFinished(() => void vi.useRealTimers());
@@ -286,7 +286,7 @@ describe('the response', () => {
     expect(recording.events).toEqual(['unexpected-response']);
   });
 
-  it('is refused without Connection: Upgrade, even when a lenient parser lets it pass', async () => {
+  it('is refused without Connection: Upgrade, even if a lenient parser accepts it', async () => {
     // Node's parser requires both fields for an upgrade. Another source of requests, such as a custom agent, may not.
     const raw = await server(agree);
     const upgrade = (response: http.IncomingMessage) => {
@@ -303,7 +303,7 @@ describe('the response', () => {
     await raw.allClosed();
   });
 
-  it('is not checked when the upgrade is turned down', async () => {
+  it('is not checked if the server refuses the upgrade', async () => {
     const raw = await server(agree);
     const { recording } = begin(`ws://127.0.0.1:${raw.port}/`, {}, { upgrade: () => false });
     while (raw.connections.length === 0) await settle();
@@ -315,7 +315,7 @@ describe('the response', () => {
 describe('handshakeTimeout', () => {
   const timedOut = { message: 'Opening handshake has timed out', code: 'GOODWIRE_HANDSHAKE_TIMEOUT', status: 0 };
 
-  it('is an error of its own', async () => {
+  it('fails with its own error', async () => {
     const raw = await server(() => undefined);
     const { error, recording } = await run(`ws://127.0.0.1:${raw.port}/`, { handshakeTimeout: 50 });
     expect(error).toBeInstanceOf(HandshakeError);
@@ -325,7 +325,7 @@ describe('handshakeTimeout', () => {
     expect(recording.events).toEqual(['error']);
   });
 
-  it('ends an attempt whose answer trickles in for ever', async () => {
+  it('ends an attempt whose response never completes', async () => {
     const raw = await server(({ socket }) => {
       socket.write('HTTP/1.1 101 Switching Protocols\r\nX: ');
       const trickle = setInterval(() => socket.write('a'), 5);
@@ -345,7 +345,7 @@ describe('handshakeTimeout', () => {
     expect(error).toMatchObject(timedOut);
   });
 
-  it('ends an attempt that waits for its turn with an agent', async () => {
+  it('ends an attempt that is queued by an agent', async () => {
     const raw = await server(() => undefined);
     const agent = new http.Agent({ maxSockets: 1 });
     const first = begin(`ws://127.0.0.1:${raw.port}/`, { agent });
@@ -357,7 +357,7 @@ describe('handshakeTimeout', () => {
     await first.recording.outcome;
   });
 
-  it('leaves no timer behind when the connection is open', async () => {
+  it('leaves no timer behind after the connection is open', async () => {
     const raw = await server(agree);
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     onTestFinished(() => void vi.useRealTimers());
@@ -442,7 +442,7 @@ describe('abort', () => {
     }
   });
 
-  it('destroys what comes after it all the same', async () => {
+  it('destroys later streams of the attempt', async () => {
     const raw = await server(() => undefined);
     const { attempt, recording } = begin(`ws://127.0.0.1:${raw.port}/`);
     attempt.abort(reason);
@@ -455,7 +455,7 @@ describe('abort', () => {
     expect(recording.events).toEqual(['error']);
   });
 
-  it('does nothing to a connection that is open', async () => {
+  it('has no effect on an open connection', async () => {
     const raw = await server(agree);
     const { attempt, socket, recording } = await run(`ws://127.0.0.1:${raw.port}/`);
     attempt.abort(reason);
@@ -464,7 +464,7 @@ describe('abort', () => {
     expect(recording.events).toEqual(['upgrade', 'open']);
   });
 
-  it('does nothing to an attempt that failed', async () => {
+  it('has no effect on a failed attempt', async () => {
     const raw = await server(() => 'HTTP/1.1 404 Not Found\r\n\r\n');
     const { attempt, recording } = await run(`ws://127.0.0.1:${raw.port}/`);
     attempt.abort(reason);
@@ -477,7 +477,7 @@ describe('signal', () => {
   const why = new Error('why');
   const aborted = { name: 'AbortError', message: 'The operation was aborted', code: 'ABORT_ERR', cause: why };
 
-  it('aborts the connecting', async () => {
+  it('aborts the attempt', async () => {
     const raw = await server(() => undefined);
     const controller = new AbortController();
     const { recording } = begin(`ws://127.0.0.1:${raw.port}/`, { signal: controller.signal });
@@ -489,7 +489,7 @@ describe('signal', () => {
     expect(recording.events).toEqual(['error']);
   });
 
-  it('that is already aborted ends the attempt, but not at once', async () => {
+  it('that is already aborted ends the attempt, but not synchronously', async () => {
     const raw = await server(agree);
     const { error, recording } = await run(`ws://127.0.0.1:${raw.port}/`, { signal: AbortSignal.abort(why) });
     expect(error).toMatchObject(aborted);
@@ -497,7 +497,7 @@ describe('signal', () => {
     expect(raw.requests).toEqual([]);
   });
 
-  it('has no effect on an open connection, and forgets it', async () => {
+  it('has no effect on an open connection, and its listener is removed', async () => {
     const raw = await server(agree);
     const controller = new AbortController();
     const { signal } = controller;
@@ -522,7 +522,7 @@ describe('signal', () => {
 });
 
 describe('an error', () => {
-  it('that comes while connect() runs is told later', async () => {
+  it('during connect() is emitted later', async () => {
     const mistake = new Error('mine');
     const finishRequest = (request: http.ClientRequest) => {
       request.emit('error', mistake);
@@ -534,13 +534,13 @@ describe('an error', () => {
     expect(recording.events).toEqual(['error']);
   });
 
-  it('is reported when somebody aborts the request', async () => {
+  it('is emitted if a listener aborts the request', async () => {
     const finishRequest = (request: http.ClientRequest) => void request.abort();
     const { error } = await run('ws://127.0.0.1:1/', { finishRequest });
     expect(error).toMatchObject({ message: 'socket hang up', code: 'ECONNRESET' });
   });
 
-  it('after the opening is the business of the one who has the socket', async () => {
+  it('after the opening is left to the owner of the socket', async () => {
     const raw = await server(agree);
     const { socket, recording, attempt } = await run(`ws://127.0.0.1:${raw.port}/`);
     const errors: Error[] = [];
@@ -552,7 +552,7 @@ describe('an error', () => {
     expect(recording.events).toEqual(['upgrade', 'open']);
   });
 
-  it('after a failure disturbs nobody', async () => {
+  it('after a failure is ignored', async () => {
     const raw = await server(({ socket }) => {
       socket.write('HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nabc', () => socket.resetAndDestroy());
     });
@@ -566,7 +566,7 @@ describe('an error', () => {
 });
 
 describe('ClientOptions', () => {
-  it('takes options that are typed for ws or for node:http', () => {
+  it('accepts options with the types of ws or of node:http', () => {
     const typedForWs: import('ws').ClientOptions = {};
     const typedForHttp: http.ClientRequestArgs = {};
     const typedForHttps: https.RequestOptions = {};

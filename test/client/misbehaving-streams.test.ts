@@ -75,8 +75,8 @@ async function events(connection: Connection): Promise<string[]> {
   return seen;
 }
 
-describe('a client whose stream has a destroy() that throws', () => {
-  it.each(Object.entries(answers))('fails once, and ends the stream: the answer is %s', async (_title, answer) => {
+describe('a client whose stream throws in destroy()', () => {
+  it.each(Object.entries(answers))('fails once and ends the stream: the response is %s', async (_title, answer) => {
     const connection = new Connection(answer);
     connection.destroy = thrown;
     expect(await events(connection)).toEqual(['error', 'close 1006']);
@@ -97,7 +97,7 @@ describe('a client whose stream fails while it becomes a WebSocket', () => {
         });
       },
     ],
-  ])('fails once, and ends the stream: it %s', async (_title, misbehave) => {
+  ])('fails once and ends the stream, if the stream %s', async (_title, misbehave) => {
     const connection = new Connection(switching);
     misbehave(connection);
     expect(await events(connection)).toEqual(['error', 'close 1006']);
@@ -121,7 +121,7 @@ describe('a client whose stream fails while it becomes a WebSocket', () => {
         });
       },
     ],
-  ])('closes once, is never open, and keeps nothing, if the stream closes in %s', async (_title, misbehave) => {
+  ])('closes once, never opens and keeps nothing, if the stream closes in %s', async (_title, misbehave) => {
     const connection = new Connection(switching);
     misbehave(connection);
     expect(await events(connection)).toEqual(['close 1006']);

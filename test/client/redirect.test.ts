@@ -51,7 +51,7 @@ afterAll(() => {
 });
 
 describe('a redirect', () => {
-  it('may be relative behind a Unix socket, and then stays behind it', async () => {
+  it('may be relative for a Unix socket, and stays on that socket', async () => {
     const path = join(directory, 'relative.sock');
     const raw = await server(({ number, accept }) => (number === 1 ? redirection('there?b') : switching(accept)), {
       path,
@@ -63,7 +63,7 @@ describe('a redirect', () => {
     expect(tellingFields(raw)).toMatchObject({ 'proxy-authorization': 'Basic secret' });
   });
 
-  it('may be relative behind a Unix socket with TLS', async () => {
+  it('may be relative for a Unix socket with TLS', async () => {
     const path = join(directory, 'relative-secure.sock');
     await server(({ number, accept }) => (number === 1 ? redirection('/b') : switching(accept)), {
       path,
@@ -74,28 +74,28 @@ describe('a redirect', () => {
     expect(attempt.url).toBe(`wss+unix:${path}:/b`);
   });
 
-  it('behind a Unix socket to nowhere fails', async () => {
+  it('to a missing Unix socket fails', async () => {
     const path = join(directory, 'nowhere.sock');
     await server(() => redirection('ws://'), { path });
     const { error } = await follow(`ws+unix:${path}:/`);
     expect(error).toEqual(new SyntaxError('Invalid URL: ws://'));
   });
 
-  it('to another server takes no credentials for a proxy along', async () => {
+  it('to another server does not send credentials for a proxy', async () => {
     const target = await server(agree);
     const raw = await server(() => redirection(`ws://127.0.0.1:${target.port}/`));
     await follow(`ws://127.0.0.1:${raw.port}/`, { headers: secrets });
     expect(tellingFields(target)).toEqual({ host: `127.0.0.1:${target.port}`, 'x-mine': 'yes' });
   });
 
-  it('from TLS to plain text takes no credentials for a proxy along', () => {
+  it('from TLS to plain text does not send credentials for a proxy', () => {
     const [secure, plain] = [parseAddress('wss://example.com/'), parseAddress('ws://example.com/')];
     const kept = { 'X-Mine': 'yes', Host: 'example.com' };
     expect(Object.fromEntries(headerEntries(withoutCredentials(secrets, secure, plain)))).toEqual(kept);
     expect(keepsCredentials(secure, plain)).toBe(false);
   });
 
-  it('takes all along where a listener looks after it', async () => {
+  it('keeps all headers if a listener handles it', async () => {
     const target = await server(agree);
     const raw = await server(() => redirection(`ws://127.0.0.1:${target.port}/`));
     await follow(`ws://127.0.0.1:${raw.port}/`, { headers: secrets }, { redirect: () => {} });
@@ -108,7 +108,7 @@ describe('a redirect', () => {
     });
   });
 
-  it('never gets back credentials that were left behind', async () => {
+  it('never restores removed credentials', async () => {
     const raw = await server(({ number, accept }) =>
       number === 1 ? redirection(`ws://127.0.0.1:${detour.port}/`) : switching(accept),
     );
@@ -118,7 +118,7 @@ describe('a redirect', () => {
     expect(tellingFields(raw)).toEqual({ host: `127.0.0.1:${raw.port}`, 'x-mine': 'yes' });
   });
 
-  it('fails the attempt when finishRequest throws', async () => {
+  it('fails the attempt if finishRequest throws', async () => {
     const mistake = new Error('mine');
     const raw = await server(() => redirection('/there'));
     const { error, recording } = await follow(`ws://127.0.0.1:${raw.port}/here`, {
@@ -132,13 +132,13 @@ describe('a redirect', () => {
     await raw.allClosed();
   });
 
-  it('fails the attempt when the agent does not know the new scheme', async () => {
+  it('fails the attempt if the agent does not support the new scheme', async () => {
     const raw = await server(() => redirection('wss://127.0.0.1:1/'));
     const { error } = await follow(`ws://127.0.0.1:${raw.port}/`, { agent: new Agent() });
     expect(error).toMatchObject({ code: 'ERR_INVALID_PROTOCOL' });
   });
 
-  it('too many is a HandshakeError with the last response', async () => {
+  it('beyond maxRedirects is a HandshakeError with the last response', async () => {
     const raw = await server(() => redirection('/again'));
     const { error } = await follow(`ws://127.0.0.1:${raw.port}/`, { maxRedirects: 1 });
     expect(error).toBeInstanceOf(HandshakeError);
@@ -159,7 +159,7 @@ describe('a redirect', () => {
     expect(raw.requests).toHaveLength(1);
   });
 
-  it('can be the moment to abort', async () => {
+  it('can be aborted in the redirect listener', async () => {
     const target = await server(agree);
     const raw = await server(() => redirection(`ws://127.0.0.1:${target.port}/`));
     const reason = new Error('no further');

@@ -212,9 +212,9 @@ const moments: Moment[] = [
   },
 ];
 
-describe.each(Object.entries(implementations))('a client of %s that is given up', (_name, by) => {
+describe.each(Object.entries(implementations))('a client of %s that is aborted', (_name, by) => {
   describe.each(['close', 'terminate'] as const)('by %s()', (method) => {
-    test.each(moments)('$when tells so in the next tick, and that it is closed', async ({ told, begin }) => {
+    test.each(moments)('$when emits the error in the next tick, and then close', async ({ told, begin }) => {
       const attempted = await begin(by, (socket, log) => {
         socket[method]();
         log.push(`${method} [${socket.readyState}]`);
@@ -226,7 +226,7 @@ describe.each(Object.entries(implementations))('a client of %s that is given up'
       expect(log).toEqual([...before, `${method} [2]`, early, lost, 'the tick behind it']);
     });
 
-    test('tells so once, however often it is given up', async () => {
+    test('emits them once, however often it is aborted', async () => {
       const { socket, log, closed } = attempt(by, 'ws://example.com/', { lookup: never });
       socket[method]();
       socket.close();
@@ -252,7 +252,7 @@ describe.each(Object.entries(implementations))('a client of %s that is given up'
     });
   });
 
-  test('does not look at what close() is given', async () => {
+  test('ignores the arguments of close()', async () => {
     const { socket, closed } = attempt(by, 'ws://example.com/', { lookup: never });
     expect(thrownBy(() => socket.close(5, 'x'.repeat(200)))).toBeUndefined();
     expect(await closed).toEqual([early, lost]);
@@ -273,7 +273,7 @@ describe.each(Object.entries(implementations))('a client of %s that is given up'
     expect(late.destroyed).toBe(true);
   });
 
-  test('in a listener for open has been connected: terminate() ends it without an error', async () => {
+  test('in a listener for open is already connected: terminate() ends it without an error', async () => {
     const raw = await server(agree);
     const { socket, closed } = attempt(by, url(raw));
     socket.on('open', () => socket.terminate());
@@ -281,7 +281,7 @@ describe.each(Object.entries(implementations))('a client of %s that is given up'
   });
 
   test.each(['send', 'ping', 'pong'] as const)(
-    'tells the callback of a late %s(), and counts what it had to send',
+    'passes an error to the callback of a late %s(), and counts its bytes',
     async (method) => {
       const { socket, closed } = attempt(by, 'ws://example.com/', { lookup: never });
       socket.terminate();

@@ -44,7 +44,7 @@ describe.each(Object.entries(implementations))('an address, for a client of %s',
     expect(at(new URL(address)).url).toBe(url);
   });
 
-  test('may be whatever reads as an address', () => {
+  test('may be any value that converts to an address', () => {
     class Address extends URL {}
     const forms = [
       new Address('ws://example.com/'),
@@ -55,7 +55,7 @@ describe.each(Object.entries(implementations))('an address, for a client of %s',
     expect(forms.map((address) => at(address).url)).toEqual(forms.map(() => 'ws://example.com/'));
   });
 
-  test('given as a URL is left as it is', () => {
+  test('given as a URL is not changed', () => {
     const url = new URL('http://user:secret@example.com/a');
     at(url);
     expect(url.href).toBe('http://user:secret@example.com/a');
@@ -99,7 +99,7 @@ describe.each(Object.entries(implementations))('an address, for a client of %s',
     ['ws://127.1/', '127.0.0.1', '127.0.0.1', 80, '/'],
     ['http://example.com/', 'example.com', 'example.com', 80, '/'],
     ['https://example.com/', 'example.com', 'example.com', 443, '/'],
-  ])('%j asks %s, at %s and port %j, for %j', async (address, hostField, host, port, target) => {
+  ])('%j connects to %s, at %s and port %j, for %j', async (address, hostField, host, port, target) => {
     const { requests, options, createConnection } = memoryServer();
     const { closed } = watchUntilOpen(client(by, address, { createConnection }));
     expect(await closed).toEqual(['upgrade 101 [0]', 'open [1]', 'close 1006 "" [3]']);
@@ -118,7 +118,7 @@ describe.each(Object.entries(implementations))('an address, for a client of %s',
     ['%C3%A9:%E2%82%AC', 'é:€'],
     ['é:é', 'é:é'],
     ['%zz:%e9', '%zz:\ufffd'],
-  ])('with the user %s asks for Basic authentication as "%s"', async (userinfo, credentials) => {
+  ])('with the user %s sends Basic authentication as "%s"', async (userinfo, credentials) => {
     const { requests, createConnection } = memoryServer();
     await watchUntilOpen(client(by, `ws://${userinfo}@example.com/`, { createConnection })).closed;
     const expected = `Basic ${Buffer.from(credentials).toString('base64')}`;
@@ -134,7 +134,7 @@ describe.each(Object.entries(implementations))('an address, for a client of %s',
     [':?room=1', '?room=1'],
     [':/a:b:c?d:e', '/a:b:c?d:e'],
     [':a', 'a'],
-  ])('of a Unix socket that ends with %j asks for %j', async (rest, target) => {
+  ])('of a Unix socket that ends with %j requests %j', async (rest, target) => {
     const path = join(tmpdir(), `goodwire-${randomUUID()}.sock`);
     const raw = await server(agree, { path });
     const socket = client(by, `ws+unix:${path}${rest}`);
@@ -148,7 +148,7 @@ describe.each(Object.entries(implementations))('an address, for a client of %s',
     ['ws+unix:/nowhere/a%20b.sock', '/nowhere/a%20b.sock'],
     ['ws+unix:/nowhere/a:b.sock:/c', '/nowhere/a'],
     ['ws+unix:/nowhere/a.sock?b:/c', '/nowhere/a.sock?b'],
-  ])('%j leads to the Unix socket %s', async (address, path) => {
+  ])('%j connects to the Unix socket %s', async (address, path) => {
     const { log, closed } = watch(client(by, address));
     await closed;
     expect(log).toEqual([`error Error: connect ENOENT ${path} (ENOENT) [2]`, 'close 1006 "" [3]']);

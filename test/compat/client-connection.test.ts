@@ -78,11 +78,11 @@ describe.each(Object.entries(implementations))('createConnection of a client of 
       'comes on the stream',
       () => new Duplex({ read() {}, write: (_octets, _encoding, done) => done(new Error('mine')) }),
     ],
-  ])('tells of an error that %s', async (_title, createConnection) => {
+  ])('reports an error that %s', async (_title, createConnection) => {
     expect(await connecting(address, createConnection).closed).toEqual(failed('Error: mine'));
   });
 
-  test('tells of a stream that ends before there is a response', async () => {
+  test('reports a stream that ends before there is a response', async () => {
     const createConnection = () =>
       new Duplex({
         read() {
@@ -101,7 +101,7 @@ describe.each(Object.entries(implementations))('createConnection of a client of 
     ],
     ['wss://[::1]:8443/a', { host: '::1', port: '8443', defaultPort: 443, path: undefined, socketPath: undefined }],
     ['ws+unix:/s:/a', { host: 'localhost', port: 80, defaultPort: 80, path: '/s', socketPath: '/s' }],
-  ])('for %s is given where to connect to, and all options', async (to, expected) => {
+  ])('for %s is called with the address and all options', async (to, expected) => {
     const { options, createConnection } = memoryServer();
     const own = { localAddress: '127.0.0.1', family: 4, mine: 'yes' };
     await connecting(to, createConnection, own).closed;
@@ -110,7 +110,7 @@ describe.each(Object.entries(implementations))('createConnection of a client of 
     expect(options[0]).not.toHaveProperty('servername');
   });
 
-  test('is given the options as its this, and a callback', async () => {
+  test('is called with the options as this, and with a callback', async () => {
     const { createConnection } = memoryServer();
     const given: unknown[] = [];
     await connecting(address, function (this: unknown, ...parameters: [http.ClientRequestArgs, Delivery]) {
@@ -120,7 +120,7 @@ describe.each(Object.entries(implementations))('createConnection of a client of 
     expect(given).toEqual([true, 2, 'function']);
   });
 
-  test('is not asked when there is an agent', async () => {
+  test('is not called if there is an agent', async () => {
     const raw = await server(agree);
     const createConnection = () => {
       throw new Error('was asked');
@@ -128,7 +128,7 @@ describe.each(Object.entries(implementations))('createConnection of a client of 
     expect(await connecting(url(raw), createConnection, { agent: new http.Agent() }).closed).toEqual(opened);
   });
 
-  test('that is no function is no option', async () => {
+  test('is ignored if it is not a function', async () => {
     const raw = await server(agree);
     for (const createConnection of [undefined, null, false, 'x'])
       expect(await connecting(url(raw), createConnection).closed).toEqual(opened);
@@ -138,13 +138,13 @@ describe.each(Object.entries(implementations))('createConnection of a client of 
 describe.each(Object.entries(implementations))('the agent of a client of %s', (_name, by) => {
   const connecting = (to: string, options: Options) => watchUntilOpen(client(by, to, options));
 
-  test.each([false, undefined, null])('may be %j: none', async (agent) => {
+  test.each([false, undefined, null])('may be %j: no agent', async (agent) => {
     const raw = await server(agree);
     expect(await connecting(url(raw), { agent: agent as undefined }).closed).toEqual(opened);
     expect(raw.connections).toHaveLength(1);
   });
 
-  test('is by default none that pools, and so an idle connection of the global agent stays idle', async () => {
+  test('is by default an agent without a pool, so an idle connection of the global agent stays idle', async () => {
     const raw = await server(({ text, accept }) =>
       text.includes('Upgrade') ? agree({ accept }) : 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n',
     );
@@ -170,7 +170,7 @@ describe.each(Object.entries(implementations))('the agent of a client of %s', (_
     expect([Object.keys(agent.sockets), Object.keys(agent.freeSockets)]).toEqual([[], []]);
   });
 
-  test('never gets the connection back when the handshake is refused', async () => {
+  test('never gets the connection back if the handshake is refused', async () => {
     const raw = await server(() => 'HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n');
     const agent = new http.Agent({ keepAlive: true });
     await watch(client(by, url(raw), { agent })).closed;
@@ -182,7 +182,7 @@ describe.each(Object.entries(implementations))('the agent of a client of %s', (_
     ['ws', http.Agent, 80],
     ['wss', https.Agent, 443],
   ] as const)(
-    'of a %s: address is asked once, with the request and the options of the connection',
+    'of a %s: the address is passed once, with the request and the options of the connection',
     async (scheme, Agent, defaultPort) => {
       const raw = await server(agree, { secure: scheme === 'wss' });
       const asked: unknown[] = [];
@@ -218,7 +218,7 @@ describe.each(Object.entries(implementations))('the agent of a client of %s', (_
     },
   );
 
-  test('makes the connection, and is given where to', async () => {
+  test('creates the connection, and is called with the address', async () => {
     const path = join(tmpdir(), `goodwire-${randomUUID()}.sock`);
     await server(agree, { path });
     const given: unknown[] = [];
@@ -233,7 +233,7 @@ describe.each(Object.entries(implementations))('the agent of a client of %s', (_
     expect(given).toEqual([expect.objectContaining(where), 'function']);
   });
 
-  test('needs no more than addRequest, and may give the request any Duplex', async () => {
+  test('needs only addRequest, and may pass any Duplex to the request', async () => {
     const { requests, createConnection } = memoryServer();
     const agent = {
       addRequest: (request: http.ClientRequest) => request.onSocket(createConnection({ port: 80 }) as net.Socket),
@@ -242,7 +242,7 @@ describe.each(Object.entries(implementations))('the agent of a client of %s', (_
     expect(targetOf(requests[0]!)).toBe('/a');
   });
 
-  test('may give the request an error in the place of a socket', async () => {
+  test('may pass an error to the request instead of a socket', async () => {
     const agent = {
       addRequest(request: http.ClientRequest) {
         // The types of Node lack the second parameter.
@@ -252,7 +252,7 @@ describe.each(Object.entries(implementations))('the agent of a client of %s', (_
     expect(await connecting(address, { agent: agent as never }).closed).toEqual(failed('Error: mine'));
   });
 
-  test('may not know the scheme', () => {
+  test('may lack support for the scheme', () => {
     const message = (given: string, expected: string) =>
       `TypeError: Protocol "${given}:" not supported. Expected "${expected}:" (ERR_INVALID_PROTOCOL)`;
     expect(thrownBy(() => client(by, address, { agent: new https.Agent() }))).toBe(message('http', 'https'));
@@ -302,7 +302,7 @@ describe.each(Object.entries(implementations))('the agent of a client of %s', (_
 });
 
 describe.each(Object.entries(implementations))('options of node:net for a client of %s', (_name, by) => {
-  test('lookup finds the address of the name', async () => {
+  test('lookup resolves the host name', async () => {
     const raw = await server(agree);
     const names: string[] = [];
     const spied: net.LookupFunction = (name, ...rest) => {
@@ -315,7 +315,7 @@ describe.each(Object.entries(implementations))('options of node:net for a client
     expect(raw.requests[0]!.text).toContain(`Host: name.invalid:${raw.port}\r\n`);
   });
 
-  test.each([4, 6])('family %i and hints are asked of lookup', async (family) => {
+  test.each([4, 6])('family %i and hints are passed to lookup', async (family) => {
     const asked: unknown[] = [];
     const failing = ((_name, options, callback) => {
       asked.push(options);
@@ -327,7 +327,7 @@ describe.each(Object.entries(implementations))('options of node:net for a client
     expect(asked).toEqual([expect.objectContaining({ family, hints: 1 })]);
   });
 
-  test('localAddress is the address that it connects from', async () => {
+  test('localAddress is the local address of the connection', async () => {
     const raw = await server(agree);
     const socket = client(by, url(raw), { localAddress: '127.0.0.5' });
     await once(socket, 'open');
@@ -336,7 +336,7 @@ describe.each(Object.entries(implementations))('options of node:net for a client
 });
 
 describe.each(Object.entries(implementations))('the signal of a client of %s', (_name, by) => {
-  test('aborts the connecting, with the error that Node has for it', async () => {
+  test('aborts the attempt, with the error of Node', async () => {
     const raw = await server(() => undefined);
     const controller = new AbortController();
     const socket = client(by, url(raw), { signal: controller.signal });
@@ -354,7 +354,7 @@ describe.each(Object.entries(implementations))('the signal of a client of %s', (
     expect(await closed).toEqual(failed('Error: The operation was aborted (ABORT_ERR)'));
   });
 
-  test.each([undefined, null, false, 0])('may be %j: none', async (signal) => {
+  test.each([undefined, null, false, 0])('may be %j: no signal', async (signal) => {
     const raw = await server(agree);
     expect(await watchUntilOpen(client(by, url(raw), { signal: signal as undefined })).closed).toEqual(opened);
   });
@@ -370,13 +370,13 @@ describe.each(Object.entries(implementations))('TLS of a client of %s', (_name, 
   const connecting = (raw: RawServer, options: Options = {}, host = '127.0.0.1') =>
     watchUntilOpen(client(by, `wss://${host}:${raw.port}/`, { lookup, ...options }));
 
-  test.each(['localhost', '127.0.0.1'])('trusts a certificate for %s that its ca vouches for', async (host) => {
+  test.each(['localhost', '127.0.0.1'])('accepts a certificate for %s issued by its ca', async (host) => {
     const raw = await server(agree, { secure: true });
     expect(await connecting(raw, { ca: certificate.cert }, host).closed).toEqual(opened);
     expect(await connecting(raw, { agent: new https.Agent({ ca: certificate.cert }) }, host).closed).toEqual(opened);
   });
 
-  test('does not trust a certificate that nobody vouches for', async () => {
+  test('refuses a certificate of an unknown issuer', async () => {
     const raw = await server(agree, { secure: true });
     const error = 'Error: self-signed certificate (DEPTH_ZERO_SELF_SIGNED_CERT)';
     expect(await connecting(raw).closed).toEqual(failed(error));
@@ -384,12 +384,12 @@ describe.each(Object.entries(implementations))('TLS of a client of %s', (_name, 
     await raw.allClosed();
   });
 
-  test('trusts it all the same when rejectUnauthorized is false', async () => {
+  test('accepts it if rejectUnauthorized is false', async () => {
     const raw = await server(agree, { secure: true });
     expect(await connecting(raw, { rejectUnauthorized: false }).closed).toEqual(opened);
   });
 
-  test('does not trust a certificate for another name', async () => {
+  test('refuses a certificate for another name', async () => {
     const raw = await server(agree, { secure: true });
     const { closed } = connecting(raw, { ca: certificate.cert, servername: 'example.com' });
     expect((await closed)[0]).toMatch(
@@ -401,7 +401,7 @@ describe.each(Object.entries(implementations))('TLS of a client of %s', (_name, 
   test.each([
     ['an error', new Error('mine'), ['error Error: mine [2]', 'close 1006 "" [3]']],
     ['undefined', undefined, opened],
-  ])('leaves it to checkServerIdentity, which returns %s', async (_title, verdict, expected) => {
+  ])('calls checkServerIdentity instead, which returns %s', async (_title, verdict, expected) => {
     const raw = await server(agree, { secure: true });
     const checked: unknown[] = [];
     const checkServerIdentity = (host: string, { subject }: tls.PeerCertificate) => {
@@ -420,7 +420,7 @@ describe.each(Object.entries(implementations))('TLS of a client of %s', (_name, 
     ['localhost', { servername: '' }, false],
     ['localhost', { headers: { Host: 'example.com' } }, 'localhost'],
     ['localhost', { agent: new https.Agent(), headers: { Host: 'example.com:9' } }, 'example.com'],
-  ])('names the server: %s with %j is %j', async (host, options, name) => {
+  ])('sends the server name: %s with %j is %j', async (host, options, name) => {
     const raw = await server(agree, { secure: true });
     const names: unknown[] = [];
     raw.listener.on('secureConnection', (socket: tls.TLSSocket & { servername: string | false }) =>
@@ -430,7 +430,7 @@ describe.each(Object.entries(implementations))('TLS of a client of %s', (_name, 
     expect(names).toEqual([name]);
   });
 
-  test('fails when the server speaks none, and the other way round', async () => {
+  test('fails if only one side uses TLS', async () => {
     const plain = await server(({ socket }) => void socket.destroy() as undefined);
     plain.listener.on('connection', (socket: net.Socket) => socket.end('no TLS, no TLS'));
     const { closed } = watch(client(by, url(plain, 'wss')));

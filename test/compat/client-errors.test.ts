@@ -56,7 +56,7 @@ type Row = readonly [title: string, answer: Answer, expected: unknown[], options
 
 const cases = (rows: Row[]) => rows.map(([title, answer, expected, options]) => ({ title, answer, expected, options }));
 
-describe.each(Object.entries(implementations))('what a client of %s makes of', (_name, by) => {
+describe.each(Object.entries(implementations))('a client of %s, for', (_name, by) => {
   const ab = { protocols: ['a', 'b'] };
   const noExtension = 'Server sent a Sec-WebSocket-Extensions header but no extension was requested';
 
@@ -200,7 +200,7 @@ describe.each(Object.entries(implementations))('what a client of %s makes of', (
     expect(log).toEqual(expected);
   });
 
-  test('a response that comes octet by octet', async () => {
+  test('a response that arrives byte by byte', async () => {
     const raw = await server(
       does((socket, accept) => {
         const octets = Buffer.from(switching(accept));
@@ -214,7 +214,7 @@ describe.each(Object.entries(implementations))('what a client of %s makes of', (
     expect(await watchUntilOpen(client(by, url(raw))).closed).toEqual(opened);
   });
 
-  test('a body without end: it is not read', async () => {
+  test('a body without end, does not read it', async () => {
     let written = 0;
     const raw = await server(
       does((socket) => {
@@ -235,7 +235,7 @@ describe.each(Object.entries(implementations))('what a client of %s makes of', (
     expect(written).toBeLessThan(64 * 1024 * 1024);
   });
 
-  test('nobody at the port', async () => {
+  test('a closed port', async () => {
     const gone = await rawServer(agree);
     await gone[Symbol.asyncDispose]();
     const socket = client(by, url(gone));
@@ -249,12 +249,12 @@ describe.each(Object.entries(implementations))('what a client of %s makes of', (
     });
   });
 
-  test('a Unix socket that is not there', async () => {
+  test('a missing Unix socket', async () => {
     const { closed } = watch(client(by, 'ws+unix:/nowhere/a.sock:/'));
     expect(await closed).toEqual(failed('Error: connect ENOENT /nowhere/a.sock (ENOENT)'));
   });
 
-  test('a name that nobody has', async () => {
+  test('an unknown host name', async () => {
     const lookup = ((_name, _options, callback) => {
       callback(Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' }), '', 4);
     }) as net.LookupFunction;
@@ -262,12 +262,12 @@ describe.each(Object.entries(implementations))('what a client of %s makes of', (
     expect(await closed).toEqual(failed('Error: getaddrinfo ENOTFOUND (ENOTFOUND)'));
   });
 
-  test('an end right behind the response: closed without a close frame', async () => {
+  test('an end right behind the response, closes without a close frame', async () => {
     const raw = await server(does((socket, accept) => socket.end(switching(accept))));
     expect(await watch(client(by, url(raw))).closed).toEqual(['upgrade 101 [0]', 'open [1]', lost]);
   });
 
-  test('a reset after the response: no error, but 1006', async () => {
+  test('a reset after the response, emits no error, but closes with 1006', async () => {
     const raw = await server(agree);
     const socket = client(by, url(raw));
     const { closed } = watch(socket);
@@ -279,12 +279,12 @@ describe.each(Object.entries(implementations))('what a client of %s makes of', (
 describe.each(Object.entries(implementations))('the handshakeTimeout of a client of %s', (_name, by) => {
   const timedOut = failed('Error: Opening handshake has timed out');
 
-  test('ends an attempt that waits for a name', async () => {
+  test('ends an attempt during name resolution', async () => {
     const { closed } = watch(client(by, 'ws://name.invalid/', { handshakeTimeout: 50, lookup: () => {} }));
     expect(await closed).toEqual(timedOut);
   });
 
-  test('ends an attempt that does not get through the TLS handshake', async () => {
+  test('ends an attempt during the TLS handshake', async () => {
     const raw = await server(does(() => {}));
     const { closed } = watch(client(by, `wss://127.0.0.1:${raw.port}/`, { handshakeTimeout: 50 }));
     expect(await closed).toEqual(timedOut);
@@ -298,7 +298,7 @@ describe.each(Object.entries(implementations))('the handshakeTimeout of a client
     await raw.allClosed();
   });
 
-  test('begins anew with each redirect', async () => {
+  test('restarts with each redirect', async () => {
     await withTimeLimit(100, async (handshakeTimeout) => {
       const raw = await server(({ number, accept, socket }) => {
         setTimeout(() => socket.write(number < 3 ? redirection('/x') : switching(accept)), handshakeTimeout / 2);
@@ -310,7 +310,7 @@ describe.each(Object.entries(implementations))('the handshakeTimeout of a client
     });
   });
 
-  test('is over when the connection is open', async () => {
+  test('ends when the connection is open', async () => {
     await withTimeLimit(50, async (handshakeTimeout) => {
       const raw = await server(agree);
       const { log } = watch(client(by, url(raw), { handshakeTimeout }));
@@ -319,7 +319,7 @@ describe.each(Object.entries(implementations))('the handshakeTimeout of a client
     });
   });
 
-  test.each([0, undefined])('of %j is none', async (handshakeTimeout) => {
+  test.each([0, undefined])('of %j is disabled', async (handshakeTimeout) => {
     const raw = await server(({ socket, accept }) => {
       setTimeout(() => socket.write(switching(accept)), 50);
       return undefined;

@@ -17,7 +17,7 @@ function mark(log: string[], name: string): void {
 }
 
 describe.each(Object.entries(implementations))('a client of %s that opens', (_name, by) => {
-  test('tells of upgrade and open in one tick, and of a message in the next one', async () => {
+  test('emits upgrade and open in one tick, and a message in the next one', async () => {
     const raw = await server(({ accept, socket }) => {
       socket.end(Buffer.concat([Buffer.from(switching(accept)), Buffer.from([0x81, 1, 0x78, 0x88, 0])]));
       return undefined;
@@ -39,7 +39,7 @@ describe.each(Object.entries(implementations))('a client of %s that opens', (_na
     ]);
   });
 
-  test('gives the response with upgrade, and knows the subprotocol from open on', async () => {
+  test('passes the response to upgrade, and has the subprotocol from open on', async () => {
     const fields = 'Sec-WebSocket-Protocol: b\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n';
     const raw = await server(({ accept }) => switching(accept, fields));
     const socket = client(by, url(raw), { protocols: ['a', 'b'] });
@@ -54,7 +54,7 @@ describe.each(Object.entries(implementations))('a client of %s that opens', (_na
     expect([...seen, socket.protocol]).toEqual([101, 'Switching Protocols', ['a=1', 'b=2'], '', 'b', '', 'b']);
   });
 
-  test('tells listeners of the kind that browsers have', async () => {
+  test('calls listeners in the style of browsers', async () => {
     const raw = await server(({ accept, socket }) => {
       socket.end(Buffer.concat([Buffer.from(switching(accept)), Buffer.from([0x88, 0])]));
       return undefined;
@@ -67,7 +67,7 @@ describe.each(Object.entries(implementations))('a client of %s that opens', (_na
     expect(seen).toEqual(['open', true, 1, 'close', 1005, true, 3]);
   });
 
-  test.each(['upgrade', 'open'] as const)('does not catch what a listener for %s throws', async (event) => {
+  test.each(['upgrade', 'open'] as const)('does not catch errors of a listener for %s', async (event) => {
     const raw = await server(agree);
     const socket = client(by, url(raw));
     const mistake = new Error('mine');
@@ -85,7 +85,7 @@ describe.each(Object.entries(implementations))('a client of %s that is refused',
   const refusal = (body = 'abc') => `HTTP/1.1 503 Busy\r\nX-Why: full\r\nContent-Length: 3\r\n\r\n${body}`;
   const offered = 'unexpected-response 503 [0]';
 
-  test('tells of the response, the error and the close in one tick', async () => {
+  test('emits the response, the error and the close in one tick', async () => {
     const raw = await server(() => refusal());
     const socket = client(by, url(raw));
     const { log, closed } = watch(socket);
@@ -97,7 +97,7 @@ describe.each(Object.entries(implementations))('a client of %s that is refused',
     await raw.allClosed();
   });
 
-  test('throws the error when nobody listens to it', async () => {
+  test('throws the error if there is no listener', async () => {
     const raw = await server(() => refusal());
     const socket = new by.WebSocket(url(raw), { perMessageDeflate: false });
     using uncaught = captureUncaught();
@@ -106,7 +106,7 @@ describe.each(Object.entries(implementations))('a client of %s that is refused',
     socket.on('error', () => {}).terminate();
   });
 
-  test('tells listeners of the kind that browsers have', async () => {
+  test('calls listeners in the style of browsers', async () => {
     const raw = await server(() => refusal());
     const socket = client(by, url(raw));
     const seen: unknown[] = [];
@@ -137,7 +137,7 @@ describe.each(Object.entries(implementations))('a client of %s that is refused',
       return { raw, socket, log, closed };
     }
 
-    test('leaves all to it: request, response, and when to give up', async () => {
+    test('leaves to the listener the request, the response and the decision to give up', async () => {
       let body: Promise<string> | undefined;
       const { socket, log, closed } = await refused((request, response) => {
         expect([response.statusCode, response.headers['x-why'], request.path]).toEqual([503, 'full', '/']);
@@ -159,7 +159,7 @@ describe.each(Object.entries(implementations))('a client of %s that is refused',
       ['destroys the request', (request) => void request.destroy()],
       ['aborts the request', (request) => void request.abort()],
       ['destroys the response', (_request, response) => void response.destroy()],
-    ])('which %s: that is no error of the client, and not its end', async (_what, end) => {
+    ])('that %s: emits no error, and does not close', async (_what, end) => {
       const { raw, socket, log } = await refused((request, response) => {
         response.on('error', () => {});
         end(request, response);
@@ -169,7 +169,7 @@ describe.each(Object.entries(implementations))('a client of %s that is refused',
       expect([log, socket.readyState]).toEqual([[offered], 0]);
     });
 
-    test('which destroys the request with an error: that is the error of the client', async () => {
+    test('that destroys the request with an error: emits that error', async () => {
       const { raw, closed } = await refused((request, response) => {
         response.on('error', () => {});
         request.destroy(new RangeError('mine'));
@@ -178,7 +178,7 @@ describe.each(Object.entries(implementations))('a client of %s that is refused',
       await raw.allClosed();
     });
 
-    test('which takes longer than handshakeTimeout', async () => {
+    test('that takes longer than handshakeTimeout', async () => {
       await withTimeLimit(50, async (handshakeTimeout) => {
         const { raw, closed } = await refused(
           (_request, response) => response.on('error', () => {}).resume(),

@@ -31,7 +31,7 @@ async function told(by: Implementation, octets: string, options: Options): Promi
 const url = ({ port }: RawServer) => `ws://127.0.0.1:${port}/`;
 
 describe.each(Object.entries(implementations))('generateMask of a client of %s', (_name, by) => {
-  test('fills four octets for each frame that is masked and has a payload to mask', async () => {
+  test('fills four bytes for each masked frame with a payload', async () => {
     const calls: unknown[] = [];
     const generateMask = (...parameters: [Buffer]) => {
       const [mask] = parameters;
@@ -55,7 +55,7 @@ describe.each(Object.entries(implementations))('generateMask of a client of %s',
     expect(calls).toEqual(Array(7).fill([1, true, 4]));
   });
 
-  test('has to fill them at once: afterwards they are those of the next frame', async () => {
+  test('must fill them synchronously: later changes affect the next frame', async () => {
     const generateMask = (mask: Buffer) => void setImmediate(() => mask.fill(9));
     const { socket, received } = await open(by, { generateMask });
     socket.send('abcd');
@@ -79,7 +79,7 @@ describe.each(Object.entries(implementations))('generateMask of a client of %s',
 
 describe.each(Object.entries(implementations))('an option of a client of %s:', (_name, by) => {
   test.each([true, false, {}, { threshold: 5, clientMaxWindowBits: 10 }, null, undefined])(
-    'perMessageDeflate %j opens a connection without it where the server does not speak it',
+    'perMessageDeflate %j connects without compression if the server does not support it',
     async (perMessageDeflate) => {
       const { socket } = await open(by, { perMessageDeflate: perMessageDeflate as boolean });
       expect([socket.readyState, socket.extensions]).toEqual([1, '']);
@@ -96,7 +96,7 @@ describe.each(Object.entries(implementations))('an option of a client of %s:', (
     ['nonsense', false],
     [null, false],
     [Number.NaN, false],
-  ])('maxPayload %j stops a message of three octets: %j', async (maxPayload, isStopped) => {
+  ])('maxPayload %j stops a message of three bytes: %j', async (maxPayload, isStopped) => {
     const socket = await told(by, '82 03 010203', { maxPayload: maxPayload as number });
     const { log, closed } = watch(socket);
     socket.on('message', (data) => {
@@ -108,7 +108,7 @@ describe.each(Object.entries(implementations))('an option of a client of %s:', (
     expect(log.slice(2, -1)).toEqual([isStopped ? stopped : 'message 010203']);
   });
 
-  test('maxPayload breached tells the server 1009', async () => {
+  test('maxPayload, if exceeded, is reported to the server as 1009', async () => {
     const { peer, received } = await open(by, { maxPayload: 2, generateMask: (mask) => void mask.fill(0) });
     peer.write(hex('82 03 010203'));
     expect(await received(8)).toEqual(hex('88 82 00000000 03f1'));
@@ -132,7 +132,7 @@ describe.each(Object.entries(implementations))('an option of a client of %s:', (
     [true, ['a', 'b', 'tick a', 'tick b']],
     [undefined, ['a', 'b', 'tick a', 'tick b']],
     [false, ['a', 'tick a', 'b', 'tick b']],
-  ])('allowSynchronousEvents %j tells two messages of one chunk in the order %j', async (allowed, expected) => {
+  ])('allowSynchronousEvents %j delivers two messages of one chunk in the order %j', async (allowed, expected) => {
     const options = allowed === undefined ? {} : { allowSynchronousEvents: allowed };
     const socket = await told(by, '81 01 61  81 01 62', options);
     const order: string[] = [];
@@ -147,7 +147,7 @@ describe.each(Object.entries(implementations))('an option of a client of %s:', (
   test.each<[skipUTF8Validation: boolean, expected: string]>([
     [true, 'message ff'],
     [false, 'WS_ERR_INVALID_UTF8'],
-  ])('skipUTF8Validation %j makes "%s" of an octet that is no text', async (skipUTF8Validation, expected) => {
+  ])('skipUTF8Validation %j delivers "%s" for a byte that is not valid text', async (skipUTF8Validation, expected) => {
     const socket = await told(by, '81 01 ff', { skipUTF8Validation });
     const seen = new Promise((resolve) => {
       socket.on('message', (data) => resolve(`message ${(data as Buffer).toString('hex')}`));

@@ -68,19 +68,19 @@ describe.each(Object.entries(implementations))('a redirect, for a client of %s',
     },
   );
 
-  test.each([200, 299, 400])('with status %i is none', async (status) => {
+  test.each([200, 299, 400])('with status %i is not followed', async (status) => {
     const { createConnection } = memoryServer(() => redirection('/b', status));
     const { closed } = watch(client(by, 'ws://a.example/', { followRedirects: true, createConnection }));
     expect(await closed).toEqual(refused(status));
   });
 
-  test.each(['', 'Location:\r\n'])('without a location is none: %j', async (field) => {
+  test.each(['', 'Location:\r\n'])('without a location is not followed: %j', async (field) => {
     const { createConnection } = memoryServer(() => `HTTP/1.1 302 Found\r\n${field}Content-Length: 0\r\n\r\n`);
     const { closed } = watch(client(by, 'ws://a.example/', { followRedirects: true, createConnection }));
     expect(await closed).toEqual(refused(302));
   });
 
-  test('with two locations goes to the first', async () => {
+  test('with two locations follows the first', async () => {
     const { createConnection } = memoryServer(({ number, accept }) =>
       number === 1 ? redirection('/b\r\nLocation: /c') : switching(accept),
     );
@@ -120,7 +120,7 @@ describe.each(Object.entries(implementations))('a redirect, for a client of %s',
     expect(requests).toHaveLength(1);
   });
 
-  test('asks for the same as the first request', async () => {
+  test('repeats the first request', async () => {
     const memory = memoryServer(({ number, accept }) =>
       number === 1 ? redirection('ws://b.example/') : switching(accept, 'Sec-WebSocket-Protocol: q\r\n'),
     );
@@ -140,7 +140,7 @@ describe.each(Object.entries(implementations))('a redirect, for a client of %s',
     expect(memory.options.map(({ host }) => host)).toEqual(['a.example', 'b.example']);
   });
 
-  test('can be refused in its turn', async () => {
+  test('can be refused by the next server', async () => {
     const { createConnection } = memoryServer(({ number }) =>
       number === 1 ? redirection('/b') : 'HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n',
     );
@@ -155,7 +155,7 @@ describe.each(Object.entries(implementations))('a redirect, for a client of %s',
     ['2', 2],
     [-1, 0],
     [undefined, 10],
-  ])('is followed no more often than maxRedirects %j: %i times', async (maxRedirects, times) => {
+  ])('is followed at most maxRedirects %j times: %i times', async (maxRedirects, times) => {
     const options = maxRedirects === undefined ? {} : { maxRedirects: maxRedirects as number };
     const { closed, requests } = follow('ws://a.example/', Array(20).fill('/b'), options);
     const redirects = Array(times).fill('redirect ws://a.example/b [0]');
@@ -163,7 +163,7 @@ describe.each(Object.entries(implementations))('a redirect, for a client of %s',
     expect(requests).toHaveLength(times + 1);
   });
 
-  test('gives a listener the next request, to be changed before it is sent', async () => {
+  test('passes the next request to a listener, which may change it before it is sent', async () => {
     const { socket, closed, requests } = follow('ws://a.example/', ['ws://b.example/c'], { headers: secrets });
     const given: unknown[] = [];
     socket.on('redirect', (url, request) => {
@@ -191,7 +191,7 @@ describe.each(Object.entries(implementations))('a redirect, for a client of %s',
     expect(raw.requests).toHaveLength(1);
   });
 
-  test('is given to finishRequest as the first request was', async () => {
+  test('is passed to finishRequest like the first request', async () => {
     const finished: string[] = [];
     const finishRequest = (request: http.ClientRequest) => {
       finished.push(`${request.path} ${request.headersSent}`);
@@ -204,7 +204,7 @@ describe.each(Object.entries(implementations))('a redirect, for a client of %s',
     expect(requests.map((request) => fieldOf(request, 'X-Late'))).toEqual(['/', '/b']);
   });
 
-  test('goes on with the agent', async () => {
+  test('uses the same agent', async () => {
     const target = await server(agree);
     const raw = await server(() => redirection(`ws://127.0.0.1:${target.port}/`));
     const asked: unknown[] = [];
@@ -243,13 +243,13 @@ describe.each(Object.entries(implementations))('a redirect, for a client of %s',
   const hostOf = (address: string) => (isUnix(address) ? 'localhost' : new URL(address).host);
 
   describe.each(stays)('from %s to %s', (from, to) => {
-    test('takes header fields along', async () => {
+    test('keeps header fields', async () => {
       const followed = follow(from, [to], { headers: secrets });
       await followed.closed;
       expect(told(followed)).toEqual({ authorization: 'Bearer secret', cookie: 'session=secret', host: 'example.org' });
     });
 
-    test('takes auth along', async () => {
+    test('keeps auth', async () => {
       const followed = follow(from, [to], { auth: 'user:secret' });
       await followed.closed;
       expect(told(followed).authorization).toBe(basic('user:secret'));
@@ -257,20 +257,20 @@ describe.each(Object.entries(implementations))('a redirect, for a client of %s',
   });
 
   describe.each(leaves)('from %s to %s', (from, to) => {
-    test('leaves behind header fields with credentials, and the Host', async () => {
+    test('removes header fields with credentials, and the Host', async () => {
       const followed = follow(from, [to], { headers: secrets });
       await followed.closed;
       expect(told(followed)).toEqual({ authorization: undefined, cookie: undefined, host: hostOf(to) });
       expect(fieldOf(followed.requests[1]!, 'X-Mine')).toBe('yes');
     });
 
-    test('leaves behind auth', async () => {
+    test('removes auth', async () => {
       const followed = follow(from, [to], { auth: 'user:secret' });
       await followed.closed;
       expect(told(followed).authorization).toBeUndefined();
     });
 
-    test('leaves all to a listener for redirect, if there is one', async () => {
+    test('leaves everything to a listener for redirect, if there is one', async () => {
       const followed = follow(from, [to], { headers: secrets });
       followed.socket.on('redirect', () => {});
       await followed.closed;
@@ -284,7 +284,7 @@ describe.each(Object.entries(implementations))('a redirect, for a client of %s',
   });
 
   test.each(stays.filter(([from]) => !isUnix(from)))(
-    'from %s to %s takes the user of the address along, also where the location names another',
+    'from %s to %s keeps the user of the address, even if the location names another user',
     async (from, to) => {
       const address = from.replace('//', '//user:secret@');
       const others = to.startsWith('/') ? [to] : [to, to.replace('//', '//other:one@')];
@@ -297,7 +297,7 @@ describe.each(Object.entries(implementations))('a redirect, for a client of %s',
   );
 
   test.each(leaves.filter(([from]) => !isUnix(from)))(
-    'from %s to %s leaves behind the user of the address',
+    'from %s to %s removes the user of the address',
     async (from, to) => {
       const followed = follow(from.replace('//', '//user:secret@'), [to]);
       await followed.closed;
@@ -308,7 +308,7 @@ describe.each(Object.entries(implementations))('a redirect, for a client of %s',
   test.each([
     ['wss://a.example/', 'ws://a.example/'],
     ['wss://a.example:9/', 'ws://a.example:9/'],
-  ])('from %s to %s leaves credentials behind, and not the Host', async (from, to) => {
+  ])('from %s to %s removes credentials, but keeps the Host', async (from, to) => {
     const followed = follow(from, [to], { headers: secrets });
     await followed.closed;
     expect(told(followed)).toEqual({ authorization: undefined, cookie: undefined, host: 'example.org' });
@@ -317,13 +317,13 @@ describe.each(Object.entries(implementations))('a redirect, for a client of %s',
     expect(told(user).authorization).toBeUndefined();
   });
 
-  test('from plain text to TLS and back takes credentials along', async () => {
+  test('from plain text to TLS and back keeps credentials', async () => {
     const followed = follow('ws://user:secret@a.example/', ['wss://a.example/b', 'ws://a.example/c']);
     await followed.closed;
     expect(told(followed).authorization).toBe(basic('user:secret'));
   });
 
-  test('goes by the user that a location names, on the server that was asked', async () => {
+  test('uses the user in a location on the same server', async () => {
     const followed = follow('ws://a.example/', ['ws://user:secret@a.example/b', '/c']);
     expect(await followed.closed).toEqual([
       'redirect ws://user:secret@a.example/b [0]',
@@ -334,13 +334,13 @@ describe.each(Object.entries(implementations))('a redirect, for a client of %s',
       expect(fieldOf(request, 'Authorization')).toBe(basic('user:secret'));
   });
 
-  test('goes by no user that a location names on another server, nor on from there', async () => {
+  test('ignores the user in a location on another server, and in later ones', async () => {
     const followed = follow('ws://user:secret@a.example/', ['ws://other:one@b.example/', '/c']);
     await followed.closed;
     for (const request of followed.requests.slice(1)) expect(fieldOf(request, 'Authorization')).toBeUndefined();
   });
 
-  test('leaves credentials behind once there is no listener any more', async () => {
+  test('removes credentials after the listener was removed', async () => {
     const followed = follow('ws://a.example/', ['ws://b.example/', 'ws://b.example/c'], { headers: secrets });
     followed.socket.once('redirect', () => {});
     await followed.closed;

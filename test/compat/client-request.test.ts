@@ -38,7 +38,7 @@ describe.each(Object.entries(implementations))('the request of a client of %s', 
     host: ['example.com'],
   };
 
-  test('is a GET of HTTP/1.1 with the fields of the handshake and the Host, and ends with them', async () => {
+  test('is a GET of HTTP/1.1 that ends with the fields of the handshake and the Host', async () => {
     const { requests, createConnection } = memoryServer();
     await watchUntilOpen(client(by, address, { createConnection })).closed;
     expect(requests[0]).toMatch(/^GET \/ HTTP\/1\.1\r\n(?:[\w-]+: [^\r\n]+\r\n)+\r\n$/);
@@ -51,13 +51,13 @@ describe.each(Object.entries(implementations))('the request of a client of %s', 
     ]);
   });
 
-  test('has a key of its own each time', async () => {
+  test('has a new key each time', async () => {
     const { requests, createConnection } = memoryServer();
     for (let round = 0; round < 3; round++) await watchUntilOpen(client(by, address, { createConnection })).closed;
     expect(new Set(requests.map((request) => fieldOf(request, 'Sec-WebSocket-Key'))).size).toBe(3);
   });
 
-  test('goes where the address leads, whatever the options say', async () => {
+  test('is sent to the address, whatever the options say', async () => {
     const { requests, options, createConnection } = memoryServer();
     const elsewhere = {
       host: 'nowhere.invalid',
@@ -80,7 +80,7 @@ describe.each(Object.entries(implementations))('the request of a client of %s', 
     expect(options[0]).toMatchObject({ host: 'example.com', port: 80 });
   });
 
-  test('is made from options that are left as they are, and may be changed afterwards', async () => {
+  test('does not change its options, which may be changed afterwards', async () => {
     const { requests, createConnection } = memoryServer(({ accept }) =>
       switching(accept, 'Sec-WebSocket-Protocol: a\r\n'),
     );
@@ -122,7 +122,7 @@ describe.each(Object.entries(implementations))('the request of a client of %s', 
       [[undefined, { protocols: ['b'] }], 'b'],
       [['a', { protocols: ['b'] }], 'a'],
       [[[], { protocols: ['b'] }], undefined],
-    ])('given as %j: %j', async (parameters, offer) => {
+    ])('of %j: %j', async (parameters, offer) => {
       expect(await offerOf(...parameters)).toBe(offer);
     });
 
@@ -141,24 +141,24 @@ describe.each(Object.entries(implementations))('the request of a client of %s', 
       ['a', 'a'],
       ['a', 'b', 'a'],
       ['a', 1],
-    ])('but not %j', (protocols) => {
+    ])('but refuses %j', (protocols) => {
       expect(thrownBy(() => create(protocols, {}))).toBe(invalidSubprotocol);
       expect(thrownBy(() => create(undefined, { protocols }))).toBe(invalidSubprotocol);
     });
   });
 
-  test.each([8, 13])('speaks version %i', async (protocolVersion) => {
+  test.each([8, 13])('supports version %i', async (protocolVersion) => {
     const version = String(protocolVersion);
     expect(await fieldsFor({ protocolVersion })).toEqual({ ...always, 'sec-websocket-version': [version] });
   });
 
-  test.each([7, 0, 14, Number.NaN, '13', '8', '', null, true, [13]])('does not speak version %j', (protocolVersion) => {
+  test.each([7, 0, 14, Number.NaN, '13', '8', '', null, true, [13]])('refuses version %j', (protocolVersion) => {
     expect(thrownBy(() => client(by, address, { protocolVersion: protocolVersion as number }))).toBe(
       `RangeError: Unsupported protocol version: ${protocolVersion} (supported versions: 8, 13)`,
     );
   });
 
-  test('has the origin under the name that the version has for it', async () => {
+  test('has the origin in the field of the protocol version', async () => {
     const origin = 'http://example.org';
     expect(await fieldsFor({ origin })).toEqual({ ...always, origin: [origin] });
     expect(await fieldsFor({ origin, protocolVersion: 8 })).toEqual({
@@ -200,7 +200,7 @@ describe.each(Object.entries(implementations))('the request of a client of %s', 
       },
     );
 
-    test('except where the options say the same', async () => {
+    test('except if the options set the same field', async () => {
       const headers = { ORIGIN: 'http://x', 'sec-websocket-protocol': 'x' };
       const { closed } = watch(
         client(by, address, { createConnection: memoryServer().createConnection, headers, protocols: ['a'] }),
@@ -211,7 +211,7 @@ describe.each(Object.entries(implementations))('the request of a client of %s', 
       expect(fields).toEqual({ ...always, origin: ['http://example.org'], 'sec-websocket-protocol': ['a'] });
     });
 
-    test.each([undefined, null, false, 0, '', {}])('of which %j is none', async (headers) => {
+    test.each([undefined, null, false, 0, '', {}])('ignores %j', async (headers) => {
       expect(await fieldsFor({ headers: headers as undefined })).toEqual(always);
     });
 
@@ -249,7 +249,7 @@ describe.each(Object.entries(implementations))('the request of a client of %s', 
       );
     });
 
-    test('with what node:http is told about them', async () => {
+    test('uses the defaults of node:http', async () => {
       expect(await fieldsFor({ setHost: false })).toEqual({ ...always, host: undefined });
       expect(await fieldsFor({ defaultPort: 81 })).toEqual({ ...always, host: ['example.com:80'] });
       const joined = { headers: { 'X-Mine': ['1', '2'] }, uniqueHeaders: ['x-mine'] };
@@ -264,7 +264,7 @@ describe.each(Object.entries(implementations))('the request of a client of %s', 
     ['the address before auth', 'ws://user:secret@example.com/', { auth: 'other:one' }, 'user:secret'],
     ['a header before auth', address, { auth: 'a:b', headers: { Authorization: 'Basic bWluZQ==' } }, 'mine'],
     ['a header before the address', 'ws://a:b@example.com', { headers: { authorization: 'Basic bWluZQ==' } }, 'mine'],
-  ])('asks for Basic authentication with %s', async (_title, to, options, credentials) => {
+  ])('sends Basic authentication for %s', async (_title, to, options, credentials) => {
     const { authorization } = await fieldsFor(options, to);
     const expected = credentials && [`Basic ${Buffer.from(credentials).toString('base64')}`];
     expect(authorization).toEqual(expected);
@@ -272,7 +272,7 @@ describe.each(Object.entries(implementations))('the request of a client of %s', 
 });
 
 describe.each(Object.entries(implementations))('finishRequest of a client of %s', (_name, by) => {
-  test('is given the request before it is sent and the WebSocket, and ends it when it likes', async () => {
+  test('is called with the unsent request and the WebSocket, and may end the request at any time', async () => {
     const raw = await server(agree);
     const given: unknown[] = [];
     const finishRequest = function (this: unknown, ...parameters: [ClientRequest, WebSocket]) {
@@ -293,7 +293,7 @@ describe.each(Object.entries(implementations))('finishRequest of a client of %s'
     expect(fieldOf(raw.requests[0]!.text, 'X-Late')).toBe('yes');
   });
 
-  test('is given an object of the class that was constructed', async () => {
+  test('is called with an instance of the constructed class', async () => {
     class Mine extends by.WebSocket {}
     let isMine = false;
     const { createConnection } = memoryServer();
@@ -323,7 +323,7 @@ describe.each(Object.entries(implementations))('finishRequest of a client of %s'
     expect(call).toThrow(mistake);
   });
 
-  test('has to be a function', () => {
+  test('must be a function', () => {
     const { createConnection } = memoryServer();
     const call = () => client(by, address, { createConnection, finishRequest: 5 as never });
     expect(thrownBy(call)).toMatch(/^TypeError: .*finishRequest is not a function$/);

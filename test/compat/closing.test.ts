@@ -42,7 +42,7 @@ const badCode = new TypeError('First argument must be a valid error code number'
 
 describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) => {
   test.each([0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 1.5, Number.NaN, '1000', null, true])(
-    'refuses close(%j) with the same words, and stays open',
+    'refuses close(%j) with the same message, and stays open',
     async (code) => {
       await using peers = await listen(by);
       const { client } = await connectPair(peers, by);
@@ -51,7 +51,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     },
   );
 
-  test('refuses reasons that are too long, and those that are neither strings nor octets', async () => {
+  test('refuses reasons that are too long, and those that are neither strings nor binary data', async () => {
     await using peers = await listen(by);
     const { client } = await connectPair(peers, by);
     const tooLong = new RangeError('The message must not be greater than 123 bytes');
@@ -79,7 +79,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     ['a number for a reason', [1000, 5], 1000, ''],
     ['an object for a reason', [1000, {}], 1000, ''],
     ['a reason of 123 octets', [1014, 'x'.repeat(123)], 1014, 'x'.repeat(123)],
-  ])('sends what close() was given: %s', async (_kind, args, code, reason) => {
+  ])('sends the arguments of close(): %s', async (_kind, args, code, reason) => {
     await using peers = await listen(by);
     const { client, served } = await connectPair(peers, by);
     const seen = Promise.all([once(client, 'close'), once(served, 'close')]);
@@ -88,7 +88,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     for (const event of await seen) expect(event).toEqual([code, Buffer.from(reason)]);
   });
 
-  test.each(['close', 'terminate'] as const)('gives up connecting on %s(), told on a later tick', async (how) => {
+  test.each(['close', 'terminate'] as const)('aborts connecting on %s(), reported on a later tick', async (how) => {
     const silent = net.createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const { port } = silent.address() as net.AddressInfo;
@@ -142,7 +142,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     expect(log).toEqual(['open [2]', 'message hello [2]', 'close 1000  [3]']);
   });
 
-  test('closed by a listener of message goes on delivering until the peer has closed', async () => {
+  test('closed by a listener of message continues to deliver until the peer has closed', async () => {
     await using peer = await served(by);
     const { raw, socket, wire } = peer;
     const log = record(socket);
@@ -202,7 +202,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     ['0b b8', 3000, ''],
     ['03 f4', 1012, ''],
     ['03 e8 f0 9f 91 80', 1000, '👀'],
-  ])('answers a close frame that says "%s" with the same, and reports %i', async (octets, code, reason) => {
+  ])('answers a close frame that contains "%s" with the same, and reports %i', async (octets, code, reason) => {
     await using peer = await served(by);
     const { raw, socket, wire } = peer;
     const log = record(socket);
@@ -237,7 +237,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     expect(wire()).toEqual(fromServer(8, Buffer.from([closeCode >> 8, closeCode & 255])));
   });
 
-  test('fails a connection that it is closing for what the peer sends, without a second close frame', async () => {
+  test('while closing, fails the connection on a violation of the peer, without a second close frame', async () => {
     await using peer = await served(by);
     const { raw, socket, wire } = peer;
     const log = record(socket);
@@ -249,7 +249,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     expect(wire()).toEqual(fromServer(8, Buffer.concat([hex('03 e9'), Buffer.from('bye')])));
   });
 
-  test('fails on the client, too, with a masked close frame', async () => {
+  test('fails, also on the client, on a masked close frame', async () => {
     for (const [octets, code] of [
       ['81 80 00000000', 'WS_ERR_UNEXPECTED_MASK'],
       ['c1 00', 'WS_ERR_UNEXPECTED_RSV_1'],
@@ -302,7 +302,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     expect(log).toEqual(['close 1006  [3]']);
   });
 
-  test('delivers what had arrived while it was paused before it reports the end', async () => {
+  test('delivers received messages before the end if it was paused', async () => {
     const run = async (end: 'close' | 'reset', closeTimeout: number) => {
       await using peer = await served(by, { closeTimeout });
       const { raw, socket, stream } = peer;
@@ -319,7 +319,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     for (const end of ['close', 'reset'] as const) await withTimeLimit(100, (limit) => run(end, limit));
   });
 
-  test('pause() and resume() count only between open and closed', async () => {
+  test('pause() and resume() have an effect only while open or closing', async () => {
     await using peers = await listen(by);
     const socket = peers.connect(by);
     socket.pause();
@@ -338,7 +338,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     expect(socket.isPaused).toBe(false);
   });
 
-  test('both see a clean end when both close frames went through, whoever begins, and none when one was cut off', async () => {
+  test('both ends report a clean close after both close frames, whoever begins, and otherwise an unclean one', async () => {
     for (const how of ['client', 'server', 'both', 'cut'] as const) {
       await using peers = await listen(by);
       const { client, served } = await connectPair(peers, by);
@@ -360,7 +360,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     }
   });
 
-  test('a peer that goes on sending while we close is heard until the timeout', async () => {
+  test('a peer that sends during our close is read until the timeout', async () => {
     await withTimeLimit(100, async (closeTimeout) => {
       await using peer = await served(by, { closeTimeout });
       const { raw, socket, wire } = peer;

@@ -139,7 +139,7 @@ async function receive(by: Implementation, octets: Buffer, options: object = {})
 
 const end = () => fromClient(8, Buffer.alloc(0));
 
-describe('between the two', () => {
+describe('between both implementations', () => {
   const takeover = fc.option(fc.boolean(), { nil: undefined });
   // Most runs leave the window open, because ws refuses handshakes that request a window its server does not allow.
   const bits = fc.option(fc.integer({ min: 8, max: 15 }), { nil: undefined, freq: 1 });
@@ -187,7 +187,7 @@ describe('between the two', () => {
     { client: goodwire, server: ws, name: 'our client and the server of ws' },
     { client: ws, server: goodwire, name: 'the client of ws and our server' },
     { client: ws, server: ws, name: 'the client of ws and the server of ws' },
-  ])('$name all options and messages go together, or fail in the handshake', async ({ client: of, server: at }) => {
+  ])('$name all options and messages work, or fail in the handshake', async ({ client: of, server: at }) => {
     let opened = 0;
     await fc.assert(
       fc.asyncProperty(options, options, fc.array(message, { maxLength: 8 }), async (offered, wanted, messages) => {
@@ -234,7 +234,7 @@ describe('between the two', () => {
   test.each([
     { client: goodwire, server: ws },
     { client: ws, server: goodwire },
-  ])('windows of every size are kept to, in both directions', async ({ client: of, server: at }) => {
+  ])('windows of every size are respected in both directions', async ({ client: of, server: at }) => {
     for (let bits = 8; bits <= 15; bits++) {
       const options = { serverMaxWindowBits: bits, clientMaxWindowBits: bits, contextTakeover: true };
       await using peers = await listen(at, 'tcp', { perMessageDeflate: options });
@@ -252,7 +252,7 @@ describe('between the two', () => {
 });
 
 describe.each(both)('$name', ({ by }) => {
-  test('accepts nothing on a server, and offers what may be limited from a client, unless it is told', async () => {
+  test('accepts nothing as a server by default, and offers client_max_window_bits as a client', async () => {
     await using peers = await listen(by);
     let offered: string | undefined;
     peers.httpServer.on('upgrade', (request: IncomingMessage) => {
@@ -302,7 +302,7 @@ describe.each(both)('$name', ({ by }) => {
     socket!.destroy();
   });
 
-  test('shows what was agreed on', async () => {
+  test('shows the agreement', async () => {
     const perMessageDeflate = { serverNoContextTakeover: true, clientNoContextTakeover: true, threshold: 7 };
     await using peers = await listen(by, 'tcp', { perMessageDeflate });
     const { client, served } = await connectPair(peers, by, { perMessageDeflate });
@@ -334,7 +334,7 @@ describe.each(both)('$name', ({ by }) => {
     expect(String(inflateRawSync(last, { finishFlush: zlib.Z_SYNC_FLUSH }))).toBe('x'.repeat(1000));
   });
 
-  test('compresses small messages too, and with what came before, where context is taken over', async () => {
+  test('compresses small messages, with references to earlier ones, with context takeover', async () => {
     const seen = await sent(by, { contextTakeover: true }, (served) => {
       served.send('a small message');
       served.send('a small message');
@@ -343,7 +343,7 @@ describe.each(both)('$name', ({ by }) => {
     expect(seen[1]!.payload.length).toBeLessThan(seen[0]!.payload.length);
   });
 
-  test('says WS_ERR_UNSUPPORTED_MESSAGE_LENGTH for a bomb, and Z_DATA_ERROR for what is none', async () => {
+  test('reports WS_ERR_UNSUPPORTED_MESSAGE_LENGTH for a bomb, and Z_DATA_ERROR for invalid data', async () => {
     const bomb = await receive(by, compressed('x'.repeat(10_000)), { maxPayload: 1000 });
     expect(bomb.error?.code).toBe('WS_ERR_UNSUPPORTED_MESSAGE_LENGTH');
     expect(bomb.messages).toEqual([]);
@@ -352,7 +352,7 @@ describe.each(both)('$name', ({ by }) => {
     expect(corrupt.messages).toEqual([]);
   });
 
-  test('refuses RSV1 where it was not agreed on, and where it may not be', async () => {
+  test('refuses RSV1 without an agreement, and on frames that must not have it', async () => {
     const notAgreed = await receive(by, compressed('x'), { perMessageDeflate: false });
     expect(notAgreed.error?.code).toBe('WS_ERR_UNEXPECTED_RSV_1');
     const continuation = await receive(
@@ -364,7 +364,7 @@ describe.each(both)('$name', ({ by }) => {
     expect(control.error?.code).toBe('WS_ERR_UNEXPECTED_RSV_1');
   });
 
-  test('sends nothing of what is still to be compressed when it is terminated, and says so', async () => {
+  test('sends none of the messages still being compressed when it is terminated, and reports that', async () => {
     await using peers = await listen(by, 'tcp', { perMessageDeflate: { contextTakeover: true } as object });
     const { client } = await connectPair(peers, by, { perMessageDeflate: true });
     const errors: (Error | undefined)[] = [];
@@ -376,7 +376,7 @@ describe.each(both)('$name', ({ by }) => {
 });
 
 /** Tests each row of docs/ws-differences.md, section "Compression", with both implementations. */
-describe('where they differ:', () => {
+describe('differences:', () => {
   async function ofBoth<T>(run: (by: Implementation) => Promise<T>): Promise<{ goodwire: T; ws: T }> {
     return { goodwire: await run(goodwire), ws: await run(ws) };
   }
@@ -449,7 +449,7 @@ describe('where they differ:', () => {
     expect(await lengths({ level: -1 })).toEqual({ goodwire: lengthAt(-1), ws: lengthAt(-1) });
   });
 
-  test('a message that compression does not make shorter', async () => {
+  test('a message that compression does not shorten', async () => {
     const data = Buffer.from(Array.from({ length: 2000 }, (_, i) => (i * i * 31 + (i >> 3) * 7) & 255));
     const noise = Buffer.concat([deflateRawSync(Buffer.from(text(4000, 5)), { level: 9 }), data.subarray(0, 1)]);
     const wasCompressed = await ofBoth(async (by) => {
@@ -471,7 +471,7 @@ describe('where they differ:', () => {
     expect(isShorterAgain).toEqual({ goodwire: false, ws: true });
   });
 
-  test("options that are for zlib's streams", async () => {
+  test('options for the streams of zlib', async () => {
     const lengths = await ofBoth(async (by) => {
       const zlibDeflateOptions = { flush: zlib.Z_FULL_FLUSH, chunkSize: 64 };
       const [frame] = await sent(by, { zlibDeflateOptions }, (served) => served.send('x'.repeat(9000)));
@@ -540,7 +540,7 @@ describe('where they differ:', () => {
     expect(delivered).toEqual({ goodwire: 'behind it', ws: 'during the pause' });
   });
 
-  test('the error for corrupt octets', async () => {
+  test('the error for corrupt data', async () => {
     const { goodwire: ours, ws: theirs } = await ofBoth((by) => receive(by, deflatedFrame(2, hex('ff ff ff ff'))));
     expect(ours.error).toBeInstanceOf(InflateError);
     expect(ours.error?.cause).toMatchObject({ code: 'Z_DATA_ERROR' });
@@ -553,7 +553,7 @@ describe('where they differ:', () => {
     [{ concurrencyLimit: '10' }],
     [{ serverMaxWindowBits: 16 }],
     [{ zlibDeflateOptions: { level: 10 } }],
-  ])('options that are none: %j', async (perMessageDeflate) => {
+  ])('invalid options: %j', async (perMessageDeflate) => {
     const thrown = await ofBoth(async (by) => {
       try {
         new by.WebSocketServer({ noServer: true, perMessageDeflate: perMessageDeflate as object });

@@ -21,7 +21,7 @@ describe.each(Object.entries(implementations))('the listeners of a WebSocket of 
     await run(client, say, served);
   }
 
-  test('of both kinds are called in the order in which they were added', async () => {
+  test('of both kinds are called in the order of addition', async () => {
     await pair(async (client, say) => {
       const log: string[] = [];
       client.addEventListener('message', () => log.push('1 added'));
@@ -34,7 +34,7 @@ describe.each(Object.entries(implementations))('the listeners of a WebSocket of 
     });
   });
 
-  test('get an event with the right type, target, this and data', async () => {
+  test('receive an event with the right type, target, this and data', async () => {
     await pair(async (client, say) => {
       const seen: unknown[] = [];
       client.addEventListener('message', function (event) {
@@ -57,7 +57,7 @@ describe.each(Object.entries(implementations))('the listeners of a WebSocket of 
     });
   });
 
-  test('are added once, however often, and called once with that option', async () => {
+  test('are added once, however often, and called once with the once option', async () => {
     await pair(async (client, say) => {
       const log: string[] = [];
       const listener = () => log.push('listener');
@@ -75,7 +75,7 @@ describe.each(Object.entries(implementations))('the listeners of a WebSocket of 
     });
   });
 
-  test('are removed by removeEventListener, but not an attribute that is the same function', async () => {
+  test('are removed by removeEventListener, but not an attribute with the same function', async () => {
     await pair(async (client, say) => {
       const log: string[] = [];
       const listener = () => log.push('called');
@@ -96,7 +96,7 @@ describe.each(Object.entries(implementations))('the listeners of a WebSocket of 
     });
   });
 
-  test('in an attribute are replaced, taken away by null, and only functions count', async () => {
+  test('in an attribute are replaced, and removed by null; only functions count', async () => {
     await pair(async (client, say) => {
       const log: string[] = [];
       expect([client.onopen, client.onmessage, client.onclose, client.onerror]).toEqual([null, null, null, null]);
@@ -117,7 +117,7 @@ describe.each(Object.entries(implementations))('the listeners of a WebSocket of 
     });
   });
 
-  test('can be added for open, message, close and error, and for nothing else', async () => {
+  test('can be added only for open, message, close and error', async () => {
     await pair(async (client) => {
       const before = client.eventNames();
       for (const type of ['ping', 'upgrade', 'bogus', '__proto__', 'constructor'] as Anything[]) {
@@ -128,7 +128,7 @@ describe.each(Object.entries(implementations))('the listeners of a WebSocket of 
     });
   });
 
-  test('get a close event with code, reason and wasClean, the attribute too', async () => {
+  test('receive a close event with code, reason and wasClean, also in the attribute', async () => {
     await pair(async (client, _say, served) => {
       const seen: unknown[] = [];
       const note = (event: CloseEvent) => {
@@ -145,7 +145,7 @@ describe.each(Object.entries(implementations))('the listeners of a WebSocket of 
     });
   });
 
-  test('hear an event that the application emits, as every EventEmitter does', async () => {
+  test('receive events emitted by the application, as with every EventEmitter', async () => {
     await pair(async (client) => {
       const log: unknown[] = [];
       client.onmessage = ({ data }) => log.push(data);

@@ -32,7 +32,7 @@ describe.each(Object.entries(implementations))('extension of %s', (_name, { exte
     expect(extension.parse('a; b=1; c; b="2", d, a')).toEqual({ a: [{ b: ['1', '2'], c: [true] }, {}], d: [{}] });
   });
 
-  it('parses to objects without a prototype, so that a name is only a name', () => {
+  it('parses to objects without a prototype, so that names cannot reach it', () => {
     const parsed = extension.parse('__proto__; __proto__=1; constructor, toString');
     expect(entries(parsed)).toEqual([
       [
@@ -151,7 +151,7 @@ describe('the two implementations', () => {
     );
   });
 
-  it('format what they parse to the same header, which parses to the same again', () => {
+  it('format a parsed header to the same header, which parses to the same again', () => {
     let formatted = 0;
     fc.assert(
       fc.property(header, (text) => {
@@ -167,19 +167,19 @@ describe('the two implementations', () => {
   });
 });
 
-describe('extension of goodwire alone', () => {
+describe('extension of goodwire only', () => {
   it.each<[Parameters<typeof extension.format>[0]]>([
     [{ a: { b: '1\r\nX-Injected: 1' } }],
     [{ 'a b': {} }],
     [{ a: { 'b;c': true } }],
     [{ a: { b: '1, evil' } }],
     [{ a: { b: '' } }],
-  ])('throws for what would break out of its place in the header: %o', (extensions) => {
+  ])('throws for values that could add fields to the header: %o', (extensions) => {
     expect(() => extension.format(extensions)).toThrow(TypeError);
     expect(() => theirs.extension.format(extensions)).not.toThrow();
   });
 
-  it('formats no value as no parameter', () => {
+  it('formats a missing value as a parameter without a value', () => {
     expect(extension.format({ a: { b: [] } })).toBe('a');
   });
 });

@@ -91,220 +91,226 @@ const fresh = {
   _socket: null,
 };
 
-describe.each(Object.entries(implementations))('what packages find inside of a WebSocket of %s', (_name, by) => {
-  test('is what it was in each state of its life', async () => {
-    await using peers = await listen(by);
-    const accepted = once(peers.server, 'connection') as Promise<[WebSocket]>;
-    const client = peers.connect(by);
-    const connecting = { ...fresh, _url: peers.url };
-    expect(fields(client)).toEqual(connecting);
-    await once(client, 'open');
-    const [served] = await accepted;
-    const open = { ...connecting, _readyState: 1, _receiver: true, _sender: true, _req: null, _socket: 'Socket' };
-    const theirs = { ...open, _isServer: true, _req: undefined, _redirects: undefined, _url: undefined };
-    expect(fields(client)).toEqual(open);
-    expect(fields(served)).toEqual(theirs);
+describe.each(Object.entries(implementations))(
+  'internals of a WebSocket of %s, as other packages use them:',
+  (_name, by) => {
+    test('are the same in each state', async () => {
+      await using peers = await listen(by);
+      const accepted = once(peers.server, 'connection') as Promise<[WebSocket]>;
+      const client = peers.connect(by);
+      const connecting = { ...fresh, _url: peers.url };
+      expect(fields(client)).toEqual(connecting);
+      await once(client, 'open');
+      const [served] = await accepted;
+      const open = { ...connecting, _readyState: 1, _receiver: true, _sender: true, _req: null, _socket: 'Socket' };
+      const theirs = { ...open, _isServer: true, _req: undefined, _redirects: undefined, _url: undefined };
+      expect(fields(client)).toEqual(open);
+      expect(fields(served)).toEqual(theirs);
 
-    client.binaryType = 'fragments';
-    client.pause();
-    expect(fields(client)).toEqual({ ...open, _binaryType: 'fragments', _paused: true });
-    client.resume();
-    client.binaryType = 'nodebuffer';
+      client.binaryType = 'fragments';
+      client.pause();
+      expect(fields(client)).toEqual({ ...open, _binaryType: 'fragments', _paused: true });
+      client.resume();
+      client.binaryType = 'nodebuffer';
 
-    expect(inside(client)._closeTimer).toBeNull();
-    const ends = [once(client, 'close'), once(served, 'close')];
-    client.close(3001, 'bye');
-    expect(inside(client)._readyState).toBe(2);
-    expect(inside(client)._closeTimer).not.toBeNull();
-    expect(inside(client)._closeFrameReceived).toBe(false);
-    await Promise.all(ends);
-    const theEnd = {
-      _closeCode: 3001,
-      _closeMessage: 'bye',
-      _closeFrameReceived: true,
-      _closeFrameSent: true,
-      _readyState: 3,
-    };
-    expect(fields(client)).toEqual({ ...open, ...theEnd });
-    expect(fields(served)).toEqual({ ...theirs, ...theEnd });
-  });
-
-  test('says that an error was emitted, and that no close frame went, when it could not connect', async () => {
-    const socket = new by.WebSocket('ws://127.0.0.1:1/');
-    const seen: unknown[] = [];
-    socket.on('error', () => seen.push(inside(socket)._errorEmitted, inside(socket)._req));
-    await closed(socket);
-    expect(seen).toEqual([true, null]);
-    expect(fields(socket)).toEqual({
-      ...fresh,
-      _errorEmitted: true,
-      _readyState: 3,
-      _req: null,
-      _url: 'ws://127.0.0.1:1/',
+      expect(inside(client)._closeTimer).toBeNull();
+      const ends = [once(client, 'close'), once(served, 'close')];
+      client.close(3001, 'bye');
+      expect(inside(client)._readyState).toBe(2);
+      expect(inside(client)._closeTimer).not.toBeNull();
+      expect(inside(client)._closeFrameReceived).toBe(false);
+      await Promise.all(ends);
+      const theEnd = {
+        _closeCode: 3001,
+        _closeMessage: 'bye',
+        _closeFrameReceived: true,
+        _closeFrameSent: true,
+        _readyState: 3,
+      };
+      expect(fields(client)).toEqual({ ...open, ...theEnd });
+      expect(fields(served)).toEqual({ ...theirs, ...theEnd });
     });
-  });
 
-  test('says which close frames were exchanged when the peer broke the protocol, or vanished', async () => {
-    await using peers = await listen(by);
-    const first = await connectPair(peers, by);
-    first.client.on('error', () => {});
-    inside(first.served)._socket?.write(Buffer.from([0x83, 0]));
-    await closed(first.client);
-    expect(inside(first.client)._closeFrameSent).toBe(true);
-    expect(inside(first.client)._errorEmitted).toBe(true);
-
-    const second = await connectPair(peers, by);
-    second.served.terminate();
-    await once(second.client, 'close');
-    expect(inside(second.client)._closeFrameSent).toBe(false);
-    expect(inside(second.client)._closeFrameReceived).toBe(false);
-    expect(inside(second.client)._closeCode).toBe(1006);
-  });
-
-  test('is the very stream below, also in the close event, and after it', async () => {
-    await using peers = await listen(by);
-    const { client, served } = await connectPair(peers, by);
-    const stream = inside(served)._socket;
-    expect(stream?.remoteAddress).toBe('127.0.0.1');
-    inside(client)._socket?.unref();
-    const inTheEvent = new Promise((resolve) => served.on('close', () => resolve(inside(served)._socket)));
-    client.close();
-    expect(await inTheEvent).toBe(stream);
-    expect(inside(served)._socket).toBe(stream);
-  });
-
-  test('sends frames that were made before, in the order of all that is sent, and tells the callback', async () => {
-    await using peers = await listen(by);
-    const { client, served } = await connectPair(peers, by);
-    const messages: string[] = [];
-    client.on('message', (data) => messages.push(String(data)));
-    client.on('ping', (data) => messages.push(`ping ${data}`));
-    client.on('pong', (data) => messages.push(`pong ${data}`));
-    const sender = inside(served)._sender;
-    expect(inside(served)._sender).toBe(sender);
-    served.send('before');
-    const sent = new Promise<unknown>((resolve) =>
-      sender?.sendFrame([Buffer.from([0x81, 4]), Buffer.from('made')], resolve),
-    );
-    served.send('after');
-    sender?.send('by the sender', { binary: false, compress: false, fin: true, mask: false });
-    sender?.ping('1', false);
-    sender?.pong('2', false);
-    expect((await sent) ?? undefined).toBeUndefined();
-    const end = once(client, 'close');
-    await new Promise<void>((resolve) => sender?.close(3000, 'so', false, resolve));
-    expect((await end)[0]).toBe(3000);
-    expect(messages).toEqual(['before', 'made', 'after', 'by the sender', 'ping 1', 'pong 2']);
-  });
-
-  test('tells the callback of frames that come too late', async () => {
-    await using peers = await listen(by);
-    const { client, served } = await connectPair(peers, by);
-    const sender = inside(served)._sender;
-    client.terminate();
-    await closed(served);
-    const error = await new Promise<Error | undefined>((resolve) =>
-      sender?.sendFrame([Buffer.from([0x81, 0])], resolve),
-    );
-    expect(error).toBeInstanceOf(Error);
-    sender?.sendFrame([Buffer.from([0x81, 0])]);
-  });
-
-  test('raises the limit of one socket when its _maxPayload is set, and of no other', async () => {
-    await using peers = await listen(by, 'tcp', { maxPayload: 10 });
-    const known = await connectPair(peers, by);
-    const unknown = await connectPair(peers, by);
-    const receiver = inside(known.served)._receiver;
-    expect(inside(known.served)._receiver).toBe(receiver);
-    expect(receiver?._maxPayload).toBe(10);
-    expect(receiver?._isServer).toBe(true);
-    expect({ ...receiver?._extensions }).toEqual({});
-    const messages = once(known.served, 'message');
-    known.client.send('a');
-    await messages;
-    if (receiver) receiver._maxPayload = 1000;
-    expect(receiver?._maxPayload).toBe(1000);
-    const large = once(known.served, 'message');
-    known.client.send('b'.repeat(1000));
-    expect(String((await large)[0])).toBe('b'.repeat(1000));
-    unknown.served.on('error', () => {});
-    unknown.client.send('b'.repeat(11));
-    expect((await once(unknown.client, 'close'))[0]).toBe(1009);
-  });
-
-  test('stops the answers to pings of one socket when its _autoPong is cleared', async () => {
-    await using peers = await listen(by);
-    const { client, served } = await connectPair(peers, by);
-    const told = once(served, 'message');
-    // Also inside an event.
-    served.once('message', () => {
-      inside(served)._autoPong = false;
+    test('show that an error was emitted, and that no close frame was sent, if it could not connect', async () => {
+      const socket = new by.WebSocket('ws://127.0.0.1:1/');
+      const seen: unknown[] = [];
+      socket.on('error', () => seen.push(inside(socket)._errorEmitted, inside(socket)._req));
+      await closed(socket);
+      expect(seen).toEqual([true, null]);
+      expect(fields(socket)).toEqual({
+        ...fresh,
+        _errorEmitted: true,
+        _readyState: 3,
+        _req: null,
+        _url: 'ws://127.0.0.1:1/',
+      });
     });
-    client.send('no more pongs');
-    await told;
-    expect(inside(served)._autoPong).toBe(false);
-    const pongs: string[] = [];
-    client.on('pong', (data) => pongs.push(String(data)));
-    const pinged = once(served, 'ping');
-    client.ping('not answered');
-    await pinged;
-    served.send('behind');
-    await once(client, 'message');
-    expect(pongs).toEqual([]);
-  });
 
-  test('waits as long as its _closeTimeout says', async () => {
-    await using peers = await listen(by);
-    const { client, served } = await connectPair(peers, by);
-    served.pause();
-    inside(client)._closeTimeout = 20;
-    expect(inside(client)._closeTimeout).toBe(20);
-    client.close();
-    expect((await once(client, 'close'))[0]).toBe(1006);
-  });
+    test('show the close frames exchanged if the peer violated the protocol or vanished', async () => {
+      await using peers = await listen(by);
+      const first = await connectPair(peers, by);
+      first.client.on('error', () => {});
+      inside(first.served)._socket?.write(Buffer.from([0x83, 0]));
+      await closed(first.client);
+      expect(inside(first.client)._closeFrameSent).toBe(true);
+      expect(inside(first.client)._errorEmitted).toBe(true);
 
-  test('makes a client of a socket without a connection, as @fastify/websocket does', async () => {
-    const [ours, theirs] = duplexPair();
-    const client = new by.WebSocket(null, undefined, { isServer: false });
-    inside(client)._isServer = true;
-    inside(client)._isServer = false;
-    expect(inside(client)._isServer).toBe(false);
-    const served = new by.WebSocket(null, undefined, {});
-    expect(inside(served)._isServer).toBe(true);
-    client.setSocket(ours, Buffer.alloc(0), { maxPayload: 0 });
-    served.setSocket(theirs, Buffer.alloc(0), { maxPayload: 0 });
-    expect(inside(client)._socket).toBe(ours);
-    const messages = [once(client, 'message'), once(served, 'message')] as const;
-    client.send('from the client');
-    served.send('from the server');
-    expect((await Promise.all(messages)).map(([data]) => String(data))).toEqual(['from the server', 'from the client']);
-    client.terminate();
-    served.terminate();
-  });
-
-  test('is not what a program puts there: sockets stay extensible, and have no upgradeReq', async () => {
-    await using peers = await listen(by);
-    const { served } = await connectPair(peers, by);
-    expect('upgradeReq' in served).toBe(false);
-    Object.assign(served, { isAlive: true, upgradeReq: {} });
-    expect((served as unknown as { isAlive: boolean }).isAlive).toBe(true);
-    inside(served)._readyState = 2;
-    expect(served.readyState).toBe(2);
-    inside(served)._readyState = 1;
-  });
-
-  test('counts the redirects that a client has followed', async () => {
-    await using peers = await listen(by);
-    peers.httpServer.prependListener('upgrade', (request, socket) => {
-      if (request.url === '/old') socket.end('HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n');
+      const second = await connectPair(peers, by);
+      second.served.terminate();
+      await once(second.client, 'close');
+      expect(inside(second.client)._closeFrameSent).toBe(false);
+      expect(inside(second.client)._closeFrameReceived).toBe(false);
+      expect(inside(second.client)._closeCode).toBe(1006);
     });
-    peers.server.shouldHandle = (request) => request.url !== '/old';
-    const client = new by.WebSocket(`${peers.url}old`, { followRedirects: true });
-    await once(client, 'open');
-    expect(inside(client)._redirects).toBe(1);
-    client.terminate();
-  });
-});
+
+    test('include the stream below, also in the close event and after it', async () => {
+      await using peers = await listen(by);
+      const { client, served } = await connectPair(peers, by);
+      const stream = inside(served)._socket;
+      expect(stream?.remoteAddress).toBe('127.0.0.1');
+      inside(client)._socket?.unref();
+      const inTheEvent = new Promise((resolve) => served.on('close', () => resolve(inside(served)._socket)));
+      client.close();
+      expect(await inTheEvent).toBe(stream);
+      expect(inside(served)._socket).toBe(stream);
+    });
+
+    test('send encoded frames, in the order of everything sent, and call the callback', async () => {
+      await using peers = await listen(by);
+      const { client, served } = await connectPair(peers, by);
+      const messages: string[] = [];
+      client.on('message', (data) => messages.push(String(data)));
+      client.on('ping', (data) => messages.push(`ping ${data}`));
+      client.on('pong', (data) => messages.push(`pong ${data}`));
+      const sender = inside(served)._sender;
+      expect(inside(served)._sender).toBe(sender);
+      served.send('before');
+      const sent = new Promise<unknown>((resolve) =>
+        sender?.sendFrame([Buffer.from([0x81, 4]), Buffer.from('made')], resolve),
+      );
+      served.send('after');
+      sender?.send('by the sender', { binary: false, compress: false, fin: true, mask: false });
+      sender?.ping('1', false);
+      sender?.pong('2', false);
+      expect((await sent) ?? undefined).toBeUndefined();
+      const end = once(client, 'close');
+      await new Promise<void>((resolve) => sender?.close(3000, 'so', false, resolve));
+      expect((await end)[0]).toBe(3000);
+      expect(messages).toEqual(['before', 'made', 'after', 'by the sender', 'ping 1', 'pong 2']);
+    });
+
+    test('call the callback of frames that are too late', async () => {
+      await using peers = await listen(by);
+      const { client, served } = await connectPair(peers, by);
+      const sender = inside(served)._sender;
+      client.terminate();
+      await closed(served);
+      const error = await new Promise<Error | undefined>((resolve) =>
+        sender?.sendFrame([Buffer.from([0x81, 0])], resolve),
+      );
+      expect(error).toBeInstanceOf(Error);
+      sender?.sendFrame([Buffer.from([0x81, 0])]);
+    });
+
+    test('raise the limit of one socket if its _maxPayload is set, and of no other', async () => {
+      await using peers = await listen(by, 'tcp', { maxPayload: 10 });
+      const known = await connectPair(peers, by);
+      const unknown = await connectPair(peers, by);
+      const receiver = inside(known.served)._receiver;
+      expect(inside(known.served)._receiver).toBe(receiver);
+      expect(receiver?._maxPayload).toBe(10);
+      expect(receiver?._isServer).toBe(true);
+      expect({ ...receiver?._extensions }).toEqual({});
+      const messages = once(known.served, 'message');
+      known.client.send('a');
+      await messages;
+      if (receiver) receiver._maxPayload = 1000;
+      expect(receiver?._maxPayload).toBe(1000);
+      const large = once(known.served, 'message');
+      known.client.send('b'.repeat(1000));
+      expect(String((await large)[0])).toBe('b'.repeat(1000));
+      unknown.served.on('error', () => {});
+      unknown.client.send('b'.repeat(11));
+      expect((await once(unknown.client, 'close'))[0]).toBe(1009);
+    });
+
+    test('stop the answers to pings of one socket if its _autoPong is cleared', async () => {
+      await using peers = await listen(by);
+      const { client, served } = await connectPair(peers, by);
+      const told = once(served, 'message');
+      // Also inside an event.
+      served.once('message', () => {
+        inside(served)._autoPong = false;
+      });
+      client.send('no more pongs');
+      await told;
+      expect(inside(served)._autoPong).toBe(false);
+      const pongs: string[] = [];
+      client.on('pong', (data) => pongs.push(String(data)));
+      const pinged = once(served, 'ping');
+      client.ping('not answered');
+      await pinged;
+      served.send('behind');
+      await once(client, 'message');
+      expect(pongs).toEqual([]);
+    });
+
+    test('wait for _closeTimeout', async () => {
+      await using peers = await listen(by);
+      const { client, served } = await connectPair(peers, by);
+      served.pause();
+      inside(client)._closeTimeout = 20;
+      expect(inside(client)._closeTimeout).toBe(20);
+      client.close();
+      expect((await once(client, 'close'))[0]).toBe(1006);
+    });
+
+    test('make a client of a socket without a connection, as @fastify/websocket does', async () => {
+      const [ours, theirs] = duplexPair();
+      const client = new by.WebSocket(null, undefined, { isServer: false });
+      inside(client)._isServer = true;
+      inside(client)._isServer = false;
+      expect(inside(client)._isServer).toBe(false);
+      const served = new by.WebSocket(null, undefined, {});
+      expect(inside(served)._isServer).toBe(true);
+      client.setSocket(ours, Buffer.alloc(0), { maxPayload: 0 });
+      served.setSocket(theirs, Buffer.alloc(0), { maxPayload: 0 });
+      expect(inside(client)._socket).toBe(ours);
+      const messages = [once(client, 'message'), once(served, 'message')] as const;
+      client.send('from the client');
+      served.send('from the server');
+      expect((await Promise.all(messages)).map(([data]) => String(data))).toEqual([
+        'from the server',
+        'from the client',
+      ]);
+      client.terminate();
+      served.terminate();
+    });
+
+    test('leave sockets extensible, without upgradeReq', async () => {
+      await using peers = await listen(by);
+      const { served } = await connectPair(peers, by);
+      expect('upgradeReq' in served).toBe(false);
+      Object.assign(served, { isAlive: true, upgradeReq: {} });
+      expect((served as unknown as { isAlive: boolean }).isAlive).toBe(true);
+      inside(served)._readyState = 2;
+      expect(served.readyState).toBe(2);
+      inside(served)._readyState = 1;
+    });
+
+    test('count the redirects that a client has followed', async () => {
+      await using peers = await listen(by);
+      peers.httpServer.prependListener('upgrade', (request, socket) => {
+        if (request.url === '/old') socket.end('HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n');
+      });
+      peers.server.shouldHandle = (request) => request.url !== '/old';
+      const client = new by.WebSocket(`${peers.url}old`, { followRedirects: true });
+      await once(client, 'open');
+      expect(inside(client)._redirects).toBe(1);
+      client.terminate();
+    });
+  },
+);
 
 describe.each(Object.entries(implementations))('a WebSocket of %s behind something else', (_name, by) => {
   test.each<[string, (socket: WebSocket) => WebSocket]>([
@@ -337,7 +343,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s behind somethi
     await end;
   });
 
-  test('has a server that may be behind a Proxy, too', async () => {
+  test('has a server that may be wrapped in a Proxy, too', async () => {
     const server = new Proxy(new by.WebSocketServer({ port: 0, host: '127.0.0.1' }), {});
     await once(server, 'listening');
     expect(server.address()).toMatchObject({ address: '127.0.0.1' });
@@ -346,14 +352,17 @@ describe.each(Object.entries(implementations))('a WebSocket of %s behind somethi
   });
 });
 
-describe.each(Object.entries(implementations))('what packages find inside of a WebSocketServer of %s', (_name, by) => {
-  test('is the HTTP server that it listens at', async () => {
-    await using peers = await listen(by);
-    const server = peers.server as unknown as { _server: unknown };
-    expect(server._server).toBe(peers.httpServer);
-    const apart = new by.WebSocketServer({ noServer: true }) as unknown as { _server?: unknown };
-    expect(apart._server ?? null).toBeNull();
-    await new Promise((resolve) => peers.server.close(resolve));
-    expect(server._server).toBeNull();
-  });
-});
+describe.each(Object.entries(implementations))(
+  'internals of a WebSocketServer of %s, as other packages use them:',
+  (_name, by) => {
+    test('include its HTTP server', async () => {
+      await using peers = await listen(by);
+      const server = peers.server as unknown as { _server: unknown };
+      expect(server._server).toBe(peers.httpServer);
+      const apart = new by.WebSocketServer({ noServer: true }) as unknown as { _server?: unknown };
+      expect(apart._server ?? null).toBeNull();
+      await new Promise((resolve) => peers.server.close(resolve));
+      expect(server._server).toBeNull();
+    });
+  },
+);

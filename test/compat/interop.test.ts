@@ -30,7 +30,7 @@ function octets(length: number, seed: number): Buffer {
 
 describe.each(['tcp', 'tls', 'unix'] as Wire[])('over %s', (wire) => {
   describe.each(pairs)('between $name', ({ client: clientOf, server: serverOf }) => {
-    test('messages of every length class come back as they were sent, in order', async () => {
+    test('messages of every length class are echoed unchanged, in order', async () => {
       await using peers = await listen(serverOf, wire);
       peers.server.on('connection', (socket: WebSocket) => {
         socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
@@ -69,7 +69,7 @@ describe.each(['tcp', 'tls', 'unix'] as Wire[])('over %s', (wire) => {
       expect(isBinary).toBe(false);
     });
 
-    test.each(['client', 'served'] as const)('the %s closes, and both see the code and the reason', async (who) => {
+    test.each(['client', 'served'] as const)('the %s closes, and both report the code and the reason', async (who) => {
       await using peers = await listen(serverOf, wire);
       const pair = await connectPair(peers, clientOf);
       const closes = [once(pair.client, 'close'), once(pair.served, 'close')];
@@ -93,7 +93,7 @@ describe.each(['tcp', 'tls', 'unix'] as Wire[])('over %s', (wire) => {
       expect([seenByClient, seenByServer]).toEqual([1001, 1000]);
     });
 
-    test('a close without a code is reported as 1005, a connection cut as 1006', async () => {
+    test('a close without a code is reported as 1005, a lost connection as 1006', async () => {
       await using peers = await listen(serverOf, wire);
       const first = await connectPair(peers, clientOf);
       const closed = once(first.served, 'close');

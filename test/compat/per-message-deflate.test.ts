@@ -195,7 +195,7 @@ describe.each(Object.entries(implementations))('PerMessageDeflate of %s', (_name
       expect(instance.params).toBe(null);
     });
 
-    it('of a client throws a TypeError for no response', () => {
+    it('of a client throws a TypeError without a response', () => {
       expect(() => new By().accept([])).toThrow(TypeError);
     });
 
@@ -215,7 +215,7 @@ describe.each(Object.entries(implementations))('PerMessageDeflate of %s', (_name
       ['client_max_window_bits=16', 'Invalid value for parameter "client_max_window_bits": 16', TypeError],
       ['client_max_window_bits=-8', 'Invalid value for parameter "client_max_window_bits": -8', TypeError],
       ['client_max_window_bits=9.5', 'Invalid value for parameter "client_max_window_bits": 9.5', TypeError],
-    ])('throws for %s, also where another offer would do', (parameters, message, Kind) => {
+    ])('throws for %s, even if another offer is valid', (parameters, message, Kind) => {
       for (const isServer of [true, false]) {
         const instance = new By({ isServer });
         const offers = [...configurations(`; ${parameters}`), ...(isServer ? configurations('') : [])];
@@ -232,7 +232,7 @@ describe.each(Object.entries(implementations))('PerMessageDeflate of %s', (_name
       }
     });
 
-    it('throws a TypeError for what are no lists of values', () => {
+    it('throws a TypeError for values that are not lists', () => {
       const empty = [{ server_max_window_bits: [] }];
       expect(() => new By({ isServer: true }).accept(empty)).toThrow(
         new TypeError('Invalid value for parameter "server_max_window_bits": undefined'),
@@ -248,14 +248,14 @@ describe.each(Object.entries(implementations))('PerMessageDeflate of %s', (_name
       }
     });
 
-    it('of a server takes a window that is a number already', () => {
+    it('of a server accepts a window that is already a number', () => {
       const params = new By({ isServer: true }).accept([{ server_max_window_bits: [10] }]);
       expect(params).toEqual({ server_max_window_bits: 10 });
     });
   });
 
   describe('compress() and decompress()', () => {
-    it('call back later, with null and a Buffer', async () => {
+    it('call back asynchronously, with null and a Buffer', async () => {
       const instance = agreed(By);
       for (const [method, data] of [
         ['compress', hello],
@@ -287,7 +287,7 @@ describe.each(Object.entries(implementations))('PerMessageDeflate of %s', (_name
       expect(await compress(server, hello)).toEqual(hex('f2 48 cd c9 c9 07 00'));
     });
 
-    it('carry the window on only in the direction for which that has been agreed', async () => {
+    it('keep the window only in the direction for which that was agreed', async () => {
       const client = agreed(By, {}, '; server_no_context_takeover');
       expect(await compress(client, hello)).toEqual(hex('f2 48 cd c9 c9 07 00'));
       expect(await compress(client, hello)).toEqual(hex('f2 00 11 00 00'));
@@ -308,7 +308,7 @@ describe.each(Object.entries(implementations))('PerMessageDeflate of %s', (_name
       }
     });
 
-    it('compress the parts of a message so that they end at an octet, and only the last without its tail', async () => {
+    it('compress the parts of a message up to a byte boundary, and only the last without its tail', async () => {
       const instance = agreed(By);
       const parts = [
         await compress(instance, 'He', false),
@@ -338,7 +338,7 @@ describe.each(Object.entries(implementations))('PerMessageDeflate of %s', (_name
       expect(await decompress(instance, hex('f2 00 11 00 00'))).toEqual(hello);
     });
 
-    it('inflate the parts of a message as they come (§7.2.3.1)', async () => {
+    it('inflate the parts of a message as they arrive (§7.2.3.1)', async () => {
       const instance = agreed(By);
       const parts = [
         await decompress(instance, hex('f2 48 cd'), false),
@@ -348,7 +348,7 @@ describe.each(Object.entries(implementations))('PerMessageDeflate of %s', (_name
       expect(Buffer.concat(parts)).toEqual(hello);
     });
 
-    it('take strings and views, and leave their octets as they are', async () => {
+    it('accept strings and views, and do not change their bytes', async () => {
       const data = new Uint16Array(periodic(64, 512).buffer.slice(0, 512));
       const copy = Uint16Array.from(data);
       const compressed = await compress(agreed(By), new DataView(data.buffer, 2, 400));
@@ -360,7 +360,7 @@ describe.each(Object.entries(implementations))('PerMessageDeflate of %s', (_name
     it.each([
       ['client', 'client_max_window_bits', {}],
       ['server', 'server_max_window_bits', { isServer: true }],
-    ])('of a %s compress with the window that was agreed, whatever the options say', async (_end, name, options) => {
+    ])('of a %s compress with the agreed window, whatever the options say', async (_end, name, options) => {
       const data = periodic(600, 1200);
       const zlibDeflateOptions = { windowBits: 15, level: 9 };
       const small = await compress(agreed(By, { ...options, zlibDeflateOptions }, `; ${name}=9`), data);
@@ -369,7 +369,7 @@ describe.each(Object.entries(implementations))('PerMessageDeflate of %s', (_name
       expect(large.length).toBeLessThan(700);
     });
 
-    it('fail for octets that are not DEFLATE, and begin anew', async () => {
+    it('fail for data that is not DEFLATE, and start anew', async () => {
       const instance = agreed(By);
       const error = await failure(decompress(instance, hex('ff ff ff ff')));
       expect(error).toMatchObject({ name: 'Error', message: 'invalid block type', code: 'Z_DATA_ERROR', errno: -3 });
@@ -377,7 +377,7 @@ describe.each(Object.entries(implementations))('PerMessageDeflate of %s', (_name
       expect(await decompress(instance, deflated(hello))).toEqual(hello);
     });
 
-    it('inflate as much as maxPayload, and nothing more', async () => {
+    it('inflate up to maxPayload, and no more', async () => {
       const instance = agreed(By, { maxPayload: 10 });
       expect(await decompress(instance, deflated('x'.repeat(10)))).toEqual(Buffer.alloc(10, 'x'));
       const error = await failure(decompress(instance, deflated('x'.repeat(11))));
@@ -387,7 +387,7 @@ describe.each(Object.entries(implementations))('PerMessageDeflate of %s', (_name
       expect(await decompress(instance, deflated(hello))).toEqual(hello);
     });
 
-    it('stop at maxPayload while they inflate', async () => {
+    it('stop at maxPayload while inflating', async () => {
       const instance = agreed(By, { maxPayload: 1000 });
       const bomb = deflated(Buffer.alloc(1 << 26));
       const failed = failure(decompress(instance, bomb));
@@ -406,7 +406,7 @@ describe.each(Object.entries(implementations))('PerMessageDeflate of %s', (_name
   });
 
   describe('cleanup()', () => {
-    it('may come at any time, again, and before the next use', async () => {
+    it('may be called at any time, again, and before the next use', async () => {
       const instance = agreed(By);
       instance.cleanup();
       instance.cleanup();
@@ -416,7 +416,7 @@ describe.each(Object.entries(implementations))('PerMessageDeflate of %s', (_name
       expect(instance.params).toEqual({});
     });
 
-    it('calls back what is being compressed, at once and once, and closes the stream', async () => {
+    it('calls pending callbacks, at once and once, and closes the stream', async () => {
       const instance = agreed(By);
       const calls: unknown[] = [];
       instance.compress(Buffer.alloc(1 << 20), true, (error) => calls.push(error));
@@ -454,7 +454,7 @@ describe('the two implementations', () => {
     ['ws', 'goodwire'],
     ['goodwire', 'ws'],
     ['goodwire', 'goodwire'],
-  ] as const)('understand each other: what %s compresses, %s inflates', async (sender, receiver) => {
+  ] as const)('understand each other: %s compresses, %s inflates', async (sender, receiver) => {
     await fc.assert(
       fc.asyncProperty(
         parameters,
@@ -553,8 +553,8 @@ describe('the two implementations', () => {
   });
 });
 
-describe('PerMessageDeflate of goodwire alone', () => {
-  it('refuses windows that cannot be offered when it is made', () => {
+describe('PerMessageDeflate of goodwire only', () => {
+  it('refuses in the constructor windows that cannot be offered', () => {
     expect(() => new PerMessageDeflate({ clientMaxWindowBits: 99 })).toThrow(RangeError);
     expect(() => new PerMessageDeflate({ serverMaxWindowBits: '10' as unknown as number })).toThrow(TypeError);
   });
@@ -589,7 +589,7 @@ describe('PerMessageDeflate of goodwire alone', () => {
     expect(() => new Theirs(options).accept(configurations(response))).not.toThrow();
   });
 
-  it('demands a callback at once', () => {
+  it('requires a callback immediately', () => {
     for (const method of ['compress', 'decompress'] as const) {
       const call = () => agreed(PerMessageDeflate)[method](hello, true, undefined as never);
       expect(call).toThrow(expect.objectContaining({ name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' }));
@@ -610,7 +610,7 @@ describe('PerMessageDeflate of goodwire alone', () => {
     expect(answered).toEqual([...messages.keys()]);
   });
 
-  it('marks the errors of a peer with the close code that they call for', async () => {
+  it('gives errors of a peer the appropriate close code', async () => {
     const instance = agreed(PerMessageDeflate, { maxPayload: 10 });
     expect(await failure(decompress(instance, hex('ff')))).toMatchObject({ closeCode: 1007 });
     expect(await failure(decompress(instance, deflated('x'.repeat(11))))).toMatchObject({
@@ -619,7 +619,7 @@ describe('PerMessageDeflate of goodwire alone', () => {
     });
   });
 
-  it('counts the parts of a message together against maxPayload, and each message by itself', async () => {
+  it('counts the parts of a message together against maxPayload, and each message separately', async () => {
     const instance = agreed(PerMessageDeflate, { maxPayload: 10 });
     const from = agreed(PerMessageDeflate);
     for (let round = 0; round < 3; round++) {
@@ -632,7 +632,7 @@ describe('PerMessageDeflate of goodwire alone', () => {
     expect(await decompress(instance, deflated('1234567890'))).toHaveLength(10);
   });
 
-  it('inflates what follows a final block, in the same message and in the next', async () => {
+  it('inflates data behind a final block, in the same message and in the next', async () => {
     const instance = agreed(PerMessageDeflate);
     const final = 'f3 48 cd c9 c9 07 00';
     const rest = 'f2 48 cd c9 c9 07 00';
@@ -649,7 +649,7 @@ describe('PerMessageDeflate of goodwire alone', () => {
     expect(await decompress(agreed(Theirs), hex(final + rest))).toEqual(hello);
   });
 
-  it('inflates what follows a final block without a window too', async () => {
+  it('inflates data behind a final block without a window, too', async () => {
     const instance = agreed(PerMessageDeflate, {}, '; server_no_context_takeover; client_no_context_takeover');
     for (let round = 0; round < 2; round++) {
       expect(await decompress(instance, hex('f3 48 cd c9 c9 07 00 f2 48 cd c9 c9 07 00'))).toEqual(
@@ -658,13 +658,13 @@ describe('PerMessageDeflate of goodwire alone', () => {
     }
   });
 
-  it('counts what comes before and behind a final block against maxPayload', async () => {
+  it('counts data before and behind a final block against maxPayload', async () => {
     const instance = agreed(PerMessageDeflate, { maxPayload: 9 });
     const error = await failure(decompress(instance, hex('f3 48 cd c9 c9 07 00 f2 48 cd c9 c9 07 00')));
     expect(error).toMatchObject({ code: 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' });
   });
 
-  it('fails for a message of thousands of final blocks, each of which costs a stream', async () => {
+  it('fails for a message of thousands of final blocks, each of which needs a new stream', async () => {
     const instance = agreed(PerMessageDeflate);
     const emptyFinalBlocks = (count: number) => Buffer.concat(Array(count).fill(hex('03 00')));
     expect(await decompress(instance, emptyFinalBlocks(1000))).toEqual(Buffer.alloc(0));
@@ -673,7 +673,7 @@ describe('PerMessageDeflate of goodwire alone', () => {
     expect(error).toMatchObject({ message: 'A message has more than 1024 final blocks', closeCode: 1007 });
   });
 
-  it('gives the callback the error of an option that zlib does not take, and goes on', async () => {
+  it('passes the error of an invalid zlib option to the callback, and continues', async () => {
     const instance = agreed(PerMessageDeflate, {
       zlibDeflateOptions: { level: 99 },
       zlibInflateOptions: { chunkSize: 1 },
@@ -690,7 +690,7 @@ describe('PerMessageDeflate of goodwire alone', () => {
     expect((await closed).message).toBe('The deflate stream was closed while data was being processed');
   });
 
-  it.each([8, 9])('deflates for a window of %d bits so that one of 256 octets reads it', async (window) => {
+  it.each([8, 9])('deflates for a window of %d bits so that an inflater of 256 bytes reads it', async (window) => {
     for (const level of [1, 2, 4, 6, 9]) {
       for (const period of [200, 249, 250, 251, 256, 257, 300, 400, 500, 511]) {
         const from = agreed(PerMessageDeflate, { zlibDeflateOptions: { level } }, `; client_max_window_bits=${window}`);
@@ -706,15 +706,15 @@ describe('PerMessageDeflate of goodwire alone', () => {
     }
   });
 
-  it('does not read a larger window than was agreed, so that the test above can fail', async () => {
+  it('does not inflate a larger window than agreed, so that the test above can fail', async () => {
     const zlibInflateOptions = { chunkSize: 64 };
     const to = agreed(PerMessageDeflate, { isServer: true, zlibInflateOptions }, '; client_max_window_bits=8');
     const error = await failure(decompress(to, deflated(periodic(400, 5000), 10)));
     expect(error.message).toBe('invalid distance too far back');
   });
 
-  describe('the turns at zlib', () => {
-    it('are as many as the limit of each allows, first come first served', async () => {
+  describe('slots at zlib', () => {
+    it('are limited by the concurrencyLimit of each instance, first come first served', async () => {
       const limits = [3, 3, 3, 3, 1, 0, 5];
       const instances = limits.map((concurrencyLimit) => agreed(PerMessageDeflate, { concurrencyLimit }));
       const order: number[] = [];
@@ -739,7 +739,7 @@ describe('PerMessageDeflate of goodwire alone', () => {
       expect(order.slice(4).sort()).toEqual([4, 5, 6]);
     });
 
-    it('are without end for a limit of 0 or less', async () => {
+    it('are unlimited for a limit of 0 or less', async () => {
       for (const concurrencyLimit of [0, -1, Number.NaN]) {
         const instances = Array.from({ length: 30 }, () => agreed(PerMessageDeflate, { concurrencyLimit }));
         const done = instances.map((instance) => compress(instance, hello));
@@ -748,7 +748,7 @@ describe('PerMessageDeflate of goodwire alone', () => {
       }
     });
 
-    it('come back when a connection is closed, whether its turn had come or not', async () => {
+    it('are released when a connection is closed, before or after its call started', async () => {
       const instances = Array.from({ length: 30 }, () => agreed(PerMessageDeflate));
       const results = instances.map((instance) => compress(instance, hello).catch((error: Error) => error.message));
       for (const instance of instances.slice(0, 29)) instance.cleanup();
@@ -762,7 +762,7 @@ describe('PerMessageDeflate of goodwire alone', () => {
       await Promise.all(done);
     });
 
-    it('are taken one after the other by the calls of one instance, in between those of others', async () => {
+    it('are assigned one by one to the calls of one instance, between those of others', async () => {
       const busy = Array.from({ length: 10 }, () => agreed(PerMessageDeflate));
       const done = busy.map((instance) => compress(instance, hello));
       const [first, second] = [agreed(PerMessageDeflate), agreed(PerMessageDeflate)];
@@ -777,7 +777,7 @@ describe('PerMessageDeflate of goodwire alone', () => {
       expect(order.filter((name) => name.startsWith('second'))).toEqual(['second 2', 'second 4']);
     });
 
-    it('are used once the instance is used again before its old turn came', async () => {
+    it('are used if the instance is used again before its old turn', async () => {
       const busy = Array.from({ length: 10 }, () => agreed(PerMessageDeflate));
       const done = busy.map((instance) => compress(instance, hello));
       const instance = agreed(PerMessageDeflate);
@@ -790,7 +790,7 @@ describe('PerMessageDeflate of goodwire alone', () => {
     });
   });
 
-  it('works by what it accepted last, once it has been cleaned up', async () => {
+  it('uses the last accepted parameters after it was cleaned up', async () => {
     const instance = agreed(PerMessageDeflate);
     await compress(instance, hello);
     await decompress(instance, deflated(hello));
@@ -801,7 +801,7 @@ describe('PerMessageDeflate of goodwire alone', () => {
     expect((await failure(decompress(instance, hex('f2 00 11 00 00')))).message).toBe('invalid distance too far back');
   });
 
-  it('calls back all that waits when it is cleaned up, to inflate and to deflate, and closes the streams', async () => {
+  it('calls all pending callbacks when it is cleaned up, to inflate and to deflate, and closes the streams', async () => {
     const instance = agreed(PerMessageDeflate);
     const calls: string[] = [];
     for (let index = 0; index < 3; index++) {
@@ -850,7 +850,7 @@ describe('PerMessageDeflate of goodwire alone', () => {
 
     afterEach(() => restore());
 
-    it('holds up neither its connection nor the others', async () => {
+    it('delays neither its connection nor the others', async () => {
       const caught = catchUncaught();
       const instance = agreed(PerMessageDeflate, { concurrencyLimit: 1 });
       const thrown = new Error('from the callback');
@@ -880,7 +880,7 @@ describe('PerMessageDeflate of goodwire alone', () => {
 
 // At the end of the file, because each such call costs ws one of its ten zlib slots permanently.
 describe.each(Object.entries(implementations))('PerMessageDeflate of %s', (_name, { PerMessageDeflate: By }) => {
-  it.each(['compress', 'decompress'] as const)('throws in %s() before anything has been agreed', (method) => {
+  it.each(['compress', 'decompress'] as const)('throws in %s() before an agreement', (method) => {
     expect(() => new By()[method](hello, true, () => {})).toThrow(TypeError);
   });
 

@@ -32,7 +32,7 @@ function messagesOf(socket: WebSocket, count: number): Promise<Buffer[]> {
 }
 
 describe.each(Object.entries(implementations))('a program with a WebSocket of %s', (_name, by) => {
-  test('fakes nextTick and setImmediate for a moment, as test frameworks do, and harms nobody', async () => {
+  test('replaces nextTick and setImmediate for a moment, as test frameworks do, without effect', async () => {
     await using peers = await listen(by);
     const [first, second] = [await connectPair(peers, by), await connectPair(peers, by)];
     const received = [messagesOf(first.served, 2), messagesOf(second.served, 1)];
@@ -49,7 +49,7 @@ describe.each(Object.entries(implementations))('a program with a WebSocket of %s
   });
 
   test.each([100, 8192, 8193, 20_000, 65_536, 100_000])(
-    'uses one Buffer of %i octets again for each message',
+    'reuses one Buffer of %i bytes for each message',
     async (size) => {
       await using peers = await listen(by);
       const { client, served } = await connectPair(peers, by);
@@ -68,7 +68,7 @@ describe.each(Object.entries(implementations))('a program with a WebSocket of %s
     },
   );
 
-  test('uses one Buffer again for its answers, in the message event', async () => {
+  test('reuses one Buffer for its answers, in the message event', async () => {
     await using peers = await listen(by);
     const { client, served } = await connectPair(peers, by);
     const buffer = Buffer.alloc(20_000);
@@ -80,7 +80,7 @@ describe.each(Object.entries(implementations))('a program with a WebSocket of %s
     );
   });
 
-  test('ends the stream below behind what it has sent in the same tick, or writes to it', async () => {
+  test('ends the stream below after sending in the same tick, or writes to it', async () => {
     await using peers = await listen(by);
     const { client, served } = await connectPair(peers, by);
     const received = messagesOf(client, 3);
@@ -108,7 +108,7 @@ describe.each(Object.entries(implementations))('a program with a WebSocket of %s
     expect([...seen].sort()).toEqual([1, 2, 3, 4, 5]);
   });
 
-  test('changes an option of one socket in a constructor of its own, and of no other', async () => {
+  test('changes an option of one socket in its own constructor, and of no other', async () => {
     let count = 0;
     class Chosen extends by.WebSocket {
       constructor(...args: ConstructorParameters<typeof WebSocket>) {
@@ -135,7 +135,7 @@ describe.each(Object.entries(implementations))('a program with a WebSocket of %s
     expect(ponged).not.toHaveBeenCalled();
   });
 
-  test('puts something else in the place of what is inside', async () => {
+  test('replaces internal objects', async () => {
     const socket = reach(new by.WebSocket(null, undefined, {}));
     socket._socket = { remoteAddress: '192.0.2.1' } as unknown as Duplex;
     expect(socket._socket).toEqual({ remoteAddress: '192.0.2.1' });
@@ -144,7 +144,7 @@ describe.each(Object.entries(implementations))('a program with a WebSocket of %s
     expect(server._server).toBe('mine');
   });
 
-  test('raises _maxPayload in a message event, for what came in the same chunk', async () => {
+  test('raises _maxPayload in a message event, for messages of the same chunk', async () => {
     await using peers = await listen(by, 'tcp', { maxPayload: 100 });
     const accepted = once(peers.server, 'connection') as Promise<[WebSocket]>;
     const raw = await rawClient(peers);
@@ -158,7 +158,7 @@ describe.each(Object.entries(implementations))('a program with a WebSocket of %s
     raw.destroy();
   });
 
-  test('listens to the _receiver, and sets its binary type', async () => {
+  test('adds listeners to the _receiver, and sets its binary type', async () => {
     await using peers = await listen(by);
     const { served } = await connectPair(peers, by);
     reach(served)._receiver.on('conclude', () => {});
@@ -183,7 +183,7 @@ describe.each(Object.entries(implementations))('a program with a WebSocket of %s
     await end;
   });
 
-  test('hands handleUpgrade() a request that it has made up', async () => {
+  test('calls handleUpgrade() with a request of its own', async () => {
     const server = new by.WebSocketServer({ noServer: true });
     const tcp = createServer((socket) => {
       const request = Object.assign(new IncomingMessage(socket), {
@@ -208,7 +208,7 @@ describe.each(Object.entries(implementations))('a program with a WebSocket of %s
     await new Promise((resolve) => tcp.close(resolve));
   });
 
-  test('cannot change what OPEN is', () => {
+  test('cannot change OPEN', () => {
     for (const object of [by.WebSocket, by.WebSocket.prototype]) {
       expect(() => Object.assign(object, { OPEN: 9 })).toThrow(TypeError);
       expect(Reflect.deleteProperty(object, 'OPEN')).toBe(false);

@@ -68,7 +68,7 @@ async function told(By: typeof Receiver, options: Options, chunks: readonly Uint
 }
 
 describe.each(both)('a Receiver of %s', (_name, By) => {
-  test('is a Writable, with the defaults of an unmasked end without limits', async () => {
+  test('is a Writable, by default unmasked and without limits', async () => {
     const receiver = new By();
     expect(receiver.writable).toBe(true);
     expect(receiver).toMatchObject({ _isServer: false, _binaryType: 'nodebuffer', _maxPayload: 0 });
@@ -126,15 +126,15 @@ describe.each(both)('a Receiver of %s', (_name, By) => {
       '88 02 03 ed',
       'WS_ERR_INVALID_CLOSE_CODE Invalid WebSocket frame: invalid status code 1005 1002',
     ],
-  ])('is destroyed by %s, with the error that says so', async (_title, options, octets, expected) => {
+  ])('is destroyed by %s, with the error of that violation', async (_title, options, octets, expected) => {
     expect(await told(By, options, [hex(octets)])).toEqual([`error ${expected}`]);
   });
 
-  test('does not check text where it is told not to', async () => {
+  test('does not check text with skipUTF8Validation', async () => {
     expect(await told(By, { skipUTF8Validation: true }, [hex('81 01 ff')])).toEqual(['message \xff false', 'finish']);
   });
 
-  test('spreads events over turns where synchronous ones are not allowed', async () => {
+  test('emits each event in its own turn without allowSynchronousEvents', async () => {
     const receiver = new By({ allowSynchronousEvents: false });
     const log = record(receiver);
     receiver.on('message', () => setImmediate(() => log.push('turn')));
@@ -142,11 +142,11 @@ describe.each(both)('a Receiver of %s', (_name, By) => {
     expect(log).toEqual(['message a false', 'turn', 'message b false', 'turn', 'ping ', 'finish']);
   });
 
-  test('ignores what comes in the chunk of a close frame, behind it', async () => {
+  test('ignores data behind a close frame in the same chunk', async () => {
     expect(await told(By, {}, [hex('88 00 81 01 61')])).toEqual(['conclude 1005 ', 'finish']);
   });
 
-  test('inflates messages by the extension it is given, keeps the order, and takes no more until that is done', async () => {
+  test('inflates messages with the extension, keeps the order, and accepts no more until that is done', async () => {
     const calls: [string, boolean][] = [];
     const extension = {
       decompress(data: Buffer, fin: boolean, callback: (error: Error | null, octets?: Buffer) => void) {
@@ -189,7 +189,7 @@ describe.each(both)('a Receiver of %s', (_name, By) => {
     },
   );
 
-  test('holds each inflated message to maxPayload, and delivers it in the turn in which the extension answers', async () => {
+  test('limits each inflated message to maxPayload, and delivers it in the turn of the extension’s callback', async () => {
     const log: string[] = [];
     const extension = {
       decompress: (data: Buffer, _fin: boolean, callback: (error: Error | null, octets?: Buffer) => void) =>
@@ -214,7 +214,7 @@ describe.each(both)('a Receiver of %s', (_name, By) => {
     ]);
   });
 
-  test('is destroyed by what cannot be inflated, and by text that is no text when it is', async () => {
+  test('is destroyed by data that cannot be inflated, and by inflated text that is not UTF-8', async () => {
     const failure = Object.assign(new Error('bad'), { code: 'Z_DATA_ERROR' });
     const failing = {
       decompress: (_data: Buffer, _fin: boolean, callback: (error: Error) => void) => setImmediate(callback, failure),
@@ -235,7 +235,7 @@ describe.each(both)('a Receiver of %s', (_name, By) => {
 });
 
 describe.each(both)('the fields and limits of a Receiver of %s', (_name, By) => {
-  test.each([-1, Number.NaN, null, '3', 3.5])('take the limit %j without an error', async (given) => {
+  test.each([-1, Number.NaN, null, '3', 3.5])('accept the limit %j without an error', async (given) => {
     const limit = given as number;
     const options = { maxPayload: limit, maxFragments: limit, maxBufferedChunks: limit };
     expect(await told(By, options, [hex('02 01 61 00 01 62 80 01'), hex('63')])).toEqual([
@@ -244,7 +244,7 @@ describe.each(both)('the fields and limits of a Receiver of %s', (_name, By) => 
     ]);
   });
 
-  test('take the limit "3" for 3', async () => {
+  test('accept the limit "3" as 3', async () => {
     expect(await told(By, { maxPayload: '3' as unknown as number }, [hex('82 04')])).toEqual([
       'error WS_ERR_UNSUPPORTED_MESSAGE_LENGTH Max payload size exceeded 1009',
     ]);
@@ -279,7 +279,7 @@ describe.each(both)('the fields and limits of a Receiver of %s', (_name, By) => 
     }
   });
 
-  test('_binaryType holds for the message that is begun, where that is a matter of how it is delivered', async () => {
+  test('_binaryType applies to the current message, if it only affects the delivery', async () => {
     const receiver = new By({ binaryType: 'fragments' });
     const log = record(receiver);
     receiver.write(hex('02 01 61 00 01 62'));
@@ -303,7 +303,7 @@ describe.each(both)('the fields and limits of a Receiver of %s', (_name, By) => 
     expect(log).toEqual(['message a false', 'finish']);
   });
 
-  test('_extensions can be set, and emptied', async () => {
+  test('_extensions can be set, and cleared', async () => {
     const receiver = new By();
     const log = record(receiver);
     receiver._extensions = {
@@ -319,7 +319,7 @@ describe.each(both)('the fields and limits of a Receiver of %s', (_name, By) => 
     ]);
   });
 
-  test('do not matter behind a close frame: what follows is taken, and not looked at', async () => {
+  test('have no effect behind a close frame: later data is accepted and ignored', async () => {
     const receiver = new By({ maxPayload: 1 });
     const log = record(receiver);
     const taken = vi.fn();
@@ -332,13 +332,13 @@ describe.each(both)('the fields and limits of a Receiver of %s', (_name, By) => 
     expect(taken.mock.calls.map(([error]) => error ?? null)).toEqual([null, null]);
   });
 
-  test('let an empty chunk through, also where it stands alone', async () => {
+  test('let an empty chunk pass, also without other data', async () => {
     const chunks = ['', '81 02', '', '61', '', '62', ''].map(hex);
     expect(await told(By, {}, chunks)).toEqual(['message ab false', 'finish']);
   });
 });
 
-test('both Receivers tell the same of any frames, however they are cut, whatever the limits are', async () => {
+test('both Receivers emit the same for any frames, however they are divided, with any limits', async () => {
   const frame = fc
     .tuple(
       fc.constantFrom(0, 1, 2, 8, 9, 10, 3),
@@ -396,7 +396,7 @@ test('both Receivers tell the same of any frames, however they are cut, whatever
   expect(errors).toBeGreaterThan(20);
 });
 
-test('both Receivers count the chunks of a frame alike, masked and of every length', async () => {
+test('both Receivers count the chunks of a frame equally, masked and of every length', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.constantFrom(0, 1, 5, 125, 126, 300), { minLength: 1, maxLength: 4 }),
@@ -439,8 +439,8 @@ test.each([
   expect(log).toEqual(['message Hello false', 'message Hello false', 'finish']);
 });
 
-describe('what a Receiver of goodwire does that one of ws does not', () => {
-  test('says nothing when it is destroyed while it inflates', async () => {
+describe('differences of the Receiver of goodwire from that of ws', () => {
+  test('emits nothing if it is destroyed while it inflates', async () => {
     let answer = () => {};
     const extension = {
       decompress(_data: Buffer, _fin: boolean, callback: (error: Error | null, octets?: Buffer) => void) {
@@ -457,7 +457,7 @@ describe('what a Receiver of goodwire does that one of ws does not', () => {
     expect(log).toEqual([]);
   });
 
-  test('leaves what is written to it as it is', async () => {
+  test('does not change the data written to it', async () => {
     const octets = hex('81 85 37 fa 21 3d 7f 9f 4d 51 58');
     const before = Buffer.from(octets);
     const receiver = new Receiver({ isServer: true });
@@ -467,7 +467,7 @@ describe('what a Receiver of goodwire does that one of ws does not', () => {
   });
 
   test.each([true, false])(
-    'delivers what comes behind a listener that throws, allowSynchronousEvents %s',
+    'delivers the messages after a listener that throws, allowSynchronousEvents %s',
     async (allowSynchronousEvents) => {
       using uncaught = captureUncaught();
       const receiver = new Receiver({ allowSynchronousEvents });
@@ -488,7 +488,7 @@ describe('what a Receiver of goodwire does that one of ws does not', () => {
     },
   );
 
-  test('loses nothing to a listener that throws at an inflated message', async () => {
+  test('loses nothing if a listener for an inflated message throws', async () => {
     using uncaught = captureUncaught();
     const extension = {
       decompress: (data: Buffer, _fin: boolean, callback: (error: Error | null, octets?: Buffer) => void) =>
@@ -505,7 +505,7 @@ describe('what a Receiver of goodwire does that one of ws does not', () => {
     expect(uncaught.exceptions).toEqual([]);
   });
 
-  test('delivers what it has buffered behind a listener that throws, which is an uncaught exception then', async () => {
+  test('delivers buffered messages after a listener that throws, whose error becomes an uncaught exception', async () => {
     using uncaught = captureUncaught();
     const receiver = new Receiver();
     const log = record(receiver);
@@ -520,7 +520,7 @@ describe('what a Receiver of goodwire does that one of ws does not', () => {
     expect(uncaught.exceptions.map(({ message }) => message)).toEqual(['in the listener']);
   });
 
-  test('ends behind a close frame also where the listener throws', async () => {
+  test('ends behind a close frame even if the listener throws', async () => {
     const receiver = new Receiver();
     const log = record(receiver);
     receiver.on('conclude', () => {
@@ -533,7 +533,7 @@ describe('what a Receiver of goodwire does that one of ws does not', () => {
     expect(answered.mock.calls).toEqual([[null]]);
   });
 
-  test('tells the callback of a write that it was destroyed before all was delivered', async () => {
+  test('passes an error to the callback of a write if it is destroyed before everything was delivered', async () => {
     for (const [options, octets] of [
       [{ extensions: { 'permessage-deflate': { decompress: () => {} } } }, 'c1 01 61'],
       [{ allowSynchronousEvents: false }, '81 01 61'],
@@ -555,7 +555,7 @@ describe('what a Receiver of goodwire does that one of ws does not', () => {
     }
   });
 
-  test('delivers nothing more behind a listener that destroys it', async () => {
+  test('delivers nothing more after a listener that destroys it', async () => {
     const receiver = new Receiver();
     const log = record(receiver);
     receiver.once('message', () => receiver.destroy());
@@ -564,24 +564,27 @@ describe('what a Receiver of goodwire does that one of ws does not', () => {
     expect(log).toEqual(['message a false']);
   });
 
-  test.each([true, false])('takes an answer that comes at once, allowSynchronousEvents %s', async (isAllowed) => {
-    const extension = {
-      decompress(data: Buffer, _fin: boolean, callback: (error: Error | null, octets?: Buffer) => void) {
-        callback(null, data);
-        // Only the first call counts.
-        callback(null, Buffer.from('again'));
-      },
-    };
-    const options = { allowSynchronousEvents: isAllowed, extensions: { 'permessage-deflate': extension } };
-    expect(await told(Receiver, options, [hex('c1 01 61 41 01 62 80 01 63 81 01 64')])).toEqual([
-      'message a false',
-      'message bc false',
-      'message d false',
-      'finish',
-    ]);
-  });
+  test.each([true, false])(
+    'accepts a synchronous callback of the extension, allowSynchronousEvents %s',
+    async (isAllowed) => {
+      const extension = {
+        decompress(data: Buffer, _fin: boolean, callback: (error: Error | null, octets?: Buffer) => void) {
+          callback(null, data);
+          // Only the first call counts.
+          callback(null, Buffer.from('again'));
+        },
+      };
+      const options = { allowSynchronousEvents: isAllowed, extensions: { 'permessage-deflate': extension } };
+      expect(await told(Receiver, options, [hex('c1 01 61 41 01 62 80 01 63 81 01 64')])).toEqual([
+        'message a false',
+        'message bc false',
+        'message d false',
+        'finish',
+      ]);
+    },
+  );
 
-  test('delivers as one what was begun before fragments were asked for, of which ws still knows the parts', async () => {
+  test('delivers as a whole a message begun before binaryType became fragments; ws delivers its parts', async () => {
     for (const [By, expected] of [
       [Receiver, '[ab]'],
       [WsReceiver, '[a,b]'],
@@ -605,7 +608,7 @@ describe('what a Receiver of goodwire does that one of ws does not', () => {
     expect(log).toEqual(['error undefined out of memory']);
   });
 
-  test('takes nothing for an empty answer', async () => {
+  test('treats an empty result as an empty message', async () => {
     const extension = {
       decompress: (_data: Buffer, _fin: boolean, callback: (error: Error | null) => void) =>
         setImmediate(callback, null),
@@ -616,7 +619,7 @@ describe('what a Receiver of goodwire does that one of ws does not', () => {
     ]);
   });
 
-  test('takes a compressed frame octet by octet for no more memory than its octets', () => {
+  test('needs no more memory for a compressed frame in chunks of one byte than for its bytes', () => {
     const receiver = new Receiver({ extensions: { 'permessage-deflate': { decompress: () => {} } } });
     receiver.write(hex('c2 7f 00 00 00 00 00 03 0d 41'));
     const octet = Buffer.alloc(1);
@@ -627,14 +630,14 @@ describe('what a Receiver of goodwire does that one of ws does not', () => {
     expect(receiver.writableLength).toBe(0);
   });
 
-  test('refuses text at the first octet that cannot be UTF-8, where ws waits for the end of the message', async () => {
+  test('refuses text at the first byte that cannot be UTF-8; ws waits for the end of the message', async () => {
     const chunks = [hex('01 01 ff'), hex('89 00'), hex('80 00')];
     const error = 'error WS_ERR_INVALID_UTF8 Invalid WebSocket frame: invalid UTF-8 sequence 1007';
     expect(await told(Receiver, {}, chunks)).toEqual([error]);
     expect(await told(WsReceiver, {}, chunks)).toEqual(['ping ', error]);
   });
 
-  test('holds an inflated message to maxPayload, whatever the extension gives', async () => {
+  test('limits an inflated message to maxPayload, whatever the extension returns', async () => {
     const extension = {
       decompress: (_data: Buffer, _fin: boolean, callback: (error: Error | null, octets?: Buffer) => void) => {
         callback(null, Buffer.alloc(3, 'a'));
@@ -663,58 +666,64 @@ describe.each(Object.entries(implementations))('the limits on parts, of a WebSoc
       ['82 8a 00000000', '61', '61', '61', '61', '61'],
       'Too many buffered chunks',
     ],
-  ] as const)('%s holds on a server: what has more is failed with 1008', async (_option, options, chunks, message) => {
-    await using peers = await listen(by, 'tcp', options);
-    const accepted = once(peers.server, 'connection');
-    const raw = await rawClient(peers);
-    raw.setNoDelay();
-    const [served] = await accepted;
-    const error = vi.fn();
-    served.on('error', error);
-    const closed = new Promise((resolve) => served.on('close', resolve));
-    const answer = once(raw, 'data') as Promise<[Buffer]>;
-    // Each chunk arrives separately: the next one is sent after the previous one was read.
-    for (const chunk of chunks) {
-      const read = served._socket.bytesRead;
-      raw.write(hex(chunk));
-      await until(() => served._socket.bytesRead > read || error.mock.calls.length > 0);
-    }
-    expect((await answer)[0]).toEqual(hex('88 02 03 f0'));
-    raw.end();
-    await closed;
-    expect(error.mock.calls[0]?.[0]).toBeInstanceOf(RangeError);
-    expect(error.mock.calls[0]?.[0]).toMatchObject({ code: 'WS_ERR_TOO_MANY_BUFFERED_PARTS', message });
-  });
+  ] as const)(
+    '%s applies on a server: a message with more fails with 1008',
+    async (_option, options, chunks, message) => {
+      await using peers = await listen(by, 'tcp', options);
+      const accepted = once(peers.server, 'connection');
+      const raw = await rawClient(peers);
+      raw.setNoDelay();
+      const [served] = await accepted;
+      const error = vi.fn();
+      served.on('error', error);
+      const closed = new Promise((resolve) => served.on('close', resolve));
+      const answer = once(raw, 'data') as Promise<[Buffer]>;
+      // Each chunk arrives separately: the next one is sent after the previous one was read.
+      for (const chunk of chunks) {
+        const read = served._socket.bytesRead;
+        raw.write(hex(chunk));
+        await until(() => served._socket.bytesRead > read || error.mock.calls.length > 0);
+      }
+      expect((await answer)[0]).toEqual(hex('88 02 03 f0'));
+      raw.end();
+      await closed;
+      expect(error.mock.calls[0]?.[0]).toBeInstanceOf(RangeError);
+      expect(error.mock.calls[0]?.[0]).toMatchObject({ code: 'WS_ERR_TOO_MANY_BUFFERED_PARTS', message });
+    },
+  );
 
   test.each([
     ['maxFragments', { maxFragments: 2 }, ['01 00', '00 00', '00 00'], 'Too many message fragments'],
     ['maxBufferedChunks', { maxBufferedChunks: 3 }, ['82 0a', '61', '61', '61', '61'], 'Too many buffered chunks'],
-  ] as const)('%s holds on a client: what has more is failed with 1008', async (_option, options, chunks, message) => {
-    await using raw = await rawServer(({ accept }) => switching(accept));
-    const client = new by.WebSocket(`ws://127.0.0.1:${raw.port}`, { perMessageDeflate: false, ...options });
-    const error = vi.fn();
-    client.on('error', error);
-    const closed = new Promise((resolve) => client.on('close', resolve));
-    await once(client, 'open');
-    const [socket] = raw.connections as [Socket];
-    socket.setNoDelay();
-    const answer = once(socket, 'data') as Promise<[Buffer]>;
-    const { _socket } = client as unknown as { _socket: Socket };
-    for (const chunk of chunks) {
-      const read = _socket.bytesRead;
-      socket.write(hex(chunk));
-      await until(() => _socket.bytesRead > read || error.mock.calls.length > 0);
-    }
-    const [frame] = await answer;
-    expect(frame.subarray(0, 2)).toEqual(hex('88 82'));
-    expect(frame.readUInt16BE(6) ^ frame.readUInt16BE(2)).toBe(1008);
-    socket.end();
-    await closed;
-    expect(error.mock.calls[0]?.[0]).toBeInstanceOf(RangeError);
-    expect(error.mock.calls[0]?.[0]).toMatchObject({ code: 'WS_ERR_TOO_MANY_BUFFERED_PARTS', message });
-  });
+  ] as const)(
+    '%s applies on a client: a message with more fails with 1008',
+    async (_option, options, chunks, message) => {
+      await using raw = await rawServer(({ accept }) => switching(accept));
+      const client = new by.WebSocket(`ws://127.0.0.1:${raw.port}`, { perMessageDeflate: false, ...options });
+      const error = vi.fn();
+      client.on('error', error);
+      const closed = new Promise((resolve) => client.on('close', resolve));
+      await once(client, 'open');
+      const [socket] = raw.connections as [Socket];
+      socket.setNoDelay();
+      const answer = once(socket, 'data') as Promise<[Buffer]>;
+      const { _socket } = client as unknown as { _socket: Socket };
+      for (const chunk of chunks) {
+        const read = _socket.bytesRead;
+        socket.write(hex(chunk));
+        await until(() => _socket.bytesRead > read || error.mock.calls.length > 0);
+      }
+      const [frame] = await answer;
+      expect(frame.subarray(0, 2)).toEqual(hex('88 82'));
+      expect(frame.readUInt16BE(6) ^ frame.readUInt16BE(2)).toBe(1008);
+      socket.end();
+      await closed;
+      expect(error.mock.calls[0]?.[0]).toBeInstanceOf(RangeError);
+      expect(error.mock.calls[0]?.[0]).toMatchObject({ code: 'WS_ERR_TOO_MANY_BUFFERED_PARTS', message });
+    },
+  );
 
-  test('maxBufferedChunks lets through what has just as many, message after message', async () => {
+  test('maxBufferedChunks accepts exactly that number, message after message', async () => {
     await using raw = await rawServer(({ accept }) => switching(accept));
     const client = new by.WebSocket(`ws://127.0.0.1:${raw.port}`, { perMessageDeflate: false, maxBufferedChunks: 3 });
     const seen: string[] = [];

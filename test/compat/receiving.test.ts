@@ -23,7 +23,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     ],
     ['blob', ['Blob whole', 'Blob ', 'Blob abcd', 'Blob ', `Blob ${'x'.repeat(5000)}`]],
     ['fragments', ['[whole]', '[]', '[ab,cd]', '[]', `[${'x'.repeat(5000)}]`]],
-  ] as const)('delivers binary data as binaryType %s says, and text as it always does', async (type, expected) => {
+  ] as const)('delivers binary data according to binaryType %s, and text always the same', async (type, expected) => {
     await using peers = await listen(by);
     const accepted = once(peers.server, 'connection');
     const raw = await rawClient(peers);
@@ -76,7 +76,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     ]);
   });
 
-  test('with allowSynchronousEvents off delivers each event in a turn of its own, in order', async () => {
+  test('with allowSynchronousEvents off delivers each event in its own turn, in order', async () => {
     await using peers = await listen(by, 'tcp', { allowSynchronousEvents: false });
     const accepted = once(peers.server, 'connection');
     const raw = await rawClient(peers);
@@ -122,7 +122,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     raw.destroy();
   });
 
-  test('takes the options as they are when a client comes: a server may change them between two', async () => {
+  test('uses the options at the time of the connection: a server may change them between connections', async () => {
     await using peers = await listen(by, 'tcp', { maxPayload: 10 });
     const first = await connectPair(peers, by);
     Object.assign(peers.server.options, { maxPayload: 3, autoPong: false });
@@ -153,7 +153,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     [5, 5],
     ['5', 5],
     [5.9, 5],
-  ])('takes maxPayload %j for %s', async (maxPayload, limit) => {
+  ])('uses maxPayload %j as %s', async (maxPayload, limit) => {
     await using peers = await listen(by, 'tcp', { maxPayload: maxPayload as number });
     const { client, served } = await connectPair(peers, by);
     const errors: string[] = [];
@@ -167,7 +167,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     expect(errors).toEqual(limit === 5 ? ['Max payload size exceeded'] : []);
   });
 
-  test('with skipUTF8Validation looks neither at text nor at close reasons', async () => {
+  test('with skipUTF8Validation checks neither text nor close reasons', async () => {
     await using peers = await listen(by, 'tcp', { skipUTF8Validation: true });
     const accepted = once(peers.server, 'connection');
     const raw = await rawClient(peers);

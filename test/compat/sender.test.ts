@@ -32,14 +32,14 @@ const text = { binary: false, compress: false, fin: true, mask: false };
 const binary = { ...text, binary: true };
 
 describe.each(both)('Sender.frame() of %s', (_name, By) => {
-  test('encodes header and payload apart, as the socket.io-adapter uses it', () => {
+  test('encodes header and payload separately, as the socket.io-adapter uses it', () => {
     const payload = Buffer.from('4hello');
     const frames = By.frame(payload, { readOnly: false, mask: false, rsv1: false, opcode: 1, fin: true });
     expect(frames.map((one) => one.toString('hex'))).toEqual(['8106', payload.toString('hex')]);
     expect(frames[1]).toBe(payload);
   });
 
-  test('leaves a payload that is read-only as it is, and masks any other where it stands', () => {
+  test('does not change a read-only payload, and masks any other in place', () => {
     const options = { opcode: 1, fin: true, mask: true, generateMask: key };
     const kept = Buffer.from('hello');
     const whole = By.frame(kept, { ...options, readOnly: true });
@@ -52,7 +52,7 @@ describe.each(both)('Sender.frame() of %s', (_name, By) => {
     expect(given.toString('hex')).toBe('69676f686e');
   });
 
-  test('puts the masking key where it is wanted, and takes one of its own without generateMask', () => {
+  test('writes the masking key into the given buffer, and generates one without generateMask', () => {
     const maskBuffer = Buffer.alloc(4);
     const frame = Buffer.concat(
       By.frame(Buffer.alloc(8), { opcode: 2, fin: true, mask: true, readOnly: true, maskBuffer }),
@@ -63,12 +63,12 @@ describe.each(both)('Sender.frame() of %s', (_name, By) => {
     expect(maskBuffer.toString('hex')).toBe('01020304');
   });
 
-  test('does not end the message, does not mask and has no RSV bit unless it is told to', () => {
+  test('does not end the message, does not mask and sets no RSV bit by default', () => {
     expect(By.frame(Buffer.from('a'), { opcode: 2 })[0]?.toString('hex')).toBe('0201');
     expect(By.frame(Buffer.from('a'), { opcode: 2, rsv1: true })[0]?.toString('hex')).toBe('4201');
   });
 
-  test('takes text', () => {
+  test('accepts text', () => {
     expect(Buffer.concat(By.frame('é', { opcode: 1, fin: true })).toString('hex')).toBe('8102c3a9');
     expect(Buffer.concat(By.frame('é', { opcode: 1, fin: true, mask: true, generateMask: key })).toString('hex')).toBe(
       '818201020304c2ab',
@@ -76,7 +76,7 @@ describe.each(both)('Sender.frame() of %s', (_name, By) => {
   });
 });
 
-test('Sender.frame() gives the same octets in the same pieces as that of ws, whatever is asked for', () => {
+test('Sender.frame() returns the same bytes in the same pieces as that of ws, for all options', () => {
   fc.assert(
     fc.property(
       fc.oneof(fc.integer({ min: 0, max: 300 }), fc.constantFrom(125, 126, 65_535, 65_536)),
@@ -104,7 +104,7 @@ test('Sender.frame() gives the same octets in the same pieces as that of ws, wha
   );
 });
 
-test('both Senders write the same octets for the same calls, and answer them in the same order', async () => {
+test('both Senders write the same bytes for the same calls, and call the callbacks in the same order', async () => {
   const data = fc.oneof(
     fc.string({ unit: 'grapheme', maxLength: 130 }),
     fc.uint8Array({ maxLength: 300 }),
@@ -179,7 +179,7 @@ describe.each(both)('a Sender of %s', (_name, By) => {
     expect(socket.octets).toBe('8800');
   });
 
-  test('takes whatever is truthy for an option that is set', () => {
+  test('treats any truthy value as a set option', () => {
     const socket = new Sink();
     const options = { binary: 1, fin: 'yes', mask: {} } as unknown as typeof text;
     new By(socket, {}, key).send('a', options);
@@ -207,7 +207,7 @@ describe.each(both)('a Sender of %s', (_name, By) => {
     expect(sender._bufferedBytes).toBe(0);
   });
 
-  test('sends a close frame without a payload, and refuses codes and reasons that may not be sent', () => {
+  test('sends a close frame without a payload, and refuses invalid codes and reasons', () => {
     const socket = new Sink();
     const sender = new By(socket, {}, key);
     sender.close(undefined, undefined, false);
@@ -221,7 +221,7 @@ describe.each(both)('a Sender of %s', (_name, By) => {
     expect(socket.octets).toBe('8800');
   });
 
-  test('never alters what it is given', () => {
+  test('never changes its arguments', () => {
     const sender = new By(new Sink(), {}, key);
     const octets = new Uint8Array([1, 2, 3]);
     for (const data of [octets, octets.buffer, Buffer.from(octets.buffer), new DataView(octets.buffer)]) {
@@ -231,7 +231,7 @@ describe.each(both)('a Sender of %s', (_name, By) => {
     expect([...octets]).toEqual([1, 2, 3]);
   });
 
-  test('keeps the order behind a Blob, and counts what waits', async () => {
+  test('keeps the order behind a Blob, and counts queued data', async () => {
     const socket = new Sink();
     const sender = new By(socket, {}, key);
     const sent = vi.fn();
@@ -248,7 +248,7 @@ describe.each(both)('a Sender of %s', (_name, By) => {
     expect(sender._bufferedBytes).toBe(0);
   });
 
-  test('tells the callback, and onerror, when a Blob cannot be read', async () => {
+  test('calls the callback and onerror if a Blob cannot be read', async () => {
     const sender = new By(new Sink(), {}, key);
     const onerror = vi.fn();
     sender.onerror = onerror;
@@ -259,7 +259,7 @@ describe.each(both)('a Sender of %s', (_name, By) => {
     expect([failed, onerror].map((mock) => mock.mock.calls[0]?.[0]?.message)).toEqual(['unreadable', 'unreadable']);
   });
 
-  test('tells every callback when the socket is closed while a Blob is read', async () => {
+  test('calls every callback if the socket is closed while a Blob is read', async () => {
     const socket = new Sink();
     const sender = new By(socket, {}, key);
     const failed = vi.fn();
@@ -272,7 +272,7 @@ describe.each(both)('a Sender of %s', (_name, By) => {
     expect(socket.octets).toBe('');
   });
 
-  test('writes frames that were made before, as they are', async () => {
+  test('writes encoded frames unchanged', async () => {
     const socket = new Sink();
     const sender = new By(socket, {});
     const sent = vi.fn();
@@ -296,7 +296,7 @@ describe.each(both)('a Sender of %s', (_name, By) => {
     });
     const compressed = { ...text, compress: true };
 
-    test('compresses what it is told to, sets RSV1 on the first frame, and keeps the order', async () => {
+    test('compresses on request, sets RSV1 on the first frame, and keeps the order', async () => {
       const socket = new Sink();
       const sender = new By(socket, { 'permessage-deflate': brackets() }, key);
       const sent = vi.fn();
@@ -313,7 +313,7 @@ describe.each(both)('a Sender of %s', (_name, By) => {
       expect(sender._bufferedBytes).toBe(0);
     });
 
-    test('does not compress below the threshold where no context is kept', async () => {
+    test('does not compress below the threshold without context takeover', async () => {
       const socket = new Sink();
       const deflate = brackets({ client_no_context_takeover: true });
       const sender = new By(socket, { 'permessage-deflate': deflate }, key);
@@ -324,7 +324,7 @@ describe.each(both)('a Sender of %s', (_name, By) => {
       expect(Buffer.from(socket.octets, 'hex').toString('latin1')).toBe('\x81\x041234\xc1\x07<12345>');
     });
 
-    test('tells every callback when the socket is closed meanwhile', async () => {
+    test('calls every callback if the socket is closed meanwhile', async () => {
       const socket = new Sink();
       const sender = new By(socket, { 'permessage-deflate': brackets() }, key);
       const failed = vi.fn();
@@ -340,7 +340,7 @@ describe.each(both)('a Sender of %s', (_name, By) => {
 });
 
 describe('a Sender of goodwire', () => {
-  test('sends 20 000 messages that wait behind a Blob', async () => {
+  test('sends 20 000 messages queued behind a Blob', async () => {
     const socket = new Sink({ highWaterMark: 2 ** 24 });
     const sender = new Sender(socket);
     sender.send(new Blob(['b']), binary);
@@ -350,7 +350,7 @@ describe('a Sender of goodwire', () => {
     expect(socket.octets).toHaveLength(2 * (3 + 40_000));
   });
 
-  test('tells what a compressor reports to the callbacks, and sends what comes after', async () => {
+  test('passes errors of a compressor to the callbacks, and sends later messages', async () => {
     const socket = new Sink();
     const deflate = {
       compress: (_data: unknown, _fin: boolean, callback: (error: Error | null, octets: Buffer) => void) =>
@@ -365,12 +365,12 @@ describe('a Sender of goodwire', () => {
     expect(socket.octets).toBe('810162');
   });
 
-  test('encodes an ArrayBuffer, for which ws gives a header that says nothing of its length', () => {
+  test('encodes an ArrayBuffer, for which ws writes a header without its length', () => {
     const frames = Sender.frame(new Uint8Array([1, 2]).buffer, { opcode: 2, fin: true });
     expect(frames.map((one) => one.toString('hex'))).toEqual(['8202', '0102']);
   });
 
-  test('answers for a list of no frames', async () => {
+  test('calls the callback for a list of no frames', async () => {
     const sent = vi.fn();
     const sender = new Sender(new Sink());
     sender.sendFrame([]);
@@ -379,7 +379,7 @@ describe('a Sender of goodwire', () => {
     expect(sent.mock.calls).toEqual([[]]);
   });
 
-  test('leaves octets as they are that an extension gives back, and copies those that have to wait', async () => {
+  test('does not change the data returned by an extension, and copies it if it must be queued', async () => {
     const socket = new Sink();
     const deflate = {
       compress: (data: Uint8Array | string, _fin: boolean, callback: (error: null, octets: Buffer) => void) =>
@@ -409,7 +409,7 @@ describe('a Sender of goodwire', () => {
     ['an extension, at a Blob', () => new Sender(new Sink(), failing(fails)), new Blob(['message'])],
     ['generateMask, at a Blob', () => new Sender(new Sink(), {}, fails), new Blob(['message'])],
     ['a Blob', () => new Sender(new Sink()), Object.assign(new Blob(['x']), { arrayBuffer: fails })],
-  ])('tells the callbacks and onerror what %s throws, and goes on', async (_title, create, data) => {
+  ])('passes the error of %s to the callbacks and onerror, and continues', async (_title, create, data) => {
     const sender = create();
     const told = vi.fn();
     sender.onerror = (error) => told('onerror', error.message);
@@ -424,7 +424,7 @@ describe('a Sender of goodwire', () => {
     expect((sender._socket as Sink).octets).toBe('81056166746572');
   });
 
-  test('takes an answer that comes before the extension throws', async () => {
+  test('accepts a result that arrives before the extension throws', async () => {
     const socket = new Sink();
     const deflate = {
       compress(_data: unknown, _fin: boolean, callback: (error: null, octets: Buffer) => void): void {
@@ -442,7 +442,7 @@ describe('a Sender of goodwire', () => {
     expect([socket.octets, sender._state, sender._bufferedBytes]).toEqual(['c10131', 0, 0]);
   });
 
-  test('forgets what waits behind a failure, also where nobody wants to know', async () => {
+  test('discards the queue after a failure, also without callbacks', async () => {
     const socket = new Sink();
     const sender = new Sender(socket, failing(fails));
     sender.send(new Blob(['a']), { ...binary, compress: true });
@@ -451,7 +451,7 @@ describe('a Sender of goodwire', () => {
     expect([socket.octets, sender._bufferedBytes]).toEqual(['', 0]);
   });
 
-  test('compresses nothing where an extension without context has no threshold, as in ws', async () => {
+  test('compresses nothing with an extension without context and threshold, as ws', async () => {
     const deflate = { params: { client_no_context_takeover: true }, compress: fails };
     for (const By of [Sender, WsSender]) {
       const socket = new Sink();
@@ -460,7 +460,7 @@ describe('a Sender of goodwire', () => {
     }
   });
 
-  test('takes the first answer of an extension, and that there has to be one', async () => {
+  test('accepts only the first result of an extension, and requires one', async () => {
     const socket = new Sink();
     const twice = {
       compress(_data: unknown, _fin: boolean, callback: (error: null, octets?: Buffer) => void) {
@@ -483,7 +483,7 @@ describe('a Sender of goodwire', () => {
     expect(failed.mock.calls[0]?.[0]?.message).toBe('The extension returned no compressed data');
   });
 
-  test('sends uncompressed what there is no extension for, and numbers as text', () => {
+  test('sends uncompressed without an extension, and numbers as text', () => {
     const socket = new Sink();
     const sender = new Sender(socket);
     sender.send(42, { ...text, compress: true });
@@ -491,7 +491,7 @@ describe('a Sender of goodwire', () => {
     expect(socket.octets).toBe('81023432890137');
   });
 
-  test('names the reason for which a Blob cannot be read where it is no error itself', async () => {
+  test('names the reason if a Blob cannot be read and the reason is not an Error', async () => {
     const sender = new Sender(new Sink());
     const blob = Object.assign(new Blob(['x']), { arrayBuffer: () => Promise.reject('why not') });
     const error = await new Promise<Error>((resolve) =>
@@ -500,7 +500,7 @@ describe('a Sender of goodwire', () => {
     expect(error).toMatchObject({ message: 'The Blob could not be read', cause: 'why not' });
   });
 
-  test('is understood by our Receiver, compressed by our PerMessageDeflate', async () => {
+  test('is understood by our Receiver if our PerMessageDeflate compresses', async () => {
     const server = new PerMessageDeflate({ isServer: true, threshold: 0 });
     const client = new PerMessageDeflate({ isServer: false });
     const agreed = server.accept([{}]);

@@ -86,7 +86,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, impl
     expect(String((await message)[0])).toBe('still open');
   });
 
-  test('sends pings and pongs of every kind of data with up to 125 octets', async () => {
+  test('sends pings and pongs of every kind of data with up to 125 bytes', async () => {
     await using peers = await listen(implementation, 'tcp', { autoPong: false });
     const { client, served } = await connectPair(peers, implementation);
     for (const kind of ['ping', 'pong'] as const) {
@@ -109,7 +109,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, impl
     }
   });
 
-  test('takes the callback of a ping or pong in every place, and calls it without an error', async () => {
+  test('accepts the callback of a ping or pong in every position, and calls it without an error', async () => {
     await using peers = await listen(implementation);
     const { client } = await connectPair(peers, implementation);
     for (const kind of ['ping', 'pong'] as const) {
@@ -121,7 +121,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, impl
     }
   });
 
-  test('takes options or none, and a callback that is null', async () => {
+  test('accepts missing options, and null as the callback', async () => {
     await using peers = await listen(implementation);
     const accepted = once(peers.server, 'connection');
     const raw = await rawClient(peers);
@@ -155,7 +155,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, impl
     expect(socket.bufferedAmount).toBe(0);
   });
 
-  test('passes the error to the callback of what is sent too late, and counts its octets as buffered', async () => {
+  test('passes the error to the callback of data that is too late, and counts its bytes as buffered', async () => {
     await withTimeLimit(200, async (closeTimeout) => {
       await using peers = await listen(implementation, 'tcp', { closeTimeout });
       const accepted = once(peers.server, 'connection');
@@ -199,7 +199,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, impl
     });
   });
 
-  test('sends Blobs in their turn: what comes behind them waits, a ping and close() too', async () => {
+  test('sends Blobs in order: later data waits, including a ping and close()', async () => {
     await using peers = await listen(implementation);
     const { client, served } = await connectPair(peers, implementation);
     const log: string[] = [];
@@ -223,7 +223,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, impl
     expect(called).toContain('late WebSocket is not open: readyState 2 (CLOSING)');
   });
 
-  test('sends what was given before the peer closed, a Blob among it, before its own close frame', async () => {
+  test('sends earlier data, with a Blob among it, before its close frame if the peer closes', async () => {
     await using peers = await listen(implementation);
     const accepted = once(peers.server, 'connection');
     const raw = await rawClient(peers);
@@ -241,7 +241,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, impl
     );
   });
 
-  test('ends with the error of a Blob that cannot be read, and what was sent before it arrives', async () => {
+  test('ends with the error of a Blob that cannot be read, after delivery of earlier data', async () => {
     await using peers = await listen(implementation);
     const { client, served } = await connectPair(peers, implementation);
     const log: unknown[] = [];
@@ -265,7 +265,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, impl
     expect(callbacks.mock.calls[1]).toEqual([expect.any(Error)]);
   });
 
-  test('lets such an error be an uncaught exception where a client has no listener for it', async () => {
+  test('throws such an error as an uncaught exception if a client has no error listener', async () => {
     using uncaught = captureUncaught();
     await using peers = await listen(implementation);
     const { client } = await connectPair(peers, implementation);
@@ -276,7 +276,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, impl
     expect(uncaught.rejections).toEqual([]);
   });
 
-  test('does not mind that a small Buffer, also of a ping, is changed after the call', async () => {
+  test('is not affected if a small Buffer, also of a ping, is changed after the call', async () => {
     await using peers = await listen(implementation);
     const { client, served } = await connectPair(peers, implementation);
     for (const [from, to] of [

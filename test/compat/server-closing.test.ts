@@ -61,7 +61,7 @@ describe.each(Object.entries(implementations))('close() of a server of %s', (_na
       end?.();
     });
 
-    test('before it listens it never does', async () => {
+    test('never emits close before it listens', async () => {
       const server = new by.WebSocketServer({ port: 0, host: '127.0.0.1' });
       const listening = vi.fn();
       const failed = vi.fn();
@@ -88,7 +88,7 @@ describe.each(Object.entries(implementations))('close() of a server of %s', (_na
     });
   });
 
-  test('calls everybody back who called it before it was closed, and who comes later with an error', async () => {
+  test('calls all callbacks passed before it was closed, and later ones with an error', async () => {
     const { server, leave } = withClient();
     const order: unknown[] = [];
     server.on('close', () => order.push('event'));
@@ -120,14 +120,14 @@ describe.each(Object.entries(implementations))('close() of a server of %s', (_na
     expect(uncaught.exceptions).toEqual([new Error('mine')]);
   });
 
-  test('refuses a callback that is none', () => {
+  test('refuses a callback that is not a function', () => {
     expect(() => noServer().close(5 as never)).toThrow(
       expect.objectContaining({ name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' }),
     );
   });
 
   describe('with clients', () => {
-    test('leaves them open, and they go on to work', async () => {
+    test('keeps them open and usable', async () => {
       await using served = await serve(by);
       const { client, socket } = await dialed(by, served);
       served.server.close();
@@ -137,7 +137,7 @@ describe.each(Object.entries(implementations))('close() of a server of %s', (_na
       expect([client.readyState, served.server.clients.size]).toEqual([1, 1]);
     });
 
-    test.each([true, false])('waits for those of a server of its own, clientTracking %j', async (clientTracking) => {
+    test.each([true, false])('waits for the clients of its own server, clientTracking %j', async (clientTracking) => {
       await using served = await serve(by, { clientTracking });
       const { server } = served;
       const { client } = await dialed(by, served);
@@ -152,7 +152,7 @@ describe.each(Object.entries(implementations))('close() of a server of %s', (_na
       expect(told).toHaveBeenCalledTimes(3);
     });
 
-    test('waits for the other connections of a server of its own, too', async () => {
+    test('waits for the other connections of its own server, too', async () => {
       await using served = await serve(by);
       const client = await connect(served.port);
       client.write('GET / HTTP/1.1\r\nHost: x\r\n');
@@ -166,7 +166,7 @@ describe.each(Object.entries(implementations))('close() of a server of %s', (_na
       await once(served.server, 'close');
     });
 
-    test('does not wait for those that a server of its own did not accept itself', async () => {
+    test('does not wait for connections that its own server did not accept', async () => {
       await using served = await serve(by);
       const stream = new MemoryStream();
       served.server.handleUpgrade(injectedRequest(), stream, Buffer.alloc(0), () => {});
@@ -176,7 +176,7 @@ describe.each(Object.entries(implementations))('close() of a server of %s', (_na
       stream.destroy();
     });
 
-    test('waits for the last of those that it tracks, on a server that was given and on none', async () => {
+    test('waits for the last tracked client, with an external server or none', async () => {
       const { server, leave } = withClient();
       const stream = new MemoryStream();
       server.handleUpgrade(injectedRequest(), stream, Buffer.alloc(0), () => {});
@@ -204,7 +204,7 @@ describe.each(Object.entries(implementations))('close() of a server of %s', (_na
       expect(given.clients.size).toBe(0);
     });
 
-    test('does not wait for those that it does not track, on a server that was given and on none', async () => {
+    test('does not wait for untracked clients, with an external server or none', async () => {
       const { server, leave } = withClient({ clientTracking: false });
       server.close();
       await once(server, 'close');
@@ -218,7 +218,7 @@ describe.each(Object.entries(implementations))('close() of a server of %s', (_na
       expect(client.readyState).toBe(1);
     });
 
-    test('and all of them terminated, it is soon over', async () => {
+    test('which are all terminated, it closes soon', async () => {
       await using served = await serve(by);
       const pairs = [await dialed(by, served), await dialed(by, served)];
       const codes = Promise.all(pairs.map(({ client }) => once(client, 'close')));
@@ -247,7 +247,7 @@ describe.each(Object.entries(implementations))('close() of a server of %s', (_na
   });
 
   describe('and its HTTP server', () => {
-    test('one of its own accepts no more connections', async () => {
+    test('its own server accepts no more connections', async () => {
       await using served = await serve(by);
       const { client } = await dialed(by, served);
       served.server.close();
@@ -258,7 +258,7 @@ describe.each(Object.entries(implementations))('close() of a server of %s', (_na
       await once(served.server, 'close');
     });
 
-    test('one that was given stays open, works on, and has none of our listeners', async () => {
+    test('an external server stays open and usable, and has none of our listeners', async () => {
       await using given = await serveHttp(http.createServer((_request, response) => response.end('plain')));
       const { httpServer, port } = given;
       const counts = () => ['listening', 'error', 'upgrade', 'close'].map((event) => httpServer.listenerCount(event));
@@ -278,7 +278,7 @@ describe.each(Object.entries(implementations))('close() of a server of %s', (_na
       await connected;
     });
 
-    test('one that was given may close first, and waits for our clients', async () => {
+    test('an external server may close first, and waits for our clients', async () => {
       await using given = await serveHttp();
       const { httpServer, port } = given;
       const server = new by.WebSocketServer({ server: httpServer });
@@ -301,8 +301,8 @@ describe.each(Object.entries(implementations))('close() of a server of %s', (_na
     });
   });
 
-  describe('from then on', () => {
-    test.each([true, false])('upgrades are answered with 503, when it is closed: %j', async (isClosed) => {
+  describe('afterwards', () => {
+    test.each([true, false])('upgrades are answered with 503 if it is closed: %j', async (isClosed) => {
       const { server, leave } = withClient();
       const told = vi.fn();
       server.on('wsClientError', told).on('connection', told);
@@ -319,7 +319,7 @@ describe.each(Object.entries(implementations))('close() of a server of %s', (_na
       leave();
     });
 
-    test('a request that breaks a rule, or that verifyClient refuses, is told so', async () => {
+    test('a request that breaks a rule, or that verifyClient refuses, gets that response', async () => {
       const server = noServer({ verifyClient: () => false });
       server.close();
       const statuses: string[] = [];
@@ -353,7 +353,7 @@ describe.each(Object.entries(implementations))('close() of a server of %s', (_na
       await closed;
     });
 
-    test('a client whose headers are being shown is still let in', async () => {
+    test('a client whose headers event is being emitted is still accepted', async () => {
       await using served = await serve(by);
       served.server.on('headers', () => served.server.close());
       const connected = once(served.server, 'connection');
@@ -362,7 +362,7 @@ describe.each(Object.entries(implementations))('close() of a server of %s', (_na
     });
   });
 
-  test('takes nothing from a server that was taken from it', async () => {
+  test('accepts nothing from a server whose listeners it has removed', async () => {
     await using given = await serveHttp();
     const first = new by.WebSocketServer({ server: given.httpServer });
     given.httpServer.removeAllListeners('upgrade');

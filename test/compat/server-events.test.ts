@@ -24,7 +24,7 @@ import { captureUncaught } from '../support/uncaught.ts';
 import { eventually } from '../support/until.ts';
 
 describe.each(Object.entries(implementations))('a server of %s', (_name, by) => {
-  test('tells of a connection in one order, on the server and in the class of the socket', async () => {
+  test('emits the events of a connection in one order, on the server and in the class of the socket', async () => {
     const order: string[] = [];
     class Mine extends by.WebSocket {
       constructor(address: null, protocols: undefined, options: object) {
@@ -88,7 +88,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
     ]);
   });
 
-  test('emits of itself what happened, and no more', async () => {
+  test('emits only these events', async () => {
     const emitted: unknown[] = [];
     class Server extends by.WebSocketServer {
       override emit(event: string | symbol, ...args: unknown[]): boolean {
@@ -113,7 +113,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
   });
 
   describe('connection', () => {
-    test('brings an open socket of the class WebSocket, and its request', async () => {
+    test('has an open socket of the class WebSocket, and its request', async () => {
       await using served = await serve(by);
       const { server } = served;
       const seen: unknown[] = [];
@@ -136,7 +136,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
       ]);
     });
 
-    test('brings the very request that verifyClient, handleProtocols and headers saw, and what they left on it', async () => {
+    test('has the same request as verifyClient, handleProtocols and headers, with their changes', async () => {
       const requests: (IncomingMessage & { own?: number })[] = [];
       await using served = await serve(by, {
         verifyClient: ({ req }) => {
@@ -157,7 +157,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
       expect(request.own).toBe(1);
     });
 
-    test('comes inside the upgrade event of the HTTP server, before the client opens', async () => {
+    test('is emitted inside the upgrade event of the HTTP server, before the client opens', async () => {
       await using http = await serveHttp();
       const server = new by.WebSocketServer({ server: http.httpServer });
       const order: string[] = [];
@@ -170,7 +170,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
       expect(order).toEqual(['upgrade', 'connection', 'upgrade, later listener', 'client open']);
     });
 
-    test('loses no message that came with the request, for a listener that is added at once', async () => {
+    test('loses no message that arrived with the request, if the listener is added at once', async () => {
       await using served = await serve(by);
       const messages: string[] = [];
       const closed = new Promise((resolve) => {
@@ -185,7 +185,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
       expect(messages).toEqual(['one', 'two']);
     });
 
-    test('may send, and close, before the client knows that it is open', async () => {
+    test('may send and close before the client has opened', async () => {
       await using served = await serve(by);
       served.server.on('connection', (socket) => {
         socket.send('first');
@@ -199,7 +199,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
       expect([...told, code, String(reason)]).toEqual(['open', 'first', 4000, 'second']);
     });
 
-    test('is not told of the open of its socket, which was before', async () => {
+    test('is not followed by an open event of its socket', async () => {
       await using served = await serve(by);
       const opened = vi.fn();
       served.server.on('connection', (socket) => {
@@ -211,7 +211,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
       expect([socket.readyState, opened.mock.calls]).toEqual([1, []]);
     });
 
-    test('may throw, and the socket is open all the same', async () => {
+    test('may throw, and the socket stays open', async () => {
       using uncaught = captureUncaught();
       await using served = await serve(by);
       const accepted = once(served.server, 'connection');
@@ -226,7 +226,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
   });
 
   describe('clients', () => {
-    test('hold a socket from before connection until before its listeners for close', async () => {
+    test('contain a socket from before connection until before its listeners for close', async () => {
       await using served = await serve(by);
       const { server } = served;
       const sizes: unknown[] = [];
@@ -252,7 +252,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
       ]);
     });
 
-    test('lose a socket that is terminated, when it has closed', async () => {
+    test('lose a socket that was terminated after it has closed', async () => {
       await using served = await serve(by);
       const { socket } = await dialed(by, served);
       socket.terminate();
@@ -261,7 +261,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
       expect(served.server.clients.size).toBe(0);
     });
 
-    test('keep a socket all of whose listeners the application has removed', async () => {
+    test('keep a socket even if the application has removed all of its listeners', async () => {
       await using served = await serve(by);
       const { client, socket } = await dialed(by, served);
       socket.removeAllListeners();
@@ -271,7 +271,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
       expect([...served.server.clients]).toEqual([socket]);
     });
 
-    test('may be sent to all at once', async () => {
+    test('can be used to send to all', async () => {
       await using served = await serve(by);
       const pairs = [await dialed(by, served), await dialed(by, served), await dialed(by, served)];
       const received = Promise.all(pairs.map(({ client }) => once(client, 'message')));
@@ -288,7 +288,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
       `Sec-WebSocket-Accept: ${accept}`,
     ];
 
-    test('shows the lines of the response to every listener in turn, who may change them', async () => {
+    test('passes the lines of the response to every listener in turn, which may change them', async () => {
       await using served = await serve(by);
       const { server } = served;
       const seen: unknown[] = [];
@@ -309,7 +309,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
       expect(head.split('\r\n')).toEqual([...all, 'Set-Cookie: a=1', 'Set-Cookie: b=2', 'X-Last: 7']);
     });
 
-    test('may put other lines in their place', async () => {
+    test('may replace the lines', async () => {
       await using served = await serve(by);
       const others = ['HTTP/1.1 101 Web Socket Protocol Handshake', 'Upgrade: WebSocket', 'X-Empty:'];
       served.server.once('headers', (headers) => headers.splice(0, headers.length, ...others));
@@ -327,7 +327,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
   });
 
   describe('listening and error', () => {
-    test('a port that is taken is an error, and close() calls back then', async () => {
+    test('a port in use is an error, and close() calls back then', async () => {
       await using taken = await serve(by);
       const server = new by.WebSocketServer({ port: taken.port, host: '127.0.0.1' });
       const listening = vi.fn();
@@ -343,7 +343,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
       expect(listening).not.toHaveBeenCalled();
     });
 
-    test('a port that is taken ends the process if nobody listens', async () => {
+    test('a port in use ends the process if there is no error listener', async () => {
       using uncaught = captureUncaught();
       await using taken = await serve(by);
       const server = new by.WebSocketServer({ port: taken.port, host: '127.0.0.1' });
@@ -352,7 +352,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
       server.close();
     });
 
-    test('those of a server that was given are passed on, until close()', async () => {
+    test('those of an external server are passed on, until close()', async () => {
       await using taken = await serve(by);
       const given = http.createServer();
       const server = new by.WebSocketServer({ server: given });
@@ -377,7 +377,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
       await new Promise((resolve) => given.close(resolve));
     });
 
-    test('any emitter that tells of upgrades will do for a server', () => {
+    test('any emitter of upgrade events works as a server', () => {
       const given = new EventEmitter();
       const server = new by.WebSocketServer({ server: given as unknown as http.Server });
       const told: string[] = [];
@@ -393,7 +393,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
   });
 
   describe('wsClientError', () => {
-    test('brings the error, the socket and the request, and leaves the answer to the listener', async () => {
+    test('passes the error, the socket and the request, and leaves the response to the listener', async () => {
       await using served = await serve(by);
       const { server } = served;
       const seen: unknown[] = [];
@@ -422,7 +422,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
         'Invalid or unacceptable Sec-WebSocket-Extensions header',
         { headers: { 'Sec-WebSocket-Extensions': 'permessage-deflate;' } },
       ],
-    ])('says "%s"', async (message, request) => {
+    ])('has the message "%s"', async (message, request) => {
       await using served = await serve(by, { perMessageDeflate: true });
       const messages: string[] = [];
       served.server.on('wsClientError', (error, socket) => {
@@ -436,7 +436,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
     test.each([
       ['the path', { path: '/elsewhere' }],
       ['verifyClient', { verifyClient: () => false }],
-    ])('is not for those whom %s refuses', async (_title, options) => {
+    ])('is not emitted for clients that %s refuses', async (_title, options) => {
       await using served = await serve(by, options);
       const told = vi.fn();
       served.server.on('wsClientError', told);
@@ -458,7 +458,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
       socket.destroy();
     });
 
-    test('may destroy the socket with an error, which nobody hears', async () => {
+    test('may destroy the socket with an error, which is ignored', async () => {
       using uncaught = captureUncaught();
       await using served = await serve(by);
       const closed = new Promise((resolve) => {
@@ -469,7 +469,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
       expect(uncaught.exceptions).toEqual([]);
     });
 
-    test('may give the socket to another server', async () => {
+    test('may pass the socket to another server', async () => {
       const first = new by.WebSocketServer({ noServer: true });
       const second = new by.WebSocketServer({ noServer: true });
       const stream = new MemoryStream();
@@ -485,7 +485,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
       stream.destroy();
     });
 
-    test('is not for what is no HTTP, which is the clientError of the HTTP server', async () => {
+    test('is not emitted for data that is not HTTP: that is the clientError of the HTTP server', async () => {
       await using http = await serveHttp();
       const server = new by.WebSocketServer({ server: http.httpServer });
       const told = vi.fn();

@@ -67,7 +67,7 @@ describe.each(Object.entries(implementations))('the options of a server of %s', 
       ['a host by its name', { port: 0, host: 'localhost' }],
       ['a backlog', { port: 0, host: '127.0.0.1', backlog: 3 }],
       ['no host', { port: 0, host: undefined }],
-    ])('%s is taken', async (_title, options) => {
+    ])('%s is accepted', async (_title, options) => {
       const server = new by.WebSocketServer(options as ServerOptions);
       await once(server, 'listening');
       expect(portOf(server)).toBeGreaterThan(0);
@@ -80,7 +80,7 @@ describe.each(Object.entries(implementations))('the options of a server of %s', 
       );
     });
 
-    test('a path of the file system is a port, too', async () => {
+    test('a path of the file system is accepted as a port', async () => {
       const path = join(tmpdir(), `goodwire-${process.pid}-${_name}.sock`);
       const server = new by.WebSocketServer({ port: path as unknown as number });
       await once(server, 'listening');
@@ -116,8 +116,8 @@ describe.each(Object.entries(implementations))('the options of a server of %s', 
     });
   });
 
-  describe('as kept', () => {
-    test('are there with every default', () => {
+  describe('as stored', () => {
+    test('include every default', () => {
       const {
         WebSocket: Class,
         maxBufferedChunks,
@@ -146,7 +146,7 @@ describe.each(Object.entries(implementations))('the options of a server of %s', 
       expect([typeof maxBufferedChunks, typeof maxFragments]).toEqual(['number', 'number']);
     });
 
-    test('are a copy, with what nobody knows in it', () => {
+    test('are a copy, with unknown options in it', () => {
       const mark = Symbol('mark');
       const given = { noServer: true, maxPayload: 5, own: 1, nothing: undefined, [mark]: 2 };
       const { options } = new by.WebSocketServer(given);
@@ -156,14 +156,14 @@ describe.each(Object.entries(implementations))('the options of a server of %s', 
       expect(given).toEqual({ noServer: true, maxPayload: 5, own: 1, nothing: undefined, [mark]: 2 });
     });
 
-    test('hold an empty object for perMessageDeflate true, and what was given for anything else', () => {
+    test('contain an empty object for perMessageDeflate true, and otherwise the given value', () => {
       const kept = (perMessageDeflate: unknown) => noServer({ perMessageDeflate }).options.perMessageDeflate;
       const own = { threshold: 5 };
       expect([kept(true), kept(false), kept(null)]).toEqual([{}, false, null]);
       expect(kept(own)).toBe(own);
     });
 
-    test('are looked at again for each socket', async () => {
+    test('are read again for each socket', async () => {
       const server = noServer();
       const upgrade = () =>
         new Promise<string>((resolve) => {
@@ -187,15 +187,15 @@ describe.each(Object.entries(implementations))('the options of a server of %s', 
   });
 
   describe('clientTracking', () => {
-    test.each([true, 1])('%j makes an empty Set', (clientTracking) => {
+    test.each([true, 1])('%j creates an empty Set', (clientTracking) => {
       expect(noServer({ clientTracking }).clients).toEqual(new Set());
     });
 
-    test.each([false, null, 0, ''])('%j leaves clients out altogether', (clientTracking) => {
+    test.each([false, null, 0, ''])('%j creates no Set of clients', (clientTracking) => {
       expect('clients' in noServer({ clientTracking })).toBe(false);
     });
 
-    test('off, sockets work as ever', async () => {
+    test('off, sockets work as usual', async () => {
       await using served = await serve(by, { clientTracking: false });
       served.server.on('connection', (socket) => socket.on('message', (data) => socket.send(data)));
       const { client } = await dialed(by, served);
@@ -218,14 +218,14 @@ describe.each(Object.entries(implementations))('the options of a server of %s', 
       [null, false],
       [Number.NaN, false],
       [Number.POSITIVE_INFINITY, false],
-    ])('of %j stops a message of three octets: %j', async (maxPayload, isStopped) => {
+    ])('of %j stops a message of three bytes: %j', async (maxPayload, isStopped) => {
       using accepted = accept({ maxPayload });
       const told = tell(accepted.websocket);
       accepted.stream.push(Buffer.from(textFrame('two'), 'latin1'));
       await eventually(() => expect(told).toEqual([isStopped ? 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' : 'two']));
     });
 
-    test('tells the client 1009', async () => {
+    test('is reported to the client as 1009', async () => {
       await using served = await serve(by, { maxPayload: 2 });
       const { client, socket } = await dialed(by, served);
       const failed = once(socket, 'error');
@@ -251,7 +251,7 @@ describe.each(Object.entries(implementations))('the options of a server of %s', 
   test.each<[boolean, string[]]>([
     [true, ['one', 'two', 'tick one', 'tick two']],
     [false, ['one', 'tick one', 'two', 'tick two']],
-  ])('allowSynchronousEvents %j tells two messages of one chunk in the order %j', async (allowed, expected) => {
+  ])('allowSynchronousEvents %j delivers two messages of one chunk in the order %j', async (allowed, expected) => {
     using accepted = accept({ allowSynchronousEvents: allowed });
     const order: string[] = [];
     accepted.websocket.on('message', (data) => {
@@ -265,7 +265,7 @@ describe.each(Object.entries(implementations))('the options of a server of %s', 
   test.each<[boolean, unknown]>([
     [true, '\ufffd'],
     [false, 'WS_ERR_INVALID_UTF8'],
-  ])('skipUTF8Validation %j makes %j of an octet that is no text', async (skipUTF8Validation, expected) => {
+  ])('skipUTF8Validation %j delivers %j for a byte that is not valid text', async (skipUTF8Validation, expected) => {
     using accepted = accept({ skipUTF8Validation });
     const told = tell(accepted.websocket);
     accepted.stream.push(Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0xff]));
@@ -283,7 +283,7 @@ describe.each(Object.entries(implementations))('the options of a server of %s', 
   });
 
   describe('WebSocket', () => {
-    test('is the class of the sockets, made of the options that the server has', async () => {
+    test('is the class of the sockets, constructed with the options of the server', async () => {
       const seen: unknown[] = [];
       class Mine extends by.WebSocket {
         constructor(address: null, protocols: undefined, options: object) {
@@ -305,7 +305,7 @@ describe.each(Object.entries(implementations))('the options of a server of %s', 
       expect(seen[2]).toBe(served.server.options);
     });
 
-    test('may override what it inherits', async () => {
+    test('may override inherited methods', async () => {
       const order: string[] = [];
       class Loud extends by.WebSocket {
         override send(data: unknown): void {
@@ -331,7 +331,7 @@ describe.each(Object.entries(implementations))('the options of a server of %s', 
     });
   });
 
-  test('leave the server open to properties of the application, path among them', () => {
+  test('leave the server open to properties of the application, such as path', () => {
     const server = noServer();
     server.path = '/mine';
     Object.assign(server, { own: 1 });
@@ -341,7 +341,7 @@ describe.each(Object.entries(implementations))('the options of a server of %s', 
 });
 
 describe.each(Object.entries(implementations))('address() of a server of %s', (name, by) => {
-  test('is null before it is bound, then what the HTTP server says, and null from close() on', async () => {
+  test('is null before it is bound, then that of the HTTP server, and null from close() on', async () => {
     const server = new by.WebSocketServer({ port: 0, host: 'localhost' });
     expect(server.address()).toBeNull();
     await once(server, 'listening');
@@ -357,7 +357,7 @@ describe.each(Object.entries(implementations))('address() of a server of %s', (n
     expect(server.address()).toBeNull();
   });
 
-  test('is that of a server that was given', async () => {
+  test('is that of an external server', async () => {
     const given = http.createServer();
     const server = new by.WebSocketServer({ server: given });
     expect(server.address()).toBeNull();

@@ -57,7 +57,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       ['whose target is a URL', { url: 'http://localhost/any' }],
       ['with extensions that nobody knows', { headers: { 'Sec-WebSocket-Extensions': 'x-any; a=1, x-other' } }],
       ['with an empty body that is announced', { headers: { 'Content-Length': '0' } }],
-    ])('%s is answered with 101, octet by octet', async (_title, request) => {
+    ])('%s is answered with 101, byte by byte', async (_title, request) => {
       await using served = await serve(by);
       const connected = once(served.server, 'connection');
       expect((await exchangeHead(served.port, requestText(request))).split('\r\n')).toEqual(switching);
@@ -102,7 +102,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
         'Invalid or unacceptable Sec-WebSocket-Extensions header',
       ],
       ['another path', { url: '/elsewhere' }, '400 Bad Request', 'Bad Request'],
-    ])('with %s is refused, octet by octet, and the connection ended', async (_title, request, status, body) => {
+    ])('with %s is refused, byte by byte, and the connection ended', async (_title, request, status, body) => {
       await using served = await serve(by, { path: '/', perMessageDeflate: true });
       expect(await exchange(served.port, requestText(request))).toBe(refusal(status, body));
       expect(served.server.clients.size).toBe(0);
@@ -115,18 +115,15 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       expect(response).toMatch(/\r\n\r\nInvalid HTTP method$/);
     });
 
-    test.each([undefined, '12', '14', ['13', '13']])(
-      'of version %j is told which versions there are',
-      async (version) => {
-        await using served = await serve(by);
-        const request = requestText({ headers: { 'Sec-WebSocket-Version': version } });
-        const response = await exchange(served.port, request);
-        expect(response).toMatch(/^HTTP\/1\.1 4[\s\S]*\r\nSec-WebSocket-Version: 13, 8\r\n/);
-        expect(response).toMatch(/\r\n\r\nMissing or invalid Sec-WebSocket-Version header$/);
-      },
-    );
+    test.each([undefined, '12', '14', ['13', '13']])('of version %j gets the supported versions', async (version) => {
+      await using served = await serve(by);
+      const request = requestText({ headers: { 'Sec-WebSocket-Version': version } });
+      const response = await exchange(served.port, request);
+      expect(response).toMatch(/^HTTP\/1\.1 4[\s\S]*\r\nSec-WebSocket-Version: 13, 8\r\n/);
+      expect(response).toMatch(/\r\n\r\nMissing or invalid Sec-WebSocket-Version header$/);
+    });
 
-    test('that breaks several rules is told of the first: method, Upgrade, key, version, path', async () => {
+    test('that breaks several rules gets the response for the first: method, Upgrade, key, version, path', async () => {
       await using served = await serve(by, { path: '/here' });
       const wrong = { method: 'POST', url: '/', headers: {} as Record<string, string> };
       wrong.headers = { Upgrade: 'x', 'Sec-WebSocket-Key': 'x', 'Sec-WebSocket-Version': '1' };
@@ -142,7 +139,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       expect(await body()).toBe('Bad Request');
     });
 
-    test('behind a refused one is not looked at', async () => {
+    test('behind a refused one is ignored', async () => {
       const requests = vi.fn();
       await using given = await serveHttp(http.createServer(requests));
       const server = new by.WebSocketServer({ server: given.httpServer, path: '/here' });
@@ -185,21 +182,21 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       ['/', false],
       ['*', false],
       ['', false],
-    ])('makes of %j a request for /foo: %j', (url, expected) => {
+    ])('reads %j as a request for /foo: %j', (url, expected) => {
       expect(noServer({ path: '/foo' }).shouldHandle(injectedRequest({}, { url }))).toBe(expected);
     });
 
-    test.each([null, ''])('of %j is every path', (path) => {
+    test.each([null, ''])('of %j matches every path', (path) => {
       const server = noServer({ path });
       for (const url of ['/', '/foo', '*', '']) expect(server.shouldHandle(injectedRequest({}, { url }))).toBe(true);
     });
 
-    test('with a query in it is none that there is', () => {
+    test('with a query in it matches nothing', () => {
       const server = noServer({ path: '/foo?a' });
       for (const url of ['/foo?a', '/foo']) expect(server.shouldHandle(injectedRequest({}, { url }))).toBe(false);
     });
 
-    test('holds for handleUpgrade, too, whatever the server listens to', async () => {
+    test('applies to handleUpgrade, too, whatever the server listens to', async () => {
       await using served = await serve(by, { path: '/foo' });
       for (const server of [served.server, noServer({ path: '/foo' })]) {
         const stream = new MemoryStream();
@@ -220,19 +217,22 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       ['', '400'],
       [null, '400'],
       [undefined, '400'],
-    ])('gives way to a shouldHandle of the application that says %j, and %s is answered', async (answer, status) => {
-      const asked = vi.fn(() => answer as boolean);
-      class Server extends by.WebSocketServer {
-        override shouldHandle = asked;
-      }
-      const server = new Server({ noServer: true, path: '/foo' });
-      const request = injectedRequest();
-      const stream = new MemoryStream();
-      server.handleUpgrade(request, stream, noHead, (websocket) => websocket.terminate());
-      await closing(stream);
-      expect(stream.written.slice(9, 12)).toBe(status);
-      expect(asked.mock.calls).toEqual([[request]]);
-    });
+    ])(
+      'is overridden by a shouldHandle of the application that returns %j, and %s is answered',
+      async (answer, status) => {
+        const asked = vi.fn(() => answer as boolean);
+        class Server extends by.WebSocketServer {
+          override shouldHandle = asked;
+        }
+        const server = new Server({ noServer: true, path: '/foo' });
+        const request = injectedRequest();
+        const stream = new MemoryStream();
+        server.handleUpgrade(request, stream, noHead, (websocket) => websocket.terminate());
+        await closing(stream);
+        expect(stream.written.slice(9, 12)).toBe(status);
+        expect(asked.mock.calls).toEqual([[request]]);
+      },
+    );
   });
 
   describe('handleProtocols', () => {
@@ -271,21 +271,21 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       expect([...(calls[2] as Set<string>)]).toEqual(['b', 'c', 'a']);
     });
 
-    test('is not asked if the client offers none', async () => {
+    test('is not called if the client offers none', async () => {
       const handleProtocols = vi.fn(() => 'x');
       await using served = await serve(by, { handleProtocols });
       expect((await exchangeHead(served.port, requestText())).split('\r\n')).toEqual(switching);
       expect(handleProtocols).not.toHaveBeenCalled();
     });
 
-    test('that chooses none makes a client fail that wants one', async () => {
+    test('that chooses none makes a client fail that requires one', async () => {
       await using served = await serve(by, { handleProtocols: () => false });
       using client = dial(by, served.port, '/', ['a']);
       const [error] = await once(client, 'error');
       expect(error.message).toBe('Server sent no subprotocol');
     });
 
-    test('sees subprotocols that come in several fields, and with spaces around', async () => {
+    test('receives subprotocols from several fields, and with spaces around them', async () => {
       await using served = await serve(by, { handleProtocols: (protocols) => [...protocols].at(-1)! });
       const text = requestText({ headers: { 'Sec-WebSocket-Protocol': ['a', 'b \t,  c\t'] } });
       expect((await exchangeHead(served.port, text)).split('\r\n').at(-1)).toBe('Sec-WebSocket-Protocol: c');
@@ -307,14 +307,14 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       ['collects its parameters, and returns true', ((...all: unknown[]) => all.length === 1) as never],
     ];
 
-    test.each(accepts)('that %s lets the client in', async (_title, verifyClient) => {
+    test.each(accepts)('that %s accepts the client', async (_title, verifyClient) => {
       await using served = await serve(by, { verifyClient });
       const connected = once(served.server, 'connection');
       expect((await exchangeHead(served.port, requestText())).split('\r\n')).toEqual(switching);
       await connected;
     });
 
-    test.each([null, false])('that is %j is none', async (verifyClient) => {
+    test.each([null, false])('that is %j is ignored', async (verifyClient) => {
       await using served = await serve(by, { verifyClient: verifyClient as never });
       expect(await exchangeHead(served.port, requestText())).toMatch(/^HTTP\/1\.1 101 /);
     });
@@ -378,7 +378,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       ],
     ];
 
-    test.each(refuses)('that %s refuses it', async (_title, verifyClient, expected) => {
+    test.each(refuses)('that %s refuses the client', async (_title, verifyClient, expected) => {
       await using served = await serve(by, { verifyClient });
       const connected = vi.fn();
       served.server.on('connection', connected);
@@ -386,7 +386,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       expect([connected.mock.calls, served.server.clients.size]).toEqual([[], 0]);
     });
 
-    test('is called once, as a method of the options, and what its callback returns is undefined', async () => {
+    test('is called once, as a method of the options, and its callback returns undefined', async () => {
       const calls: unknown[] = [];
       const verifyClient: VerifyClientAsync = function (this: unknown, ...args) {
         const [info, answer] = args;
@@ -412,7 +412,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
         { 'Sec-WebSocket-Version': '8', Origin: 'https://a.test' },
         undefined,
       ],
-    ])('is told of %s', async (_title, headers, origin) => {
+    ])('receives %s', async (_title, headers, origin) => {
       const infos: ClientInfo[] = [];
       await using served = await serve(by, { verifyClient: (info: ClientInfo) => infos.push(info) > 0 });
       const connected = once(served.server, 'connection');
@@ -422,7 +422,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       expect(infos[0]!.req).toBe(request);
     });
 
-    test('is told that the request came over TLS, on a server that speaks it', async () => {
+    test('receives secure as true if the request came over TLS', async () => {
       const httpServer = https.createServer(certificate);
       await using given = await serveHttp(httpServer as unknown as http.Server);
       const secure: boolean[] = [];
@@ -443,7 +443,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       ['is gone', (client) => client.destroy()],
       ['has reset the connection', (client) => client.resetAndDestroy()],
       ['has ended its side', (client) => client.end()],
-    ])('that says yes or no when the client %s is not heard, and nothing falls', async (_title, leave) => {
+    ])('that decides after the client %s is ignored, without an error', async (_title, leave) => {
       using uncaught = captureUncaught();
       let answer!: (isAllowed: boolean) => void;
       let asked!: (request: IncomingMessage) => void;
@@ -472,7 +472,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       expect([served.server.clients.size, uncaught.exceptions]).toEqual([0, []]);
     });
 
-    test('that takes its time loses nothing of what the client sends meanwhile', async () => {
+    test('that decides later loses nothing that the client sends meanwhile', async () => {
       let answer!: (isAllowed: boolean) => void;
       let asked!: (socket: Duplex) => void;
       const socketOf = new Promise<Duplex>((resolve) => {
@@ -504,7 +504,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       client.destroy();
     });
 
-    test('may answer on the socket itself', async () => {
+    test('may respond on the socket itself', async () => {
       await using served = await serve(by, {
         verifyClient: ({ req }: ClientInfo) => {
           req.socket.end('HTTP/1.1 418 Teapot\r\n\r\nmine');
@@ -516,7 +516,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
   });
 
   describe('handleUpgrade()', () => {
-    test('calls back at once with an open socket and the request, and leaves the connection event to the caller', () => {
+    test('calls back synchronously with an open socket and the request, and leaves the connection event to the caller', () => {
       const server = noServer();
       const connected = vi.fn();
       server.on('connection', connected);
@@ -534,7 +534,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       stream.destroy();
     });
 
-    test('is what the server itself calls for each upgrade, wherever it is overridden', async () => {
+    test('is called by the server itself for each upgrade, even if it is overridden', async () => {
       class Server extends by.WebSocketServer {
         override handleUpgrade(
           ...[request, socket, head, callback]: Parameters<InstanceType<typeof by.WebSocketServer>['handleUpgrade']>
@@ -560,7 +560,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       await new Promise((resolve) => server.close(resolve));
     });
 
-    test('may be called late, and loses nothing that came meanwhile', async () => {
+    test('may be called late, and loses nothing received meanwhile', async () => {
       await using given = await serveHttp();
       const server = noServer();
       const messages: string[] = [];
@@ -589,7 +589,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       ['is destroyed', (client) => client.destroy()],
       ['was reset', (client) => client.resetAndDestroy()],
       ['has ended', (client) => client.end()],
-    ])('may be called late, on a socket that %s meanwhile, and destroys what is left of it', async (_title, leave) => {
+    ])('may be called late, on a socket that %s meanwhile, and destroys the rest of it', async (_title, leave) => {
       await using given = await serveHttp();
       const server = noServer();
       const callback = vi.fn();
@@ -608,7 +608,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       client.destroy();
     });
 
-    test('does nothing to a socket that was destroyed or ended by the application', () => {
+    test('does nothing to a socket destroyed or ended by the application', () => {
       const server = noServer();
       const callback = vi.fn();
       const destroyed = new MemoryStream();
@@ -622,7 +622,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       expect(callback).not.toHaveBeenCalled();
     });
 
-    test('throws for a socket that was upgraded before, by whatever server, and leaves that alone', () => {
+    test('throws for a socket that any server has upgraded before, and leaves it unchanged', () => {
       const stream = new MemoryStream();
       const first = vi.fn();
       const second = vi.fn();
@@ -671,14 +671,14 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       stream.destroy();
     });
 
-    test('leaves one listener for errors on the socket, that of the WebSocket', () => {
+    test('leaves one listener for errors on the socket: that of the WebSocket', () => {
       const stream = new MemoryStream();
       noServer().handleUpgrade(injectedRequest(), stream, noHead, () => {});
       expect(stream.listenerCount('error')).toBe(1);
       stream.destroy();
     });
 
-    test('refuses what it does not like, and does not call back', async () => {
+    test('refuses invalid requests, and does not call back', async () => {
       const callback = vi.fn();
       for (const [headers, more, status] of [
         [{ upgrade: 'nonsense' }, {}, '400'],
@@ -709,7 +709,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       expect(await exchangeHead(given.port, requestText({ url: '/c' }))).toBe('');
     });
 
-    test('may be given upgrades by a listener that was taken from the HTTP server, and those of another one', async () => {
+    test('may be called by a listener taken from the HTTP server, and for upgrades of another server', async () => {
       await using given = await serveHttp();
       const server = new by.WebSocketServer({ server: given.httpServer });
       const [listener] = given.httpServer.listeners('upgrade') as ((...args: unknown[]) => void)[];
@@ -730,7 +730,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
   });
 
   describe('its HTTP server', () => {
-    test('answers a plain request with 426, if it is its own', async () => {
+    test('answers a plain request with 426, if it created the server', async () => {
       await using served = await serve(by);
       for (const request of [
         'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
@@ -744,7 +744,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       }
     });
 
-    test('keeps the connection for another request, if it is its own', async () => {
+    test('keeps the connection for another request, if it created the server', async () => {
       await using served = await serve(by);
       const client = await connect(served.port);
       for (const [request, status] of [
@@ -759,7 +759,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       client.destroy();
     });
 
-    test('serves plain requests as before, if it was given', async () => {
+    test('serves plain requests as before, if the server is external', async () => {
       await using given = await serveHttp(http.createServer((_request, response) => response.end('plain')));
       const server = new by.WebSocketServer({ server: given.httpServer });
       const { client } = await dialed(by, { server, port: given.port });
@@ -768,7 +768,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       expect(client.readyState).toBe(1);
     });
 
-    test('may have other listeners for upgrades, which see what the server has done', async () => {
+    test('may have other listeners for upgrades, which see the results of the server', async () => {
       await using given = await serveHttp();
       const order: unknown[] = [];
       given.httpServer.on('upgrade', () => order.push(['first', server.clients.size]));

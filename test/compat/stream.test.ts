@@ -115,7 +115,7 @@ async function fill(stream: Writable, chunk: Buffer): Promise<number> {
 }
 
 describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream() of %s: its options', (_name, by) => {
-  test('makes a Duplex of octets that may be half open, with the limits of every stream', async () => {
+  test('returns a Duplex of binary data that may be half open, with the default limits of streams', async () => {
     await using ends = await open(by);
     const { near } = ends;
     expect(near).toBeInstanceOf(Duplex);
@@ -131,7 +131,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     });
   });
 
-  test('hands on what a Duplex knows', async () => {
+  test('passes on options of a Duplex', async () => {
     const options = {
       allowHalfOpen: false,
       encoding: 'hex',
@@ -154,7 +154,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     });
   });
 
-  test.each([{ objectMode: true }, { writableObjectMode: true }])('has no use for %o', async (options) => {
+  test.each([{ objectMode: true }, { writableObjectMode: true }])('ignores %o', async (options) => {
     await using ends = await open(by, options);
     expect(ends.near).toMatchObject({ readableObjectMode: false, writableObjectMode: false });
     expect(() => ends.near.write({ an: 'object' })).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }));
@@ -163,7 +163,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
   test.each([
     { autoDestroy: true, emitClose: true },
     { autoDestroy: false, emitClose: false },
-  ])('closes in its own way, whatever %o says', async (options) => {
+  ])('closes in its own way, whatever the option %o', async (options) => {
     await using ends = await open(by, options);
     const near = record(ends.near.resume(), ends.client);
     ends.far.resume();
@@ -172,7 +172,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect(near).toEqual(['finish', 'socket closed 1005', 'end', 'close']);
   });
 
-  test('does not let methods of the caller take the place of its own', async () => {
+  test('does not let methods of the caller replace its own', async () => {
     const used = vi.fn((...args: unknown[]) => void (args.at(-1) as (() => void) | undefined)?.());
     await using ends = await open(by, { read: used, write: used, final: used, destroy: used } as DuplexOptions, {});
     ends.far.end('to near');
@@ -182,7 +182,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect(used).not.toHaveBeenCalled();
   });
 
-  test('takes a signal that destroys it and terminates the socket', async () => {
+  test('accepts a signal that destroys it and terminates the socket', async () => {
     const controller = new AbortController();
     await using ends = await open(by, { signal: controller.signal } as DuplexOptions, {});
     const near = record(ends.near, ends.client);
@@ -211,7 +211,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect(messages).toEqual(sent.map((text) => [text, true]));
   });
 
-  test('sends strings as text where they are not to be decoded', async () => {
+  test('sends strings as text with decodeStrings off', async () => {
     await using ends = await open(by, { decodeStrings: false });
     const messages = messagesOf(ends.served);
     ends.near.write('abc');
@@ -225,7 +225,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     ]);
   });
 
-  test('keeps messages apart and in order that were corked, or had to wait for one another', async () => {
+  test('keeps messages separate and in order that were corked, or queued behind each other', async () => {
     await using ends = await open(by);
     const messages = messagesOf(ends.served);
     const callbacks: number[] = [];
@@ -241,7 +241,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect(callbacks).toEqual(all);
   });
 
-  test('is not writable while the peer does not read, and goes on when it does', async () => {
+  test('is not writable while the peer does not read, and continues when it does', async () => {
     await using ends = await open(by);
     ends.served.pause();
     const chunk = randomBytes(100_000);
@@ -263,7 +263,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect(received).toBe(octets);
   });
 
-  test('does not call back before the octets have left', async () => {
+  test('does not call back before the data has been sent', async () => {
     await using ends = await open(by);
     ends.served.pause();
     await fill(ends.near, Buffer.alloc(1_000_000));
@@ -281,7 +281,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
 describe.each<[string, Streams]>(Object.entries(streams))(
   'createWebSocketStream() of %s: while the socket connects',
   (_name, by) => {
-    test('what is written waits for the connection, and so does the end', async () => {
+    test('written data waits for the connection, and so does the end', async () => {
       await using attempt = await connecting(by);
       const { client, received } = attempt;
       const stream = by.createWebSocketStream(client);
@@ -317,7 +317,7 @@ describe.each<[string, Streams]>(Object.entries(streams))(
       expect(log).toEqual(['finish', 'socket closed 1005', 'end', 'close']);
     });
 
-    test('to destroy it gives up the attempt, and is an error', async () => {
+    test('destroying it aborts the attempt, and is an error', async () => {
       await using attempt = await connecting(by);
       const stream = by.createWebSocketStream(attempt.client);
       const log = record(stream, attempt.client);
@@ -355,7 +355,7 @@ describe.each<[string, Streams]>(Object.entries(streams))(
 );
 
 describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream() of %s: reading', (_name, by) => {
-  test('gives octets, of text as UTF-8', async () => {
+  test('returns bytes, for text in UTF-8', async () => {
     await using ends = await open(by);
     ends.served.send('é');
     ends.served.send(Buffer.from([0xff, 0]));
@@ -364,7 +364,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
   });
 
   test.each(['option', 'method'])(
-    'decodes them with the encoding given as %s, also characters that messages cut',
+    'decodes them with the encoding set by %s, also characters cut by messages',
     async (how) => {
       await using ends = await open(by, how === 'option' ? { encoding: 'utf8' } : {}, {});
       if (how === 'method') ends.near.setEncoding('utf8');
@@ -378,7 +378,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     },
   );
 
-  test('gives each message as it came in object mode, empty ones too: strings for text, Buffers for binary data', async () => {
+  test('returns each message as received in object mode, including empty ones: strings for text, Buffers for binary data', async () => {
     await using ends = await open(by, { readableObjectMode: true });
     const sent = ['', 'text', Buffer.alloc(0), Buffer.from('octets'), 'é'];
     for (const data of sent) ends.served.send(data);
@@ -420,7 +420,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect(chunks.join('')).toBe('abbccd');
   });
 
-  test('stops the peer while nobody reads, and loses nothing', async () => {
+  test('stops the peer while the stream is not read, and loses nothing', async () => {
     await using ends = await open(by);
     const chunk = randomBytes(100_000);
     const sent = createHash('sha256');
@@ -449,7 +449,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect(ends.client.isPaused).toBe(false);
   });
 
-  test('holds no more than a chunk of the tiniest messages, of which a peer sends very many', async () => {
+  test('buffers no more than a chunk of the smallest messages, even if a peer sends very many', async () => {
     await using peers = await listen(by.of);
     const accepted = once(peers.server, 'connection') as Promise<[WebSocket]>;
     const raw = await rawClient(peers);
@@ -473,7 +473,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect(most).toBeLessThan(20_000);
   });
 
-  test("leaves listeners of the application's own on the socket alone", async () => {
+  test("keeps the application's listeners on the socket", async () => {
     await using ends = await connected(by);
     const before = messagesOf(ends.client);
     const stream = by.createWebSocketStream(ends.client);
@@ -489,7 +489,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect([before, after]).toEqual([both, both]);
   });
 
-  test('begins with the first message that comes after its creation', async () => {
+  test('begins with the first message after its creation', async () => {
     await using ends = await connected(by);
     const first = once(ends.client, 'message');
     ends.served.send('missed');
@@ -509,7 +509,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect(`${await collect(by.createWebSocketStream(ends.client))}`).toBe('early');
   });
 
-  test('misses nothing that comes at once, if it is made where the connection is', async () => {
+  test('misses nothing if it is created in the connection event', async () => {
     await using peers = await listen(by.of);
     const streamed = new Promise<Duplex>((resolve) => {
       peers.server.on('connection', (served) => resolve(by.createWebSocketStream(served)));
@@ -520,7 +520,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect(`${await collect(await streamed)}`).toBe('at once');
   });
 
-  test('can be destroyed inside of a data event, after which nothing is read', async () => {
+  test('can be destroyed inside a data event, and then reads nothing', async () => {
     await using ends = await open(by);
     const log = record(ends.near, ends.client);
     ends.near.on('data', (chunk) => {
@@ -533,7 +533,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect(log).toEqual(['data 0', 'socket closed 1006', 'close']);
   });
 
-  test('fails when the socket delivers what is no chunk', async () => {
+  test('fails if the socket delivers a value that is not a chunk', async () => {
     await using ends = await open(by);
     ends.client.binaryType = 'arraybuffer';
     const log = record(ends.near, ends.client);
@@ -543,7 +543,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect(log).toEqual(['error ERR_INVALID_ARG_TYPE', 'socket closed 1006', 'close']);
   });
 
-  test('is iterated over, and terminates the socket when the loop is left', async () => {
+  test('can be iterated, and terminates the socket at the end of the loop', async () => {
     await using ends = await open(by, { readableObjectMode: true });
     const log = record(ends.near, ends.client);
     for (const text of ['a', 'b', 'c']) ends.served.send(text);
@@ -555,7 +555,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect(log).toEqual(['socket closed 1006', 'error ABORT_ERR', 'close']);
   });
 
-  test('becomes a pair of web streams', async () => {
+  test('converts to a pair of web streams', async () => {
     await using ends = await open(by);
     const { readable, writable } = Duplex.toWeb(ends.near);
     ends.far.pipe(ends.far);
@@ -572,7 +572,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     await until(() => ends.near.closed && ends.far.closed);
   });
 
-  test('becomes a web stream to read from', async () => {
+  test('converts to a web stream for reading', async () => {
     // Readable.toWeb() waits for both sides of a Duplex.
     await using ends = await open(by, { readableObjectMode: true, allowHalfOpen: false });
     ends.far.write('a');
@@ -724,7 +724,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect(farLog).toEqual(far);
   });
 
-  test('the other side ends by itself without allowHalfOpen', async () => {
+  test('the other direction ends automatically without allowHalfOpen', async () => {
     await using ends = await open(by, { allowHalfOpen: false });
     const near = record(ends.near.resume(), ends.client);
     const far = record(ends.far.resume(), ends.served);
@@ -734,7 +734,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect(far).toEqual(['socket closed 1005', 'end', 'finish', 'close']);
   });
 
-  test('the stream is destroyed when end and finish are told, and neither sooner nor later', async () => {
+  test('the stream is destroyed at end and finish, neither sooner nor later', async () => {
     await using ends = await open(by);
     const destroyed: [string, boolean][] = [];
     for (const event of ['end', 'finish', 'close']) {
@@ -750,7 +750,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     ]);
   });
 
-  test('an error is told when the socket is being ended', async () => {
+  test('an error is reported while the socket is closing', async () => {
     await using ends = await open(by);
     const seen = vi.fn();
     ends.near.on('error', () => seen(ends.near.destroyed, ends.client.readyState));
@@ -760,7 +760,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect(seen).toHaveBeenCalledExactlyOnceWith(true, 2);
   });
 
-  test('what is unread stays to be read behind the close of the socket, and the end comes behind it', async () => {
+  test('unread data can be read after the close of the socket, before the end', async () => {
     await using ends = await open(by);
     const log = record(ends.near, ends.client);
     ends.far.resume();
@@ -774,7 +774,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect(log).toEqual(['socket closed 1005', 'end', 'finish', 'close']);
   });
 
-  test('an end loses nothing of what is on its way from the peer, and finishes once that was read', async () => {
+  test('an end loses nothing that the peer has sent, and finishes once that was read', async () => {
     await using ends = await open(by);
     const log = record(ends.near, ends.client);
     ends.far.resume();
@@ -789,7 +789,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect(log).toEqual(['finish', 'socket closed 1005', 'end', 'close']);
   });
 
-  test('finish does not come before the peer has taken part in the close', async () => {
+  test('finish is not emitted before the peer has answered the close', async () => {
     await using ends = await open(by);
     const log = record(ends.near.resume(), ends.client);
     ends.served.pause();
@@ -804,7 +804,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect(ended).toHaveBeenCalledTimes(1);
   });
 
-  test('finish need not wait for the close of the socket once what is below has finished', async () => {
+  test('finish need not wait for the close of the socket once the stream below has finished', async () => {
     await using ends = await open(by);
     const log = record(ends.near.resume(), ends.client);
     rawStream(ends.client).on('finish', () => ends.near.end());
@@ -813,7 +813,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect(log).toEqual(['finish', 'socket closed 1005', 'end', 'close']);
   });
 
-  test('a socket that failed is left to close by itself', async () => {
+  test('a failed socket is left to close', async () => {
     await using ends = await open(by);
     const terminate = vi.spyOn(ends.client, 'terminate');
     record(ends.near.resume(), ends.client);
@@ -823,7 +823,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect(terminate).not.toHaveBeenCalled();
   });
 
-  test('finish comes for an end behind the close of the socket', async () => {
+  test('finish is emitted for an end after the close of the socket', async () => {
     await using ends = await open(by);
     const log = record(ends.near.resume(), ends.client);
     ends.served.close(1001);
@@ -833,7 +833,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect(log).toEqual(['socket closed 1001', 'end', 'finish', 'close']);
   });
 
-  test('a write behind the close of the socket is an error', async () => {
+  test('a write after the close of the socket is an error', async () => {
     await using ends = await open(by);
     const log = record(ends.near.resume(), ends.client);
     ends.served.close(1001);
@@ -865,7 +865,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect(log.at(-1)).toBe('close');
   });
 
-  test('the callbacks of all that was not written tell of the error', async () => {
+  test('the callbacks of all unsent writes get the error', async () => {
     await using ends = await open(by);
     ends.served.pause();
     const log = record(ends.near, ends.client);
@@ -877,7 +877,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect(log).toEqual(['socket closed 1006', 'error boom', 'close']);
   });
 
-  test('a peer that vanishes while it is written to is an error', async () => {
+  test('a peer that vanishes during writing is an error', async () => {
     await using ends = await open(by);
     ends.served.pause();
     const log = record(ends.near, ends.client);
@@ -892,7 +892,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     expect([...log].sort()).toEqual(['close', expect.stringMatching(/^error /), 'socket closed 1006']);
   });
 
-  test('an error that nobody listens for is thrown as of any stream', async () => {
+  test('an error without a listener is thrown, as for any stream', async () => {
     await using ends = await open(by);
     expect(() => ends.near.emit('error', new Error('unheard'))).toThrow('unheard');
     await until(() => ends.client.readyState === 3);
@@ -917,7 +917,7 @@ const sides = Object.entries(streams) as [string, Streams][];
 const pairs = sides.flatMap(([near, by]) => sides.map(([far, farBy]) => [near, far, by, farBy] as const));
 
 describe('pipeline()', () => {
-  test.each(pairs)('carries octets from %s to %s and back', async (_near, _far, by, farBy) => {
+  test.each(pairs)('pipes data from %s to %s and back', async (_near, _far, by, farBy) => {
     await using ends = await open(by, {}, {}, farBy);
     // The end of the stream closes the socket in both directions, so the echo must be counted.
     const octets = 8 * megabytes;
@@ -989,7 +989,7 @@ describe('pipeline()', () => {
     await failed;
   });
 
-  test.each(sides)('of %s takes the close of the socket for the end, whatever its code', async (_name, by) => {
+  test.each(sides)('of %s treats the close of the socket as the end, with any code', async (_name, by) => {
     for (const act of [(socket: WebSocket) => socket.close(1011), (socket: WebSocket) => socket.terminate()]) {
       await using ends = await open(by);
       const chunks: string[] = [];
@@ -1006,7 +1006,7 @@ describe('pipeline()', () => {
   });
 });
 
-describe.each(sides)('createWebSocketStream() of %s, however slowly it is read', (_name, by) => {
+describe.each(sides)('createWebSocketStream() of %s, read at any speed', (_name, by) => {
   test('delivers everything once and in order before the end, if the peer closes at once', async () => {
     const peers = await listen(by.of);
     const size = fc.oneof(fc.nat({ max: 10 }), fc.nat({ max: 3000 }), fc.noBias(fc.nat({ max: 200_000 })));
@@ -1037,7 +1037,7 @@ describe.each(sides)('createWebSocketStream() of %s, however slowly it is read',
     await peers[Symbol.asyncDispose]();
   });
 
-  test('keeps messages whole and apart in object mode, with pauses anywhere', async () => {
+  test('keeps messages whole and separate in object mode, with pauses anywhere', async () => {
     const peers = await listen(by.of);
     const message = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 50 }),

@@ -35,7 +35,7 @@ describe('formatClosePayload', () => {
     expect(hex(formatClosePayload(1001, '\ud800'))).toBe('03 e9 ef bf bd');
   });
 
-  it('takes 1000–1003, 1007–1014 and 3000–4999, of all codes from 0 to 5000 and 65535', () => {
+  it('accepts 1000–1003, 1007–1014 and 3000–4999, of all codes from 0 to 5000 and 65535', () => {
     const refused = allCodes.filter((code) => {
       try {
         formatClosePayload(code, 'x');
@@ -57,7 +57,7 @@ describe('formatClosePayload', () => {
     },
   );
 
-  it('takes reasons of up to 123 octets, counted in UTF-8', () => {
+  it('accepts reasons of up to 123 octets, counted in UTF-8', () => {
     expect(maxReasonLength).toBe(123);
     for (const reason of [
       'a'.repeat(123),
@@ -97,7 +97,7 @@ describe('formatClosePayload', () => {
 });
 
 describe('parseClosePayload', () => {
-  it('gives 1005 and no reason for an empty payload', () => {
+  it('returns 1005 and no reason for an empty payload', () => {
     expect(parseClosePayload(octets('03 e8'), 1, 1)).toEqual({ code: 1005, reason: Buffer.alloc(0) });
   });
 
@@ -146,7 +146,7 @@ describe('parseClosePayload', () => {
     },
   );
 
-  it('refuses the code before the reason', () => {
+  it('reports an invalid code before an invalid reason', () => {
     expect(refusal(octets('03 ec ff'))).toMatchObject({ code: 'WS_ERR_INVALID_CLOSE_CODE' });
   });
 

@@ -88,7 +88,7 @@ describe.each(agreements)('a connection with permessage-deflate %s receives', (_
     }
   });
 
-  it('the empty message of §7.2.3.6, and one without an octet, which is taken for it', () => {
+  it('the empty message of §7.2.3.6, and an empty payload as an empty message', () => {
     for (const stream of ['c1 01 00', 'c2 00', '41 00 80 01 00', '41 00 80 00']) {
       for (const cut of everyCut) {
         const end = client(agreement).hears(stream, cut);
@@ -119,12 +119,12 @@ describe.each(agreements)('a connection with permessage-deflate %s receives', (_
     }
   });
 
-  it('no compressed message where it was not agreed on', () => {
+  it('no compressed message without an agreement', () => {
     const end = new End({ role: 'client' }).hears('c1 07 f2 48 cd c9 c9 07 00');
     expect(end.told).toEqual(['failure WS_ERR_UNEXPECTED_RSV_1 1002']);
   });
 
-  it('a limit on what a message inflates to, counted for each message by itself', () => {
+  it('inflated messages up to the limit, each message by itself', () => {
     const bomb = deflated(Buffer.alloc(1_000_000));
     expect(bomb.length).toBeLessThan(1100);
     const end = client(agreement, { maxPayload: 2000 });
@@ -144,12 +144,12 @@ describe.each(agreements)('a connection with permessage-deflate %s receives', (_
     });
   });
 
-  it('any message without a limit where there is none', () => {
+  it('any message if there is no limit', () => {
     const end = client(agreement, { maxPayload: 0 }).hears(fromServer(0xc2, deflated(Buffer.alloc(3_000_000))));
     expect(end.told).toEqual(['binary 3000000']);
   });
 
-  it('a limit that is changed inside of a message', () => {
+  it('a message under a limit that is changed inside it', () => {
     const settings = new ConnectionSettings({ role: 'client', deflate: { agreement } });
     const end = new End(settings);
     const payload = deflated(Buffer.alloc(3000));
@@ -159,14 +159,14 @@ describe.each(agreements)('a connection with permessage-deflate %s receives', (_
     expect(end.told).toEqual(['failure WS_ERR_UNSUPPORTED_MESSAGE_LENGTH 1009']);
   });
 
-  it('text as it is where it is not to be checked', () => {
+  it('text without a check if validation is off', () => {
     const end = client(agreement, { skipUTF8Validation: true }).hears('c1 07 00 01 00 fe ff ff 00');
     expect(end.payloads.map(hex)).toEqual(['ff']);
     const fragmented = client(agreement, { skipUTF8Validation: true }).hears('41 06 00 01 00 fe ff ff 80 01 00');
     expect(fragmented.payloads.map(hex)).toEqual(['ff']);
   });
 
-  it('binary messages as lists of one part where fragments are asked for', () => {
+  it('binary messages as lists of one part in fragments mode', () => {
     const end = client(agreement);
     end.keepsFragments = true;
     end.hears('42 03 f2 48 cd 80 04 c9 c9 07 00').hears('c2 01 00');
@@ -180,13 +180,13 @@ describe.each(agreements)('of a message in fragments, %s,', (_title, agreement) 
     fromServer(0x80, payload.subarray(at)),
   ];
 
-  it('text that is not UTF-8 is refused with the fragment that shows it', () => {
+  it('text that is not UTF-8 is refused at the fragment that shows it', () => {
     const payload = deflated(Buffer.from(`${'a'.repeat(20)}\u00ff`, 'latin1'), { level: 0 });
     const [first] = fragments(payload, payload.length - 1) as [Buffer];
     expect(client(agreement).hears(first).told).toEqual(['failure WS_ERR_INVALID_UTF8 1007']);
   });
 
-  it('a character that the fragments cut in two is not', () => {
+  it('a character cut by fragments is accepted', () => {
     const payload = deflated('a🙂b', { level: 0 });
     for (let at = 1; at < payload.length; at++) {
       const end = client(agreement);
@@ -195,7 +195,7 @@ describe.each(agreements)('of a message in fragments, %s,', (_title, agreement) 
     }
   });
 
-  it('what is too long is refused with the fragment that shows it', () => {
+  it('a message that is too long is refused at the fragment that shows it', () => {
     const [first] = fragments(deflated(Buffer.alloc(1_000_000, 'a')), 500) as [Buffer];
     expect(client(agreement, { maxPayload: 100_000 }).hears(first).told).toEqual([
       'failure WS_ERR_UNSUPPORTED_MESSAGE_LENGTH 1009',
@@ -204,11 +204,11 @@ describe.each(agreements)('of a message in fragments, %s,', (_title, agreement) 
     expect(client(agreement).hears(first).told).toEqual([]);
   });
 
-  it('what is not DEFLATE is refused with the fragment that shows it', () => {
+  it('data that is not DEFLATE is refused at the fragment that shows it', () => {
     expect(client(agreement).hears('42 02 07 ff').told).toEqual(['failure Z_DATA_ERROR 1007']);
   });
 
-  it('the looks ahead cost no more than the message does: there is one each time that it has doubled', () => {
+  it('the early checks cost no more than the message: there is one each time its length has doubled', () => {
     const payload = deflated(randomBytes(4096));
     const end = client(agreement);
     const { peek } = Object.getPrototypeOf(end.settings.deflate!.inflater()) as {
@@ -233,7 +233,7 @@ describe.each(agreements)('of a message in fragments, %s,', (_title, agreement) 
 });
 
 describe.each(agreements)('a connection with permessage-deflate %s sends', (_title, agreement) => {
-  it.each(['client', 'server'] as const)('what streaming zlib inflates, as a %s', async (role) => {
+  it.each(['client', 'server'] as const)('data that streaming zlib inflates, as a %s', async (role) => {
     const stream = createInflateRaw();
     const end = new End({ role, deflate: { agreement } });
     const other = new End({ role: role === 'client' ? 'server' : 'client', deflate: { agreement } });
@@ -251,7 +251,7 @@ describe.each(agreements)('a connection with permessage-deflate %s sends', (_tit
     stream.close();
   });
 
-  it('only the first frame of a message with RSV1, and fragments that are one compressed message', () => {
+  it('only the first frame of a message with RSV1, and fragments that form one compressed message', () => {
     const end = server(agreement, { deflate: { agreement, threshold: 0 } });
     end.send(text, false, false);
     end.ping(Buffer.from('p'));
@@ -272,7 +272,7 @@ describe.each(agreements)('a connection with permessage-deflate %s sends', (_tit
     expect(other.payloads.map(String)).toEqual([text + text, text]);
   });
 
-  it('what is not to be compressed as it is, also in fragments', () => {
+  it('messages without compression on request, also in fragments', () => {
     const end = server(agreement);
     end.send(text, false, true, false, false);
     end.send(text, false, false, false, false);
@@ -300,14 +300,14 @@ function inflateOn(stream: Zlib & NodeJS.ReadWriteStream, payload: Uint8Array): 
 }
 
 describe('without context takeover', () => {
-  it('messages below the threshold are sent as they are, counted in octets', () => {
+  it('messages shorter than the threshold in octets are sent uncompressed', () => {
     const end = server();
     for (const message of ['a'.repeat(1023), 'ä'.repeat(511), 'ä'.repeat(512), 'a'.repeat(1024)]) end.send(message);
     const outgoing = end.takeOutgoing();
     expect(frames(Buffer.from(outgoing), 'server').map(({ rsv1 }) => rsv1)).toEqual([false, false, true, true]);
   });
 
-  it('a message that does not become shorter is sent as it is', () => {
+  it('a message that does not become shorter is sent uncompressed', () => {
     const end = server();
     end.send(randomBytes(2000));
     expect(frames(end.takeOutgoing(), 'server').map(({ rsv1, length }) => [rsv1, length])).toEqual([[false, 2000]]);
@@ -316,7 +316,7 @@ describe('without context takeover', () => {
     expect(frames(end.takeOutgoing(), 'server')[0]).toMatchObject({ rsv1: true });
   });
 
-  it('all connections with the same settings share what deflates and inflates', () => {
+  it('all connections with the same settings share the deflater and inflater', () => {
     const settings = new ConnectionSettings({ role: 'server', deflate: { agreement: withoutContext } });
     const ends = [new End(settings), new End(settings)];
     const other = client();
@@ -331,7 +331,7 @@ describe('without context takeover', () => {
 });
 
 describe('with context takeover', () => {
-  it('small messages get shorter by what came before them, and are not sent as they are', () => {
+  it('small messages are shortened by references to earlier ones, and compressed', () => {
     const end = server(withContext);
     end.send('Hello');
     end.send('Hello');
@@ -346,7 +346,7 @@ describe('with context takeover', () => {
     expect(seen[0]!.length).toBeGreaterThan(100);
   });
 
-  it('a message that was compressed elsewhere is followed by one that refers to nothing', () => {
+  it('a message compressed by the owner is followed by one without references', () => {
     const end = server(withContext);
     const other = client(withContext);
     end.send(text);
@@ -357,7 +357,7 @@ describe('with context takeover', () => {
     expect(other.payloads.map(String)).toEqual([text, text.repeat(5), text]);
   });
 
-  it('a connection that is at its end has freed its windows: the next message begins anew', () => {
+  it('a closed connection has freed its windows: the next message starts anew', () => {
     const end = client(withContext).hears('c1 07 f2 48 cd c9 c9 07 00');
     end.receiveEnd();
     expect(end.told).toEqual(['text 5']);
@@ -366,12 +366,12 @@ describe('with context takeover', () => {
   });
 });
 
-describe('an owner that inflates large messages elsewhere', () => {
+describe('an owner that inflates large messages', () => {
   const large = Buffer.alloc(300_000, 'abcdefghij');
   const frame = fromServer(0xc1, deflated(large));
 
   it.each(agreements)(
-    'is given them %s, and nothing is received behind one until it is told what came of it',
+    'gets them %s, and the connection receives nothing behind one until the owner passes the result',
     (_title, agreement) => {
       const given: Buffer[] = [];
       const end: End = client(
@@ -397,7 +397,7 @@ describe('an owner that inflates large messages elsewhere', () => {
     },
   );
 
-  it('is given what is long before it is inflated, too', () => {
+  it('also gets long messages before they are inflated', () => {
     let given = 0;
     const end = client(withoutContext, {}, { inflate: (payload: Buffer) => (given += payload.length) });
     const random = randomBytes(262_145);
@@ -405,13 +405,13 @@ describe('an owner that inflates large messages elsewhere', () => {
     expect(given).toBeGreaterThan(262_144);
   });
 
-  it('is not given what the limit refuses anyhow', () => {
+  it('does not get messages that the limit refuses anyway', () => {
     const end = client(withoutContext, { maxPayload: 262_144 }, { inflate: () => end.told.push('inflate') });
     end.hears(frame);
     expect(end.told).toEqual(['failure WS_ERR_UNSUPPORTED_MESSAGE_LENGTH 1009']);
   });
 
-  it('gets lists where fragments are asked for, and nothing once the connection is at its end', () => {
+  it('gets lists in fragments mode, and nothing once the connection has ended', () => {
     const end = client(withoutContext, {}, { inflate: () => {} });
     end.keepsFragments = true;
     end.hears(fromServer(0xc2, deflated(large)));
@@ -429,7 +429,7 @@ describe('an owner that inflates large messages elsewhere', () => {
     expect([end.state, hex(end.takeOutgoing()).slice(0, 5)]).toEqual(['failed', '88 82']);
   });
 
-  it('is not asked where there is no memory to inflate a message: that ends the connection only', () => {
+  it('is not called if there is no memory to inflate a message: that ends only the connection', () => {
     const end = client(withoutContext, {}, { inflate: () => {} });
     const inflater = end.settings.deflate!.inflater();
     const cause = new RangeError('Array buffer allocation failed');
@@ -459,7 +459,7 @@ describe('an owner that inflates large messages elsewhere', () => {
   });
 });
 
-describe('two ends', () => {
+describe('two endpoints', () => {
   const bits = fc.integer({ min: 8, max: 15 });
   const agreement = fc.record({
     serverNoContextTakeover: fc.boolean(),
@@ -479,7 +479,7 @@ describe('two ends', () => {
     pings: fc.boolean(),
   });
 
-  it('understand each other whatever they agreed on, whatever they send and however it is cut', () => {
+  it('understand each other for any agreement, any messages and any division into chunks', () => {
     fc.assert(
       fc.property(
         agreement,
@@ -513,7 +513,7 @@ describe('two ends', () => {
     );
   });
 
-  it('any octets give messages or one failure, never anything else', () => {
+  it('any octets give messages or one failure, never another error', () => {
     const first = fc.constantFrom(0xc1, 0xc2, 0x41, 0x42, 0x80, 0x00, 0x81);
     const piece = fc.tuple(
       first,
@@ -539,7 +539,7 @@ describe('two ends', () => {
     );
   });
 
-  it('streaming zlib is understood: the reference compressor', async () => {
+  it('the output of streaming zlib is understood: the reference compressor', async () => {
     const stream = createDeflateRaw({ windowBits: 11 });
     const end = client({ ...withContext, serverMaxWindowBits: 11 });
     const messages = [text, text, 'a', text.repeat(30)];

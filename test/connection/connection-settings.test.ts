@@ -4,19 +4,19 @@ import { ConnectionSettings } from '../../src/connection/connection-settings.ts'
 import { hex, octets } from '../frame/octets.ts';
 
 describe('ConnectionSettings', () => {
-  it('answer pings unless told otherwise', () => {
+  it('answer pings by default', () => {
     expect(new ConnectionSettings({ role: 'client' }).autoPong).toBe(true);
     expect(new ConnectionSettings({ role: 'client', autoPong: false }).autoPong).toBe(false);
   });
 
-  it('refuse limits that are none at once, before any connection has them', () => {
+  it('refuse invalid limits at once, before any connection has them', () => {
     expect(() => new ConnectionSettings({ role: 'server', maxPayload: -1 })).toThrow(
       new RangeError('maxPayload must be a whole number from 0 (no limit) to 2^53-1; got -1'),
     );
     expect(() => new ConnectionSettings({ role: 'server', maxFragments: 0.5 })).toThrow(RangeError);
   });
 
-  it('give decoders to one at a time, and those that were given back again', () => {
+  it('lend each decoder to one connection at a time, and reuse returned ones', () => {
     const settings = new ConnectionSettings({ role: 'server' });
     const [first, second] = [settings.takeReader(), settings.takeReader()];
     expect(first.frames).not.toBe(second.frames);
@@ -26,7 +26,7 @@ describe('ConnectionSettings', () => {
     expect(settings.takeReader()).not.toBe(first);
   });
 
-  it('hold no connection by decoders that were given back', () => {
+  it('keep no reference to a connection in returned decoders', () => {
     const settings = new ConnectionSettings({ role: 'server' });
     const reader = settings.takeReader();
     const connection = { message: () => true };
@@ -37,7 +37,7 @@ describe('ConnectionSettings', () => {
     expect(reader.messages.frame({ opcode: 2, fin: true, rsv1: false, length: 1 }, octets('61'), 0, 1, 0)).toBe(true);
   });
 
-  it('give writers to one at a time, and those that were given back again', () => {
+  it('lend each writer to one connection at a time, and reuse returned ones', () => {
     const settings = new ConnectionSettings({ role: 'client', nextMaskingKey: () => 0x01010101 });
     const [first, second] = [settings.takeWriter(), settings.takeWriter()];
     expect(first).not.toBe(second);
@@ -48,7 +48,7 @@ describe('ConnectionSettings', () => {
     expect(hex(Buffer.concat(first.take()))).toBe('82 81 01 01 01 01 01');
   });
 
-  it('leave writers to the garbage collector when enough are kept', () => {
+  it('leave writers to the garbage collector if enough are kept', () => {
     const settings = new ConnectionSettings({ role: 'server' });
     const given = new Set(Array.from({ length: 10_000 }, () => settings.takeWriter()));
     expect(given.size).toBe(10_000);
@@ -60,7 +60,7 @@ describe('ConnectionSettings', () => {
     expect(kept).toBeLessThan(5000);
   });
 
-  it('give writers that mask for a client, with keys that are strong unless told otherwise, and not for a server', () => {
+  it('create writers that mask for a client, by default with strong keys, and not for a server', () => {
     const written = (role: 'client' | 'server') => {
       const writer = new ConnectionSettings({ role }).takeWriter();
       for (let i = 0; i < 20; i++) writer.write(2, octets('61'));
@@ -73,12 +73,12 @@ describe('ConnectionSettings', () => {
   });
 });
 
-describe('settings that are changed on one connection', () => {
+describe('settings changed on one connection', () => {
   it.each([
     [{ maxPayload: 6 }, ['abcdef']],
     [{}, ['abcdef']],
     [{ maxPayload: 5 }, []],
-  ])('%j hold for the rest of the message that is being received', (more, expected) => {
+  ])('%j apply to the rest of the message being received', (more, expected) => {
     const messages: string[] = [];
     const nothing = () => {};
     const connection = new Connection(

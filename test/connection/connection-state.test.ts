@@ -30,11 +30,11 @@ describe('the state table', () => {
     expect(nextState(state, transition)).toBe(expected);
   });
 
-  it('has a row for each state and none besides', () => {
+  it('has a row for each state, and no other row', () => {
     expect(Object.keys(transitions)).toEqual(Object.keys(table));
   });
 
-  it('leads to "ended" from anywhere, and nowhere from there', () => {
+  it('leads to "ended" from any state, and nowhere from there', () => {
     for (const state of Object.keys(table) as ConnectionState[]) expect(nextState(state, 'ended')).toBe('ended');
     expect(transitions.ended).toEqual({});
   });

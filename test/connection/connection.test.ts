@@ -91,7 +91,7 @@ describe('a Connection receives', () => {
     });
   }
 
-  it('messages and control frames in the order of the wire, however they are cut', () => {
+  it('messages and control frames in their order, however the octets are divided', () => {
     const stream = '81 01 61 01 01 62 89 01 63 80 01 64 8a 00 82 02 65 66 88 05 03 e8 62 79 65';
     for (const cut of [...everyCut, [4, 5], [1, 1, 9]] as Cut[]) {
       const end = client();
@@ -100,7 +100,7 @@ describe('a Connection receives', () => {
     }
   });
 
-  it('plain Uint8Arrays, also such as lie somewhere in their memory', () => {
+  it('plain Uint8Arrays, also as views into larger memory', () => {
     const memory = new Uint8Array([0xff, ...octets('81 01 61 82 02 62'), 0xff]);
     const end = client();
     expect(end.receive(memory.subarray(1, -1))).toBe(6);
@@ -108,13 +108,13 @@ describe('a Connection receives', () => {
     expect(end.told).toEqual(['text 61', 'binary 62 63']);
   });
 
-  it('from the offset on that it is told', () => {
+  it('from the given offset on', () => {
     const end = client();
     expect(end.receive(octets('ff ff 81 01 61'), 2)).toBe(5);
     expect([end.told, end.offset]).toEqual([['text 61'], 5]);
   });
 
-  it('messages as Buffers, or as lists of fragments once that is asked for', () => {
+  it('messages as Buffers, or as lists of fragments once that is set', () => {
     const end = client();
     end.keepsFragments = true;
     end.hears('02 01 61 80 01 62 82 01 63 81 01 64');
@@ -123,7 +123,7 @@ describe('a Connection receives', () => {
     expect(end.told).toEqual(['binary [61 | 62]', 'binary [63]', 'text 64', 'binary 61 62']);
   });
 
-  it('messages as it is asked to from the next one on, also where an event asks for it within a chunk', () => {
+  it('messages in the new mode from the next one on, also if an event sets it within a chunk', () => {
     const stream = '82 01 61 82 01 62 89 00 02 01 63 80 01 64 82 01 65';
     for (const [asks, expected] of [
       ['binary 61', ['binary 61', 'binary [62]', 'ping', 'binary [63 | 64]', 'binary [65]']],
@@ -140,7 +140,7 @@ describe('a Connection receives', () => {
     }
   });
 
-  it('payloads of pings, pongs and reasons that stay when the chunk is used again', () => {
+  it('payloads of pings, pongs and reasons that stay valid if the chunk is reused', () => {
     const kept: Buffer[] = [];
     const connection = new Connection(
       { role: 'client' },
@@ -183,7 +183,7 @@ describe('a Connection receives', () => {
     expect(received?.equals(payload)).toBe(true);
   });
 
-  it('options for its limits, and refuses such as are none', () => {
+  it('options for its limits, and refuses invalid ones', () => {
     expect(() => client({ maxPayload: -1 })).toThrow(RangeError);
     const short = client({ maxPayload: 3, maxFragments: 2 });
     short.hears('81 03 61 61 61 01 00 80 00 01 00 00 00 80 00');
@@ -224,7 +224,7 @@ describe('a Connection sends', () => {
     expect(end.outgoing()).toBe('01 03 48 65 6c 89 01 01 00 01 6c 8a 01 02 80 01 6f 81 01 61');
   });
 
-  it('frames that were encoded before, but not within a fragmented message', () => {
+  it('encoded frames, but not within a fragmented message', () => {
     const end = server();
     end.sendEncoded(octets('81 01 61 82 01 62'));
     end.send('x', false, false);
@@ -234,7 +234,7 @@ describe('a Connection sends', () => {
     expect(end.outgoing()).toBe('81 01 61 82 01 62 01 01 78 80 00 81 01 63');
   });
 
-  it('unmasked where that is asked for, as the mask option of ws does', () => {
+  it('unmasked on request, as the mask option of ws does', () => {
     const end = client();
     end.send('a', false, true, false);
     end.ping(octets('62'), false);
@@ -253,7 +253,7 @@ describe('a Connection sends', () => {
     expect(end.outgoing()).toBe('');
   });
 
-  it('octets of any kind of view just as they are, in messages, pings, pongs and reasons, and leaves the view alone', () => {
+  it('octets of any kind of view, in messages, pings, pongs and reasons, without changing the view', () => {
     // Pool memory is full of 5a, which would show up if it were read.
     const memory = new ArrayBuffer(64);
     const inside = new Uint8Array(memory).fill(0x5a).subarray(7, 12);
@@ -295,7 +295,7 @@ describe('a Connection sends', () => {
     expect(hex(new Uint8Array(memory)).replaceAll('5a', '').trim()).toBe('48 65 6c 6c 6f');
   });
 
-  it('large messages by reference and in order, and never alters what it was given', () => {
+  it('large messages by reference and in order, and never changes them', () => {
     for (const [end, role] of [
       [client(), 'server'],
       [server(), 'client'],
@@ -319,7 +319,7 @@ describe('a Connection sends', () => {
 });
 
 describe('a ping', () => {
-  it.each(everyCut)('is answered by a pong with the same octets, then told of, %s', (cut) => {
+  it.each(everyCut)('is answered by a pong with the same octets, then emitted, %s', (cut) => {
     const end = server();
     end.hears('89 85 37 fa 21 3d 7f 9f 4d 51 58 89 80 37 fa 21 3d', cut);
     expect(end.outgoing()).toBe('8a 05 48 65 6c 6c 6f 8a 00');
@@ -329,21 +329,21 @@ describe('a ping', () => {
     expect(masked.outgoing()).toBe('8a 85 37 fa 21 3d 7f 9f 4d 51 58');
   });
 
-  it('of 125 octets is answered by as many', () => {
+  it('of 125 octets is answered by a pong of 125', () => {
     const end = client();
     const payload = sampleOctets(125);
     end.hears(peerFrame('client', 0x89, payload));
     expect(end.outgoing()).toBe(ownFrame('client', 0x8a, payload));
   });
 
-  it('has been answered when the event comes, and the answer can be followed by what the event sends', () => {
+  it('has been answered when the event occurs, and the event can send more', () => {
     const end = server();
     end.onEvent = () => end.send('x');
     end.hears(peerFrame('server', 0x89, 'a'));
     expect(end.outgoing()).toBe('8a 01 61 81 01 78');
   });
 
-  it('is only told of where autoPong is off', () => {
+  it('is only emitted if autoPong is off', () => {
     const end = client({ autoPong: false });
     end.hears('89 01 61');
     end.isCongested = true;
@@ -352,7 +352,7 @@ describe('a ping', () => {
     expect([end.outgoing(), end.told]).toEqual(['', ['ping 61', 'ping 62']]);
   });
 
-  it('is not answered after our close frame, but told of (as ws does)', () => {
+  it('is not answered after our close frame, but emitted (as ws does)', () => {
     const end = server();
     end.close(1000);
     end.outgoing();
@@ -360,7 +360,7 @@ describe('a ping', () => {
     expect([end.outgoing(), end.told]).toEqual(['', ['ping 61']]);
   });
 
-  it('is not answered while the connection is congested, and only the latest is answered then', () => {
+  it('is not answered while the connection is congested; afterwards only the latest is answered', () => {
     const end = server();
     end.isCongested = true;
     for (let i = 0; i < 1000; i++) end.hears(peerFrame('server', 0x89, `ping ${i}`));
@@ -378,7 +378,7 @@ describe('a ping', () => {
     ['the peer closed', (end) => end.hears('88 00')],
     ['the connection failed', (end) => end.hears('8f 00')],
     ['the stream ended', (end) => end.receiveEnd()],
-  ])('that was not answered while congested is not answered after %s', (_title, happen) => {
+  ])('not answered during congestion is not answered after %s', (_title, happen) => {
     const end = client();
     end.isCongested = true;
     end.hears('89 01 61');
@@ -389,8 +389,8 @@ describe('a ping', () => {
   });
 });
 
-describe('the closing handshake', () => {
-  it('that we begin is complete with the answer of the peer', () => {
+describe('the closing handshake,', () => {
+  it('begun by us, is complete with the answer of the peer', () => {
     const end = server();
     end.close(1000, 'bye');
     expect([end.outgoing(), end.state, end.isOpen, end.isReceiving]).toEqual([
@@ -403,7 +403,7 @@ describe('the closing handshake', () => {
     expect([end.outgoing(), end.state, end.isReceiving, end.told]).toEqual(['', 'closed', false, ['close 1000 bye']]);
   });
 
-  it('that the peer begins is answered with its code and reason, before the event comes', () => {
+  it('begun by the peer, is answered with its code and reason, before the event', () => {
     for (const [received, answer, event] of [
       ['88 05 03 e8 62 79 65', '88 85 37 fa 21 3d 34 12 43 44 52', 'close 1000 bye'],
       ['88 02 0f a1', '88 82 37 fa 21 3d 38 5b', 'close 4001'],
@@ -421,7 +421,7 @@ describe('the closing handshake', () => {
     }
   });
 
-  it('that both begin at once is complete with the frames that cross, each end hearing the code of the other', () => {
+  it('begun by both at once, is complete with both frames, and each end reports the code of the other', () => {
     const [a, b] = [client(), server()];
     a.close(4001, 'a');
     b.close(4002, 'b');
@@ -432,7 +432,7 @@ describe('the closing handshake', () => {
     expect([a.state, b.state, a.outgoing(), b.outgoing()]).toEqual(['closed', 'closed', '', '']);
   });
 
-  it('delivers what the peer sent before its close frame, and nothing behind it', () => {
+  it('delivers messages before the peer’s close frame, and nothing behind it', () => {
     const end = client();
     end.close(1000);
     const chunk = octets('81 01 61 8a 01 62 88 02 03 e8 81 01 63 89 00 ff ff');
@@ -441,13 +441,13 @@ describe('the closing handshake', () => {
     expect(end.told).toEqual(['text 61', 'pong 62', 'close 1000']);
   });
 
-  it('drops a message that was begun when the close frame comes', () => {
+  it('discards an incomplete message when the close frame arrives', () => {
     const end = client();
     end.hears('01 01 61 88 00 80 01 62');
     expect(end.told).toEqual(['close 1005']);
   });
 
-  it('may come between the fragments of a message that we send', () => {
+  it('may begin between the fragments of a message that we send', () => {
     const end = server();
     end.send('a', false, false);
     end.close();
@@ -455,7 +455,7 @@ describe('the closing handshake', () => {
     expect(end.outgoing()).toBe('01 01 61 88 00');
   });
 
-  it('is begun once: a second close frame is never sent', () => {
+  it('is begun once: no second close frame is ever sent', () => {
     const end = server();
     end.close(1000);
     end.close(1001);
@@ -464,7 +464,7 @@ describe('the closing handshake', () => {
     expect(end.outgoing()).toBe('88 02 03 e8');
   });
 
-  it('leaves our close frame to the owner where that is asked for, who can still send', () => {
+  it('leaves our close frame to the owner if that is set, which can still send', () => {
     const end = server();
     end.holdsClose = true;
     end.hears(peerFrame('server', 0x88, closing(4000, 'late')));
@@ -482,7 +482,7 @@ describe('the closing handshake', () => {
     expect(end.outgoing()).toBe('');
   });
 
-  it('allows nothing to be sent any more once the owner no longer holds the close frame', () => {
+  it('prevents any sending once the owner no longer holds the close frame', () => {
     const end = client();
     end.holdsClose = true;
     end.hears('88 00');
@@ -496,7 +496,7 @@ describe('the closing handshake', () => {
   const isAllowed = (code: number) =>
     (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
 
-  it('sends only codes that are allowed, of all from 0 to 5000 and 65535', () => {
+  it('sends only valid codes, of all from 0 to 5000 and 65535', () => {
     const wrong = allCodes.filter((code) => {
       const end = server();
       if (isAllowed(code)) {
@@ -509,7 +509,7 @@ describe('the closing handshake', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('accepts only codes that are allowed, of all from 0 to 5000 and 65535, and fails with 1002 for any other', () => {
+  it('accepts only valid codes, of all from 0 to 5000 and 65535, and fails with 1002 for any other', () => {
     const wrong = allCodes.filter((code) => {
       const end = client();
       end.receive(naiveFrame(0x88, closing(code)));
@@ -546,7 +546,7 @@ describe('the closing handshake', () => {
     ['in fragments', '08 00', 'WS_ERR_EXPECTED_FIN', 1002],
     ['with a reason that is not UTF-8', '88 04 03 e8 c3 28', 'WS_ERR_INVALID_UTF8', 1007],
     ['with a reason that is cut off within a character', '88 04 03 e8 e2 82', 'WS_ERR_INVALID_UTF8', 1007],
-  ])('fails when the close frame is one %s', (_title, received, violation, code) => {
+  ])('fails if the close frame is one %s', (_title, received, violation, code) => {
     for (const cut of everyCut) {
       const end = client();
       end.hears(received, cut);
@@ -569,7 +569,7 @@ describe('failing the connection', () => {
   ];
 
   it.each(causes)(
-    'for %s (%s) sends the close code first, then tells, and delivers nothing after',
+    'for %s (%s) sends the close code first, then emits the error, and delivers nothing after',
     (_title, broken, code, closeCode) => {
       const prefix = '81 01 61 89 01 62 ';
       const behind = ' 81 01 63 89 00 88 02 03 e8';
@@ -588,7 +588,7 @@ describe('failing the connection', () => {
     },
   );
 
-  it('after our own close frame sends no second one', () => {
+  it('after our close frame sends no second one', () => {
     const end = client();
     end.close(1000);
     end.outgoing();
@@ -596,14 +596,14 @@ describe('failing the connection', () => {
     expect([end.outgoing(), end.state, end.told]).toEqual(['', 'failed', ['failure WS_ERR_UNEXPECTED_RSV_2_3']]);
   });
 
-  it('takes the whole chunk: the rest is not looked at', () => {
+  it('consumes the whole chunk: the rest is ignored', () => {
     const end = client();
     expect(end.receive(octets('81 01 61 a1 00 81 01 61'))).toBe(8);
     expect(end.receive(octets('81 01 61'))).toBe(3);
     expect(end.told).toHaveLength(2);
   });
 
-  it('by the owner sends the close frame of that error, and tells nothing', () => {
+  it('by the owner sends the close frame of that error, and emits nothing', () => {
     const error = new ProtocolError('WS_ERR_UNSUPPORTED_MESSAGE_LENGTH');
     const end = server();
     end.fail(error);
@@ -627,7 +627,7 @@ describe('failing the connection', () => {
     expect([end.outgoing(), end.state]).toEqual([ownFrame('client', 0x88, closing(1007)), 'failed']);
   });
 
-  it('gives the error, with code and close code, to the event', () => {
+  it('passes the error, with code and close code, to the event', () => {
     let error: PeerError | undefined;
     const connection = new Connection(
       { role: 'client' },
@@ -820,7 +820,7 @@ describe('in each state', () => {
     });
   }
 
-  it('the arguments of close() are checked, also where nothing is sent', () => {
+  it('the arguments of close() are checked, even if nothing is sent', () => {
     for (const reach of Object.values(ways)) {
       const end = client();
       reach(end);
@@ -830,13 +830,13 @@ describe('in each state', () => {
   });
 });
 
-describe('a message that was begun', () => {
+describe('an incomplete message', () => {
   it.each<[string, (end: End) => void]>([
     ['a close frame comes', (end) => end.hears('88 00')],
     ['the connection fails', (end) => end.hears('a1 00')],
     ['the owner fails it', (end) => end.fail(new ProtocolError('WS_ERR_INVALID_UTF8'))],
     ['the stream ends', (end) => end.receiveEnd()],
-  ])('is let go, with its memory, when %s', (_title, happen) => {
+  ])('is discarded, with its memory, when %s', (_title, happen) => {
     const end = client();
     const before = memoryInUse();
     const begin = (octets: number) => {
@@ -851,8 +851,8 @@ describe('a message that was begun', () => {
   });
 });
 
-describe('what is to be sent', () => {
-  it('is counted, and forgotten when the stream has gone', () => {
+describe('queued data', () => {
+  it('is counted, and discarded when the stream is gone', () => {
     const end = server();
     expect(end.outgoingLength).toBe(0);
     end.send('Hello');
@@ -868,7 +868,7 @@ describe('what is to be sent', () => {
     expect(end.outgoing()).toBe('81 01 62');
   });
 
-  it('has room for many answers inside receive(), and little outside of it, where thousands may send at once', () => {
+  it('has room for many answers inside receive(), and little outside it, where thousands of connections may send at once', () => {
     const end = server();
     const memoryOf = () => {
       const [chunk] = end.writer.take();
@@ -881,7 +881,7 @@ describe('what is to be sent', () => {
     expect(memoryOf()).toBe(smallSlabSize);
   });
 
-  it('stays when the writer is released before it was taken', () => {
+  it('stays if the writer is released before the data was taken', () => {
     const end = server();
     end.releaseWriter();
     end.send('a');
@@ -896,7 +896,7 @@ describe('Connections that share their settings', () => {
   const settings = () =>
     new ConnectionSettings({ role: 'server', maxPayload: 200_000, nextMaskingKey: () => exampleKey });
 
-  it('have the options of the settings', () => {
+  it('have the options of the shared settings', () => {
     const shared = settings();
     const end = new End(shared);
     expect([end.settings, shared.role, shared.autoPong]).toEqual([shared, 'server', true]);
@@ -908,7 +908,7 @@ describe('Connections that share their settings', () => {
   });
   const settingsOf = (maxPayload: number) => new ConnectionSettings({ role: 'server', maxPayload });
 
-  it('receive and send what each would alone, whatever the others do, however the octets are cut', () => {
+  it('receive and send independently of each other, however the octets are divided', () => {
     const conversation = fc.record({
       frames: fc.oneof({ weight: 4, arbitrary: frameSequences }, { weight: 1, arbitrary: fc.constant(null) }),
       broken: nearlyFrames('server'),
@@ -952,7 +952,7 @@ describe('Connections that share their settings', () => {
     );
   });
 
-  it('may receive inside an event of another one', () => {
+  it('may receive inside an event of another connection', () => {
     const shared = new ConnectionSettings({ role: 'client' });
     const [outer, inner] = [new End(shared), new End(shared)];
     outer.onEvent = (event) => {
@@ -965,7 +965,7 @@ describe('Connections that share their settings', () => {
     expect(inner.told.slice(0, 2)).toEqual(['text 78 79', 'text 7a']);
   });
 
-  it('never write into what another one has to send, or has taken and not released', () => {
+  it('never write into chunks of another connection, queued or taken and not released', () => {
     const shared = settings();
     const [a, b, c] = [new End(shared), new End(shared), new End(shared)];
     a.send('from a');
@@ -981,7 +981,7 @@ describe('Connections that share their settings', () => {
     expect(String(a.takeOutgoing().subarray(2))).toBe('again');
   });
 
-  it('hold no memory while they have nothing to send and are not within a message', () => {
+  it('hold no memory while they have nothing to send and no incomplete message', () => {
     const shared = settings();
     const answer = (end: End) => {
       end.hears(peerFrame('server', 0x89, 'a'));
@@ -994,7 +994,7 @@ describe('Connections that share their settings', () => {
     expect(Math.max(...sizes)).toBeLessThan(smallSlabSize);
   });
 
-  it('are not harmed by one that failed', () => {
+  it('are not affected by a connection that failed', () => {
     const shared = new ConnectionSettings({ role: 'client' });
     for (const broken of [
       '81 01 ff',
@@ -1016,11 +1016,11 @@ describe('Connections that share their settings', () => {
   });
 });
 
-describe('a Connection that is suspended', () => {
+describe('a suspended Connection', () => {
   const stream = '81 01 61 01 01 62 89 01 63 80 01 64 8a 00 82 00 88 02 03 e8';
   const told = ['text 61', 'ping 63', 'text 62 64', 'pong', 'binary', 'close 1000'];
 
-  it('stops behind the message or control frame, and goes on from there', () => {
+  it('stops behind the message or control frame, and continues from there', () => {
     const end = client();
     end.isSuspended = true;
     const chunk = octets(stream);
@@ -1048,7 +1048,7 @@ describe('a Connection that is suspended', () => {
     expect(end.told).toEqual(told);
   });
 
-  it('misses nothing, however often it is suspended and however the octets are cut', () => {
+  it('misses nothing, however often it is suspended and however the octets are divided', () => {
     fc.assert(
       fc.property(cuts, fc.array(fc.boolean(), { minLength: 1, maxLength: 8 }), (cut, plan) => {
         const end = client();
@@ -1073,7 +1073,7 @@ describe('an event that throws', () => {
   const stream = '81 01 61 01 01 62 89 01 63 80 01 64 8a 00 82 00 88 02 03 e8 81 01 65';
   const told = ['text 61', 'ping 63', 'text 62 64', 'pong', 'binary', 'close 1000'];
 
-  it('leaves receive() as it is, and what was not taken can be given again', () => {
+  it('leaves receive() with that error, and the rest can be passed again', () => {
     for (const cut of [...everyCut, [2, 3, 4], [7, 4]] as Cut[]) {
       const end = client();
       end.onEvent = (event) => {
@@ -1097,7 +1097,7 @@ describe('an event that throws', () => {
     }
   });
 
-  it('when the connection fails is thrown as well, and the close frame was written', () => {
+  it('of a failed connection is thrown as well, after the close frame was written', () => {
     const end = client();
     end.onEvent = () => {
       throw new Error('thrown by the application');
@@ -1107,7 +1107,7 @@ describe('an event that throws', () => {
     expect(end.receive(octets('81 01 61'))).toBe(3);
   });
 
-  it('a ProtocolError after the connection was failed throws it, and fails nothing twice', () => {
+  it('that is a ProtocolError, after the connection failed, is thrown and fails nothing twice', () => {
     const end = client();
     const error = new ProtocolError('WS_ERR_INVALID_UTF8');
     end.onEvent = () => {
@@ -1120,7 +1120,7 @@ describe('an event that throws', () => {
 });
 
 describe('any octets', () => {
-  it('give a Connection messages or a failure, the same however they are cut, and never an error', () => {
+  it('give a Connection messages or a failure, the same however they are divided, and never an error', () => {
     for (const role of ['server', 'client'] as const) {
       fc.assert(
         fc.property(nearlyFrames(role), cuts, fc.boolean(), (stream, cut, closes) => {
@@ -1313,7 +1313,7 @@ describe('a pair of Connections', () => {
       }),
     );
 
-  it('do what a simple model does, whatever both send, however the octets are cut: order kept, one close event each', () => {
+  it('behave as a simple model, with any data and division: order kept, one close event each', () => {
     const ends = { closed: 0, failed: 0, open: 0 };
     fc.assert(
       fc.property(
@@ -1382,10 +1382,10 @@ describe('a pair of Connections', () => {
   });
 });
 
-describe('what an event does', () => {
+describe('in an event', () => {
   const nothing = { ping() {}, pong() {}, closeReceived() {}, failure() {} };
 
-  it('throwing a ProtocolError of its own is not taken for a violation of the peer', () => {
+  it('throwing a ProtocolError is not treated as a violation of the peer', () => {
     const own = new ProtocolError('WS_ERR_INVALID_UTF8');
     const failure = vi.fn();
     const connection = new Connection(
@@ -1404,7 +1404,7 @@ describe('what an event does', () => {
     expect(connection.outgoingLength).toBe(0);
   });
 
-  it('calling receive() again is refused, and harms nothing', () => {
+  it('calling receive() again is refused, without other effect', () => {
     const messages: string[] = [];
     const connection: Connection = new Connection(
       { role: 'client' },
@@ -1426,7 +1426,7 @@ describe('what an event does', () => {
     expect(connection.state).toBe('open');
   });
 
-  it('sending what it was given works for fragments, too: a list of octets is joined', () => {
+  it('sending a received list of fragments works: the list is joined', () => {
     const connection: Connection = new Connection(
       { role: 'client' },
       { ...nothing, message: (data, isBinary) => connection.send(data, isBinary, true, false) },

@@ -43,7 +43,7 @@ async function serve(port = 0) {
   return { httpServer, webSocketServer, adapter, closes, drains, port: listening, url: `ws://127.0.0.1:${listening}` };
 }
 
-test('peers send and receive text and octets, and publish to those who have subscribed', async () => {
+test('peers send and receive text and binary data, and publish to subscribers', async () => {
   const { url, closes } = await serve();
   const sockets = ['a', 'b', 'c'].map((name) => connect(`${url}/?name=${name}`));
   const [, response] = await Promise.all([Promise.all(sockets.map(nextMessage)), next(sockets[0]!, 'upgrade')]);
@@ -62,7 +62,7 @@ test('peers send and receive text and octets, and publish to those who have subs
   await eventually(() => expect(closes).toEqual([{ code: 4_000, reason: 'enough' }]));
 });
 
-test('a hook settles compression for its connection alone', async () => {
+test('a hook configures compression for its connection only', async () => {
   const { url } = await serve();
   const ask = async (compression: unknown): Promise<string | undefined> => {
     const socket = connect(`${url}/?name=a&compression=${encodeURIComponent(JSON.stringify(compression))}`);
@@ -85,7 +85,7 @@ test('a hook refuses an upgrade', async () => {
   expect(error.message).toBe('Unexpected server response: 403');
 });
 
-test('a peer learns when what it has sent is on its way', async () => {
+test('a peer is notified when its data has been sent', async () => {
   const { url, drains } = await serve();
   const socket = connect(`${url}/?compression=false`);
   await nextMessage(socket);
@@ -95,7 +95,7 @@ test('a peer learns when what it has sent is on its way', async () => {
   await eventually(() => expect(drains.length).toBeGreaterThan(0));
 });
 
-test('the server closes, one peer or all; after a restart new ones come', async () => {
+test('the server closes one peer or all; after a restart new ones connect', async () => {
   const first = await serve();
   const [one, other] = [connect(first.url), connect(first.url)];
   await Promise.all([nextMessage(one), nextMessage(other)]);

@@ -42,7 +42,7 @@ async function open(url: string): Promise<WebSocketProvider> {
   return provider;
 }
 
-test('calls are answered, failures too', async () => {
+test('calls are answered, including failures', async () => {
   const { url } = await serve();
   const provider = await open(url);
   expect((await provider.getNetwork()).chainId).toBe(1337n);
@@ -51,7 +51,7 @@ test('calls are answered, failures too', async () => {
   await expect(provider.send('eth_nothing', [])).rejects.toThrow('no eth_nothing');
 });
 
-test('several clients hear what the server has to say', async () => {
+test('several clients receive notifications of the server', async () => {
   const { url, notify } = await serve();
   const providers = await Promise.all([open(url), open(url)]);
   const numbers: number[][] = [[], []];
@@ -62,7 +62,7 @@ test('several clients hear what the server has to say', async () => {
   });
 });
 
-test('destroy() closes; a server that was restarted serves a new one', async () => {
+test('destroy() closes; a restarted server serves a new client', async () => {
   const first = await serve();
   const provider = await open(first.url);
   await provider.getBlockNumber();

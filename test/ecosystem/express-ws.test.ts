@@ -36,7 +36,7 @@ async function serve(wsOptions: ServerOptions = {}, port = 0) {
   return { httpServer, port: listening, url: `ws://127.0.0.1:${listening}` };
 }
 
-test('a route of express gets text and binary, its parameters and the query, beside pages', async () => {
+test('a route of express gets text and binary, its parameters and the query, along with pages', async () => {
   const { url, port } = await serve();
   const socket = connect(`${url}/echo/gustav?from=here`);
   expect(await nextMessage(socket)).toBe('gustav from here');
@@ -59,14 +59,14 @@ test('getWss().clients reaches every client', async () => {
   expect(await heard).toEqual(['hello', 'hello', 'hello']);
 });
 
-test('a router lets in who is allowed, and closes on who is not', async () => {
+test('a router accepts authorized clients, and closes others', async () => {
   const { url } = await serve();
   const member = connect(`${url}/members/inner`, [], { headers: { authorization: 'secret' } });
   expect(await nextMessage(member)).toBe('welcome');
   expect(await closed(connect(`${url}/members/inner`))).toEqual([1005, '']);
 });
 
-test('a route that closes gives its code and reason; without a route there is none', async () => {
+test('a route that closes sends its code and reason; a path without a route is refused', async () => {
   const { url } = await serve();
   expect(await closed(connect(`${url}/leave`))).toEqual([4_000, 'not today']);
   expect(await closed(connect(`${url}/nowhere`))).toEqual([1005, '']);
@@ -85,7 +85,7 @@ test('the options of a server are passed on: verifyClient refuses, maxPayload li
   expect((await closed(socket))[0]).toBe(1009);
 });
 
-test('after a restart a new socket goes on at the same address', async () => {
+test('after a restart a new socket works at the same address', async () => {
   const first = await serve();
   const socket = connect(`${first.url}/echo/a`);
   await nextMessage(socket);

@@ -51,7 +51,7 @@ async function serve(port = 0) {
   return { ...built, port: listening, url: `ws://127.0.0.1:${listening}` };
 }
 
-test('a route gets text and binary, beside routes of HTTP', async () => {
+test('a route gets text and binary, along with routes of HTTP', async () => {
   const { url, port } = await serve();
   const socket = connect(`${url}/echo`, [], { headers: { 'x-name': 'gustav' } });
   expect(await nextMessage(socket)).toBe('hello gustav');
@@ -75,7 +75,7 @@ test('websocketServer.clients reaches every client', async () => {
   expect(await heard).toEqual(['news', 'news', 'news']);
 });
 
-test('a hook refuses the upgrade with a status, and lets in who is allowed', async () => {
+test('a hook refuses the upgrade with a status, or accepts it', async () => {
   const { url } = await serve();
   const [error] = await next(connect(`${url}/members`), 'error');
   expect(error.message).toBe('Unexpected server response: 401');
@@ -83,14 +83,14 @@ test('a hook refuses the upgrade with a status, and lets in who is allowed', asy
   expect(await nextMessage(member)).toBe('welcome');
 });
 
-test('a handler that fails comes to the error handler; a route that is none of WebSockets closes', async () => {
+test('the error of a handler is passed to the error handler; a route without a WebSocket closes', async () => {
   const { url, failures } = await serve();
   expect(await closed(connect(`${url}/fails`))).toEqual([1011, 'failed']);
   expect(failures).toEqual(['no luck']);
   expect(await closed(connect(`${url}/page`))).toEqual([1005, '']);
 });
 
-test('what a client does wrong comes to the error handler of its route', async () => {
+test('an error of a client is passed to the error handler of its route', async () => {
   const { url, failures } = await serve();
   const socket = connect(`${url}/echo`);
   await nextMessage(socket);
@@ -99,7 +99,7 @@ test('what a client does wrong comes to the error handler of its route', async (
   expect(failures).toEqual(['Max payload size exceeded']);
 });
 
-test('injectWS talks to a route without a network', async () => {
+test('injectWS connects to a route without a network', async () => {
   const { app } = await build();
   await app.ready();
   const received: string[] = [];
@@ -122,7 +122,7 @@ test('injectWS talks to a route without a network', async () => {
   expect(await closed(socket)).toEqual([4_000, 'injected too']);
 });
 
-test('injectWS is refused as a client would be, and terminated by either side', async () => {
+test('injectWS is refused like a client, and terminated by either side', async () => {
   const { app } = await build();
   await app.ready();
   await expect(app.injectWS('/members')).rejects.toThrow('Unexpected server response: 401');
@@ -133,7 +133,7 @@ test('injectWS is refused as a client would be, and terminated by either side', 
   expect((await ended)[0]).toBe(1006);
 });
 
-test('close() ends the clients, and a server that was restarted serves new ones', async () => {
+test('close() ends the clients, and a restarted server serves new ones', async () => {
   const first = await serve();
   const socket = connect(`${first.url}/echo`);
   await nextMessage(socket);

@@ -82,7 +82,7 @@ const event = (client: Client, name: 'closed' | 'connected' | 'error' | 'opened'
     });
   });
 
-test('queries, mutations and subscriptions of several clients travel both ways', async () => {
+test('queries, mutations and subscriptions of several clients work', async () => {
   const { url, speech } = await serve();
   const [speaker, ...hearers] = [client(url), client(url), client(url)] as const;
   expect(await results(speaker, '{ hello(name: "世界") }')).toEqual([{ hello: 'hello 世界' }]);
@@ -109,7 +109,7 @@ test('a server that denies a connection closes it with 4403', async () => {
   expect(await results(allowed, '{ hello(name: "a") }')).toEqual([{ hello: 'hello a' }]);
 });
 
-test('what a peer does wrong is answered with the close codes of the protocol', async () => {
+test('an error of a peer is answered with the close codes of the protocol', async () => {
   const { url } = await serve({ connectionInitWaitTimeout: 50 });
   expect(await closed(connect(url, [GRAPHQL_TRANSPORT_WS_PROTOCOL]))).toEqual([
     CloseCode.ConnectionInitialisationTimeout,
@@ -123,7 +123,7 @@ test('what a peer does wrong is answered with the close codes of the protocol', 
   expect((await closed(babbler))[0]).toBe(CloseCode.BadRequest);
 });
 
-test('a client that no longer answers pings is cut, one that does stays', async () => {
+test('a client that no longer answers pings is disconnected, another one stays', async () => {
   const { url } = await serve({}, { keepAlive: 30 });
   const living = client(url);
   await event(living, 'connected');
@@ -132,7 +132,7 @@ test('a client that no longer answers pings is cut, one that does stays', async 
   expect(await results(living, '{ hello(name: "still here") }')).toEqual([{ hello: 'hello still here' }]);
 });
 
-test('a subscription goes on at a server that was restarted', async () => {
+test('a subscription continues after a restart of the server', async () => {
   const first = await serve();
   const subscriber = client(first.url, { shouldRetry: () => true });
   const received: unknown[] = [];

@@ -37,7 +37,7 @@ const event = <T>(emitter: { on(name: string, listener: (value: T) => void): unk
 
 const synced = ({ provider }: ReturnType<typeof join>) => until(() => provider.isSynced);
 
-test('documents of several clients grow together, and stateless messages go both ways', async () => {
+test('documents of several clients merge, and stateless messages arrive in both directions', async () => {
   const heard: string[] = [];
   const { url, server } = await serve({
     onStateless: async ({ payload, connection }) => {
@@ -62,7 +62,7 @@ test('documents of several clients grow together, and stateless messages go both
   expect(server.hocuspocus.getConnectionsCount()).toBe(3);
 });
 
-test('who is not let in is told why', async () => {
+test('a refused client gets the reason', async () => {
   const { url } = await serve({
     onAuthenticate: async ({ token }) => {
       if (token !== 'secret') throw new Error();
@@ -74,7 +74,7 @@ test('who is not let in is told why', async () => {
   expect(denied.provider.isSynced).toBe(false);
 });
 
-test('clients come back to a server that was restarted and bring what they wrote meanwhile', async () => {
+test('clients reconnect to a restarted server and send their changes', async () => {
   const first = await serve();
   const [one, other] = [join(first.url), join(first.url)];
   await Promise.all([one, other].map(synced));
@@ -89,7 +89,7 @@ test('clients come back to a server that was restarted and bring what they wrote
   await eventually(() => expect(other.text.toString()).toBe('meanwhile before'));
 });
 
-test('the server sees that a client leaves, with its code', async () => {
+test('the server receives the close code of a client', async () => {
   const { url, server } = await serve();
   const leaving = join(url);
   await synced(leaving);

@@ -46,14 +46,14 @@ const users = packages.filter(({ manifest }) =>
   [manifest.dependencies, manifest.peerDependencies, manifest.optionalDependencies].some((list) => list?.ws),
 );
 
-test('the tree holds one implementation of WebSocket under the name ws, and no other copy', () => {
+test('the tree contains one implementation of WebSocket under the name ws, and no other copy', () => {
   const named = packages.filter(({ directory }) => directory.endsWith(join('node_modules', 'ws')));
   expect(named.map(({ manifest }) => manifest.name)).toEqual([expected]);
   const real = packages.filter(({ manifest }) => manifest.name === 'ws');
   expect(real).toHaveLength(isAliased ? 0 : 1);
 });
 
-test('packages that ask for ws of four major versions are among those that are tested', () => {
+test('packages that require ws of four major versions are among those tested', () => {
   const names = users.map(({ manifest }) => manifest.name);
   expect(names).toEqual(
     expect.arrayContaining([
@@ -81,7 +81,7 @@ test.each(users.map(({ manifest, directory }) => [manifest.name, directory]))('%
   expect((require(resolved) as Manifest).name).toBe(expected);
 });
 
-test('import and require give one and the same class', () => {
+test('import and require return the same class', () => {
   const required = require('ws') as Record<string, unknown>;
   expect(required).toBe(WebSocket);
   expect(exported.WebSocketServer).toBe(required.WebSocketServer);

@@ -32,7 +32,7 @@ function openPage({ url = 'http://127.0.0.1/page', cookie = '' } = {}) {
   return window;
 }
 
-test('a script of a page sends and receives text and octets of every kind', async () => {
+test('a script of a page sends and receives text and binary data of every kind', async () => {
   const { url, requests } = await serve();
   const window = openPage({ cookie: 'taste=sweet' });
   const octets = randomBytes(70_000);
@@ -70,7 +70,7 @@ test('a message changes the page', async () => {
   await eventually(() => expect(window.document.querySelector('p').textContent).toBe('news'));
 });
 
-test('either side closes, and both learn the code and the reason', async () => {
+test('either side closes, and both get the code and the reason', async () => {
   const { url, closes } = await serve();
   const window = openPage();
   const open = (run: string) =>
@@ -88,7 +88,7 @@ test('either side closes, and both learn the code and the reason', async () => {
   ]);
 });
 
-test('a page whose window is closed leaves its server', async () => {
+test('closing the window of a page disconnects it', async () => {
   const { url, webSocketServer, closes } = await serve();
   const window = openPage();
   await window.eval(`new Promise((resolve) => { new WebSocket(${JSON.stringify(url)}).onopen = resolve; })`);
@@ -97,7 +97,7 @@ test('a page whose window is closed leaves its server', async () => {
   expect(webSocketServer.clients.size).toBe(0);
 });
 
-test('a page notices that its server is gone, fails to reach it, and goes on when it is back', async () => {
+test('a page detects the loss of its server, fails to connect, and reconnects when the server is back', async () => {
   const first = await serve();
   const window = openPage();
   window.eval(`

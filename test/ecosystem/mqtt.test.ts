@@ -45,7 +45,7 @@ async function nextPublish(receiver: MqttClient): Promise<[topic: string, payloa
   return [topic, payload, packet.retain];
 }
 
-test('the subprotocol is agreed on, and payloads of text and octets come at every quality of service', async () => {
+test('the subprotocol is agreed on, and text and binary payloads arrive at every quality of service', async () => {
   const { url, webSocketServer } = await serve();
   const [publisher, subscriber] = [await client(url), await client(url)];
   expect([...webSocketServer.clients].map(({ protocol }) => protocol)).toEqual(['mqtt', 'mqtt']);
@@ -62,7 +62,7 @@ test('the subprotocol is agreed on, and payloads of text and octets come at ever
   }
 });
 
-test('a burst arrives whole and in order while it is held back by the stream', async () => {
+test('a burst arrives whole and in order under backpressure of the stream', async () => {
   const { url } = await serve({ queueLimit: 1_000 });
   const [publisher, subscriber] = [await client(url), await client(url)];
   await subscriber.subscribeAsync('burst', { qos: 1 });
@@ -83,7 +83,7 @@ test('a burst arrives whole and in order while it is held back by the stream', a
   expect(octets).toBe(200 * 65_536);
 });
 
-test('several subscribers get what they asked for; a late one gets what was retained', async () => {
+test('several subscribers get the topics they subscribed to; a late one gets retained messages', async () => {
   const { url } = await serve();
   const publisher = await client(url);
   const [all, some] = [await client(url), await client(url)];
@@ -103,7 +103,7 @@ test('several subscribers get what they asked for; a late one gets what was reta
   expect(await retained).toEqual(['cellar/temperature', Buffer.from('12'), true]);
 });
 
-test('who is not authorised is refused', async () => {
+test('an unauthorized client is refused', async () => {
   const { url } = await serve({
     authenticate: (_client, name, password, done) => done(null, name === 'gustav' && `${password}` === 'secret'),
   });
@@ -113,7 +113,7 @@ test('who is not authorised is refused', async () => {
   expect((await client(url, { username: 'gustav', password: 'secret' })).connected).toBe(true);
 });
 
-test('a client comes back to a broker that was restarted, subscribed as before, with what it has sent meanwhile', async () => {
+test('a client reconnects to a restarted broker, with its subscriptions and unsent messages', async () => {
   const first = await serve();
   const [publisher, subscriber] = [await client(first.url), await client(first.url)];
   await subscriber.subscribeAsync('news', { qos: 1 });
@@ -127,7 +127,7 @@ test('a client comes back to a broker that was restarted, subscribed as before, 
   expect(await received).toEqual(['news', Buffer.from('we are back'), false]);
 });
 
-test('a session that was kept gets what came while its client was away', async () => {
+test('a kept session gets messages sent while its client was away', async () => {
   const { url, broker } = await serve();
   const away = await client(url, { clientId: 'away', clean: false });
   await away.subscribeAsync('post', { qos: 1 });
@@ -140,7 +140,7 @@ test('a session that was kept gets what came while its client was away', async (
   expect(await nextPublish(back)).toEqual(['post', Buffer.from('a letter'), false]);
 });
 
-test('the will of a client is carried out when its connection is cut, and not when it says goodbye', async () => {
+test('the will of a client is published if its connection is lost, and not if it disconnects', async () => {
   const { url, broker, closes } = await serve();
   const heir = await client(url);
   await heir.subscribeAsync('wills/#');
@@ -159,7 +159,7 @@ test('the will of a client is carried out when its connection is cut, and not wh
   await eventually(() => expect(closes).toEqual([1005, 1006]));
 });
 
-test('a broker that cuts a client ends its WebSocket', async () => {
+test('a broker that disconnects a client ends its WebSocket', async () => {
   const { url, broker } = await serve();
   const victim = await client(url, { clientId: 'victim', reconnectPeriod: 0 });
   const closed = next(victim, 'close');

@@ -10,11 +10,11 @@ import { chromiumArguments, findChromium } from './chromium.ts';
 const executablePath = findChromium();
 const isDemanded = process.env.CI === 'true';
 
-test.skipIf(!executablePath && !isDemanded)('Chromium is there to be driven', () => {
+test.skipIf(!executablePath && !isDemanded)('Chromium is available', () => {
   expect(executablePath).toBeDefined();
 });
 
-describe.skipIf(!executablePath)('Chromium, driven over a WebSocket', () => {
+describe.skipIf(!executablePath)('Chromium, controlled over a WebSocket', () => {
   let browser: Browser;
   let httpServer: Server;
   let webSocketServer: WebSocketServer;
@@ -42,7 +42,7 @@ describe.skipIf(!executablePath)('Chromium, driven over a WebSocket', () => {
     await new Promise((resolve) => httpServer.close(resolve));
   });
 
-  test('puppeteer opens a page, runs code in it and is told what happens there', async () => {
+  test('puppeteer opens a page, runs code in it and receives its events', async () => {
     const page = await browser.newPage();
     onTestFinished(() => page.close());
     const said = new Promise<string>((resolve) => page.once('console', (message) => resolve(message.text())));
@@ -66,7 +66,7 @@ describe.skipIf(!executablePath)('Chromium, driven over a WebSocket', () => {
     expect(Buffer.from(picture).subarray(0, 8).toString('latin1')).toBe('\x89PNG\r\n\x1a\n');
   });
 
-  test('a puppeteer that let go comes back to the same browser, and two drive it at once', async () => {
+  test('puppeteer reconnects to the same browser after disconnecting, and two instances control it at once', async () => {
     const page = await browser.newPage();
     onTestFinished(() => page.close());
     await page.goto(`http://${origin}/?kept`);
@@ -83,14 +83,14 @@ describe.skipIf(!executablePath)('Chromium, driven over a WebSocket', () => {
     await second.disconnect();
   });
 
-  test('an address where no browser is refuses', async () => {
+  test('an address without a browser refuses', async () => {
     const { port } = new URL(browser.wsEndpoint());
     await expect(puppeteer.connect({ browserWSEndpoint: `ws://127.0.0.1:${port}/nothing` })).rejects.toMatchObject({
       message: 'Unexpected server response: 404',
     });
   });
 
-  test('chrome-remote-interface drives it too', async () => {
+  test('chrome-remote-interface controls it too', async () => {
     const { port } = new URL(browser.wsEndpoint());
     const target = await devtools.New({ host: '127.0.0.1', port });
     const client = await devtools({ host: '127.0.0.1', port, target });
@@ -105,7 +105,7 @@ describe.skipIf(!executablePath)('Chromium, driven over a WebSocket', () => {
     await gone;
   });
 
-  test("the page's own WebSocket talks to the server: text, octets, compression, close", async () => {
+  test('the WebSocket of the page works: text, binary data, compression, close', async () => {
     const page = await browser.newPage();
     onTestFinished(() => page.close());
     await page.goto(`http://${origin}/`);
@@ -146,7 +146,7 @@ describe.skipIf(!executablePath)('Chromium, driven over a WebSocket', () => {
     ]);
   });
 
-  test('a browser that is closed disconnects its driver', async () => {
+  test('closing a browser disconnects puppeteer', async () => {
     const other = await puppeteer.launch({ executablePath, args: chromiumArguments });
     onTestFinished(() => other.close());
     const spectator = await puppeteer.connect({ browserWSEndpoint: other.wsEndpoint() });

@@ -31,11 +31,11 @@ function reconnecting(url: string, options = {}) {
   return socket;
 }
 
-test('isomorphic-ws is the class itself', () => {
+test('isomorphic-ws exports the class itself', () => {
   expect(IsomorphicWebSocket).toBe(WebSocket);
 });
 
-test('text and octets travel both ways through the events of a browser', async () => {
+test('text and binary data arrive in both directions through browser events', async () => {
   const { url } = await serve();
   const socket = reconnecting(url);
   socket.binaryType = 'arraybuffer' as never;
@@ -49,7 +49,7 @@ test('text and octets travel both ways through the events of a browser', async (
   expect(received).toEqual(['grüße, 世界 🚀', octets.buffer]);
 });
 
-test('it comes back to a server that was restarted, and sends what was kept', async () => {
+test('it reconnects to a restarted server, and sends queued messages', async () => {
   const first = await serve();
   const socket = reconnecting(first.url);
   const log: unknown[] = [];
@@ -65,7 +65,7 @@ test('it comes back to a server that was restarted, and sends what was kept', as
   await eventually(() => expect(log.slice(-2)).toEqual(['open', 'kept']));
 });
 
-test('a code of the server is passed on, and close() is the end', async () => {
+test('a close code of the server is passed on, and close() prevents reconnecting', async () => {
   const { url, webSocketServer } = await serve();
   const socket = reconnecting(url);
   const codes: [number, string][] = [];

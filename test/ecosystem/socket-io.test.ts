@@ -41,7 +41,7 @@ function client(url: string, options: Partial<ManagerOptions & SocketOptions> = 
 const webSocketsOf = (server: Server): WebSocket[] =>
   [...server.sockets.sockets.values()].map(({ conn }) => (conn.transport as unknown as { socket: WebSocket }).socket);
 
-test('text, binary and acknowledgements travel both ways over a WebSocket', async () => {
+test('text, binary and acknowledgements arrive in both directions over a WebSocket', async () => {
   const { server, url } = await serve();
   const socket = client(url);
   await next(socket, 'connect');
@@ -75,7 +75,7 @@ test('a connection that began with polling is upgraded to a WebSocket and loses 
   expect(socket.io.engine.transport.name).toBe('websocket');
 });
 
-test('what is sent to a room reaches those in it, and nobody else, in frames that are made once', async () => {
+test('an event to a room reaches only its members, in frames that are encoded once', async () => {
   const { server, url } = await serve();
   const clients = [client(url), client(url), client(url)];
   const received: string[][] = clients.map(() => []);
@@ -101,7 +101,7 @@ test('what is sent to a room reaches those in it, and nobody else, in frames tha
   ]);
 });
 
-test('binary and volatile messages reach everybody but their sender', async () => {
+test('binary and volatile messages reach every client but the sender', async () => {
   const { server, url } = await serve();
   server.on('connection', (socket) => {
     socket.on('spread', (octets: Buffer) => socket.broadcast.volatile.emit('spread', octets));
@@ -116,7 +116,7 @@ test('binary and volatile messages reach everybody but their sender', async () =
   expect(await sender.emitWithAck('echo', 'after', Buffer.of(0))).toEqual(['after', Buffer.of(0)]);
 });
 
-test('messages are compressed when both sides want it', async () => {
+test('messages are compressed if both sides enable it', async () => {
   const { server, url } = await serve({ perMessageDeflate: { threshold: 1_024 } });
   const socket = client(url);
   await next(socket, 'connect');
@@ -136,7 +136,7 @@ test('messages are compressed when both sides want it', async () => {
   expect(newText === text && octets.equals(newOctets)).toBe(true);
 });
 
-test('a class that extends WebSocketServer serves as wsEngine', async () => {
+test('a class that extends WebSocketServer works as wsEngine', async () => {
   let upgrades = 0;
   class Counting extends WebSocketServer {
     override handleUpgrade(...args: Parameters<WebSocketServer['handleUpgrade']>): void {
@@ -151,7 +151,7 @@ test('a class that extends WebSocketServer serves as wsEngine', async () => {
   expect(upgrades).toBe(1);
 });
 
-test('who is not let in is told why, by a middleware or at the upgrade', async () => {
+test('a refused client gets the reason from a middleware or at the upgrade', async () => {
   const { server, url } = await serve({
     allowRequest: (request, decide) => decide(null, !request.url!.includes('stranger')),
   });
@@ -170,7 +170,7 @@ test('who is not let in is told why, by a middleware or at the upgrade', async (
   expect(server.sockets.sockets.size).toBe(1);
 });
 
-test('clients come back to a server that was restarted, and what they sent meanwhile arrives', async () => {
+test('clients reconnect to a restarted server, and messages sent meanwhile arrive', async () => {
   const first = await serve();
   const socket = client(first.url);
   await next(socket, 'connect');
@@ -184,7 +184,7 @@ test('clients come back to a server that was restarted, and what they sent meanw
   expect(await answer).toEqual(['sent while nobody was there', Buffer.of(2)]);
 });
 
-test('heartbeats keep a connection open, and their absence closes it', async () => {
+test('heartbeats keep a connection open, and missing ones close it', async () => {
   const { url } = await serve({ pingInterval: 30, pingTimeout: 200 });
   const socket = client(url, { reconnection: false });
   await next(socket, 'connect');
@@ -195,7 +195,7 @@ test('heartbeats keep a connection open, and their absence closes it', async () 
   expect((await next(socket, 'disconnect'))[0]).toMatch(/^(?:transport close|ping timeout)$/);
 });
 
-test('either side closes, and both know who did', async () => {
+test('either side closes, and both get the reason', async () => {
   const { server, url } = await serve();
   const [leaving, removed, last] = [client(url), client(url), client(url)] as const;
   await Promise.all([leaving, removed, last].map((socket) => next(socket, 'connect')));

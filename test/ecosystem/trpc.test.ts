@@ -64,7 +64,7 @@ function subscribe({ remote }: ReturnType<typeof client>) {
   return { heard, subscription };
 }
 
-test('queries, mutations and subscriptions of several clients travel both ways', async () => {
+test('queries, mutations and subscriptions of several clients work', async () => {
   const { url } = await serve();
   const [speaker, ...hearers] = [client(url), client(url), client(url)] as const;
   expect(await speaker.remote.hello.query('世界 🚀')).toBe('hello 世界 🚀');
@@ -77,13 +77,13 @@ test('queries, mutations and subscriptions of several clients travel both ways',
   await eventually(() => expect(speech.listenerCount('said')).toBe(0));
 });
 
-test('errors come back as errors, with what the client was connected with', async () => {
+test('errors arrive as errors, with the connection parameters of the client', async () => {
   const { url } = await serve();
   await expect(client(url, 'guess').remote.secret.query()).rejects.toThrow('UNAUTHORIZED');
   expect(await client(url).remote.secret.query()).toBe('the secret');
 });
 
-test('subscriptions go on at a server that was restarted', async () => {
+test('subscriptions continue after a restart of the server', async () => {
   const first = await serve();
   const hearer = client(first.url);
   const { heard } = subscribe(hearer);
@@ -99,7 +99,7 @@ test('subscriptions go on at a server that was restarted', async () => {
   await eventually(() => expect(heard).toEqual(['before', 'after']));
 });
 
-test('a client that does not answer pings is cut', async () => {
+test('a client that does not answer pings is disconnected', async () => {
   const { url, webSocketServer } = await serve();
   const dead = connect(url);
   await next(dead, 'open');

@@ -57,7 +57,7 @@ function join(port: number, room = 'room') {
 
 const synced = ({ provider }: { provider: WebsocketProvider }) => until(() => provider.synced);
 
-test('documents of several clients grow together, octets included; another room is another document', async () => {
+test('documents of several clients merge, including binary data; another room is another document', async () => {
   const port = await freePort();
   await serve(port);
   const clients = [join(port), join(port), join(port)] as const;
@@ -79,7 +79,7 @@ test('documents of several clients grow together, octets included; another room 
   expect(elsewhere.text.toString()).toBe('');
 });
 
-test('clients see who else is there, and who has left', async () => {
+test('clients see the presence of others, and their leaving', async () => {
   const port = await freePort();
   await serve(port);
   const [one, other] = [join(port), join(port)];
@@ -91,7 +91,7 @@ test('clients see who else is there, and who has left', async () => {
   await eventually(() => expect(seen()).toBeUndefined());
 });
 
-test('clients come back to a server that was restarted and bring what they wrote meanwhile', async () => {
+test('clients reconnect to a restarted server and send their changes', async () => {
   const port = await freePort();
   const first = await serve(port);
   const [one, other] = [join(port), join(port)];
@@ -107,7 +107,7 @@ test('clients come back to a server that was restarted and bring what they wrote
   await eventually(() => expect(other.text.toString()).toBe('meanwhile before'));
 });
 
-test('a code that says so keeps a client from coming back', async () => {
+test('a final close code prevents a client from reconnecting', async () => {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
   onTestFinished(() => void server.close());
   await once(server, 'listening');
@@ -123,7 +123,7 @@ test('a code that says so keeps a client from coming back', async () => {
   expect(connections).toBe(1);
 });
 
-test('a provider that is destroyed while it connects leaves nothing behind', async () => {
+test('a provider destroyed while connecting leaves nothing behind', async () => {
   const port = await freePort();
   await serve(port);
   const { provider } = join(port);

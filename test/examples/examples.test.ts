@@ -49,7 +49,7 @@ describe('examples/echo-server.js', () => {
 });
 
 describe('examples/client.js', () => {
-  test('sends text and binary, prints what comes back, and closes', async () => {
+  test('sends text and binary, prints the echo, and closes', async () => {
     const address = await startServer('echo-server.js');
     const { code, stdout, stderr } = await start('examples/client.js', {}, [address]).exit;
     expect(stderr).toBe('');
@@ -57,7 +57,7 @@ describe('examples/client.js', () => {
     expect(code).toBe(0);
   });
 
-  test('says why it could not connect, and ends with 1', async () => {
+  test('prints why it could not connect, and ends with 1', async () => {
     // Port 1 (tcpmux) is unused on current machines.
     const { code, stdout, stderr } = await start('examples/client.js', {}, ['ws://127.0.0.1:1']).exit;
     expect(stderr).toBe('error: connect ECONNREFUSED 127.0.0.1:1\n');

@@ -10,7 +10,7 @@ async function run(example: string): Promise<string[]> {
 }
 
 describe('examples/fruit-market.js', () => {
-  test('shows the shelf, prices by currency, encoded once for each, and a resume after a cut', async () => {
+  test('prints the shelf, prices by currency, encoded once for each, and a resume after a lost connection', async () => {
     expect(await run('fruit-market.js')).toEqual([
       'on the shelf: fruit/apple, fruit/pear',
       'XXX is refused: bad-params',
@@ -27,7 +27,7 @@ describe('examples/fruit-market.js', () => {
 });
 
 describe('examples/chat-room.js', () => {
-  test('lets those in a room hear each other, gives the latest to those who come, and refuses whom it should', async () => {
+  test('delivers messages to the members of a room, gives the latest to new members, and refuses unauthorized ones', async () => {
     expect(await run('chat-room.js')).toEqual([
       'alice hears alice: anybody here?',
       'alice hears alice: hello?',
@@ -42,7 +42,7 @@ describe('examples/chat-room.js', () => {
 });
 
 describe('examples/stock-ticker.js', () => {
-  test('gives every price to who reads fast, and the latest to who reads slowly', async () => {
+  test('delivers every price to a fast reader, and the latest to a slow one', async () => {
     const [fast, ...slow] = await run('stock-ticker.js');
     expect(fast).toBe('fast: 200 prices, the last one is 200');
     // The buffer size of the kernel differs between machines.
@@ -52,7 +52,7 @@ describe('examples/stock-ticker.js', () => {
 });
 
 describe('examples/remote-provider.js', () => {
-  test('lets a sensor at the other end of a WebSocket measure while somebody wants to know', async () => {
+  test('runs a sensor over its own WebSocket only while there are subscribers', async () => {
     expect(await run('remote-provider.js')).toEqual([
       'the display is refused: forbidden',
       'sensor: started, because there is a subscriber',

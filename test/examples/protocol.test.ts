@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { start } from '../site/program.ts';
 
 describe('examples/protocol.js', () => {
-  it('runs a connection over two arrays: messages, pings, fragments, both ends of a closing handshake, and a violation', async () => {
+  it('runs a connection over two arrays: messages, pings, fragments, both sides of a closing handshake, and a violation', async () => {
     const { code, stdout, stderr } = await start('examples/protocol.js').exit;
     expect(stderr).toBe('');
     expect(stdout.trimEnd().split('\n')).toEqual([

@@ -82,7 +82,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
       deflater.close();
     });
 
-    it('deflates a second time with the window, or without one', () => {
+    it('deflates a second time with or without the window', () => {
       const deflater = new MessageDeflater(kind);
       deflater.deflate(Buffer.from('Hello'));
       const again = shown(deflater.deflate(Buffer.from('Hello')));
@@ -91,7 +91,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
       deflater.close();
     });
 
-    it('inflates what refers to the message before, if the window is carried on', () => {
+    it('inflates references to the previous message if the window is kept', () => {
       const inflater = new MessageInflater(kind);
       expect(inflater.inflate(hex('f2 48 cd c9 c9 07 00'), 5).toString()).toBe('Hello');
       const again = (): Buffer => inflater.inflate(hex('f2 00 11 00 00'), 5);
@@ -100,7 +100,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
       inflater.close();
     });
 
-    it('deflates empty messages to one octet each, of which nobody else has the memory', () => {
+    it('deflates empty messages to one octet each, in separate memory', () => {
       const deflater = new MessageDeflater(kind);
       const inflater = new MessageInflater(kind);
       for (const text of ['', '', 'Hello', '', 'Hello', '', '']) {
@@ -114,7 +114,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
     });
   });
 
-  it('inflates what it deflates, whatever it is and with any window and level', () => {
+  it('inflates its own output, for any data, window and level', () => {
     const property = fc.property(fc.array(payload, { maxLength: 5 }), windowBits, level, (messages, bits, chosen) => {
       const settings = { ...kind, windowBits: bits };
       const deflater = new MessageDeflater({ ...settings, level: chosen });
@@ -132,7 +132,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
     fc.assert(property, fewRuns);
   });
 
-  it('deflates what streaming zlib inflates, with the window that was agreed', async () => {
+  it('deflates to data that streaming zlib inflates, with the agreed window', async () => {
     const property = fc.asyncProperty(
       fc.array(payload, { maxLength: 5 }),
       windowBits,
@@ -155,7 +155,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
     await fc.assert(property, fewRuns);
   });
 
-  it('inflates what streaming zlib deflates, in as many fragments as it may', async () => {
+  it('inflates the output of streaming zlib, in any number of fragments', async () => {
     const fragments = fc.array(payload, { minLength: 1, maxLength: 3 });
     const settings = fc.record({
       windowBits,
@@ -182,7 +182,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
     await fc.assert(property, fewRuns);
   });
 
-  it('leaves to the caller what it gives', () => {
+  it('does not reuse the memory of its results', () => {
     const deflater = new MessageDeflater(kind);
     const inflater = new MessageInflater(kind);
     for (const length of [1, 100, 70_000]) {
@@ -209,20 +209,20 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
       ['and the octet that a sender is to add', Buffer.concat([final, hex('00')])],
       ['and a stream that goes on', Buffer.concat([final, hex('02 00')])],
       ['of which the tail is the end', hex('f2 48 cd c9 c9 07 00 00 00 ff ff 01')],
-    ])('are read: %s', (_title, octets) => {
+    ])('are inflated: %s', (_title, octets) => {
       const inflater = new MessageInflater(kind);
       for (let i = 0; i < 3; i++) expect(inflater.inflate(octets, 5).toString()).toBe('Hello');
       inflater.close();
     });
 
-    it('follow one another, and the limit is that of all together', () => {
+    it('may follow one another, and the limit applies to their sum', () => {
       const octets = Buffer.concat([final, final, deflated(Buffer.from('Hello'))]);
       expect(inflate(octets, 15).toString()).toBe('HelloHelloHello');
       expect(thrownBy(() => inflate(octets, 14))).toBeInstanceOf(ProtocolError);
       expect(thrownBy(() => inflate(Buffer.concat([final, final]), 4))).toBeInstanceOf(ProtocolError);
     });
 
-    it('end the window', () => {
+    it('clear the window', () => {
       const inflater = new MessageInflater(kind);
       inflater.inflate(hex('f3 48 cd c9 c9 07 00'), 5);
       expect(() => inflater.inflate(hex('f2 00 11 00 00'), 5)).toThrow('invalid distance too far back');
@@ -246,8 +246,8 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
     });
   });
 
-  describe('what is no DEFLATE', () => {
-    it('is an error with the fields of that of zlib, and the close code', () => {
+  describe('invalid DEFLATE data', () => {
+    it('is an error with the fields of zlib’s error, and the close code', () => {
       const error = thrownBy(() => inflate(hex('ff ff ff')));
       expect(error).toBeInstanceOf(InflateError);
       expect(error).toMatchObject({
@@ -274,7 +274,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
       expect(['Z_DATA_ERROR', 'Z_BUF_ERROR']).toContain((error as InflateError).code);
     });
 
-    it('is told from a message that ends early', () => {
+    it('is distinguished from a message that ends early', () => {
       expect(thrownBy(() => inflate(hex('00 50 00 af ff 48 65')))).toMatchObject({
         message: 'unexpected end of file',
         code: 'Z_BUF_ERROR',
@@ -283,7 +283,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
       });
     });
 
-    it('is never what comes of any octets but an error, or output within the limit', () => {
+    it('never leads to another error, nor to output beyond the limit, for any octets', () => {
       const octets = fc.oneof(
         fc.uint8Array({ minLength: 1, maxLength: 100 }),
         // Valid messages with a changed part.
@@ -315,7 +315,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
       fc.assert(property, { numRuns: 300 });
     });
 
-    it('takes no window along', () => {
+    it('does not keep its window', () => {
       const inflater = new MessageInflater(kind);
       inflater.inflate(hex('f2 48 cd c9 c9 07 00'), 5);
       expect(() => inflater.inflate(hex('ff'), 5)).toThrow(InflateError);
@@ -325,7 +325,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
     });
   });
 
-  it('takes an empty payload for an empty message, and keeps the window', () => {
+  it('inflates an empty payload to an empty message, and keeps the window', () => {
     const inflater = new MessageInflater(kind);
     inflater.inflate(hex('f2 48 cd c9 c9 07 00'), 5);
     expect(inflater.inflate(Buffer.alloc(0), 0)).toHaveLength(0);
@@ -338,7 +338,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
       0, 1, 2, 63, 64, 65, 16_383, 16_384, 16_385, 65_534, 65_535, 65_536, 65_537, 131_071, 131_072, 300_000,
     ];
 
-    test.each(limits)('of %i octets is the longest message that is let through', (limit) => {
+    test.each(limits)('of %i octets accepts a message of exactly that length', (limit) => {
       const inflater = new MessageInflater(kind);
       for (const fill of [Buffer.alloc(limit + 1), randomBytes(limit + 1)]) {
         const message = fill.subarray(0, limit);
@@ -357,7 +357,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
       inflater.close();
     });
 
-    it('ends the window with the message that is over it', () => {
+    it('clears the window after a message beyond it', () => {
       const inflater = new MessageInflater(kind);
       inflater.inflate(hex('f2 48 cd c9 c9 07 00'), 5);
       expect(() => inflater.inflate(deflated(Buffer.alloc(100)), 5)).toThrow('Max payload size exceeded');
@@ -366,7 +366,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
       inflater.close();
     });
 
-    it('holds for what is made of the tail when it is read as data', () => {
+    it('applies if the tail is inflated as data', () => {
       const cut = hex('00 07 00 f8 ff 48 65 6c 6c 6f');
       const error = thrownBy(() => inflate(cut, 5));
       if (rung === handleRung) expect(error).toBeInstanceOf(ProtocolError);
@@ -374,12 +374,12 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
       expect(thrownBy(() => inflate(cut, 7))).toBeInstanceOf(InflateError);
     });
 
-    it('can be none', () => {
+    it('can be disabled', () => {
       const message = Buffer.alloc(3_000_000, 'ab');
       expect(inflate(deflated(message), Number.POSITIVE_INFINITY).equals(message)).toBe(true);
     });
 
-    it('is what a bomb of 1000:1 costs', () => {
+    it('bounds the memory for a bomb of 1000:1', () => {
       const bomb = deflated(Buffer.alloc(20_000_000));
       expect(bomb.length).toBeLessThan(21_000);
       const limit = 200_000;
@@ -396,7 +396,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
       inflater.close();
     });
 
-    it('is what a chain of bombs costs', () => {
+    it('bounds the memory for a chain of bombs', () => {
       const part = deflateRawSync(Buffer.alloc(60_000));
       const chain = Buffer.concat(new Array<Buffer>(1000).fill(part));
       const limit = 200_000;
@@ -411,7 +411,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
     });
   });
 
-  it('leaves an error of zlib that is not the peer’s as it is, and zlib usable', () => {
+  it('does not change an error of zlib that the peer did not cause, and zlib stays usable', () => {
     const lacksMemory = Object.assign(new Error('Zlib error'), { errno: -4, code: 'Z_MEM_ERROR' });
     let fails = true;
     const fail = <Call extends (...parts: never[]) => unknown>(call: Call): Call =>
@@ -459,7 +459,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
     inflater.close();
   });
 
-  it('goes on with an empty window after a close', () => {
+  it('continues with an empty window after a close', () => {
     const deflater = new MessageDeflater(kind);
     const inflater = new MessageInflater(kind);
     deflater.close();
@@ -491,17 +491,17 @@ describe.each(rungs)('the level, by the rung "%s"', (name, rung) => {
     return result;
   };
 
-  it('is that of zlib, and 1 for messages of 4 KiB and more', () => {
+  it('is zlib’s default, and 1 for messages of 4 KiB and more', () => {
     expect(deflated(large, { level: 1 })).not.toEqual(deflated(large));
     expect(deflate(small, false)).toEqual(deflated(small));
     expect(deflate(large, false)).toEqual(deflated(large, { level: 1 }));
   });
 
-  it('is that of zlib with context takeover', () => {
+  it('is zlib’s default with context takeover', () => {
     expect(deflate(large, true)).toEqual(deflated(large));
   });
 
-  it.each([-1, 0, 1, 6, 9])('is %i when the program says so', (chosen) => {
+  it.each([-1, 0, 1, 6, 9])('is %i if the application sets it', (chosen) => {
     for (const octets of [small, large])
       for (const takesContextOver of [false, true])
         expect(deflate(octets, takesContextOver, chosen)).toEqual(deflated(octets, { level: chosen }));
@@ -517,7 +517,7 @@ describe('the rungs', () => {
     }
   };
 
-  it.each([false, true])('give the same for the same octets (context takeover: %s)', (takesContextOver) => {
+  it.each([false, true])('return the same for the same octets (context takeover: %s)', (takesContextOver) => {
     const message = fc.oneof(
       fc.uint8Array({ maxLength: 60 }),
       payload.map((octets) => deflated(octets.subarray(0, 5000))),
@@ -538,7 +538,7 @@ describe('the rungs', () => {
     fc.assert(property, { numRuns: 300 });
   });
 
-  it('are chosen when none is given', () => {
+  it('are selected automatically by default', () => {
     const message = Buffer.from('Hello');
     for (const takesContextOver of [false, true]) {
       const deflater = new MessageDeflater({ windowBits: 15, takesContextOver });
@@ -555,7 +555,7 @@ describe('the rungs', () => {
   });
 });
 
-it('is inflated with the window that was agreed, whichever was agreed on other connections', () => {
+it('is inflated with the agreed window, whatever was agreed on other connections', () => {
   const rung = { ...handleRung, name: 'of windows' };
   const far = randomBytes(20_000);
   const message = Buffer.concat([Buffer.alloc(60_000), far, far]);
@@ -569,7 +569,7 @@ it('is inflated with the window that was agreed, whichever was agreed on other c
 describe('the memory', () => {
   const message = Buffer.from('Hello, hello, hello');
 
-  it('is none for a pair without context takeover, however many there are', () => {
+  it('is shared by pairs without context takeover, however many there are', () => {
     let created = 0;
     const rung: ZlibRung = {
       ...handleRung,
@@ -597,7 +597,7 @@ describe('the memory', () => {
     expect(created).toBe(3);
   });
 
-  it('of a pair with context takeover is there from the first message, and freed by close', () => {
+  it('of a pair with context takeover is allocated at the first message, and freed by close', () => {
     const streams: { _handle: object | null; destroyed: boolean }[] = [];
     const counted = (make: (options: object) => object) => (options: object) => {
       const stream = make(options);
@@ -645,7 +645,7 @@ const words = (length: number, seed = 1): Buffer => {
 describe.each(kinds)('fragments $title', ({ rung, takesContextOver }) => {
   const kind = { rung, takesContextOver, windowBits: 15 };
 
-  it('joined are a message, whatever they are and wherever it is cut', () => {
+  it('joined are a message, for any content and any division', () => {
     const property = fc.property(
       fc.array(fc.array(payload, { minLength: 1, maxLength: 4 }), { maxLength: 4 }),
       (messages) => {
@@ -664,7 +664,7 @@ describe.each(kinds)('fragments $title', ({ rung, takesContextOver }) => {
     fc.assert(property, fewRuns);
   });
 
-  it('that are empty add nothing, but for the last', () => {
+  it('that are empty add nothing, except the last', () => {
     const deflater = new MessageDeflater(kind);
     expect([deflater.deflateFragment(Buffer.alloc(0), false), deflater.deflateFragment(Buffer.alloc(0), true)]).toEqual(
       [Buffer.alloc(0), hex('00')],
@@ -673,11 +673,11 @@ describe.each(kinds)('fragments $title', ({ rung, takesContextOver }) => {
   });
 });
 
-describe.each(rungs)('messages that are compressed or inflated elsewhere, by the rung "%s"', (_name, rung) => {
+describe.each(rungs)('messages that are compressed or inflated by the owner, by the rung "%s"', (_name, rung) => {
   const kind = { rung, takesContextOver: true, windowBits: 15 };
   const [first, large, last] = [words(500, 1), words(300_000, 2), words(500, 1)];
 
-  it('are not referred to by the next message, nor is what came before them', () => {
+  it('are not referred to by the next message, nor are earlier ones', () => {
     const deflater = new MessageDeflater(kind);
     const inflater = new MessageInflater(kind);
     const messages = [deflater.deflate(first), deflated(large)];
@@ -688,7 +688,7 @@ describe.each(rungs)('messages that are compressed or inflated elsewhere, by the
     inflater.close();
   });
 
-  it('leave the window in which the next message is inflated', () => {
+  it('leave the window for inflating the next message', () => {
     const peer = createDeflateRaw();
     const inflater = new MessageInflater(kind);
     return (async () => {
@@ -711,7 +711,7 @@ describe.each(rungs)('messages that are compressed or inflated elsewhere, by the
     })();
   });
 
-  it('change nothing where no context is taken over', () => {
+  it('change nothing without context takeover', () => {
     const settings = { rung, takesContextOver: false, windowBits: 15 };
     const [deflater, inflater] = [new MessageDeflater(settings), new MessageInflater(settings)];
     deflater.skip();
@@ -722,11 +722,11 @@ describe.each(rungs)('messages that are compressed or inflated elsewhere, by the
   });
 });
 
-describe.each(kinds)('the beginning of a message $title', ({ rung, takesContextOver }) => {
+describe.each(kinds)('the start of a message $title', ({ rung, takesContextOver }) => {
   const kind = { rung, takesContextOver, windowBits: 15 };
   const text = words(5000);
 
-  it('is what has come out so far, and looking at it changes nothing', () => {
+  it('is the output so far, and reading it changes nothing', () => {
     const [deflater, inflater] = [new MessageDeflater(kind), new MessageInflater(kind)];
     inflater.inflate(deflater.deflate(text), 5000);
     const second = deflater.deflate(text);
@@ -740,7 +740,7 @@ describe.each(kinds)('the beginning of a message $title', ({ rung, takesContextO
     inflater.close();
   });
 
-  it('is null where it is too long, and an InflateError where it is none', () => {
+  it('is null if it is too long, and an InflateError if it is invalid', () => {
     const inflater = new MessageInflater(kind);
     expect(inflater.peek(deflated(text), 4999)).toBeNull();
     expect(inflater.peek(deflated(text), 5000)).toEqual(text);

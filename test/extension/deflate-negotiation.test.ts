@@ -72,7 +72,7 @@ describe('the terms of an endpoint', () => {
     );
   });
 
-  it('take null for what is left out, and anything truthy for true', () => {
+  it('treat null as missing, and any truthy value as true', () => {
     const nulls = { serverMaxWindowBits: null, clientMaxWindowBits: null, serverNoContextTakeover: null } as unknown;
     expect(deflateTerms(nulls as DeflateNegotiationOptions)).toEqual(deflateTerms());
     expect(deflateTerms({ serverNoContextTakeover: 1 } as unknown as DeflateNegotiationOptions)).toEqual(
@@ -112,7 +112,7 @@ describe('the examples of RFC 7692 §7.1.3', () => {
     expect(agreed('permessage-deflate')).toEqual(nothingSaid);
   });
 
-  it('accepts an offer that limits the window of the server, and with client_max_window_bits lets it limit its own', () => {
+  it('accepts an offer that limits the window of the server, and lets the server limit the client’s with client_max_window_bits', () => {
     const offered = 'permessage-deflate; client_max_window_bits; server_max_window_bits=10';
     expect(respond(offered)).toBe('permessage-deflate; server_max_window_bits=10');
     expect(agreed('permessage-deflate; server_max_window_bits=10', { serverMaxWindowBits: 10 })).toEqual({
@@ -121,7 +121,7 @@ describe('the examples of RFC 7692 §7.1.3', () => {
     });
   });
 
-  it('falls back to the second offer where a server cannot limit its window', () => {
+  it('falls back to the second offer if a server cannot limit its window', () => {
     const offered =
       'permessage-deflate; client_max_window_bits; server_max_window_bits=10, permessage-deflate; client_max_window_bits';
     expect(respond(offered)).toBe('permessage-deflate; server_max_window_bits=10');
@@ -131,7 +131,7 @@ describe('the examples of RFC 7692 §7.1.3', () => {
     );
   });
 
-  it('chooses by the order of the client among several extensions (§5.2)', () => {
+  it('follows the client’s order among several extensions (§5.2)', () => {
     const offered = 'permessage-foo; use_y, permessage-deflate; server_no_context_takeover, permessage-deflate';
     expect(respond(offered)).toBe('permessage-deflate; server_no_context_takeover');
     expect(respond('permessage-foo')).toBe(null);
@@ -201,27 +201,27 @@ describe('a server', () => {
     );
   });
 
-  it('declines an offer with the value of nothing, which only a caller can make', () => {
+  it('declines an offer with an undefined value, which only a caller can create', () => {
     expect(acceptDeflateOffer([[['server_max_window_bits', '']]], deflateTerms())).toBe(null);
     expect(acceptDeflateOffer([[['server_no_context_takeover', '']]], deflateTerms())).toBe(null);
   });
 
-  it('takes a quoted window for what it is once unquoted (RFC 6455 §9.1)', () => {
+  it('accepts a quoted window after unquoting (RFC 6455 §9.1)', () => {
     expect(respond('permessage-deflate; server_max_window_bits="10"')).toBe(
       'permessage-deflate; server_max_window_bits=10',
     );
   });
 
-  it('finds no fault with an offer that it only cannot accept', () => {
+  it('declines a valid offer that it cannot accept, without an error', () => {
     expect(() => requireValidOffer([['client_max_window_bits', true]])).not.toThrow();
     expect(() => requireValidOffer([])).not.toThrow();
   });
 
-  it('declines where nothing is offered', () => {
+  it('declines if nothing is offered', () => {
     expect(acceptDeflateOffer([], deflateTerms())).toBe(null);
   });
 
-  it('knows the window that the client has bound itself to, without confirming it (§7.1.2.2)', () => {
+  it('uses the window to which the client has limited itself, without confirming it (§7.1.2.2)', () => {
     const accepted = acceptDeflateOffer(
       [[['client_max_window_bits', '10']]],
       deflateTerms({ clientMaxWindowBits: false }),
@@ -229,7 +229,7 @@ describe('a server', () => {
     expect(accepted).toEqual({ agreement: { ...nothingSaid, clientMaxWindowBits: 10 }, response: [] });
   });
 
-  it('declines ten thousand invalid offers and parameters without taking long over it', () => {
+  it('declines ten thousand invalid offers and parameters in a short time', () => {
     const offers = Array.from({ length: 10_000 }, (): ParameterList => [['foo', true]]);
     const long = Array.from({ length: 10_000 }, (): [string, true] => ['client_no_context_takeover', true]);
     const began = process.cpuUsage();
@@ -239,7 +239,7 @@ describe('a server', () => {
 });
 
 describe('a client', () => {
-  it('takes the lack of a response for declining', () => {
+  it('treats a missing response as declined', () => {
     expect(acceptDeflateResponse([], deflateTerms())).toBe(null);
   });
 
@@ -276,11 +276,11 @@ describe('a client', () => {
     [undefined, '; server_max_window_bits=9', { serverMaxWindowBits: false }],
     // §5: two responses would conflict on RSV1.
     ['GOODWIRE_REPEATED_RESPONSE', ', permessage-deflate', {}],
-  ])('finds %s in the response %o to its offer with %o', (code, parameters, options) => {
+  ])('reports %s in the response %o to its offer with %o', (code, parameters, options) => {
     expect(refusal(`permessage-deflate${parameters}`, options)).toBe(code);
   });
 
-  it('knows what has been agreed', () => {
+  it('returns the agreement', () => {
     const response =
       'permessage-deflate; client_max_window_bits=9; server_max_window_bits=8; server_no_context_takeover; client_no_context_takeover';
     expect(agreed(response, { clientMaxWindowBits: 12 })).toEqual({
@@ -295,7 +295,7 @@ describe('a client', () => {
     });
   });
 
-  it('says which rule of which section a response breaks', () => {
+  it('names the section whose rule a response breaks', () => {
     expect(() => agreed('permessage-deflate; server_max_window_bits=16')).toThrow(
       expect.objectContaining({
         name: 'NegotiationError',
@@ -333,7 +333,7 @@ const anyValue = fc.oneof(
 const anyParameters: fc.Arbitrary<ParameterList> = fc.array(fc.tuple(anyName, anyValue), { maxLength: 4 });
 
 describe('the two halves', () => {
-  it('agree on the same parameters, whatever the client offers and the server wants', () => {
+  it('agree on the same parameters, for any offer of the client and any terms of the server', () => {
     const counts = { agreed: 0, declined: 0, refused: 0 };
     fc.assert(
       fc.property(anyOptions, anyOptions, (client, server) => {
@@ -369,7 +369,7 @@ describe('the two halves', () => {
     expect(Math.min(...Object.values(counts))).toBeGreaterThan(50);
   });
 
-  it('give an agreement, decline or throw a NegotiationError for any parameters, never anything else', () => {
+  it('give an agreement, decline or throw a NegotiationError for any parameters, never another error', () => {
     const lists = fc.array(anyParameters, { maxLength: 3 });
     fc.assert(
       fc.property(lists, anyOptions, (list, options) => {

@@ -11,7 +11,7 @@ const none = {
 const text = Buffer.from('{"id":17,"name":"Ada"} '.repeat(40));
 
 describe('an EndpointDeflate', () => {
-  it('takes the side that it is on: what the server does to its messages the client undoes', () => {
+  it('uses the parameters of its side: the client inflates the server’s messages', () => {
     const agreement = { ...none, serverNoContextTakeover: false, serverMaxWindowBits: 9, clientMaxWindowBits: 12 };
     const [server, client] = [
       new EndpointDeflate('server', { agreement }),
@@ -26,7 +26,7 @@ describe('an EndpointDeflate', () => {
     inflater.close();
   });
 
-  it('gives all connections the same pair where no context is taken over, and each its own where it is', () => {
+  it('shares one pair between connections without context takeover, and creates one for each with it', () => {
     const shared = new EndpointDeflate('server', { agreement: none });
     expect([shared.deflater(), shared.inflater()]).toEqual([shared.deflater(), shared.inflater()]);
     expect(shared.deflater()).toBe(shared.deflater());
@@ -36,7 +36,7 @@ describe('an EndpointDeflate', () => {
     expect(own.inflater()).not.toBe(own.inflater());
   });
 
-  it('finds messages worth it from the threshold on, and all of them where they may refer to others', () => {
+  it('compresses messages from the threshold on, and all of them with context takeover', () => {
     const endpoint = new EndpointDeflate('client', { agreement: none });
     expect([endpoint.isWorthIt(1023), endpoint.isWorthIt(1024)]).toEqual([false, true]);
     expect(new EndpointDeflate('client', { agreement: none, threshold: 0 }).isWorthIt(0)).toBe(true);
@@ -44,7 +44,7 @@ describe('an EndpointDeflate', () => {
     expect(new EndpointDeflate('client', { agreement }).isWorthIt(0)).toBe(true);
   });
 
-  it('is of the same variant as others that compress to the same octets, and of no other', () => {
+  it('has the same variant as others that compress to the same octets, and as no other', () => {
     const variant = (role: 'server' | 'client', more: object = {}, options: object = {}) =>
       new EndpointDeflate(role, { agreement: { ...none, ...more }, ...options }).variant;
     expect(variant('server', { clientMaxWindowBits: 9, clientNoContextTakeover: false })).toBe(variant('server'));
@@ -56,12 +56,12 @@ describe('an EndpointDeflate', () => {
 });
 
 describe('the option perMessageDeflate', () => {
-  it.each([false, null, undefined])('is nothing when it is %j', (option) => {
+  it.each([false, null, undefined])('is disabled if it is %j', (option) => {
     expect(readDeflateOptions('server', option)).toBeNull();
     expect(readDeflateOptions('client', option)).toBeNull();
   });
 
-  it('takes context over for a client, and for a server that asks for it', () => {
+  it('enables context takeover for a client, and for a server that sets it', () => {
     const terms = (role: 'server' | 'client', option: Parameters<typeof readDeflateOptions>[1]) => {
       const { serverNoContextTakeover, clientNoContextTakeover } = readDeflateOptions(role, option)!.terms;
       return [serverNoContextTakeover, clientNoContextTakeover];
@@ -75,7 +75,7 @@ describe('the option perMessageDeflate', () => {
     expect(terms('server', { contextTakeover: true, clientNoContextTakeover: true })).toEqual([undefined, true]);
   });
 
-  it('keeps what an endpoint makes of an agreement', () => {
+  it('stores the result of an agreement', () => {
     const options = { threshold: 5, zlibDeflateOptions: { level: 3 }, concurrencyLimit: 2, serverMaxWindowBits: 9 };
     const configuration = readDeflateOptions('server', options)!;
     expect(configuration.concurrencyLimit).toBe(2);
@@ -102,7 +102,7 @@ describe('the option perMessageDeflate', () => {
     expect(read).toThrow(message);
   });
 
-  it('takes null for what is left out', () => {
+  it('treats null as missing', () => {
     const option = { threshold: null, concurrencyLimit: null, serverMaxWindowBits: null } as object;
     expect(readDeflateOptions('client', option)).toMatchObject({ options: { threshold: undefined } });
   });

@@ -25,18 +25,18 @@ afterEach(() => {
 });
 
 describe('the choice of a rung', () => {
-  it('is the handle in this Node, found once', () => {
+  it('is the handle in this Node, determined once', () => {
     expect(zlibRung()).toBe(handleRung);
     expect(zlibRung()).toBe(zlibRung());
   });
 
-  it('is the first that works', () => {
+  it('is the first one that works', () => {
     const rung = (name: string, works: boolean): ZlibRung => ({ ...documentedRung, name, works: () => works });
     const second = rung('second', true);
     expect(chooseRung([rung('first', false), second, rung('third', true)])).toBe(second);
   });
 
-  it('is what is documented when nothing else works', () => {
+  it('is the documented API if nothing else works', () => {
     expect(chooseRung([handleRungOver({ createDeflateRaw: () => ({}), createInflateRaw: () => ({}) })])).toBe(
       documentedRung,
     );
@@ -65,7 +65,7 @@ describe('the self-test of the handle', () => {
     return { createDeflateRaw: created(zlib.createDeflateRaw), createInflateRaw: created(zlib.createInflateRaw) };
   };
 
-  it('is passed by zlib as it is', () => {
+  it('is passed by unmodified zlib', () => {
     expect(handleRungOver(zlib).works()).toBe(true);
     expect(handleRungOver(changed(() => {})).works()).toBe(true);
   });
@@ -134,7 +134,7 @@ describe.each(rungs)('zlib by the rung "%s"', (_name, rung) => {
     expect(rung.works()).toBe(true);
   });
 
-  it('deflates pieces of one stream, each of which can be read when it has come', () => {
+  it('deflates pieces of one stream, each of which can be inflated at once', () => {
     const deflater = rung.createDeflater({ windowBits: 15 });
     const text = randomBytes(300);
     const first = deflater.deflate(text);
@@ -146,7 +146,7 @@ describe.each(rungs)('zlib by the rung "%s"', (_name, rung) => {
   });
 
   it.each([65_530, 65_531, 65_532, 65_533, 65_534, 65_535, 65_536, 131_072, 200_000])(
-    'deflates %i octets that do not get less to more than any buffer of its own holds',
+    'deflates %i incompressible octets to more than any of its buffers holds',
     (length) => {
       const deflater = rung.createDeflater({ windowBits: 15, level: 0 });
       const octets = randomBytes(length);
@@ -158,7 +158,7 @@ describe.each(rungs)('zlib by the rung "%s"', (_name, rung) => {
     },
   );
 
-  it('begins a new stream after a reset and after a close', () => {
+  it('starts a new stream after a reset and after a close', () => {
     const deflater = rung.createDeflater({ windowBits: 15 });
     const text = randomBytes(300);
     const first = deflater.deflate(text);
@@ -176,7 +176,7 @@ describe.each(rungs)('zlib by the rung "%s"', (_name, rung) => {
     inflater.close();
   });
 
-  it('can be reset and closed before it has been used, and closed twice', () => {
+  it('can be reset and closed before use, and closed twice', () => {
     const deflater = rung.createDeflater({ windowBits: 15 });
     const inflater = rung.createInflater({ windowBits: 15 });
     for (const state of [deflater, inflater]) {
@@ -202,7 +202,7 @@ describe.each(rungs)('zlib by the rung "%s"', (_name, rung) => {
     inflater.close();
   });
 
-  it('takes level, memLevel and strategy', () => {
+  it('accepts level, memLevel and strategy', () => {
     const text = Buffer.from('to be or not to be, that is the question; '.repeat(100));
     const length = (options: object): number => {
       const deflater = rung.createDeflater({ windowBits: 15, ...options });
@@ -219,7 +219,7 @@ describe.each(rungs)('zlib by the rung "%s"', (_name, rung) => {
     expect(length({ memLevel: 1 })).toBeLessThan(text.length);
   });
 
-  it('takes no options of zlib that are for streams', () => {
+  it('ignores options for the streams of zlib', () => {
     const streamOptions = { flush: 99, chunkSize: 0, info: true, maxOutputLength: 1, finishFlush: 0 };
     const deflater = rung.createDeflater({ windowBits: 15, ...streamOptions });
     const inflater = rung.createInflater({ windowBits: 15, ...streamOptions });
@@ -236,12 +236,12 @@ describe.each(rungs)('zlib by the rung "%s"', (_name, rung) => {
     expect(() => deflater.deflate(Buffer.of(1))).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' }));
   });
 
-  it('throws the error of zlib for a wrong window to inflate with', () => {
+  it('throws the error of zlib for an invalid window to inflate with', () => {
     const inflater = rung.createInflater({ windowBits: 99 });
     expect(() => inflater.inflate(Buffer.of(1), 0, 1)).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' }));
   });
 
-  it('leaves octets outside of the view alone', () => {
+  it('does not touch octets outside the view', () => {
     const around = Buffer.from('xxxHelloxxx');
     const deflater = rung.createDeflater({ windowBits: 15 });
     const octets = deflater.deflate(new Uint8Array(around.buffer, around.byteOffset + 3, 5));
@@ -257,31 +257,34 @@ describe.each(rungs)('zlib by the rung "%s"', (_name, rung) => {
 });
 
 describe('the handle', () => {
-  it.each(['inflate', 'peek'] as const)('keeps apart what an async hook inflates while %s() makes a stream', (name) => {
-    const deflater = handleRung.createDeflater({ windowBits: 15 });
-    const [ours, theirs] = ['a', 'b'].map((letter) => {
-      const octets = deflater.deflate(Buffer.from(letter.repeat(3000)));
-      deflater.reset();
-      return octets;
-    }) as [Buffer, Buffer];
-    deflater.close();
-    const inflater = handleRung.createInflater({ windowBits: 15 });
-    let isInside = false;
-    let hook = '';
-    const hooks = createHook({
-      init(_id, type) {
-        if (type !== 'ZLIB' || isInside) return;
-        isInside = true;
-        hook = String(inflater.inflate(theirs, 0, 10_000));
-      },
-    }).enable();
-    const inflated = name === 'peek' ? inflater.peek(ours, 10_000) : inflater.inflate(ours, 0, 10_000);
-    hooks.disable();
-    inflater.close();
-    expect([String(inflated), hook]).toEqual(['a'.repeat(3000), 'b'.repeat(3000)]);
-  });
+  it.each(['inflate', 'peek'] as const)(
+    'is not affected by an async hook that inflates while %s() creates a stream',
+    (name) => {
+      const deflater = handleRung.createDeflater({ windowBits: 15 });
+      const [ours, theirs] = ['a', 'b'].map((letter) => {
+        const octets = deflater.deflate(Buffer.from(letter.repeat(3000)));
+        deflater.reset();
+        return octets;
+      }) as [Buffer, Buffer];
+      deflater.close();
+      const inflater = handleRung.createInflater({ windowBits: 15 });
+      let isInside = false;
+      let hook = '';
+      const hooks = createHook({
+        init(_id, type) {
+          if (type !== 'ZLIB' || isInside) return;
+          isInside = true;
+          hook = String(inflater.inflate(theirs, 0, 10_000));
+        },
+      }).enable();
+      const inflated = name === 'peek' ? inflater.peek(ours, 10_000) : inflater.inflate(ours, 0, 10_000);
+      hooks.disable();
+      inflater.close();
+      expect([String(inflated), hook]).toEqual(['a'.repeat(3000), 'b'.repeat(3000)]);
+    },
+  );
 
-  it('is made anew after an error of the deflater', () => {
+  it('is recreated after an error of the deflater', () => {
     let made = 0;
     const rung = handleRungOver({
       createInflateRaw: zlib.createInflateRaw,

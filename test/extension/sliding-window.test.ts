@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { SlidingWindow } from '../../src/extension/sliding-window.ts';
 
 describe('a SlidingWindow', () => {
-  it('has nothing at first, and nothing again when it is cleared', () => {
+  it('is empty at first, and again after a clear', () => {
     const window = new SlidingWindow(8);
     expect(window.copy()).toBeUndefined();
     window.push(Buffer.alloc(0));
@@ -15,7 +15,7 @@ describe('a SlidingWindow', () => {
     expect(String(window.copy())).toBe('d');
   });
 
-  it('holds the last octets of all that was pushed, however it was pushed', () => {
+  it('holds the last octets of everything pushed, in any division', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 700 }), { maxLength: 8 }), (pieces) => {
         const window = new SlidingWindow(8);
@@ -25,7 +25,7 @@ describe('a SlidingWindow', () => {
     );
   });
 
-  it('gives a copy, which the next octets do not change', () => {
+  it('returns a copy, which later octets do not change', () => {
     const window = new SlidingWindow(8);
     window.push(Buffer.from('abc'));
     const copy = window.copy();

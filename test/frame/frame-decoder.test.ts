@@ -65,7 +65,7 @@ describe('FrameDecoder', () => {
       });
     }
 
-    it('decodes all of them behind one another in one chunk', () => {
+    it('decodes all of them in sequence in one chunk', () => {
       for (const role of ['client', 'server'] as const) {
         const ours = vectors.filter(({ receiver }) => receiver === role);
         const { frames } = decodeFrames(Buffer.concat(ours.map(({ octets }) => octets)), 'whole', { role });
@@ -77,7 +77,7 @@ describe('FrameDecoder', () => {
   });
 
   it.each([125, 126, 127, 65_535, 65_536, 65_537])(
-    'decodes a payload of %i octets, masked or not, however it is cut',
+    'decodes a payload of %i octets, masked or not, in any division',
     (length) => {
       const payload = sampleOctets(length);
       for (const role of ['client', 'server'] as const) {
@@ -92,20 +92,20 @@ describe('FrameDecoder', () => {
     },
   );
 
-  it('reads where a chunk begins to be read, not from its beginning', () => {
+  it('starts at the given offset of the chunk', () => {
     const collector = new FrameCollector();
     const decoder = new FrameDecoder(client);
     expect(decoder.decode(octets('ff ff ff 81 05 48 65 6c 6c 6f'), 3, collector)).toBe(10);
     expect(collector.frames.map(seenFrame)).toEqual([{ opcode: 1, fin: true, rsv1: false, payload: '48 65 6c 6c 6f' }]);
   });
 
-  it('takes an empty chunk at any place', () => {
+  it('accepts an empty chunk at any position', () => {
     const stream = octets(`89 81 ${key} 00 82 84 ${key} 01 02 03 04`);
     const lengths = [...stream].flatMap(() => [0, 1]);
     expect(decodeFrames(stream, lengths, server)).toEqual(decodeFrames(stream, 'whole', server));
   });
 
-  it('takes plain Uint8Arrays', () => {
+  it('accepts plain Uint8Arrays', () => {
     const collector = new FrameCollector();
     const decoder = new FrameDecoder(server);
     for (const part of [`81 85 ${key} 7f 9f 4d 51 58 81 8a ${key} 7f`, '9f 4d 51 58 7f 9f 4d 51 58']) {
@@ -119,7 +119,7 @@ describe('FrameDecoder', () => {
     ['64 bits', 'for 5 octets', '82 7f 00 00 00 00 00 00 00 05'],
     ['16 bits', 'for none', '82 7e 00 00'],
     ['64 bits', 'for none', '82 7f 00 00 00 00 00 00 00 00'],
-  ])('accepts a length in %s %s, longer than it need be, as ws does', (_bits, _what, header) => {
+  ])('accepts a length in %s %s, longer than necessary, as ws does', (_bits, _what, header) => {
     const payload = header.endsWith('5') ? '01 02 03 04 05' : '';
     for (const cut of everyCut) {
       expect(decodeFrames(octets(`${header} ${payload}`), cut, client)).toEqual({
@@ -129,7 +129,7 @@ describe('FrameDecoder', () => {
     }
   });
 
-  it('decodes control frames between the fragments of a message (§5.4), and whole ones behind it', () => {
+  it('decodes control frames between the fragments of a message (§5.4), and after it', () => {
     const stream = octets('01 01 61 89 01 62 00 00 8a 00 80 01 63 82 01 64 88 00');
     for (const cut of everyCut) {
       const { frames, error } = decodeFrames(stream, cut, client);
@@ -146,7 +146,7 @@ describe('FrameDecoder', () => {
     }
   });
 
-  it('reports RSV1 on the first frame of a message where an extension uses it', () => {
+  it('reports RSV1 on the first frame of a message if an extension uses it', () => {
     const stream = octets('c1 01 61 42 01 62 89 00 00 01 63 80 00 82 00');
     for (const cut of everyCut) {
       const { frames, error } = decodeFrames(stream, cut, { ...client, allowRsv1: true });
@@ -163,8 +163,8 @@ describe('FrameDecoder', () => {
   });
 });
 
-describe('what a FrameDecoder tells its sink', () => {
-  it('gives a frame that lies in the chunk as a whole with its octets, unmasked where they are', () => {
+describe('calls of a FrameDecoder to its sink', () => {
+  it('pass a frame that is complete in the chunk as a view, unmasked in place', () => {
     const chunk = octets(`81 85 ${key} 7f 9f 4d 51 58 00`);
     const data = vi.fn((_header: FrameHeader, octets: Uint8Array, start: number, end: number) => {
       expect(octets).toBe(chunk);
@@ -175,7 +175,7 @@ describe('what a FrameDecoder tells its sink', () => {
     expect(data).toHaveBeenCalledOnce();
   });
 
-  it('says of a payload that is not ASCII that it may not be, and of a masked one that is ASCII that it is', () => {
+  it('report a payload that is not ASCII, and a masked one that is ASCII', () => {
     const seenOf = (payload: Uint8Array, options: FrameDecoderOptions) => {
       let seen = -1;
       const data = (...[, , , , flags]: Parameters<FrameSink['data']>) => {
@@ -199,7 +199,7 @@ describe('what a FrameDecoder tells its sink', () => {
     }
   });
 
-  it('gives a frame that does not lie in the chunk as a whole in parts, as it comes, still masked', () => {
+  it('pass a frame that is not complete in the chunk in parts, as they arrive, still masked', () => {
     const calls: unknown[] = [];
     const sink: FrameSink = {
       control: () => true,
@@ -237,7 +237,7 @@ describe('what a FrameDecoder tells its sink', () => {
     ]);
   });
 
-  it('tells of no more octets at the beginning of a frame than the frame has', () => {
+  it('report at the start of a frame no more octets than the frame has', () => {
     const begun: unknown[] = [];
     const sink = Object.assign(new Sieve(), {
       dataBegin: (header: FrameHeader, available: number) => begun.push([header.length, available]),
@@ -251,7 +251,7 @@ describe('what a FrameDecoder tells its sink', () => {
     ]);
   });
 
-  it('knows whether the octets so far end between two frames', () => {
+  it('report whether the octets so far end between two frames', () => {
     const frames = [`89 82 ${key} 00 00`, `01 80 ${key}`, `80 fe 00 01 ${key} 00`, `82 81 ${key} 00`].map(octets);
     const ends = new Set(frames.map((_frame, i) => Buffer.concat(frames.slice(0, i + 1)).length));
     const decoder = new FrameDecoder(server);
@@ -262,7 +262,7 @@ describe('what a FrameDecoder tells its sink', () => {
     });
   });
 
-  it('knows whether the octets so far end between two messages, and not inside a control frame', () => {
+  it('report whether the octets so far end between two messages, and not inside a control frame', () => {
     const parts = [
       [`89 82 ${key} 00 00`, true],
       [`01 80 ${key}`, false],
@@ -508,7 +508,7 @@ describe('a FrameDecoder refuses', () => {
     },
   );
 
-  it('what it refuses with the limit and what came in the detail', () => {
+  it('these violations with the limit and the received value in the detail', () => {
     const { error } = decodeFrames(octets('02 04 61 61 61 61 80 07'), 'whole', { ...client, maxPayload: 10 });
     expect(error?.detail).toBe('RFC 6455 §10.4: a message must not be longer than maxPayload; got 11 (limit 10)');
     const many = decodeFrames(octets('02 00 00 00 80 00'), 'whole', { ...client, maxFragments: 2 });
@@ -533,7 +533,7 @@ describe('a FrameDecoder refuses', () => {
     ['2^63-1', '7f ff ff ff ff ff ff ff'],
     ['2^63 (the highest bit)', '80 00 00 00 00 00 00 00'],
     ['2^64-1', 'ff ff ff ff ff ff ff ff'],
-  ])('a length of %s before anything is buffered, whatever the limit', (_length, digits) => {
+  ])('a length of %s before anything is buffered, with any limit', (_length, digits) => {
     for (const maxPayload of [0, 10, defaultMaxPayload, 2 ** 53 - 1]) {
       for (const [role, second] of [
         ['server', 'ff'],
@@ -597,7 +597,7 @@ describe('a FrameDecoder refuses', () => {
     }
   });
 
-  it('limits that are none', () => {
+  it('invalid limits', () => {
     for (const limit of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53]) {
       expect(() => new FrameDecoder({ role: 'server', maxPayload: limit })).toThrow(
         new RangeError(`maxPayload must be a whole number from 0 (no limit) to 2^53-1; got ${limit}`),
@@ -639,12 +639,12 @@ describe('maxBufferedChunks of a FrameDecoder', () => {
     ['a length of 64 bits', '82 7f 00 00 00 00 00 00 00 00', 8],
     ['a payload', '82 05 61 61 61 61 61', 5],
     ['the payload of a control frame', '89 05 61 61 61 61 61', 5],
-  ])('counts those that bring %s (%s)', (_part, stream, chunks) => {
+  ])('counts chunks that contain %s (%s)', (_part, stream, chunks) => {
     expect(taken(singly(stream), { ...client, maxBufferedChunks: chunks })).toBe(octets(stream).length);
     expect(taken(singly(stream), { ...client, maxBufferedChunks: chunks - 1 })).toBeLessThan(octets(stream).length);
   });
 
-  it('counts those that bring a masking key', () => {
+  it('counts chunks that contain a masking key', () => {
     const stream = '82 80 01 02 03 04';
     expect(taken(singly(stream), { ...server, maxBufferedChunks: 4 })).toBe(6);
     expect(taken(singly(stream), { ...server, maxBufferedChunks: 3 })).toBe(5);
@@ -653,13 +653,13 @@ describe('maxBufferedChunks of a FrameDecoder', () => {
     expect(taken(singly(longer), { ...server, maxBufferedChunks: 3 })).toBe(7);
   });
 
-  it('fails at the chunk that is one too many, whatever it brings, and at none before', () => {
+  it('fails at the first chunk beyond it, for any content, and not before', () => {
     const chunks = ['82 06 61', '61', '61', '61 61 61'].map(octets);
     expect(taken(chunks, { ...client, maxBufferedChunks: 3 })).toBe(3);
     expect(taken(chunks, { ...client, maxBufferedChunks: 4 })).toBe(4);
   });
 
-  it('counts anew from every frame of a message, and from every part of a frame', () => {
+  it('restarts with every frame of a message, and with every part of a frame', () => {
     const fragments = [...singly('02 02 61 61'), ...singly('00 02 61 61'), ...singly('80 02 61 61')];
     expect(taken(fragments, { ...client, maxBufferedChunks: 2 })).toBe(fragments.length);
     expect(taken(fragments, { ...client, maxBufferedChunks: 1 })).toBe(1);
@@ -669,7 +669,7 @@ describe('maxBufferedChunks of a FrameDecoder', () => {
     expect(taken(overlapping, { ...client, maxBufferedChunks: 1 })).toBe(1);
   });
 
-  it('counts anew where the sink stops the decoder behind a frame', () => {
+  it('restarts if the sink stops the decoder behind a frame', () => {
     const stopping: FrameSink = {
       control: () => false,
       data: () => false,
@@ -689,7 +689,7 @@ describe('maxBufferedChunks of a FrameDecoder', () => {
     }
   });
 
-  it('counts anew where an event throws behind a frame, and the rest is given again', () => {
+  it('restarts if an event throws behind a frame, and the rest is passed again', () => {
     const decoder = new FrameDecoder({ ...client, maxBufferedChunks: 2 });
     const sink = new Sieve();
     const throwing: FrameSink = Object.assign(new Sieve(), {
@@ -707,7 +707,7 @@ describe('maxBufferedChunks of a FrameDecoder', () => {
     expect(decoder.decode(octets('61'), 0, sink)).toBe(1);
   });
 
-  it('is no limit unless set', () => {
+  it('is unlimited by default', () => {
     const chunks = [octets('82 7e ff ff'), ...Array<Buffer>(65_535).fill(octets('61'))];
     expect(taken(chunks, client)).toBe(chunks.length);
     expect(taken(chunks, { ...client, maxBufferedChunks: 65_535 })).toBe(chunks.length);
@@ -715,7 +715,7 @@ describe('maxBufferedChunks of a FrameDecoder', () => {
 });
 
 describe('the limits of a FrameDecoder', () => {
-  it.each([10, 125, 126, 1000, 65_535, 65_536])('allow a message of exactly maxPayload octets: %i', (length) => {
+  it.each([10, 125, 126, 1000, 65_535, 65_536])('accept a message of exactly maxPayload octets: %i', (length) => {
     for (const cut of everyCut) {
       const frame = naiveFrame(0x82, sampleOctets(length), exampleKey);
       const { frames, error } = decodeFrames(frame, cut, { ...server, maxPayload: length });
@@ -724,7 +724,7 @@ describe('the limits of a FrameDecoder', () => {
     }
   });
 
-  it('are 100 MiB and any number of fragments unless set', () => {
+  it('are by default 100 MiB and any number of fragments', () => {
     const sink = new Sieve();
     new FrameDecoder(client).decode(naiveHeader(0x82, 104_857_600, null), 0, sink);
     expect(sink.begun).toEqual([104_857_600]);
@@ -735,7 +735,7 @@ describe('the limits of a FrameDecoder', () => {
     expect(all.frames).toBe(100_002);
   });
 
-  it('start anew with every message: a long stream of legal messages passes', () => {
+  it('restart with every message: a long stream of legal messages passes', () => {
     const message = octets(
       '02 05 61 61 61 61 61 89 03 61 61 61 80 05 61 61 61 61 61 82 0a 61 61 61 61 61 61 61 61 61 61',
     );
@@ -756,13 +756,13 @@ describe('the limits of a FrameDecoder', () => {
     }
   });
 
-  it('do not count a message of one frame as a fragment too many', () => {
+  it('do not fail for messages of one frame', () => {
     const { frames, error } = decodeFrames(octets('82 00 01 00 80 00 82 00'), 'whole', { ...client, maxFragments: 2 });
     expect([frames.length, error]).toEqual([4, null]);
     expect(decodeFrames(octets('82 00 81 00'), 'octet by octet', { ...client, maxFragments: 1 }).error).toBeNull();
   });
 
-  it('keep the sum of lengths sound where there is no limit, though it passes 2^53', () => {
+  it('keep the sum of lengths correct without a limit, even beyond 2^53', () => {
     const sink = new Sieve();
     const decoder = new FrameDecoder({ role: 'client', maxPayload: 0 });
     decoder.decode(octets('02 01 61'), 0, sink);
@@ -770,7 +770,7 @@ describe('the limits of a FrameDecoder', () => {
     expect(sink.begun).toEqual([2 ** 53 - 1]);
   });
 
-  it('hold a sender to little memory: a decoder takes at most 125 octets at a time, for a control frame', () => {
+  it('bound the memory for a peer: a decoder buffers at most 125 octets, for a control frame', () => {
     fc.assert(
       fc.property(nearlyFrames('server'), cuts, (stream, cut) => {
         const chunks = cutOctets(stream, cut);
@@ -824,7 +824,7 @@ describe('a sink', () => {
   const stream = octets('89 01 61 82 02 62 63 02 00 8a 00 80 01 64 81 00');
   const ends = [3, 7, 9, 11, 14, 16];
 
-  it('stops the decoder behind a frame by returning false, and decoding goes on from there', () => {
+  it('stops the decoder behind a frame by returning false, and decoding continues from there', () => {
     const sink = new Interrupted(() => 'stop');
     const decoder = new FrameDecoder(client);
     let at = 0;
@@ -835,7 +835,7 @@ describe('a sink', () => {
     expect(sink.collector.frames.map(seenFrame)).toEqual(decodeFrames(stream, 'whole', client).frames);
   });
 
-  it('stops it in the same way where frames come in pieces', () => {
+  it('stops it in the same way if frames arrive in pieces', () => {
     const sink = new Interrupted(() => 'stop');
     const decoder = new FrameDecoder(client);
     // The first octet of the first frame arrives alone, as does the last one of the second.
@@ -848,7 +848,7 @@ describe('a sink', () => {
     expect(sink.collector.frames.map(({ payload }) => String(payload))).toEqual(['a', 'bc']);
   });
 
-  it('that throws leaves the decoder sound behind that frame', () => {
+  it('that throws leaves the decoder consistent behind that frame', () => {
     const sink = new Interrupted(() => 'throw');
     const decoder = new FrameDecoder(client);
     let at = 0;
@@ -860,7 +860,7 @@ describe('a sink', () => {
     expect(sink.collector.frames.map(seenFrame)).toEqual(decodeFrames(stream, 'whole', client).frames);
   });
 
-  it('may stop the decoder or throw behind any frame, under any cut, and misses nothing', () => {
+  it('may stop the decoder or throw behind any frame, in any division, and misses nothing', () => {
     const answers = fc.array(fc.constantFrom('go on', 'stop', 'throw'), { minLength: 1, maxLength: 10 });
     fc.assert(
       fc.property(frameSequences, cuts, answers, fc.boolean(), (frames, cut, answers, toServer) => {
@@ -902,7 +902,7 @@ describe('any octets', () => {
     allowRsv1: fc.boolean(),
   });
 
-  it('at random give frames or a ProtocolError, and the same however they are cut', () => {
+  it('at random give frames or a ProtocolError, and the same in any division', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), cuts, options, (stream, cut, options) => {
         expect(decodeFrames(stream, cut, options)).toEqual(decodeFrames(stream, 'whole', options));
@@ -912,7 +912,7 @@ describe('any octets', () => {
   });
 
   it.each(['server', 'client'] as const)(
-    'that are nearly frames give a %s frames or a ProtocolError, and the same however they are cut',
+    'that are almost frames give a %s frames or a ProtocolError, and the same in any division',
     (role) => {
       const failures = new Set<string>();
       fc.assert(
@@ -931,7 +931,7 @@ describe('any octets', () => {
     },
   );
 
-  it('one at a time cost time in proportion to their number', () => {
+  it('passed one by one take time in proportion to their number', () => {
     const cost = (length: number) => {
       const stream = naiveFrame(0x82, sampleOctets(length), exampleKey);
       const small = Buffer.concat(
@@ -952,7 +952,7 @@ describe('any octets', () => {
 });
 
 describe('FrameCollector', () => {
-  it('keeps every frame as a value of its own, unmasked', () => {
+  it('keeps every frame as a separate value, unmasked', () => {
     const chunk = octets(`81 85 ${key} 7f 9f 4d 51 58 89 81 ${key} 56 02 85 ${key} 7f 9f`);
     const collector = new FrameCollector();
     const decoder = new FrameDecoder(server);

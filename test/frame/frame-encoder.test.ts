@@ -9,7 +9,7 @@ import { boaster, cuts, exampleKey, hex, naiveFrame, octets, sampleOctets } from
 const borders = [0, 1, 124, 125, 126, 127, 255, 256, 65_534, 65_535, 65_536, 65_537, 100_000];
 
 describe('encodeFrame', () => {
-  it.each([null, exampleKey])('refuses a payload whose length is not that of its octets, with the key %s', (key) => {
+  it.each([null, exampleKey])('refuses a payload whose length differs from its byteLength, with the key %s', (key) => {
     expect(() => encodeFrame(2, boaster(3), { key })).toThrow('length is 1000, byteLength is 3');
   });
 
@@ -18,11 +18,11 @@ describe('encodeFrame', () => {
     expect(Buffer.concat(encoded).equals(octets)).toBe(true);
   });
 
-  it('makes a whole, uncompressed and unmasked frame unless told otherwise', () => {
+  it('encodes a whole, uncompressed and unmasked frame by default', () => {
     expect(hex(encodeFrame(2, octets('01 02')))).toBe('82 02 01 02');
   });
 
-  it('sets FIN, RSV1 and the masking key as told', () => {
+  it('sets FIN, RSV1 and the masking key from its options', () => {
     const payload = octets('01 02 03 04 05');
     expect(hex(encodeFrame(1, payload, { fin: false }))).toBe('01 05 01 02 03 04 05');
     expect(hex(encodeFrame(1, payload, { rsv1: true }))).toBe('c1 05 01 02 03 04 05');
@@ -40,7 +40,7 @@ describe('encodeFrame', () => {
     }
   });
 
-  it('copies the payload and leaves it as it is', () => {
+  it('copies the payload without changing it', () => {
     for (const length of [10, 1000, 100_000]) {
       const payload = sampleOctets(length);
       const encoded = [encodeFrame(2, payload), encodeFrame(2, payload, { key: exampleKey })];
@@ -65,7 +65,7 @@ describe('encodeFrame', () => {
     );
   });
 
-  it('makes frames that decode to what was encoded, however the octets are cut', () => {
+  it('encodes frames that decode to the same data, in any division', () => {
     fc.assert(
       fc.property(frameSequences, cuts, fc.boolean(), (frames, cut, toServer) => {
         const stream = frames.map(({ opcode, fin, rsv1, payload, key }) =>
@@ -83,7 +83,7 @@ describe('encodeFrame', () => {
     );
   });
 
-  it('makes the octets that §5.2 describes, for any frame', () => {
+  it('encodes the octets of §5.2, for any frame', () => {
     fc.assert(
       fc.property(frameSequences, (frames) => {
         for (const frame of frames) {
@@ -109,7 +109,7 @@ describe('writeHeader', () => {
     expect(hex(target)).toBe(`${expected} aa aa aa aa`);
   });
 
-  it('writes at the offset, and returns the one behind the header', () => {
+  it('writes at the offset, and returns the offset behind the header', () => {
     const target = Buffer.alloc(20, 0xaa);
     expect(writeHeader(target, 3, 0x81, 126, exampleKey)).toBe(11);
     expect(hex(target.subarray(0, 13))).toBe('aa aa aa 81 fe 00 7e 37 fa 21 3d aa aa');

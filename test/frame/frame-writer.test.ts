@@ -101,7 +101,7 @@ describe.each([
     }
   });
 
-  it('writes FIN, RSV1 and the opcode as told', () => {
+  it('writes FIN, RSV1 and the opcode from its arguments', () => {
     const writer = new FrameWriter(masked, () => 0);
     const key = masked ? '00 00 00 00 ' : '';
     const second = masked ? '81' : '01';
@@ -118,7 +118,7 @@ describe.each([
     expect(write(() => writer.writeText(0, 'a', true))).toBe(`80 ${second} ${key}61`);
   });
 
-  it('masks a single frame, or not, where that is asked for', () => {
+  it('masks a single frame, or not, on request', () => {
     const keys = countedKeys();
     const writer = new FrameWriter(masked, keys.next);
     for (const payload of [sampleOctets(10), sampleOctets(copyUpTo), sampleOctets(100_000)]) {
@@ -132,7 +132,7 @@ describe.each([
     expect(writer.masked).toBe(masked);
   });
 
-  it('refuses a payload whose length is not that of its octets, and goes on', () => {
+  it('refuses a payload whose length differs from its byteLength, and continues', () => {
     const writer = new FrameWriter(masked, () => exampleKey);
     for (const payload of [boaster(3), boaster(20_000)])
       expect(() => writer.write(2, payload)).toThrow(/^The length of a payload must be its byteLength; length is 1000/);
@@ -140,7 +140,7 @@ describe.each([
     expect(taken(writer).equals(naiveFrame(0x82, octets('61'), masked ? exampleKey : null))).toBe(true);
   });
 
-  it('never alters what the application gave', () => {
+  it('never changes the application’s data', () => {
     const writer = new FrameWriter(masked);
     for (const length of [0, 1, 16, 17, 125, 2048, copyUpTo, copyUpTo + 1, 70_000]) {
       const payload = sampleOctets(length);
@@ -154,7 +154,7 @@ describe.each([
     }
   });
 
-  it(`copies a payload of up to ${copyUpTo} octets: what the application does with it afterwards does not matter`, () => {
+  it(`copies a payload of up to ${copyUpTo} octets: later changes by the application have no effect`, () => {
     for (const length of [1, 16, 17, 1000, copyUpTo]) {
       const keys = countedKeys();
       const writer = new FrameWriter(masked, keys.next);
@@ -168,7 +168,7 @@ describe.each([
     }
   });
 
-  it('encodes any mixture of frames, in order, in chunks that keep their octets until they are released', () => {
+  it('encodes any mixture of frames, in order, in chunks that do not change until they are released', () => {
     type Step = (at: number) => {
       write?: (writer: FrameWriter, key: () => number | null) => Buffer;
       act?: 'take' | 'takeOne' | 'takeCopy' | 'takeUnpooled' | 'release' | 'discard' | 'busy';
@@ -311,7 +311,7 @@ describe.each([
 });
 
 describe('FrameWriter', () => {
-  it('masks with strong keys of its own, a fresh one for each frame', () => {
+  it('masks with strong generated keys, a new one for each frame', () => {
     const writer = new FrameWriter(true);
     const keys = new Set<string>();
     for (let i = 0; i < 2000; i++) {
@@ -327,7 +327,7 @@ describe('FrameWriter', () => {
     expect(typeof nextMaskingKey()).toBe('number');
   });
 
-  it('draws no key for a frame that is not masked', () => {
+  it('draws no key for an unmasked frame', () => {
     const writer = new FrameWriter(false, () => {
       throw new Error('a key was drawn');
     });
@@ -339,7 +339,7 @@ describe('FrameWriter', () => {
   });
 
   // A function for keys, or an async hook, may run application code while a key is drawn.
-  it.each([20, 300, 900])('writes each frame whole where the function for keys writes %i frames itself', (count) => {
+  it.each([20, 300, 900])('writes each frame whole if the key function writes %i frames itself', (count) => {
     let isInside = false;
     const writer = new FrameWriter(true, () => {
       if (!isInside) {
@@ -361,7 +361,7 @@ describe('FrameWriter', () => {
     expect(payloads).toEqual([...inner, text, ...inner, text]);
   });
 
-  it.each([true, false])('refuses octets with a length that is not theirs (masked: %s)', (masked) => {
+  it.each([true, false])('refuses octets with a false length (masked: %s)', (masked) => {
     const writer = new FrameWriter(masked);
     for (const size of [20, 20_000]) {
       const boasting = Object.defineProperty(Buffer.alloc(size), 'length', { value: size * 2 });
@@ -371,7 +371,7 @@ describe('FrameWriter', () => {
     expect([writer.byteLength, writer.take()]).toEqual([0, []]);
   });
 
-  it(`hands on a payload of more than ${copyUpTo} octets by reference if it is not masked`, () => {
+  it(`passes on a payload of more than ${copyUpTo} octets by reference if it is not masked`, () => {
     const writer = new FrameWriter(false);
     const payload = sampleOctets(copyUpTo + 1);
     writer.write(2, payload);
@@ -382,7 +382,7 @@ describe('FrameWriter', () => {
     expect(writer.take().some((chunk) => chunk.buffer === payload.buffer)).toBe(false);
   });
 
-  it('gives small frames as one chunk, however many', () => {
+  it('returns small frames as one chunk, however many', () => {
     const writer = new FrameWriter(false);
     const expected: Buffer[] = [];
     for (let i = 0; i < 200; i++) {
@@ -396,7 +396,7 @@ describe('FrameWriter', () => {
     expect(writer.take()).toEqual([]);
   });
 
-  it('gives a chunk and a part of it never twice', () => {
+  it('never returns a chunk twice, whole or in part', () => {
     const writer = new FrameWriter(false);
     writer.writeText(1, 'a');
     expect(hex(taken(writer))).toBe('81 01 61');
@@ -408,7 +408,7 @@ describe('FrameWriter', () => {
     expect(taken(writer)).toHaveLength(0);
   });
 
-  it('has no single chunk where there are several, and loses nothing by being asked', () => {
+  it('has no single chunk if there are several, and loses nothing by the request', () => {
     const writer = new FrameWriter(false);
     expect(writer.takeOne()).toBeNull();
     const long = sampleOctets(10_000);
@@ -422,7 +422,7 @@ describe('FrameWriter', () => {
     );
   });
 
-  it('keeps what was written and not taken when it is told to release', () => {
+  it('keeps written data that was not taken when it is told to release', () => {
     const writer = new FrameWriter(false);
     writer.writeText(1, 'a');
     writer.release();
@@ -431,7 +431,7 @@ describe('FrameWriter', () => {
     expect(hex(taken(writer))).toBe('81 01 61');
   });
 
-  it('gives a released slab to the next writer, and none that was not', () => {
+  it('passes a released slab to the next writer, and no other slab', () => {
     const [first, second] = [new FrameWriter(false), new FrameWriter(false)];
     first.writeText(1, 'a');
     const [kept] = first.take();
@@ -448,7 +448,7 @@ describe('FrameWriter', () => {
     expect(third.take()[0]!.buffer).not.toBe(kept!.buffer);
   });
 
-  it('forgets what was written when told to, and leaves chunks that were taken alone', () => {
+  it('discards written data on request, and does not touch taken chunks', () => {
     const writer = new FrameWriter(false);
     writer.writeText(1, 'a');
     const [kept] = writer.take();
@@ -463,7 +463,7 @@ describe('FrameWriter', () => {
     expect(hex(kept!)).toBe('81 01 61');
   });
 
-  it('begins with little memory, and with much where many frames are to come', () => {
+  it('starts with little memory, and with much if many frames follow', () => {
     const sizeOf = (isBusy: boolean) => {
       const writer = new FrameWriter(false);
       writer.isBusy = isBusy;
@@ -477,7 +477,7 @@ describe('FrameWriter', () => {
   it.each([
     ['a small slab', smallSlabSize, false],
     ['a large slab', largeSlabSize, true],
-  ] as const)('writes frames right that end before, at and behind the end of %s', (_name, size, isBusy) => {
+  ] as const)('writes frames correctly that end before, at and behind the end of %s', (_name, size, isBusy) => {
     for (const masked of [false, true]) {
       for (let shift = -20; shift <= 20; shift++) {
         const keys = countedKeys();

@@ -47,7 +47,7 @@ describe('xorInWasm', () => {
     expect(faults(xorInWasm)).toEqual([]);
   });
 
-  it('throws for a source that is shorter than it says, and shows nothing of what it masked before', () => {
+  it('throws for a source that is shorter than its length, and does not expose data masked before', () => {
     const secret = Buffer.alloc(4096, 'S');
     xorInWasm(secret, 0, secret.length, Buffer.alloc(4096), 0, exampleKey);
     const target = Buffer.alloc(4096);
@@ -55,7 +55,7 @@ describe('xorInWasm', () => {
     expect(target.equals(Buffer.alloc(4096))).toBe(true);
   });
 
-  it('misses no octet that is not ASCII, wherever it stands', () => {
+  it('detects any octet that is not ASCII, at every position', () => {
     const missed: object[] = [];
     for (const length of [1, 15, 16, 17, 63, 64, 65, 80, 81, 150, 65_537, 65_600]) {
       const places = length < 200 ? [...Array(length).keys()] : [0, 100, 65_535, 65_536, length - 1];
@@ -70,7 +70,7 @@ describe('xorInWasm', () => {
     expect(missed).toEqual([]);
   });
 
-  it('does without WebAssembly where the platform has no SIMD', async () => {
+  it('is not used if the platform has no SIMD', async () => {
     const Module = vi.fn(
       class {
         constructor() {

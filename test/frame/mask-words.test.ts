@@ -23,7 +23,7 @@ describe('maskWords', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('sees a single octet that is not ASCII, wherever it stands', () => {
+  it('detects a single octet that is not ASCII, at every position', () => {
     for (let length = 1; length < 70; length++) {
       for (let at = 0; at < length; at++) {
         const plain = Buffer.alloc(length, 'a');

@@ -106,7 +106,7 @@ describe.each(ways)('%s', (_title, mask) => {
     expect(wrong).toEqual([]);
   });
 
-  it('sees a single octet that is not ASCII, wherever it stands, and none where none is', () => {
+  it('detects a single octet that is not ASCII at every position, and reports none without one', () => {
     const wrong: object[] = [];
     const ascii = (length: number) => Buffer.alloc(length, 'All of this is ASCII. ');
     const check = (length: number, offset: number, at: number | null) => {
@@ -165,7 +165,7 @@ describe('rotateKey', () => {
     expect(rotated).toEqual([...round, ...round, '37 fa 21 3d']);
   });
 
-  it('lets a payload that comes in parts be masked part by part', () => {
+  it('allows masking a payload part by part', () => {
     const payload = sampleOctets(100);
     const whole = naiveMask(payload, exampleKey);
     for (const first of range(0, 100)) {

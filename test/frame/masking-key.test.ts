@@ -43,7 +43,7 @@ describe('nextMaskingKey', () => {
     expect(random).not.toHaveBeenCalled();
   });
 
-  it('has no other source than node:crypto: without that there is no key', async () => {
+  it('requires node:crypto: there is no other source of keys', async () => {
     vi.resetModules();
     vi.doMock('node:crypto', async (importActual) => {
       const actual = await importActual<Record<string, unknown>>();

@@ -32,19 +32,19 @@ describe('the table of violations', () => {
     expect(error.detail).toMatch(/maxBufferedChunks; got 7 chunks \(limit 6\)$/);
   });
 
-  it('has no violation that the list above does not name', () => {
+  it('has no violation besides the list above', () => {
     expect(Object.keys(violations)).toHaveLength(12);
   });
 });
 
 describe('ProtocolError', () => {
-  it('says in its detail what was expected, and nothing of what came if that is not known', () => {
+  it('has a detail with the expectation, and without a received value if that is unknown', () => {
     expect(new ProtocolError('WS_ERR_EXPECTED_FIN').detail).toBe(
       'RFC 6455 §5.5: a control frame must not be fragmented',
     );
   });
 
-  it('says in its detail what came and which limit was passed', () => {
+  it('has a detail with the received value and the limit', () => {
     expect(new ProtocolError('WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 11, 10).detail).toBe(
       'RFC 6455 §10.4: a message must not be longer than maxPayload; got 11 (limit 10)',
     );

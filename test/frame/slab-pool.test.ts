@@ -5,14 +5,14 @@ describe.each([
   ['large', largeSlabSize],
   ['small', smallSlabSize],
 ] as const)('a %s slab', (_name, size) => {
-  it('has its size, and memory of its own', () => {
+  it('has its size, and separate memory', () => {
     const [first, second] = [takeSlab(size), takeSlab(size)];
     expect([first.length, second.length]).toEqual([size, size]);
     expect(first.buffer.byteLength).toBe(size);
     expect(first.buffer).not.toBe(second.buffer);
   });
 
-  it('is handed out again after it was released, and to one taker only', () => {
+  it('is reused after its release, and by one user at a time', () => {
     const slab = takeSlab(size);
     releaseSlab(slab);
     const taken = [takeSlab(size), takeSlab(size)];
@@ -20,7 +20,7 @@ describe.each([
     expect(taken[1]).not.toBe(slab);
   });
 
-  it('is left to the garbage collector when enough of its kind are kept', () => {
+  it('is left to the garbage collector if enough of its kind are kept', () => {
     const released: Buffer[] = Array.from({ length: 1000 }, () => Buffer.alloc(size));
     for (const slab of released) releaseSlab(slab);
     const taken = Array.from({ length: 1000 }, () => takeSlab(size));

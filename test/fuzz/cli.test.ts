@@ -16,7 +16,7 @@ async function run(...args: string[]): Promise<{ text: string; status: number }>
 }
 
 describe('npm run fuzz', () => {
-  test('compiles itself, and prints its seed, and how many executions there were, how fast and of how many kinds', () => {
+  test('compiles itself, and prints its seed, and the number, speed and kinds of executions', () => {
     const program = join(import.meta.dirname, '..', '..', 'fuzz', 'run.js');
     const args = [program, '--runs', '128', '--seed', '3', '--target', 'close', '--target', 'response'];
     const { stdout, status } = spawnSync(process.execPath, args, { encoding: 'utf8' });
@@ -28,7 +28,7 @@ describe('npm run fuzz', () => {
     expect(status).toBe(0);
   });
 
-  test('takes a fresh seed where none is given, and fractions of minutes', async () => {
+  test('uses a random seed by default, and accepts fractions of minutes', async () => {
     const seeds = [
       await run('--minutes', '0.0001', '--target', 'close'),
       await run('--minutes', '0.0001', '--target', 'close'),
@@ -44,7 +44,7 @@ describe('npm run fuzz', () => {
     ['--seed', 'x'],
     ['--unknown', 'y'],
     ['--runs', '-1'],
-  ])('says how it is used for %s %s', async (...args) => {
+  ])('prints its usage for %s %s', async (...args) => {
     const { text, status } = await run(...args);
     expect(text).toMatch(/--minutes {2}.*[\s\S]*^ {2}frame +FrameDecoder/m);
     expect(status).toBe(2);

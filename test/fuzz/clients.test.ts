@@ -42,7 +42,7 @@ async function outcomeOf({ WebSocket }: Implementation, response: string): Promi
 /** Responses that goodwire refuses and ws accepts, as listed in docs/ws-differences.md. */
 const stricter = /^Error: Invalid Connection header$/;
 
-test('the clients of ws and goodwire make the same of nearly every response, and of all that break a rule that both know', async () => {
+test('the clients of ws and goodwire agree on nearly every response, and on all that break a rule of both', async () => {
   const random = new Random(20_251_126);
   const seeds = readRecordings().map(({ response }) =>
     Buffer.from(

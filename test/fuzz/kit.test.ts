@@ -35,7 +35,7 @@ async function casesOf(target: Target, seed: number, most: number): Promise<stri
 }
 
 describe('the corpus', () => {
-  it('has no case that fails again', () => {
+  it('has no failing case', () => {
     for (const { file, reproducer } of readCorpus()) {
       const target = targets.find(({ name }) => name === reproducer.target);
       expect(target, file).toBeDefined();
@@ -45,7 +45,7 @@ describe('the corpus', () => {
 });
 
 describe('addToCorpus()', () => {
-  it('keeps a case, which is the same when it is read', () => {
+  it('saves a case, which is the same when read again', () => {
     const given: Case = { octets: Buffer.from('03e8ff', 'hex'), cut: [1, 2], config: 3 };
     const file = addToCorpus('close', 'Fault: kept by a test', given);
     try {
@@ -78,14 +78,14 @@ describe('the recordings', () => {
 });
 
 describe.each(targets)('the target $name', (target) => {
-  it('finds nothing in its seeds, nor in some hundred mutations of them', async () => {
+  it('finds no failure in its seeds, nor in some hundred mutations of them', async () => {
     const { failure, executions, kinds } = await fuzz(target, { seed: 20_251_126, goesOn: until(600) });
     expect(failure?.error.stack ?? 'nothing').toBe('nothing');
     expect(executions).toBeGreaterThanOrEqual(600);
     expect(kinds).toBeGreaterThan(3);
   });
 
-  it('does the same for the same seed, and something else for another', async () => {
+  it('does the same for the same seed, and something else for another seed', async () => {
     const [first, again, other] = [
       await casesOf(target, 1, 200),
       await casesOf(target, 1, 200),
@@ -97,13 +97,13 @@ describe.each(targets)('the target $name', (target) => {
 });
 
 describe('fuzz()', () => {
-  it('finds a fault, and reduces it to the least that has it', async () => {
+  it('finds a fault, and reduces it to the smallest case', async () => {
     const { failure } = await fuzz(wrong, { seed: 1, goesOn: until(1_000_000) });
     expect(failure?.error.message).toMatch(/^no 7 comes behind a 3: /);
     expect(failure?.reduced).toEqual({ octets: Buffer.from([3, 7]), cut: [], config: 0 });
   });
 
-  it('reports what throws something else', async () => {
+  it('reports a case that throws another error', async () => {
     const run = () => {
       throw new TypeError('not expected');
     };

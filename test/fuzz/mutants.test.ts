@@ -6,7 +6,7 @@ const root = new URL('../../', import.meta.url);
 const files = readdirSync(new URL('test/', root), { recursive: true, encoding: 'utf8' });
 
 describe('the faults of npm run mutants', () => {
-  it('are thirty at least, in every folder above the I/O line and in those below it', () => {
+  it('number at least thirty, in every folder above the I/O line and in those below it', () => {
     expect(mutants.length).toBeGreaterThanOrEqual(30);
     const folders = new Set(mutants.map(({ file }) => file.split('/')[0]));
     for (const folder of ['frame', 'extension', 'message', 'handshake', 'connection', 'transport', 'client', 'server'])

@@ -9,7 +9,7 @@ import { octets } from '../frame/octets.ts';
 const rules = { role: 'server', maxPayload: 0, maxFragments: 0, allowRsv1: false } as const;
 
 describe('readUtf8, the model of UTF-8', () => {
-  it('knows UTF-8 from what is none, as Node does', () => {
+  it('distinguishes valid from invalid UTF-8, as Node does', () => {
     const nearly = fc.oneof(
       fc.uint8Array({ maxLength: 6 }),
       fc.array(
@@ -27,7 +27,7 @@ describe('readUtf8, the model of UTF-8', () => {
     );
   });
 
-  it('knows where text may go on from where it may not', () => {
+  it('distinguishes incomplete from invalid text', () => {
     for (const begun of ['e2', 'e2 82', 'f0 9d 84', 'ed 9f', 'f4 8f bf', '61 c2'])
       expect(readUtf8(octets(begun))).toBe('begun');
     for (const wrong of ['80', 'c0', 'e0 80', 'ed a0', 'f0 8f', 'f4 90', 'f5', 'e2 28'])
@@ -44,7 +44,7 @@ describe('readFrames, the model of a frame decoder', () => {
     }
   });
 
-  it('reads what is sent, and writes it again', () => {
+  it('reads its own encoding', () => {
     fc.assert(
       fc.property(frameSequences, (frames) => {
         const stream = Buffer.concat(frames.map((frame) => sentOctets(frame, 'server')));
@@ -60,7 +60,7 @@ describe('readFrames, the model of a frame decoder', () => {
 });
 
 describe('hear, the model of a connection', () => {
-  it('tells of messages, pings and closes, and of nothing behind a close', () => {
+  it('reports messages, pings and closes, and nothing behind a close', () => {
     const stream = octets(
       '01 80 00 00 00 00  89 81 00 00 00 00 70  80 82 00 00 00 00 68 69  88 82 00 00 00 00 03 e8  81 80 00 00 00 00',
     );

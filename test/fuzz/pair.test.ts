@@ -15,12 +15,12 @@ class Forgetful extends Connection {
   }
 }
 
-describe('a pair of connections, with applications and a network that do what they like', () => {
-  it('does what a small model does', () => {
+describe('a pair of connections, with arbitrary actions of applications and network', () => {
+  it('behaves as a small model', () => {
     fc.assert(pairProperty(), { numRuns: 300 });
   });
 
-  it('is seen to differ from it where it does, in a script of a few lines', () => {
+  it('is reported to differ if it does, in a script of a few lines', () => {
     const result = fc.check(
       pairProperty((...given) => new Forgetful(...given)),
       { numRuns: 2000, seed: 1 },

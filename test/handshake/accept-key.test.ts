@@ -4,11 +4,11 @@ import { describe, expect, it } from 'vitest';
 import { acceptKey, sha1With } from '../../src/handshake/accept-key.ts';
 
 describe('acceptKey', () => {
-  it('gives the example of RFC 6455 §1.3', () => {
+  it('returns the example of RFC 6455 §1.3', () => {
     expect(acceptKey('dGhlIHNhbXBsZSBub25jZQ==')).toBe('s3pPLMBiTxaQ9kYGzzhZRbK+xOo=');
   });
 
-  it('gives 28 characters of base64 for any key', () => {
+  it('returns 28 characters of base64 for any key', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 16, maxLength: 16 }), (octets) => {
         expect(acceptKey(Buffer.from(octets).toString('base64'))).toMatch(/^[A-Za-z0-9+/]{27}=$/);
@@ -16,7 +16,7 @@ describe('acceptKey', () => {
     );
   });
 
-  it('gives the same on a runtime without crypto.hash', () => {
+  it('returns the same on a runtime without crypto.hash', () => {
     const slow = sha1With({ createHash: crypto.createHash });
     const quick = sha1With(crypto);
     fc.assert(

@@ -29,7 +29,7 @@ function thrownBy(call: () => unknown): Error & { code?: string } {
 }
 
 describe('parseAddress', () => {
-  it('takes a ws: address apart', () => {
+  it('parses a ws: address', () => {
     expect(parseAddress('ws://example.com/chat?room=1')).toEqual({
       url: 'ws://example.com/chat?room=1',
       isSecure: false,
@@ -42,7 +42,7 @@ describe('parseAddress', () => {
     });
   });
 
-  it('takes a wss: address apart', () => {
+  it('parses a wss: address', () => {
     expect(parseAddress('wss://example.com:8443')).toMatchObject({
       url: 'wss://example.com:8443/',
       isSecure: true,
@@ -59,13 +59,13 @@ describe('parseAddress', () => {
     expect(parseAddress('https://example.com/a')).toMatchObject({ url: 'wss://example.com/a', isSecure: true });
   });
 
-  it('leaves a URL that it is given as it is', () => {
+  it('does not change a given URL', () => {
     const url = new URL('http://example.com/a');
     parseAddress(url);
     expect(url.href).toBe('http://example.com/a');
   });
 
-  it('gives an IPv6 address without brackets to connect to, and with them to be named', () => {
+  it('returns an IPv6 address without brackets for the connection, and with them for the Host', () => {
     expect(parseAddress('ws://[::1]:8080/')).toMatchObject({ host: '::1', port: 8080, authority: '[::1]:8080' });
   });
 
@@ -96,12 +96,12 @@ describe('parseAddress', () => {
     });
   });
 
-  it('knows TLS over a Unix socket', () => {
+  it('supports TLS over a Unix socket', () => {
     expect(parseAddress('wss+unix:/tmp/a.sock:/x')).toMatchObject({ isSecure: true, socketPath: '/tmp/a.sock' });
   });
 
   it.each(['', 'foo', 'ws:', 'ws://', '//example.com', 'ws://[::1', 'ws://a:99999'])(
-    'refuses what is no URL: "%s"',
+    'refuses an invalid URL: "%s"',
     (address) => {
       const error = thrownBy(() => parseAddress(address));
       expect(error).toBeInstanceOf(SyntaxError);
@@ -132,14 +132,14 @@ describe('parseAddress', () => {
     },
   );
 
-  it('lets no line break into what is sent', () => {
+  it('allows no line break in the request', () => {
     const { path, authority, host } = parseAddress('ws://exam\r\nple.com/a\r\nX: y?\r\n');
     for (const text of [path, authority, host]) expect(text).not.toMatch(/[\r\n ]/);
   });
 });
 
 describe('requireSubprotocols', () => {
-  it('takes tokens that differ, by case if by nothing else', () => {
+  it('accepts different tokens, even if only the case differs', () => {
     expect(() => requireSubprotocols([])).not.toThrow();
     expect(() => requireSubprotocols(['chat', 'Chat', 'graphql-transport-ws', "a!#$%&'*+-.^_`|~9"])).not.toThrow();
   });
@@ -155,7 +155,7 @@ describe('requireSubprotocols', () => {
 });
 
 describe('requestFields', () => {
-  it('gives the fields that every handshake has', () => {
+  it('returns the fields of every handshake', () => {
     expect({ ...requestFields({ key }) }).toEqual({
       'Sec-WebSocket-Version': '13',
       'Sec-WebSocket-Key': key,
@@ -164,11 +164,11 @@ describe('requestFields', () => {
     });
   });
 
-  it('asks for subprotocols in the order of preference', () => {
+  it('states subprotocols in the order of preference', () => {
     expect(requestFields({ key, subprotocols: ['b', 'a'] })['Sec-WebSocket-Protocol']).toBe('b,a');
   });
 
-  it('gives the request of the example in §1.2', () => {
+  it('returns the request of the example in §1.2', () => {
     const fields = requestFields({
       key,
       subprotocols: ['chat', 'superchat'],
@@ -187,7 +187,7 @@ describe('requestFields', () => {
     expect(Object.keys(fields)[0]).toBe('Host');
   });
 
-  it('calls the origin by the name that the protocol version has for it', () => {
+  it('puts the origin in the field of the protocol version', () => {
     const origin = 'https://example.com';
     expect(requestFields({ key, origin, protocolVersion: 13 })).toMatchObject({ Origin: origin });
     const old = requestFields({ key, origin, protocolVersion: 8 });
@@ -201,7 +201,7 @@ describe('requestFields', () => {
     );
   });
 
-  it('lets no field of the application take the place of one of the handshake', () => {
+  it('does not let a field of the application replace one of the handshake', () => {
     const fields = requestFields({
       key,
       subprotocols: ['chat'],
@@ -222,12 +222,12 @@ describe('requestFields', () => {
     });
   });
 
-  it('sends Host, Origin and subprotocols of the application where the options say nothing', () => {
+  it('sends Host, Origin and subprotocols of the application if the options set none', () => {
     const headers = { Host: 'h', Origin: 'o', 'Sec-WebSocket-Protocol': 'p' };
     expect(requestFields({ key, headers })).toMatchObject(headers);
   });
 
-  it('takes headers as an object, as pairs, and in turns', () => {
+  it('accepts headers as an object, as pairs, and in a flat list', () => {
     const expected = [
       ['A', 'b'],
       ['C', 'd'],
@@ -254,7 +254,7 @@ describe('requestFields', () => {
     expect(fields).toMatchObject({ 'X-Number': '5', 'X-List': ['a', 'b'] });
   });
 
-  it('takes a field called __proto__ for a field', () => {
+  it('treats a field called __proto__ as a field', () => {
     const fields = requestFields({ key, headers: [['__proto__', 'a']] });
     expect(Object.keys(fields)).toContain('__proto__');
     expect(Object.getPrototypeOf(fields)).toBeNull();
@@ -278,7 +278,7 @@ describe('requestFields', () => {
     }
   });
 
-  it.each(['', 'a b', 'a:', 'a\r\nb', 'é'])('refuses a name that is no token: %j', (name) => {
+  it.each(['', 'a b', 'a:', 'a\r\nb', 'é'])('refuses a name that is not a token: %j', (name) => {
     const error = thrownBy(() => requestFields({ key, headers: { [name]: 'a' } }));
     expect(error).toBeInstanceOf(TypeError);
     expect(error).toMatchObject({
@@ -297,7 +297,7 @@ describe('requestFields', () => {
     }
   });
 
-  it('gives fields that can be sent, or throws, whatever it is given', () => {
+  it('returns valid fields or throws, for any input', () => {
     fc.assert(
       fc.property(
         fc.dictionary(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' })),
@@ -329,7 +329,7 @@ describe('permessage-deflate', () => {
       { key, deflate: terms },
     );
 
-  it('is offered on the terms that are given, and wins over a field of the application', () => {
+  it('is offered with the given terms, and overrides a field of the application', () => {
     const offered = (terms?: Parameters<typeof deflateTerms>[0]) =>
       requestFields({ key, deflate: deflateTerms(terms), headers: { 'sec-websocket-extensions': 'x' } });
     expect(offered()['Sec-WebSocket-Extensions']).toBe('permessage-deflate; client_max_window_bits');
@@ -340,7 +340,7 @@ describe('permessage-deflate', () => {
     expect(requestFields({ key })).not.toHaveProperty('Sec-WebSocket-Extensions');
   });
 
-  it('is agreed on as the response says, or not at all', () => {
+  it('is agreed as the response states, or not at all', () => {
     expect(answer('permessage-deflate; server_no_context_takeover; client_max_window_bits=9').deflate).toEqual({
       serverNoContextTakeover: true,
       clientNoContextTakeover: false,
@@ -378,12 +378,12 @@ describe('checkResponse', () => {
   const check = (headers: ResponseFields, subprotocols: readonly string[] = [], status = 101) =>
     checkResponse({ status, headers }, { key, subprotocols });
 
-  it('agrees to a response that follows every rule', () => {
+  it('accepts a response that follows every rule', () => {
     expect(check(good)).toEqual({ protocol: '', deflate: null });
     expect(checkResponse({ status: 101, headers: good }, { key })).toEqual({ protocol: '', deflate: null });
   });
 
-  it('does not mind the case of Upgrade and Connection', () => {
+  it('ignores the case of Upgrade and Connection', () => {
     expect(() => check({ ...good, upgrade: 'WebSocket', connection: 'UPGRADE' })).not.toThrow();
   });
 
@@ -396,7 +396,7 @@ describe('checkResponse', () => {
     expect(() => check({ ...good, 'sec-websocket-accept': ` ${accept}\t` })).not.toThrow();
   });
 
-  it('takes a subprotocol that was asked for', () => {
+  it('accepts a requested subprotocol', () => {
     expect(check({ ...good, 'sec-websocket-protocol': 'b' }, ['a', 'b']).protocol).toBe('b');
   });
 
@@ -455,11 +455,11 @@ describe('checkResponse', () => {
     expect({ ...error.headers }).toEqual({ 'www-authenticate': 'Basic', 'set-cookie': 'a=1, b=2' });
   });
 
-  it('does not take inherited properties for fields', () => {
+  it('does not treat inherited properties as fields', () => {
     expect(() => check(Object.create(good))).toThrow('Invalid Upgrade header');
   });
 
-  it('agrees or throws a HandshakeError, whatever the response is', () => {
+  it('agrees or throws a HandshakeError, for any response', () => {
     const names = [
       'upgrade',
       'connection',
@@ -498,7 +498,7 @@ describe('checkResponse', () => {
     );
   });
 
-  it('knows the answer to any key, and no other', () => {
+  it('accepts the right answer to any key, and no other', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 16, maxLength: 16 }), fc.nat(27), (octets, index) => {
         const anyKey = Buffer.from(octets).toString('base64');

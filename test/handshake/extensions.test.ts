@@ -45,12 +45,12 @@ describe('parseExtensions', () => {
     ]);
   });
 
-  it('takes quoted values and undoes their escapes', () => {
+  it('accepts quoted values and removes their escapes', () => {
     expect(parseExtensions('a;b="1"')).toEqual([{ name: 'a', parameters: [['b', '1']] }]);
     expect(parseExtensions('a;b="\\1\\2x\\y"')).toEqual([{ name: 'a', parameters: [['b', '12xy']] }]);
   });
 
-  it('takes the names of what every object inherits as names', () => {
+  it('accepts the names of inherited properties as names', () => {
     const [parsed] = parseExtensions('__proto__; __proto__=1; constructor; toString="x"');
     expect(parsed).toEqual({
       name: '__proto__',
@@ -93,7 +93,7 @@ describe('parseExtensions', () => {
     expect(() => parseExtensions(header)).toThrow(new SyntaxError(message));
   });
 
-  it('reads what it formats', () => {
+  it('parses its own output', () => {
     fc.assert(
       fc.property(fc.array(extension, { minLength: 1 }), (list) => {
         expect(parseExtensions(formatExtensions(list))).toEqual(list);
@@ -101,7 +101,7 @@ describe('parseExtensions', () => {
     );
   });
 
-  it('gives extensions or a SyntaxError for any text, and the same as ws', () => {
+  it('returns extensions or a SyntaxError for any text, and the same as ws', () => {
     const near = fc.string({
       unit: fc.constantFrom('a', 'b', '1', ';', ',', '=', '"', '\\', ' ', '\t', 'é'),
       maxLength: 16,
@@ -143,7 +143,7 @@ describe('parseExtensions', () => {
 });
 
 describe('formatExtensions', () => {
-  it('writes extensions and parameters as §9.1 has them', () => {
+  it('formats extensions and parameters as in §9.1', () => {
     const list: Extension[] = [
       {
         name: 'mux',
@@ -157,7 +157,7 @@ describe('formatExtensions', () => {
     expect(formatExtensions(list)).toBe('mux; max-channels=4; flow-control, deflate-stream');
   });
 
-  it('writes nothing for no extensions', () => {
+  it('returns an empty text for no extensions', () => {
     expect(formatExtensions([])).toBe('');
   });
 

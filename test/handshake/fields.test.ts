@@ -6,7 +6,7 @@ const tokenCharacters = [..."!#$%&'*+-.^_`|~", ...'0123456789', ...'ABCXYZ', ...
 const token = fc.string({ unit: fc.constantFrom(...tokenCharacters), minLength: 1 });
 
 describe('isToken', () => {
-  it('takes one or more of the characters of RFC 9110 §5.6.2', () => {
+  it('accepts one or more of the characters of RFC 9110 §5.6.2', () => {
     fc.assert(
       fc.property(token, (text) => {
         expect(isToken(text)).toBe(true);
@@ -63,7 +63,7 @@ describe('hasToken', () => {
     expect(hasToken(value, 'upgrade')).toBe(false);
   });
 
-  it('finds what a split at the commas finds', () => {
+  it('agrees with a split at the commas', () => {
     const element = fc.string({ unit: fc.constantFrom('a', 'B', ' ', '\t'), maxLength: 4 });
     fc.assert(
       fc.property(fc.array(element), (elements) => {
@@ -75,20 +75,20 @@ describe('hasToken', () => {
 });
 
 describe('isFieldValue', () => {
-  it('takes tabs, spaces, visible ASCII and the octets from 0x80 on, and no other octet', () => {
+  it('accepts tabs, spaces, visible ASCII and the octets from 0x80 on, and no other octet', () => {
     for (let code = 0; code < 0x200; code++) {
       const isAllowed = code === 9 || (code >= 0x20 && code !== 0x7f && code <= 0xff);
       expect(isFieldValue(`a${String.fromCharCode(code)}b`), `code ${code}`).toBe(isAllowed);
     }
   });
 
-  it('takes an empty text', () => {
+  it('accepts an empty text', () => {
     expect(isFieldValue('')).toBe(true);
   });
 });
 
 describe('isSingleLine', () => {
-  it('takes everything but control characters', () => {
+  it('accepts everything but control characters', () => {
     expect(isSingleLine('Ā中\ud800\tx')).toBe(true);
     for (const control of ['\r', '\n', '\0', '\x0b', '\x1f', '\x7f']) expect(isSingleLine(`a${control}b`)).toBe(false);
   });

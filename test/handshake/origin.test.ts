@@ -21,11 +21,11 @@ describe('allowOrigins', () => {
     ['https://xn--bcher-kva.example'],
     ['https://upper.example'],
     ['vscode-webview://panel'],
-  ])('lets %s in', (origin) => {
+  ])('accepts %s', (origin) => {
     expect(isAllowed(origin)).toBe(true);
   });
 
-  it('tells a port from others that begin with the default one', () => {
+  it('distinguishes a port from others that begin with the default port', () => {
     const isAllowed = allowOrigins(['http://example.com:8080', 'https://example.com:4433']);
     expect(isAllowed('http://example.com:8080')).toBe(true);
     expect(isAllowed('https://example.com:4433')).toBe(true);
@@ -74,16 +74,16 @@ describe('allowOrigins', () => {
     ['http://localhost'],
     ['__proto__'],
     ['constructor'],
-  ])('keeps %j out', (origin) => {
+  ])('refuses %j', (origin) => {
     expect(isAllowed(origin)).toBe(false);
   });
 
-  it('lets null in only if it is listed', () => {
+  it('accepts null only if it is listed', () => {
     expect(allowOrigins(['null'])('null')).toBe(true);
     expect(allowOrigins(['null'])(undefined)).toBe(false);
   });
 
-  it('lets nobody in if the list is empty', () => {
+  it('refuses every origin if the list is empty', () => {
     expect(allowOrigins([])('https://example.com')).toBe(false);
   });
 
@@ -95,19 +95,19 @@ describe('allowOrigins', () => {
     'https://*.example.com/x',
     '',
     'https://',
-  ])('refuses to list %j', (entry) => {
+  ])('refuses the entry %j', (entry) => {
     expect(() => allowOrigins([entry])).toThrow(/An allowed origin must be scheme:\/\/host/);
   });
 
-  it('says how to allow every origin to whoever lists *', () => {
+  it('explains how to allow every origin if * is listed', () => {
     expect(() => allowOrigins(['*'])).toThrow(/leave origins unset/);
   });
 
-  it('refuses to list what is no string', () => {
+  it('refuses an entry that is not a string', () => {
     expect(() => allowOrigins([null as unknown as string])).toThrow(TypeError);
   });
 
-  it('lets an origin in that is as URL gives it, and no other one', () => {
+  it('accepts an origin as URL returns it, and no other one', () => {
     fc.assert(
       fc.property(fc.webUrl(), fc.webUrl(), (listed, asked) => {
         const rule = allowOrigins([new URL(listed).origin]);
@@ -117,7 +117,7 @@ describe('allowOrigins', () => {
     );
   });
 
-  it('answers for any text, without throwing', () => {
+  it('returns a result for any text, without throwing', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (origin) => {
         expect(isAllowed(origin)).toBe(false);

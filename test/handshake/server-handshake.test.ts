@@ -57,7 +57,7 @@ describe('readOffer', () => {
     });
   });
 
-  it('reads the extensions that are offered', () => {
+  it('reads the offered extensions', () => {
     const offer = readOffer(request({ 'sec-websocket-extensions': 'permessage-deflate; client_max_window_bits, x' }));
     expect(offer.extensions).toEqual([
       { name: 'permessage-deflate', parameters: [['client_max_window_bits', true]] },
@@ -65,7 +65,7 @@ describe('readOffer', () => {
     ]);
   });
 
-  it('takes version 8, where the origin has another name', () => {
+  it('accepts version 8, whose origin field has another name', () => {
     const offer = readOffer(
       request({ 'sec-websocket-version': '8', origin: 'http://a', 'sec-websocket-origin': 'http://b' }),
     );
@@ -90,11 +90,11 @@ describe('readOffer', () => {
       'a key whose last character has bits to spare, which ws takes',
       request({ 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZR==' }),
     ],
-  ])('takes %s', (_, fields) => {
+  ])('accepts %s', (_, fields) => {
     expect(readOffer(fields).key).toHaveLength(24);
   });
 
-  it('spares a request the host on demand', () => {
+  it('does not require a Host if the option is set', () => {
     expect(readOffer(request({ host: undefined }), { needsHost: false }).version).toBe(13);
   });
 
@@ -126,7 +126,7 @@ describe('readOffer', () => {
     expect(refusalOf(() => readOffer(fields))).toMatchObject({ status, code, message, name: 'HandshakeError' });
   });
 
-  it('names the method that is allowed', () => {
+  it('names the allowed method', () => {
     expect(refusalOf(() => readOffer(request({}, { method: 'PUT' }))).headers).toEqual({ Allow: 'GET' });
   });
 
@@ -152,7 +152,7 @@ describe('readOffer', () => {
     });
   });
 
-  it('takes the base64 of any 16 octets, and of no other number of them', () => {
+  it('accepts the base64 of any 16 octets, and of no other number', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (octets) => {
         const read = () => readOffer(request({ 'sec-websocket-key': Buffer.from(octets).toString('base64') }));
@@ -175,7 +175,7 @@ describe('readOffer', () => {
     ['13, 13'],
     ['0x0d'],
     ['1e1'],
-  ])('answers version %j with the ones that it speaks', (version) => {
+  ])('answers version %j with the supported versions', (version) => {
     const error = refusalOf(() => readOffer(request({ 'sec-websocket-version': version })));
     expect(error).toMatchObject({ status: 426, code: 'GOODWIRE_UNSUPPORTED_VERSION' });
     expect(error.headers).toEqual({ Upgrade: 'websocket', 'Sec-WebSocket-Version': '13, 8' });
@@ -204,7 +204,7 @@ describe('readOffer', () => {
     expect(error.cause).toBeInstanceOf(SyntaxError);
   });
 
-  it('does not take for a field what every object inherits', () => {
+  it('does not treat inherited properties as fields', () => {
     const headers = Object.create({ 'sec-websocket-key': key, origin: 'http://inherited' });
     Object.assign(headers, request({ 'sec-websocket-key': undefined }).headers);
     delete headers['sec-websocket-key'];
@@ -213,7 +213,7 @@ describe('readOffer', () => {
     );
   });
 
-  it('gives an offer or a HandshakeError for any fields', () => {
+  it('returns an offer or a HandshakeError for any fields', () => {
     const names = Object.keys(request().headers).concat(
       'origin',
       'sec-websocket-protocol',
@@ -242,7 +242,7 @@ describe('readOffer', () => {
 describe('agree', () => {
   const offer = readOffer(request({ 'sec-websocket-protocol': 'chat, superchat' }));
 
-  it('answers the key, and takes a subprotocol that was offered', () => {
+  it('answers the key, and accepts an offered subprotocol', () => {
     expect(agree(offer, 'superchat')).toEqual({
       accept: 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=',
       protocol: 'superchat',
@@ -272,7 +272,7 @@ describe('agree', () => {
       [false, false, 9, 15],
     ],
     ['permessage-deflate; nonsense, permessage-deflate', {}, 'permessage-deflate', [false, false, 15, 15]],
-  ])('agrees to %s on the terms %j', (offered, terms, extensions, [serverNo, clientNo, serverBits, clientBits]) => {
+  ])('agrees to %s with the terms %j', (offered, terms, extensions, [serverNo, clientNo, serverBits, clientBits]) => {
     const agreement = agree(readOffer(request({ 'sec-websocket-extensions': offered })), '', deflateTerms(terms));
     expect(agreement).toMatchObject({
       extensions,
@@ -291,17 +291,17 @@ describe('agree', () => {
     ['a parameter comes twice', 'permessage-deflate; client_no_context_takeover; client_no_context_takeover'],
     ['a parameter is unknown', 'permessage-deflate; __proto__'],
     ['a window is quoted, and has a leading zero', 'permessage-deflate; client_max_window_bits="08"'],
-  ])('goes on without compression where %s (RFC 7692 §7.1)', (_title, offered) => {
+  ])('continues without compression if %s (RFC 7692 §7.1)', (_title, offered) => {
     const agreement = agree(readOffer(request({ 'sec-websocket-extensions': offered })), '', deflateTerms());
     expect(agreement).toMatchObject({ extensions: '', deflate: null });
   });
 
-  it('goes on without compression where it has no terms for it', () => {
+  it('continues without compression if it has no terms for it', () => {
     const offered = readOffer(request({ 'sec-websocket-extensions': 'permessage-deflate' }));
     expect(agree(offered, '')).toMatchObject({ extensions: '', deflate: null });
   });
 
-  it('takes none', () => {
+  it('accepts no subprotocol', () => {
     expect(agree(offer, '')).toMatchObject({ protocol: '', extensions: '' });
   });
 
@@ -334,7 +334,7 @@ describe('agreementLines', () => {
 });
 
 describe('fieldLines', () => {
-  it('writes fields, those of a list one by one', () => {
+  it('writes fields, and one line for each value of a list', () => {
     expect(fieldLines({ 'X-A': 'b', 'Set-Cookie': ['a=1', 'b=2'], n: 3, left: undefined, umlaut: 'ü' })).toEqual([
       'X-A: b',
       'Set-Cookie: a=1',
@@ -352,7 +352,7 @@ describe('fieldLines', () => {
     'Sec-WebSocket-Extensions',
     'Content-Length',
     'Transfer-Encoding',
-  ])('refuses %s, which the handshake decides', (name) => {
+  ])('refuses %s, which the handshake sets', (name) => {
     expect(() => fieldLines({ [name]: 'x' })).toThrow(/belongs to the opening handshake/);
   });
 
@@ -373,7 +373,7 @@ describe('fieldLines', () => {
 describe('requireLines', () => {
   const good = ['HTTP/1.1 101 Switching Protocols', 'Upgrade: websocket'];
 
-  it('takes lines that hold one field each', () => {
+  it('accepts lines with one field each', () => {
     requireLines([...good, 'Set-Cookie: a=b; Path=/', 'X:', 'umlaut: ü']);
   });
 
@@ -396,7 +396,7 @@ describe('requireLines', () => {
 });
 
 describe('formatRefusal', () => {
-  it('is a whole HTTP response that closes the connection', () => {
+  it('is a complete HTTP response that closes the connection', () => {
     expect(formatRefusal({ status: 400, statusText: 'Bad Request', body: 'Invalid Upgrade header' })).toBe(
       'HTTP/1.1 400 Bad Request\r\n' +
         'Connection: close\r\n' +
@@ -411,7 +411,7 @@ describe('formatRefusal', () => {
     expect(formatRefusal({ status: 403, statusText: '', body: 'für 中' })).toContain('Content-Length: 8\r\n');
   });
 
-  it('says that the protocol which a 426 names is a matter of this connection', () => {
+  it('lists Upgrade in the Connection field of a 426', () => {
     const { status, headers, message } = refusalOf(() => readOffer(request({ 'sec-websocket-version': '12' })));
     expect(formatRefusal({ status, statusText: 'Upgrade Required', body: message, headers })).toBe(
       'HTTP/1.1 426 Upgrade Required\r\n' +
@@ -425,7 +425,7 @@ describe('formatRefusal', () => {
     );
   });
 
-  it('sends fields along, but decides itself how the response ends', () => {
+  it('sends fields of the application, except those that end the response', () => {
     const headers = {
       'content-type': 'application/json',
       'Content-Length': '1',
@@ -464,11 +464,11 @@ describe('formatRefusal', () => {
     expect(() => formatRefusal({ status: 400, statusText: '', body: '', headers })).toThrow(TypeError);
   });
 
-  it('refuses a reason phrase that is two lines', () => {
+  it('refuses a reason phrase with a line break', () => {
     expect(() => formatRefusal({ status: 400, statusText: 'a\r\nX: y', body: '' })).toThrow(TypeError);
   });
 
-  it('never lets a field out of its line', () => {
+  it('never lets a field add another line', () => {
     fc.assert(
       fc.property(fc.string(), fc.string({ unit: 'binary' }), (name, value) => {
         let response: string;
@@ -487,15 +487,15 @@ describe('formatRefusal', () => {
   });
 });
 
-describe('HandshakeError', () => {
-  it('carries status, code, headers and cause', () => {
+describe('a HandshakeError', () => {
+  it('has a status, code, headers and cause', () => {
     const cause = new Error('why');
     const error = new HandshakeError(401, 'GOODWIRE_X', 'no', { headers: { A: 'b' }, cause });
     expect(error).toMatchObject({ name: 'HandshakeError', status: 401, code: 'GOODWIRE_X', message: 'no', cause });
     expect(error.headers).toEqual({ A: 'b' });
   });
 
-  it('has no headers and no cause unless they are given', () => {
+  it('has no headers and no cause by default', () => {
     const error = new HandshakeError(400, 'GOODWIRE_X', 'no');
     expect(error.headers).toEqual({});
     expect('cause' in error).toBe(false);

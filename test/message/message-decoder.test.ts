@@ -106,7 +106,7 @@ describe('MessageDecoder', () => {
     });
   }
 
-  it('joins the fragments of a message, whose type is that of the first, with control frames between them', () => {
+  it('joins the fragments of a message, which has the type of the first, with control frames between them', () => {
     const stream = octets(
       '01 03 48 65 6c 89 01 ff 00 00 00 01 6c 8a 00 80 01 6f 02 00 80 02 ff 00 82 01 fe 01 00 80 00',
     );
@@ -126,7 +126,7 @@ describe('MessageDecoder', () => {
     expect(decodeMessages(masked, cut, server)).toEqual({ messages: messages.slice(0, 2), error: null });
   });
 
-  it('delivers a message in one frame inside one chunk where it lies, without a copy', () => {
+  it('delivers a message in one frame inside one chunk as a view, without a copy', () => {
     const chunk = octets('81 01 61 82 02 62 63');
     const reader = new Reader(client);
     const seen: unknown[] = [];
@@ -142,7 +142,7 @@ describe('MessageDecoder', () => {
     ]);
   });
 
-  it('delivers a message that was assembled in memory of its own', () => {
+  it('delivers an assembled message in separate memory', () => {
     const reader = new Reader(client);
     const kept: Buffer[] = [];
     reader.onMessage = (data) => kept.push(data as Buffer) > 0;
@@ -153,7 +153,7 @@ describe('MessageDecoder', () => {
     expect(kept.map(String)).toEqual(['abcd', 'efgh']);
   });
 
-  it('stops behind a message by returning what the sink returns, and only there', () => {
+  it('stops behind a message if the sink returns false, and only there', () => {
     const reader = new Reader(client);
     reader.onMessage = () => false;
     const stream = octets('81 01 61 01 01 62 80 01 63 82 00');
@@ -163,7 +163,7 @@ describe('MessageDecoder', () => {
     expect(reader.messages).toEqual(['text: 61', 'text: 62 63', 'binary: ']);
   });
 
-  it('goes on with the next message when its sink throws', () => {
+  it('continues with the next message if its sink throws', () => {
     const stream = octets('81 01 61 01 01 62 80 01 63 82 01 64');
     for (const cut of [[], [1], [2, 3], [5, 3, 2]] as Cut[]) {
       const reader = new Reader(client);
@@ -186,7 +186,7 @@ describe('MessageDecoder', () => {
     }
   });
 
-  it('forgets a message begun when it is told to', () => {
+  it('discards an incomplete message on request', () => {
     const decoder = new MessageDecoder({
       message: (data, isBinary) => {
         expect([String(data), isBinary]).toEqual(['new', true]);
@@ -211,7 +211,7 @@ describe('MessageDecoder', () => {
     expect(decoder.frame(header(0, true, 2), Buffer.from('new'), 1, 3, 0)).toBe(false);
   });
 
-  it('knows whether the frames so far end between two messages', () => {
+  it('reports whether the frames so far end between two messages', () => {
     const reader = new Reader(client);
     const states = [...octets('81 00 01 01 61 89 00 00 00 80 01 62 82 01 63')].map((octet) => {
       reader.read(Buffer.of(octet));
@@ -225,7 +225,7 @@ describe('MessageDecoder', () => {
     expect(reader.decoder.isBetweenMessages).toBe(true);
   });
 
-  it('gives its messages to the sink that it has when they end', () => {
+  it('passes each message to the sink at the time of its end', () => {
     const reader = new Reader(client);
     const first = reader.decoder.sink;
     const others: string[] = [];
@@ -237,7 +237,7 @@ describe('MessageDecoder', () => {
     expect([reader.messages, others]).toEqual([['text: 61', 'text: 64'], ['bc']]);
   });
 
-  it('decodes any messages to what was sent, however the octets are cut', () => {
+  it('decodes any messages unchanged, in any division', () => {
     fc.assert(
       fc.property(frameSequences, cuts, fc.boolean(), fc.boolean(), (frames, cut, toServer, keepsFragments) => {
         const role = toServer ? 'server' : 'client';
@@ -266,10 +266,10 @@ describe('MessageDecoder', () => {
   });
 });
 
-describe('where fragments are kept', () => {
+describe('in fragments mode', () => {
   const options = { ...client };
 
-  it.each(everyCut)('a binary message is a list of its fragments, without the empty ones, %s', (cut) => {
+  it.each(everyCut)('a binary message is a list of its non-empty fragments, %s', (cut) => {
     const stream = octets('02 02 61 62 00 00 89 00 00 01 63 80 03 64 65 66 82 01 67 82 00 02 00 80 00');
     expect(decodeMessages(stream, cut, options, true)).toEqual({
       messages: ['binary: [61 62 | 63 | 64 65 66]', 'binary: [67]', 'binary: []', 'binary: []'],
@@ -277,14 +277,14 @@ describe('where fragments are kept', () => {
     });
   });
 
-  it('text is delivered as one all the same', () => {
+  it('text is delivered as a whole', () => {
     const stream = octets('01 02 61 62 80 01 63 81 01 64');
     for (const cut of everyCut) {
       expect(decodeMessages(stream, cut, options, true).messages).toEqual(['text: 61 62 63', 'text: 64']);
     }
   });
 
-  it('a change applies to the message that begins after it', () => {
+  it('a change applies to the next message', () => {
     const reader = new Reader(client);
     reader.read(octets('02 01 61'));
     reader.decoder.keepsFragments = true;
@@ -294,7 +294,7 @@ describe('where fragments are kept', () => {
     expect(reader.messages).toEqual(['binary: 61 62', 'binary: [63 | 64]', 'binary: 65 66']);
   });
 
-  it('a million fragments are not a million Buffers: so many are told apart, and the rest is joined to the last', () => {
+  it('a million fragments are not a million Buffers: up to the maximum they are separate, and the rest is joined to the last', () => {
     const count = 100_000;
     const reader = new Reader(client);
     reader.decoder.keepsFragments = true;
@@ -375,7 +375,7 @@ describe('text', () => {
     }
   });
 
-  it('that is refused in the middle of a frame is refused before the rest of the frame comes', () => {
+  it('refused in the middle of a frame is refused before the rest of the frame arrives', () => {
     const reader = new Reader(client);
     reader.read(naiveHeader(0x81, 1_000_000, null));
     reader.read(Buffer.alloc(1000, 'a'));
@@ -402,7 +402,7 @@ describe('text', () => {
     },
   );
 
-  it('is accepted wherever fragments and chunks cut its characters', () => {
+  it('is accepted in any division into fragments and chunks', () => {
     const payload = Buffer.from(`κόσμε €😀${'é'.repeat(30)}😀`);
     for (let first = 0; first <= payload.length; first++) {
       const stream = Buffer.concat([
@@ -416,7 +416,7 @@ describe('text', () => {
     }
   });
 
-  it('begins anew with each message: what one left unfinished does not matter to the next', () => {
+  it('starts anew with each message: an incomplete character of the last one has no effect', () => {
     const decoder = new MessageDecoder({ message: () => true });
     const header: FrameHeader = { opcode: 1, fin: false, rsv1: false, length: 1 };
     decoder.frame(header, octets('c3'), 0, 1, 0x80);
@@ -425,14 +425,14 @@ describe('text', () => {
     expect(decoder.frame({ ...header, opcode: 0, fin: true }, octets('62'), 0, 1, 0x80)).toBe(true);
   });
 
-  it('keeps a byte order mark: it is data', () => {
+  it('keeps a byte order mark: it is part of the data', () => {
     const bom = octets('81 04 ef bb bf 61 01 02 ef bb 80 02 bf 61');
     for (const cut of everyCut) {
       expect(decodeMessages(bom, cut, client).messages).toEqual(['text: ef bb bf 61', 'text: ef bb bf 61']);
     }
   });
 
-  it('is not looked at where that was asked for, nor is binary data', () => {
+  it('is not checked if that is disabled, nor is binary data', () => {
     const text = octets('81 01 ff 01 01 ff 80 01 fe');
     const binary = octets('82 01 ff 02 01 ff 80 01 fe');
     for (const cut of everyCut) {
@@ -445,7 +445,7 @@ describe('text', () => {
     }
   });
 
-  it('is refused or accepted in the same way however it is cut', () => {
+  it('is refused or accepted in the same way in any division', () => {
     const texts = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 60, size: 'max' }).map((text) => Buffer.from(text)),
       fc.uint8Array({ maxLength: 5 }),
@@ -495,7 +495,7 @@ describe('the memory of a message', () => {
   it.each([
     ['empty', 0],
     ['of one octet', 1],
-  ])('costs what its octets cost, not its fragments: a million that are %s', (_title, payload) => {
+  ])('is in proportion to its octets, not to its fragments: a million that are %s', (_title, payload) => {
     const count = 1_000_000;
     const stream = fragments(count, payload);
     const reader = new Reader(client);
@@ -520,7 +520,7 @@ describe('the memory of a message', () => {
     expect(sizes.length).toBeLessThan(40);
   });
 
-  it('costs time in proportion to the number of fragments', () => {
+  it('takes time in proportion to the number of fragments', () => {
     const cost = (count: number) => {
       const streams = [fragments(count, 0), fragments(count, 1)];
       const reader = new Reader(client);
@@ -552,7 +552,7 @@ describe('the memory of a message', () => {
     expect(sum(sizes)).toBeLessThanOrEqual(4 * payload.length);
   });
 
-  it('is not taken for a promise: a header of 100 MiB with one octet behind it', () => {
+  it('is not allocated for an announced length: a header of 100 MiB with one octet behind it', () => {
     for (const first of [0x82, 0x02, 0x81, 0x01]) {
       const reader = new Reader(client);
       const chunk = Buffer.concat([naiveHeader(first, 104_857_600, null), octets('61')]);
@@ -564,7 +564,7 @@ describe('the memory of a message', () => {
     expect(allocationsOf(() => reader.read(header))).toEqual([]);
   });
 
-  it('stays in proportion to what has come, at every octet of a long frame and of many fragments', () => {
+  it('stays in proportion to the received octets, at every octet of a long frame and of many fragments', () => {
     for (const stream of [naiveFrame(0x82, Buffer.alloc(3_000_000)), fragments(3000, 1000)]) {
       for (const size of [7919, 65_536]) {
         const reader = new Reader(client);
@@ -590,7 +590,7 @@ describe('the memory of a message', () => {
   });
 
   it.each([naiveFrame(0x82, Buffer.alloc(300)), naiveFrame(0x02, Buffer.alloc(300))])(
-    'that cannot be had, at the beginning or later, fails the connection and throws nothing else',
+    'that cannot be allocated, at the start or later, fails the connection and throws nothing else',
     (stream) => {
       for (const failing of [1, 2]) {
         const reader = new Reader(client);
@@ -608,7 +608,7 @@ describe('the memory of a message', () => {
     },
   );
 
-  it('of a frame whose length is known is no more than that', () => {
+  it('of a frame with a known length is not larger than that length', () => {
     for (const length of [1, 100, 1000, 70_000, 2_000_000]) {
       const reader = new Reader(client);
       const stream = naiveFrame(0x82, sampleOctets(length));

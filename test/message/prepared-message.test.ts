@@ -13,14 +13,14 @@ const endpoint = (windowBits = 15) =>
   new EndpointDeflate('server', { agreement: { ...agreement, serverMaxWindowBits: windowBits } });
 
 describe('a PreparedMessage', () => {
-  it('is text of a string, binary of octets, or what it is said to be', () => {
+  it('is text for a string, binary for octets, or of the given type', () => {
     expect(hex(new PreparedMessage('Hello').frame(null))).toBe('81 05 48 65 6c 6c 6f');
     expect(hex(new PreparedMessage(Buffer.from('Hello')).frame(null))).toBe('82 05 48 65 6c 6c 6f');
     expect(hex(new PreparedMessage('a', { binary: true }).frame(null))).toBe('82 01 61');
     expect(hex(new PreparedMessage(new Uint8Array([0x61]), { binary: false }).frame(null))).toBe('81 01 61');
   });
 
-  it('is not changed by what becomes of the octets that it was made of', () => {
+  it('is not affected by later changes to the octets passed in', () => {
     const octets = Buffer.from('abc');
     const message = new PreparedMessage(octets);
     octets.fill('x');
@@ -37,18 +37,18 @@ describe('a PreparedMessage', () => {
     expect([message.has(null), message.has(endpoint()), message.has(endpoint(10))]).toEqual([true, true, false]);
   });
 
-  it('is sent as it is where compression does not make it shorter', () => {
+  it('is sent uncompressed if compression does not shorten it', () => {
     const message = new PreparedMessage('Hi');
     expect(message.frame(endpoint())).toBe(message.frame(null));
   });
 
-  it('takes what it was compressed to elsewhere', () => {
+  it('accepts data that was compressed elsewhere', () => {
     const message = new PreparedMessage('Hello');
     const frame = message.keep(endpoint(), Buffer.from([1, 2, 3]));
     expect([hex(frame), message.frame(endpoint()) === frame]).toEqual(['c1 03 01 02 03', true]);
   });
 
-  it.each([5, null, undefined, {}, new ArrayBuffer(3)])('is not made of %j', (data) => {
+  it.each([5, null, undefined, {}, new ArrayBuffer(3)])('refuses %j', (data) => {
     expect(() => new PreparedMessage(data as never)).toThrow(TypeError);
   });
 });

@@ -127,7 +127,7 @@ describe('Utf8Validator', () => {
   });
 
   it.each(['c3', 'e2', 'e2 82', 'f0', 'f0 9f', 'f0 9f 98', 'e0 a0', 'f4 8f bf'])(
-    'takes a text cut off within a character (%s) as one that is not complete',
+    'treats a text cut within a character (%s) as incomplete',
     (text) => {
       for (const before of surroundings) {
         const all = Buffer.concat([Buffer.alloc(before, 'a'), octets(text)]);
@@ -140,7 +140,7 @@ describe('Utf8Validator', () => {
     },
   );
 
-  it('reads from start to end of the octets and nothing around them', () => {
+  it('reads the octets from start to end and nothing around them', () => {
     const validator = new Utf8Validator();
     expect(validator.push(octets('ff c3 a9 ff'), 1, 3)).toBe(true);
     expect(validator.isComplete).toBe(true);
@@ -151,7 +151,7 @@ describe('Utf8Validator', () => {
     expect(validator.isComplete).toBe(true);
   });
 
-  it('begins anew after a reset, wherever it stood', () => {
+  it('starts anew after a reset, in any state', () => {
     for (const rest of ['c3', 'e0', 'ed', 'f0', 'f4', 'f4 8f', 'ff']) {
       const validator = new Utf8Validator();
       const start = octets(rest);
@@ -164,7 +164,7 @@ describe('Utf8Validator', () => {
     }
   });
 
-  it('agrees with the platform on every sequence of up to three octets that matter, and of four', () => {
+  it('agrees with the platform on every sequence of up to three relevant octets, and of four', () => {
     const leads = [
       0x00, 0x41, 0x7f, 0x80, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1,
     ];
@@ -204,7 +204,7 @@ describe('Utf8Validator', () => {
     )
     .map((parts) => Buffer.concat(parts));
 
-  it('agrees with the platform on any octets, however they are cut', () => {
+  it('agrees with the platform on any octets, in any division', () => {
     const verdicts = { true: 0, false: 0 };
     fc.assert(
       fc.property(fc.oneof(nearlyText, fc.uint8Array({ maxLength: 8 })), cuts, (octets, cut) => {
@@ -218,7 +218,7 @@ describe('Utf8Validator', () => {
     expect(Math.min(verdicts.true, verdicts.false)).toBeGreaterThan(200);
   });
 
-  it('refuses at exactly the octet from which no valid text can follow', () => {
+  it('refuses at the first octet after which no valid text can follow', () => {
     fc.assert(
       fc.property(
         fc.array(

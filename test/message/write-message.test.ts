@@ -22,7 +22,7 @@ describe('writeMessage', () => {
     ).toBe('81 05 48 65 6c 6c 6f 81 02 48 69 82 02 00 ff 82 02 c3 a9');
   });
 
-  it('writes the fragments of a message as §5.4 wants them: the type in the first, FIN in the last', () => {
+  it('writes the fragments of a message as §5.4 requires: the type in the first, FIN in the last', () => {
     expect(
       written(false, (writer) => {
         writeMessage(writer, 'Hel', false, false, false);
@@ -34,7 +34,7 @@ describe('writeMessage', () => {
     ).toBe('01 03 48 65 6c 00 01 6c 80 01 6f 02 01 61 80 00');
   });
 
-  it('masks as the writer does, unless told otherwise', () => {
+  it('masks as the writer does, by default', () => {
     const hello = octets('48 65 6c 6c 6f');
     const masked = '85 37 fa 21 3d 7f 9f 4d 51 58';
     for (const [isClient, mask, expected] of [

@@ -46,7 +46,7 @@ async function raw(
 }
 
 describe('broadcast()', () => {
-  test('sends to all open clients, and tells to how many', async () => {
+  test('sends to all open clients, and returns their number', async () => {
     const server = await serve();
     const all = await clients(server, 3);
     const messages = heard(all);
@@ -60,7 +60,7 @@ describe('broadcast()', () => {
     expect(await said).toEqual(Array(3).fill('text a'));
   });
 
-  test('leaves out whom the filter leaves out, and who is closing', async () => {
+  test('omits clients that the filter rejects, and closing ones', async () => {
     const server = await serve();
     const [, second] = await clients(server, 3);
     const [first, , third] = [...server.clients];
@@ -70,19 +70,19 @@ describe('broadcast()', () => {
     expect(await message).toEqual(['text Hello']);
   });
 
-  test('reaches nobody where nobody is', async () => {
+  test('returns 0 without clients', async () => {
     const server = await serve();
     expect(server.broadcast('Hello')).toBe(0);
   });
 
-  test('needs the clients, and a message', async () => {
+  test('requires clients and a message', async () => {
     const server = await serve({ clientTracking: false });
     expect(() => server.broadcast('Hello')).toThrow('broadcast() requires clientTracking, which is off');
     const other = await serve();
     expect(() => other.broadcast(5 as never)).toThrow(TypeError);
   });
 
-  test('compresses once for all who agreed alike, and encodes once for all others', async () => {
+  test('compresses once for all clients with the same agreement, and encodes once for all others', async () => {
     const server = await serve({ perMessageDeflate: true });
     const compressing = vi.spyOn(MessageDeflater.prototype, 'deflate');
     cleanups.push(() => compressing.mockRestore());
@@ -96,7 +96,7 @@ describe('broadcast()', () => {
     expect(compressing).toHaveBeenCalledTimes(2);
   });
 
-  test('sends compressed frames where that was agreed on and is worth it, and plain ones else', async () => {
+  test('sends compressed frames if that was agreed on and the message is long enough, and plain ones otherwise', async () => {
     const server = await serve({ perMessageDeflate: true });
     const [plain, compressed] = [await raw(server, ''), await raw(server, 'permessage-deflate')];
     server.broadcast(text);
@@ -113,7 +113,7 @@ describe('broadcast()', () => {
     expect(inflateRawSync(payload, { finishFlush: constants.Z_SYNC_FLUSH }).toString()).toBe(text);
   });
 
-  test('has each client with a context of its own compress by it, so that messages around it are understood', async () => {
+  test('compresses by the context of each client that has one, so that earlier and later messages are understood', async () => {
     const server = await serve({ perMessageDeflate: { contextTakeover: true } });
     const [client] = await clients(server, 1);
     const [socket] = [...server.clients];
@@ -126,7 +126,7 @@ describe('broadcast()', () => {
     expect(seen).toEqual([text, text, text]);
   });
 
-  test('has large messages compressed once, on the thread pool, and keeps their place in the order', async () => {
+  test('compresses large messages once, on the thread pool, and keeps their order', async () => {
     const server = await serve({ perMessageDeflate: true });
     const all = await clients(server, 3);
     const large = text.repeat(100);
@@ -146,7 +146,7 @@ describe('broadcast()', () => {
     expect(compressing).not.toHaveBeenCalled();
   });
 
-  test('goes on to the others where one is being sent a fragmented message, and then says so', async () => {
+  test('continues with the other clients if one is in a fragmented message, and reports that afterwards', async () => {
     const server = await serve();
     const [, second] = await clients(server, 2);
     const [first] = [...server.clients];
@@ -156,7 +156,7 @@ describe('broadcast()', () => {
     expect(await message).toEqual(['text Hello']);
   });
 
-  test('of several listeners in one poll phase leaves in one write for each client', async () => {
+  test('by several listeners in one poll phase is sent in one write to each client', async () => {
     const server = await serve();
     await clients(server, 3);
     const sockets = [...server.clients];
@@ -175,7 +175,7 @@ describe('broadcast()', () => {
 });
 
 describe('a PreparedMessage', () => {
-  test('is sent by sockets of both ends, as it was prepared', async () => {
+  test('is sent by sockets of both sides, unchanged', async () => {
     const server = await serve({ perMessageDeflate: true });
     const [client] = await clients(server, 1);
     const [socket] = [...server.clients];
@@ -188,7 +188,7 @@ describe('a PreparedMessage', () => {
     expect(await fromClient).toEqual([`text ${text}`]);
   });
 
-  test('calls back when it was sent, and with the error when it cannot be', async () => {
+  test('calls back after it was sent, and with the error if that fails', async () => {
     const server = await serve();
     await clients(server, 1);
     const [socket] = [...server.clients];

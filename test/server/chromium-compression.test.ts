@@ -15,7 +15,7 @@ if (!executablePath && !isDemanded) {
   );
 }
 
-test.skipIf(!executablePath && !isDemanded)('Chromium is there to test compression with', () => {
+test.skipIf(!executablePath && !isDemanded)('Chromium is available to test compression', () => {
   expect(executablePath).toBeDefined();
 });
 
@@ -103,25 +103,28 @@ describe.skipIf(!executablePath)('a page in Chromium', () => {
     [{ contextTakeover: true, clientNoContextTakeover: true, threshold: 0 }, '; client_no_context_takeover'],
   ];
 
-  test.each(all)('has text and octets of all sizes back, compressed with %j', async (perMessageDeflate, parameters) => {
-    const server = new WebSocketServer({ server: httpServer, perMessageDeflate });
-    let read = 0;
-    let written = 0;
-    server.on('connection', (socket: WebSocket) => {
-      const { _socket: stream } = socket as unknown as { _socket: Socket };
-      stream.on('close', () => {
-        read += stream.bytesRead;
-        written += stream.bytesWritten;
+  test.each(all)(
+    'receives echoes of text and binary data of all sizes, compressed with %j',
+    async (perMessageDeflate, parameters) => {
+      const server = new WebSocketServer({ server: httpServer, perMessageDeflate });
+      let read = 0;
+      let written = 0;
+      server.on('connection', (socket: WebSocket) => {
+        const { _socket: stream } = socket as unknown as { _socket: Socket };
+        stream.on('close', () => {
+          read += stream.bytesRead;
+          written += stream.bytesWritten;
+        });
+        socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
       });
-      socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
-    });
-    const report = await page.evaluate(talk, [`ws://${origin}/`, sizes] as [string, number[]]);
-    await new Promise<void>((resolve) => server.close(() => resolve()));
-    httpServer.removeAllListeners('upgrade');
-    expect(report).toEqual({ extensions: `permessage-deflate${parameters}`, wrong: [], wasClean: true });
-    // The traffic was less than a third of the messages, in each direction.
-    const said = sizes.reduce((sum, size) => sum + 4 * size, 0);
-    expect(read).toBeLessThan(said / 3);
-    expect(written).toBeLessThan(said / 3);
-  });
+      const report = await page.evaluate(talk, [`ws://${origin}/`, sizes] as [string, number[]]);
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+      httpServer.removeAllListeners('upgrade');
+      expect(report).toEqual({ extensions: `permessage-deflate${parameters}`, wrong: [], wasClean: true });
+      // The traffic was less than a third of the messages, in each direction.
+      const said = sizes.reduce((sum, size) => sum + 4 * size, 0);
+      expect(read).toBeLessThan(said / 3);
+      expect(written).toBeLessThan(said / 3);
+    },
+  );
 });

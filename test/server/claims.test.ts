@@ -35,28 +35,31 @@ function deferredVerdict() {
   return { verifyClient, answer: (isAllowed: boolean) => answer(isAllowed) };
 }
 
-describe('a socket about which somebody still thinks', () => {
-  it.each([true, false])('cannot be upgraded by another call, and its own gets the verdict %j', async (isAllowed) => {
-    using uncaught = captureUncaught();
-    const { verifyClient, answer } = deferredVerdict();
-    const server = noServer({ verifyClient });
-    const stream = new MemoryStream();
-    const first = vi.fn();
-    const second = vi.fn();
-    server.handleUpgrade(injectedRequest(), stream, noHead, first);
-    for (const other of [server, noServer()]) {
-      expect(() => other.handleUpgrade(injectedRequest(), stream, noHead, second)).toThrow(misuse);
-    }
-    await expect(upgrade(injectedRequest(), stream, noHead)).rejects.toThrow(misuse);
-    expect(stream.written).toBe('');
-    answer(isAllowed);
-    await settle();
-    expect(stream.written).toMatch(isAllowed ? /^HTTP\/1\.1 101 [\s\S]*\r\n\r\n$/ : /^HTTP\/1\.1 401 /);
-    expect([first.mock.calls.length, second.mock.calls.length]).toEqual([isAllowed ? 1 : 0, 0]);
-    expect(uncaught.exceptions).toEqual([]);
-    expect(uncaught.rejections).toEqual([]);
-    stream.destroy();
-  });
+describe('a socket with a pending decision', () => {
+  it.each([true, false])(
+    'cannot be upgraded by another call, and the first call gets the verdict %j',
+    async (isAllowed) => {
+      using uncaught = captureUncaught();
+      const { verifyClient, answer } = deferredVerdict();
+      const server = noServer({ verifyClient });
+      const stream = new MemoryStream();
+      const first = vi.fn();
+      const second = vi.fn();
+      server.handleUpgrade(injectedRequest(), stream, noHead, first);
+      for (const other of [server, noServer()]) {
+        expect(() => other.handleUpgrade(injectedRequest(), stream, noHead, second)).toThrow(misuse);
+      }
+      await expect(upgrade(injectedRequest(), stream, noHead)).rejects.toThrow(misuse);
+      expect(stream.written).toBe('');
+      answer(isAllowed);
+      await settle();
+      expect(stream.written).toMatch(isAllowed ? /^HTTP\/1\.1 101 [\s\S]*\r\n\r\n$/ : /^HTTP\/1\.1 401 /);
+      expect([first.mock.calls.length, second.mock.calls.length]).toEqual([isAllowed ? 1 : 0, 0]);
+      expect(uncaught.exceptions).toEqual([]);
+      expect(uncaught.rejections).toEqual([]);
+      stream.destroy();
+    },
+  );
 
   it('cannot be upgraded by another upgrade(), whose promise is rejected at once', async () => {
     const { verifyClient, answer } = deferredVerdict();
@@ -68,7 +71,7 @@ describe('a socket about which somebody still thinks', () => {
     stream.destroy();
   });
 
-  it('is not given away by the one who thinks, whose failure that is', async () => {
+  it('cannot be passed on inside verifyClient, which fails with the error of misuse', async () => {
     const other = noServer();
     const stream = new MemoryStream();
     const callback = vi.fn();
@@ -108,7 +111,7 @@ describe('a socket that was upgraded', () => {
     stream.destroy();
   });
 
-  it('is not for upgrade(), which rejects', async () => {
+  it('makes upgrade() reject', async () => {
     const stream = new MemoryStream();
     await upgrade(injectedRequest(), stream, noHead);
     const { written } = stream;
@@ -120,7 +123,7 @@ describe('a socket that was upgraded', () => {
     stream.destroy();
   });
 
-  it('is out of reach of a server that listens to the same HTTP server, and whose path it is not', async () => {
+  it('is not touched by a server on the same HTTP server with another path', async () => {
     await using given = await serveHttp();
     const application = noServer();
     given.httpServer.on('upgrade', (request, socket, head) => {
@@ -141,7 +144,7 @@ describe('a socket that was upgraded', () => {
     expect(await exchange(given.port, requestText({ url: '/other' }))).toMatch(/^HTTP\/1\.1 400 /);
   });
 
-  it('leaves no rejection behind where shouldHandle of the other server is a promise', async () => {
+  it('leaves no unhandled rejection if shouldHandle of the other server returns a promise', async () => {
     using uncaught = captureUncaught();
     class Broken extends WebSocketServer {
       override shouldHandle(): Promise<boolean> {
@@ -159,7 +162,7 @@ describe('a socket that was upgraded', () => {
 });
 
 describe('a socket that was refused', () => {
-  it('is not touched by the next one, who gets nothing of it', async () => {
+  it('is not touched by the next server, which does not get it', async () => {
     const stream = new MemoryStream();
     stream.isStuck = true;
     const callback = vi.fn();
@@ -189,7 +192,7 @@ describe('a socket that was refused', () => {
     stream.destroy();
   });
 
-  it('and whose client has gone is over', async () => {
+  it('and disconnected by its client is closed', async () => {
     const { verifyClient, answer } = deferredVerdict();
     const stream = new MemoryStream();
     const callback = vi.fn();
@@ -202,8 +205,8 @@ describe('a socket that was refused', () => {
   });
 });
 
-describe('two listeners of an HTTP server who both call handleUpgrade()', () => {
-  it('are told of their mistake where it is made, and the client has its WebSocket', async () => {
+describe('two listeners of an HTTP server that both call handleUpgrade()', () => {
+  it('throw at the second call, and the client has its WebSocket', async () => {
     using uncaught = captureUncaught();
     await using given = await serveHttp();
     for (const server of [noServer(), noServer()]) {

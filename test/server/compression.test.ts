@@ -17,7 +17,7 @@ async function echoes({ client, served }: { client: WebSocket; served: WebSocket
   return String(data) === text;
 }
 
-test('the option may change from request to request', async () => {
+test('the option may change between requests', async () => {
   await using peers = await listen(goodwire);
   const { options } = peers.server;
   const seen: string[] = [];
@@ -37,7 +37,7 @@ test('the option may change from request to request', async () => {
   expect(seen).toEqual(['permessage-deflate', '', 'permessage-deflate', '', 'permessage-deflate']);
 });
 
-test.each(['headers', 'responseHeaders'])('%s may change it behind the agreement', async (place) => {
+test.each(['headers', 'responseHeaders'])('%s may change it after the agreement', async (place) => {
   await using peers = await listen(goodwire, 'tcp', { perMessageDeflate: true });
   const { options } = peers.server;
   const change = () => {
@@ -54,7 +54,7 @@ test.each(['headers', 'responseHeaders'])('%s may change it behind the agreement
   expect(await echoes(pair)).toBe(true);
 });
 
-test('an option that is changed to what is none refuses the request, and ends nothing', async () => {
+test('an option that becomes invalid refuses the request, and ends nothing', async () => {
   using uncaught = captureUncaught();
   await using peers = await listen(goodwire, 'tcp', { perMessageDeflate: true });
   peers.server.options.perMessageDeflate = { threshold: 'none' as unknown as number };
@@ -64,7 +64,7 @@ test('an option that is changed to what is none refuses the request, and ends no
   expect(uncaught.exceptions).toEqual([]);
 });
 
-test('a limit that is changed on a connection holds for what is inflated too', async () => {
+test('a limit changed on a connection applies to inflated messages too', async () => {
   await using peers = await listen(goodwire, 'tcp', { perMessageDeflate: true, maxPayload: 10_000 });
   const { client, served } = await connectPair(peers, goodwire, { perMessageDeflate: true });
   (served as unknown as { _receiver: { _maxPayload: number } })._receiver._maxPayload = 1_000_000;
@@ -94,7 +94,7 @@ test('upgrade() agrees to it', async () => {
   client.terminate();
 });
 
-test('upgrade() with an option that is none rejects', async () => {
+test('upgrade() with an invalid option rejects', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   onTestFinished(() => void server.close());
   await once(server, 'listening');
@@ -108,7 +108,7 @@ test('upgrade() with an option that is none rejects', async () => {
   expect(await rejected).toMatchObject({ name: 'HandshakeError', cause: { name: 'RangeError' } });
 });
 
-test('createWebSocketStream() carries octets of any number, compressed, with its reader slower than its writer', async () => {
+test('createWebSocketStream() transfers any amount of data, compressed, with a reader slower than its writer', async () => {
   await using peers = await listen(goodwire, 'tcp', { perMessageDeflate: true });
   const { client, served } = await connectPair(peers, goodwire, { perMessageDeflate: true });
   const [writer, reader] = [createWebSocketStream(client), createWebSocketStream(served)];

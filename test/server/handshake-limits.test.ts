@@ -58,18 +58,18 @@ describe('handshakeTimeout of a server', () => {
   it.each<[string, ServerOptions]>([
     ['a callback of verifyClient', { verifyClient: (_info, _callback) => {} }],
     ['a promise of verifyClient', { verifyClient: ((_info: unknown) => never()) as never }],
-  ])('answers 503 when %s does not come', async (_title, options) => {
+  ])('answers 503 if %s does not arrive', async (_title, options) => {
     const server = await serveGiven({ ...options, handshakeTimeout: 20 });
     expect(await exchange(portOf(server), requestText())).toMatch(/^HTTP\/1\.1 503 Service Unavailable\r\n/);
   });
 
-  it('answers 503 when a promise of shouldHandle does not come', async () => {
+  it('answers 503 if a promise of shouldHandle does not settle', async () => {
     const server = await serveGiven({ handshakeTimeout: 20 });
     server.shouldHandle = never;
     expect(await exchange(portOf(server), requestText())).toMatch(/^HTTP\/1\.1 503 /);
   });
 
-  it('is one for all that the application is asked', async () => {
+  it('applies to all callbacks of the application together', async () => {
     let asked = 0;
     const server = await serveGiven({
       handshakeTimeout: 20,
@@ -82,7 +82,7 @@ describe('handshakeTimeout of a server', () => {
     expect(asked).toBe(1);
   });
 
-  it('changes nothing for an answer that is given during the call, behind a promise of shouldHandle', async () => {
+  it('has no effect on an answer during the call, after a promise of shouldHandle', async () => {
     let connections = 0;
     const server = await serve({ verifyClient: (_info, callback) => callback(true) });
     server.shouldHandle = () => Promise.resolve(true);
@@ -103,7 +103,7 @@ describe('handshakeTimeout of a server', () => {
     expect(answers).toEqual([]);
   });
 
-  it('lets an answer that comes in time through, and forgets its timer', async () => {
+  it('accepts an answer in time, and clears its timer', async () => {
     const { answers, verifyClient } = thoughtful();
     const server = await serve({ verifyClient, handshakeTimeout: 60_000 });
     const head = exchangeHead(portOf(server), requestText());
@@ -115,7 +115,7 @@ describe('handshakeTimeout of a server', () => {
     expect(timers()).toBeLessThanOrEqual(before);
   });
 
-  it('makes answers that come later do nothing', async () => {
+  it('ignores later answers', async () => {
     const { answers, verifyClient } = thoughtful();
     const server = await serveGiven({ verifyClient, handshakeTimeout: 20 });
     let connections = 0;
@@ -131,7 +131,7 @@ describe('handshakeTimeout of a server', () => {
     expect(refused).toEqual(['GOODWIRE_HANDSHAKE_TIMEOUT']);
   });
 
-  it('makes a rejection that comes later do nothing, and leaves none unhandled', async () => {
+  it('ignores later rejections, and leaves none unhandled', async () => {
     let reject: (cause: Error) => void = () => {};
     const thinking = new Promise<boolean>((_resolve, rejectIt) => {
       reject = rejectIt;
@@ -146,7 +146,7 @@ describe('handshakeTimeout of a server', () => {
     expect(failures).toBe(0);
   });
 
-  it('of 0 is none', async () => {
+  it('of 0 is disabled', async () => {
     const { answers, verifyClient } = thoughtful();
     const server = await serve({ verifyClient, handshakeTimeout: 0 });
     const head = exchangeHead(portOf(server), requestText());
@@ -156,14 +156,14 @@ describe('handshakeTimeout of a server', () => {
     expect(httpServerOf(server)).toMatchObject({ headersTimeout: 60_000, requestTimeout: 300_000 });
   });
 
-  it('closes a connection to a server of its own that sends nothing', async () => {
+  it('closes a connection to its own server that sends nothing', async () => {
     const server = await serve({ handshakeTimeout: 60 });
     const socket = await connect(portOf(server));
     socket.resume();
     await closing(socket);
   });
 
-  it('closes a connection to a server of its own that sends its request an octet at a time', async () => {
+  it('closes a connection to its own server that sends its request byte by byte', async () => {
     const server = await serve({ handshakeTimeout: 60 });
     const socket = await connect(portOf(server));
     let received = '';
@@ -179,7 +179,7 @@ describe('handshakeTimeout of a server', () => {
     expect(sent).toBeLessThan(text.length);
   });
 
-  it('is the time of upgrade(), too, whose promise rejects', async () => {
+  it('applies to upgrade(), too, whose promise rejects', async () => {
     await using served = await serveHttp();
     const expired = new Promise<HandshakeError>((resolve) => {
       served.httpServer.on('upgrade', (request, socket, head) => {
@@ -194,7 +194,7 @@ describe('handshakeTimeout of a server', () => {
 });
 
 describe('maxPendingHandshakes', () => {
-  it('answers 503 while so many wait for the application, and not any more when one was answered', async () => {
+  it('answers 503 while that many wait for the application, and no longer after one was answered', async () => {
     const { answers, verifyClient } = thoughtful();
     const server = await serve({ verifyClient, maxPendingHandshakes: 2 });
     const heads = [1, 2].map(() => exchangeHead(portOf(server), requestText()));
@@ -210,7 +210,7 @@ describe('maxPendingHandshakes', () => {
     expect(await next).toMatch(/^HTTP\/1\.1 101 /);
   });
 
-  it('does not count those whose client has gone', async () => {
+  it('does not count requests of disconnected clients', async () => {
     const { answers, verifyClient } = thoughtful();
     const server = await serve({ verifyClient, maxPendingHandshakes: 1 });
     const socket = await connect(portOf(server));
@@ -228,7 +228,7 @@ describe('maxPendingHandshakes', () => {
     expect(server.clients.size).toBeLessThanOrEqual(1);
   });
 
-  it('does not count those that are answered at once', async () => {
+  it('does not count requests that are answered at once', async () => {
     const server = new WebSocketServer({
       noServer: true,
       maxPendingHandshakes: 1,
@@ -242,7 +242,7 @@ describe('maxPendingHandshakes', () => {
     }
   });
 
-  it('closes, on a server of its own, the connection that has waited longest without a request', async () => {
+  it('closes, on its own server, the connection that has waited longest without a request', async () => {
     const server = await serve({ maxPendingHandshakes: 3 });
     const idle: Socket[] = [];
     const gone: number[] = [];
@@ -260,7 +260,7 @@ describe('maxPendingHandshakes', () => {
     for (const socket of idle) socket.destroy();
   });
 
-  it('lets clients in while others hold hundreds of connections', async () => {
+  it('accepts clients while others hold hundreds of connections', async () => {
     const server = await serve({ maxPendingHandshakes: 20 });
     const idle = await Promise.all(Array.from({ length: 300 }, () => connect(portOf(server))));
     for (let i = 0; i < 10; i++) {
@@ -285,7 +285,7 @@ describe('maxPendingHandshakes', () => {
     for (const client of clients) client.terminate();
   });
 
-  it('of 0 is no limit', async () => {
+  it('of 0 is unlimited', async () => {
     const { answers, verifyClient } = thoughtful();
     const server = await serve({ verifyClient, maxPendingHandshakes: 0 });
     const heads = [1, 2, 3].map(() => exchangeHead(portOf(server), requestText()));
@@ -302,40 +302,40 @@ describe('limits on the headers of a request', () => {
     return requestText({ headers: Object.fromEntries(more) });
   };
 
-  it('maxHeadersCount lets as many fields pass, and answers 431 to one more, on a server of its own', async () => {
+  it('maxHeadersCount accepts that many fields, and answers 431 to one more, on its own server', async () => {
     const server = await serve({ maxHeadersCount: 20 });
     expect(await exchangeHead(portOf(server), withFields(20))).toMatch(/^HTTP\/1\.1 101 /);
     expect(await exchange(portOf(server), withFields(21))).toMatch(/^HTTP\/1\.1 431 /);
     expect(await exchange(portOf(server), withFields(100))).toMatch(/^HTTP\/1\.1 431 /);
   });
 
-  it('maxHeadersCount is 256 by default, on a server that was given, too', async () => {
+  it('maxHeadersCount is 256 by default, on an external server, too', async () => {
     await using served = await serveHttp(http.createServer());
     new WebSocketServer({ server: served.httpServer });
     expect(await exchangeHead(served.port, withFields(256))).toMatch(/^HTTP\/1\.1 101 /);
     expect(await exchange(served.port, withFields(257))).toMatch(/^HTTP\/1\.1 431 Request Header Fields Too Large\r\n/);
   });
 
-  it('maxHeadersCount of 0 leaves it to Node', async () => {
+  it('maxHeadersCount of 0 uses the limit of Node', async () => {
     const server = await serve({ maxHeadersCount: 0 });
     expect(await exchangeHead(portOf(server), withFields(1000))).toMatch(/^HTTP\/1\.1 101 /);
   });
 
-  it('maxHeaderSize answers 431 to a request with more octets, on a server of its own', async () => {
+  it('maxHeaderSize answers 431 to a request with more bytes, on its own server', async () => {
     const server = await serve({ maxHeaderSize: 2000 });
     const request = (octets: number) => requestText({ headers: { 'X-Long': 'x'.repeat(octets) } });
     expect(await exchangeHead(portOf(server), request(1000))).toMatch(/^HTTP\/1\.1 101 /);
     expect(await exchange(portOf(server), request(2000))).toMatch(/^HTTP\/1\.1 431 /);
   });
 
-  it('are those of Node for the octets unless they are set', async () => {
+  it('are those of Node for the bytes by default', async () => {
     const server = await serve();
     const text = requestText({ headers: { 'X-Long': 'x'.repeat(http.maxHeaderSize) } });
     expect(await exchange(portOf(server), text)).toMatch(/^HTTP\/1\.1 431 /);
   });
 });
 
-describe('limits of the handshake that are none', () => {
+describe('invalid limits of the handshake', () => {
   it.each(['handshakeTimeout', 'maxPendingHandshakes', 'maxHeadersCount'])('%s', async (name) => {
     const message = new RegExp(name);
     for (const value of [-1, Number.NaN]) {
@@ -348,7 +348,7 @@ describe('limits of the handshake that are none', () => {
     );
   });
 
-  it('are none that undefined stands for', () => {
+  it('do not include undefined, which means the default', () => {
     const limits = { handshakeTimeout: undefined, maxPendingHandshakes: undefined, maxHeadersCount: undefined };
     expect(() => new WebSocketServer({ noServer: true, ...limits })).not.toThrow();
   });

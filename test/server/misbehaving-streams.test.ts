@@ -223,7 +223,7 @@ describe('a refusal', () => {
     );
   });
 
-  it.each(Object.entries(refusals))('reaches a stream of objects, whole: %s', async (_title, refusal) => {
+  it.each(Object.entries(refusals))('is written whole to a stream in object mode: %s', async (_title, refusal) => {
     const stream = new MisbehavingStream({ objectMode: true });
     await demandRefusal(stream, refusal);
     expect(stream.written).toMatch(/^HTTP\/1\.1 [45]\d\d .*\r\nConnection: close/);
@@ -246,14 +246,14 @@ describe('a refusal', () => {
     },
   );
 
-  it('is given where setTimeout throws: the socket is ended at once', async () => {
+  it('is sent even if setTimeout throws: the socket is ended at once', async () => {
     vi.stubGlobal('setTimeout', thrown);
     const stream = new MisbehavingStream();
     await demandRefusal(stream, { request: { method: 'POST' } });
     await demandRefusal(new MisbehavingStream(), { options: { verifyClient: (_info, _answer) => {} } });
   });
 
-  it('waits for a peer that reads slowly, however long closeTimeout is', async () => {
+  it('waits for a peer that reads slowly, for any closeTimeout', async () => {
     const stream = new MisbehavingStream();
     let go!: () => void;
     const begun = new Promise<void>((resolve) => {
@@ -273,7 +273,7 @@ describe('a refusal', () => {
     await stream.whenDestroyed;
   });
 
-  it('publishes what a method of the socket has thrown', async () => {
+  it('publishes errors thrown by methods of the socket', async () => {
     const stream = new MisbehavingStream();
     misbehaviours['has an end() that throws']!(stream);
     const errors = collect<SocketErrorMessage>(socketErrorChannelName, ({ socket }) => socket === stream);
@@ -281,7 +281,7 @@ describe('a refusal', () => {
     expect(errors.map(({ error }) => error.message)).toEqual(['the stream misbehaves']);
   });
 
-  it('ends the socket without a response where the application has spoiled the texts of node:http', async () => {
+  it('ends the socket without a response if the application has corrupted http.STATUS_CODES', async () => {
     const { 500: text } = http.STATUS_CODES;
     cleanups.push(() => {
       http.STATUS_CODES[500] = text;
@@ -292,7 +292,7 @@ describe('a refusal', () => {
     expect(stream.written).toBe('');
   });
 
-  it('leads to no question for the application when an answer comes too late', async () => {
+  it('calls no more callbacks of the application if an answer is too late', async () => {
     const origins = vi.fn(() => true);
     let answer!: (isHandled: boolean) => void;
     const stream = new MisbehavingStream();
@@ -311,12 +311,12 @@ describe('a refusal', () => {
   });
 });
 
-describe('what a listener of the application throws', () => {
+describe('an error thrown by a listener of the application', () => {
   it.each<[string, (socket: Duplex) => void, string]>([
     ['before it has answered', () => {}, ''],
     ['behind its answer', (socket) => void socket.end('HTTP/1.1 500 x\r\n\r\n'), 'HTTP/1.1 500 x\r\n\r\n'],
     ['behind half of its answer', (socket) => void socket.write('HTTP/1.1 500 x\r\n'), 'HTTP/1.1 500 x\r\n'],
-  ])('on wsClientError %s is its own, and the socket is ended', async (_title, answer, written) => {
+  ])('for wsClientError %s is not caught, and the socket is ended', async (_title, answer, written) => {
     const stream = new MisbehavingStream();
     const { server, start, published, refused } = attempt(stream, { request: { method: 'POST' } });
     server.on('wsClientError', (_error, socket) => {
@@ -328,7 +328,7 @@ describe('what a listener of the application throws', () => {
     expect([stream.written, published.length, refused.mock.calls.length]).toEqual([written, 1, 1]);
   });
 
-  it('on wsClientError does not touch a socket that it has given to another server', async () => {
+  it('for wsClientError does not affect a socket that it has passed to another server', async () => {
     const stream = new MisbehavingStream();
     const other = new WebSocketServer({ noServer: true });
     const { server, start } = attempt(stream, { options: { verifyClient: thrown } });
@@ -342,7 +342,7 @@ describe('what a listener of the application throws', () => {
     stream.destroy();
   });
 
-  it('on open is its own, and the socket is ended', async () => {
+  it('for open is not caught, and the socket is ended', async () => {
     class Opening extends WebSocket {
       override setSocket(...args: Parameters<WebSocket['setSocket']>): void {
         this.on('open', thrown);
@@ -356,7 +356,7 @@ describe('what a listener of the application throws', () => {
     expect([accepted.mock.calls.length, server.clients.size]).toEqual([0, 0]);
   });
 
-  it('on a diagnostics channel is its own, and the socket is ended', async () => {
+  it('for a diagnostics channel is not caught, and the socket is ended', async () => {
     using uncaught = captureUncaught();
     const listener = () => thrown();
     subscribe(upgradeRefusedChannelName, listener);
@@ -393,7 +393,7 @@ describe('a stream that fails while it becomes a WebSocket', () => {
     ],
   ];
 
-  it.each(failing)('is refused, ended and no client: it %s', async (_title, misbehave) => {
+  it.each(failing)('is refused, ended and not a client, if it %s', async (_title, misbehave) => {
     using uncaught = captureUncaught();
     const stream = new MisbehavingStream();
     misbehave(stream);
@@ -406,7 +406,7 @@ describe('a stream that fails while it becomes a WebSocket', () => {
     expect([uncaught.exceptions, uncaught.rejections]).toEqual([[], []]);
   });
 
-  it.each(['pause', 'resume'])('rejects upgrade(), or closes its WebSocket, where %s() throws', async (name) => {
+  it.each(['pause', 'resume'])('rejects upgrade(), or closes its WebSocket, if %s() throws', async (name) => {
     using uncaught = captureUncaught();
     const stream = new MisbehavingStream();
     const accepted = upgrade(injectedRequest(), stream, noHead);
@@ -422,8 +422,8 @@ describe('a stream that fails while it becomes a WebSocket', () => {
   });
 });
 
-describe('an HTTP server of our own', () => {
-  it('does not answer a request twice that a listener of the application has answered', async () => {
+describe('the server’s own HTTP server', () => {
+  it('does not send a second response if a listener of the application has responded', async () => {
     using uncaught = captureUncaught();
     const server = await serve();
     httpServerOf(server)!.prependListener('request', (_request, response) => response.writeHead(200).end('ok'));

@@ -35,19 +35,19 @@ const lines = [
   'end',
 ];
 
-test('where timers are numbers and setImmediate is missing, servers, clients and a market do their work, and the process ends', async () => {
+test('if timers are numbers and setImmediate is missing, servers, clients and a market work, and the process ends', async () => {
   const { code, stdout, stderr } = await start('test/server/numeric-timers-program.js').exit;
   expect(stdout.trim().split('\n'), stderr).toEqual(lines);
   expect(code).toBe(0);
 });
 
-test('a timer is unreferenced only if it is an object that has the method', () => {
+test('a timer is unreferenced only if it is an object with that method', () => {
   const timer = { unref: vi.fn() };
   for (const handle of [timer, {}, 1, 0, '1', undefined]) unref(handle as Parameters<typeof unref>[0]);
   expect(timer.unref).toHaveBeenCalledOnce();
 });
 
-test('a handshake waits, and is expired, where timers are numbers', async () => {
+test('a pending handshake expires if timers are numbers', async () => {
   const started = setTimeout;
   vi.stubGlobal('setTimeout', (...args: Parameters<typeof setTimeout>) => {
     started(...args);
@@ -60,7 +60,7 @@ test('a handshake waits, and is expired, where timers are numbers', async () => 
   expect([pending.size, pending.has(handshake)]).toEqual([0, false]);
 });
 
-test('a market without a server sends what was supplied where setImmediate is missing', async () => {
+test('a market without a server sends supplied items if setImmediate is missing', async () => {
   vi.stubGlobal('setImmediate', undefined);
   const market = new MarketCore();
   vi.unstubAllGlobals();

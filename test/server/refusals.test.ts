@@ -56,7 +56,7 @@ async function inject(options: ServerOptions, headers: Record<string, string | u
 }
 
 describe('a request that breaks a rule', () => {
-  it('is told which method is allowed', async () => {
+  it('gets a response with the allowed method', async () => {
     const response = await exchange(portOf(await serve()), requestText({ method: 'POST' }));
     expect(response).toBe(
       'HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Type: text/html\r\nContent-Length: 19\r\nAllow: GET\r\n\r\nInvalid HTTP method',
@@ -64,7 +64,7 @@ describe('a request that breaks a rule', () => {
   });
 
   it.each([undefined, '12', '14', '013', ['13', '13']])(
-    'is told which versions there are, if it wants %j',
+    'gets a response with the supported versions, if it requests %j',
     async (version) => {
       const response = await exchange(
         portOf(await serve()),
@@ -79,12 +79,12 @@ describe('a request that breaks a rule', () => {
   it.each<[string, Parameters<typeof requestText>[0]]>([
     ['HTTP/1.0', { version: '1.0' }],
     ['no Host', { headers: { Host: undefined } }],
-  ])('is answered with 400, where ws accepts it: %s', async (_, options) => {
+  ])('is answered with 400, although ws accepts it: %s', async (_, options) => {
     const response = await exchange(portOf(await serve()), requestText(options));
     expect(response).toMatch(/^HTTP\/1\.1 400 Bad Request\r\nConnection: close\r\n/);
   });
 
-  it('is answered with 400 if its fields are more than Node keeps', async () => {
+  it('is answered with 400 if it has more fields than Node keeps', async () => {
     const plain = http.createServer();
     plain.maxHeadersCount = 20;
     plain.listen(0, '127.0.0.1');
@@ -99,7 +99,7 @@ describe('a request that breaks a rule', () => {
     expect(await exchange(portOf(plain), text)).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
   });
 
-  it('is answered or accepted, whatever its fields are', async () => {
+  it('is answered or accepted, for any fields', async () => {
     const text = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc.constantFrom('constructor', '__proto__', 'toString', 'a; b="', '13', key, 'websocket', 'Upgrade'),
@@ -129,12 +129,12 @@ describe('a request that breaks a rule', () => {
     ['10 000 parameters', `a${'; __proto__=constructor'.repeat(10_000)}`, '101'],
     ['10 000 extensions', `a${', toString'.repeat(10_000)}`, '101'],
     ['a quote that is not closed', `a; b="${'x'.repeat(65_536)}`, '400'],
-  ])('costs little, with extensions of %s', async (_, header, status) => {
+  ])('costs little time, with extensions of %s', async (_, header, status) => {
     const response = await inject({}, { 'sec-websocket-extensions': header });
     expect(response.split(' ')[1]).toBe(status);
   });
 
-  it('is told to wsClientError as a HandshakeError', async () => {
+  it('is passed to wsClientError as a HandshakeError', async () => {
     const server = await serve();
     const told = once(server, 'wsClientError');
     server.on('wsClientError', (_error, socket) => socket.destroy());
@@ -170,7 +170,7 @@ describe('a refusal', () => {
     await closing(socket);
   });
 
-  it('throws what the peer sends meanwhile away', async () => {
+  it('discards data received meanwhile', async () => {
     const socket = new MemoryStream();
     const server = new WebSocketServer({ noServer: true });
     server.handleUpgrade(injectedRequest({ upgrade: 'x' }), socket, Buffer.alloc(0), () => {});
@@ -180,7 +180,7 @@ describe('a refusal', () => {
   });
 });
 
-describe("the application's mistakes", () => {
+describe('errors of the application', () => {
   const rejected = (() => Promise.reject(new Error('mine'))) as unknown as () => boolean;
   const thrown = (): never => {
     throw new Error('mine');
@@ -250,7 +250,7 @@ describe("the application's mistakes", () => {
     expect(refused).toHaveLength(1);
   });
 
-  it('are answered with 500 if a headers listener is there for one response, and spoils that', async () => {
+  it('are answered with 500 if a headers listener is added for one response, and corrupts it', async () => {
     const refused = collect<UpgradeRefusedMessage>(upgradeRefusedChannelName);
     const server = await serve();
     server.once('headers', (headers) => headers.push('X: a\r\nY: b'));
@@ -259,13 +259,13 @@ describe("the application's mistakes", () => {
     expect(refused).toHaveLength(1);
   });
 
-  it('are told to wsClientError', async () => {
+  it('are passed to wsClientError', async () => {
     const server = await serve({ verifyClient: thrown });
     server.on('wsClientError', (error, socket) => socket.end(`HTTP/1.1 500 ${(error.cause as Error).message}\r\n\r\n`));
     expect(await exchange(portOf(server), requestText())).toBe('HTTP/1.1 500 mine\r\n\r\n');
   });
 
-  it('are warned about if nobody listens', async () => {
+  it('are reported as a warning if there is no listener', async () => {
     const emitWarning = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     cleanups.push(() => emitWarning.mockRestore());
     await inject({ verifyClient: thrown });
@@ -293,7 +293,7 @@ describe("the application's mistakes", () => {
     ]);
   });
 
-  it('are answered once, whatever verifyClient says later', async () => {
+  it('are answered once, even if verifyClient answers later', async () => {
     const refused = collect(upgradeRefusedChannelName);
     let answerLater!: (isAllowed: boolean) => void;
     const response = await inject({
@@ -307,7 +307,7 @@ describe("the application's mistakes", () => {
     expect(refused).toHaveLength(1);
   });
 
-  it('after the answer do not matter any more', async () => {
+  it('after the response are ignored', async () => {
     const refused = collect(upgradeRefusedChannelName);
     const server = await serve({
       verifyClient: async (_, answer) => {
@@ -337,28 +337,31 @@ describe('an error of the raw socket', () => {
     return { options, started, go: (isAllowed: boolean) => go(isAllowed) };
   }
 
-  it.each([true, false])('while verifyClient thinks is published, and its answer %j comes too late', async (answer) => {
-    const refused = published<UpgradeRefusedMessage>(upgradeRefusedChannelName);
-    const failed = published<SocketErrorMessage>(socketErrorChannelName);
-    const { options, started, go } = verifying();
-    const server = await serve(options);
-    const connected = vi.fn();
-    server.on('connection', connected).on('wsClientError', connected);
-    const client = await connect(portOf(server));
-    client.write(requestText());
-    await started;
-    client.resetAndDestroy();
-    const { error, socket } = await failed;
-    expect(error).toMatchObject({ code: 'ECONNRESET' });
-    expect((socket as Duplex).destroyed).toBe(true);
-    go(answer);
-    const { error: refusal } = await refused;
-    expect(refusal).toMatchObject({ code: answer ? 'GOODWIRE_SOCKET_CLOSED' : 'GOODWIRE_NOT_VERIFIED' });
-    expect(connected).not.toHaveBeenCalled();
-    expect(server.clients.size).toBe(0);
-  });
+  it.each([true, false])(
+    'while verifyClient is pending is published, and its answer %j is too late',
+    async (answer) => {
+      const refused = published<UpgradeRefusedMessage>(upgradeRefusedChannelName);
+      const failed = published<SocketErrorMessage>(socketErrorChannelName);
+      const { options, started, go } = verifying();
+      const server = await serve(options);
+      const connected = vi.fn();
+      server.on('connection', connected).on('wsClientError', connected);
+      const client = await connect(portOf(server));
+      client.write(requestText());
+      await started;
+      client.resetAndDestroy();
+      const { error, socket } = await failed;
+      expect(error).toMatchObject({ code: 'ECONNRESET' });
+      expect((socket as Duplex).destroyed).toBe(true);
+      go(answer);
+      const { error: refusal } = await refused;
+      expect(refusal).toMatchObject({ code: answer ? 'GOODWIRE_SOCKET_CLOSED' : 'GOODWIRE_NOT_VERIFIED' });
+      expect(connected).not.toHaveBeenCalled();
+      expect(server.clients.size).toBe(0);
+    },
+  );
 
-  it('while verifyClient thinks does not turn its failure into an answer', async () => {
+  it('while verifyClient is pending does not turn its failure into a response', async () => {
     const refused = published<UpgradeRefusedMessage>(upgradeRefusedChannelName);
     const socket = new MemoryStream();
     let reject!: (error: Error) => void;
@@ -374,7 +377,7 @@ describe('an error of the raw socket', () => {
     expect(socket.written).toBe('');
   });
 
-  it('before the upgrade brings nothing down', async () => {
+  it('before the upgrade does not end the process', async () => {
     const server = await serve();
     const client = await connect(portOf(server));
     const accepted = once(server, 'connection');
@@ -384,7 +387,7 @@ describe('an error of the raw socket', () => {
     await accepted;
   });
 
-  it('after a refusal brings nothing down', async () => {
+  it('after a refusal does not end the process', async () => {
     const errors = collect<SocketErrorMessage>(socketErrorChannelName);
     const socket = new MemoryStream();
     const server = new WebSocketServer({ noServer: true });
@@ -394,7 +397,7 @@ describe('an error of the raw socket', () => {
     expect(errors).toEqual([{ error: new Error('EPIPE'), socket }]);
   });
 
-  it('brings nothing down if a listener of wsClientError has the socket', async () => {
+  it('does not end the process if a listener of wsClientError has the socket', async () => {
     const errors = collect<SocketErrorMessage>(socketErrorChannelName);
     const socket = new MemoryStream();
     const server = new WebSocketServer({ noServer: true });
@@ -404,7 +407,7 @@ describe('an error of the raw socket', () => {
     expect(errors).toHaveLength(1);
   });
 
-  it('that is destroyed already leads to no answer', () => {
+  it('that is already destroyed leads to no response', () => {
     const socket = new MemoryStream();
     socket.destroy();
     const refused = collect<UpgradeRefusedMessage>(upgradeRefusedChannelName);
@@ -433,8 +436,8 @@ describe('an error of the raw socket', () => {
   });
 });
 
-describe('a peer that breaks the protocol', () => {
-  it('does not bring a server down that has no listener for errors', async () => {
+describe('a protocol violation by the peer', () => {
+  it('does not end the process of a server without error listeners', async () => {
     const server = await serve();
     const closed = once(server, 'connection').then(([websocket]) => closing(websocket));
     const client = await connect(portOf(server));

@@ -37,7 +37,7 @@ function inject(options: UpgradeOptions, headers: Record<string, string | undefi
 }
 
 describe('upgrade()', () => {
-  it('gives an open WebSocket', async () => {
+  it('returns an open WebSocket', async () => {
     const server = await serve(async (request, socket, head) => {
       const websocket = await upgrade(request, socket, head);
       websocket.on('message', (data, isBinary) => websocket.send(data, { binary: isBinary }));
@@ -53,7 +53,7 @@ describe('upgrade()', () => {
     await once(client, 'close');
   });
 
-  it('loses no message that came with the request', async () => {
+  it('loses no message that arrived with the request', async () => {
     const message = new Promise((resolve) => {
       void serve(async (request, socket, head) => {
         const websocket = await upgrade(request, socket, head);
@@ -67,7 +67,7 @@ describe('upgrade()', () => {
     expect(await message).toBe('hi');
   });
 
-  it('leaves a WebSocket paused that was paused at once', async () => {
+  it('keeps a WebSocket paused that was paused at once', async () => {
     const socket = new MemoryStream();
     const websocket = await upgrade(injectedRequest(), socket, Buffer.alloc(0));
     const messages: string[] = [];
@@ -82,7 +82,7 @@ describe('upgrade()', () => {
     expect(messages).toEqual(['hi']);
   });
 
-  it('takes class, subprotocol, headers and limits from its options', async () => {
+  it('uses class, subprotocol, headers and limits from its options', async () => {
     class Mine extends WebSocket {}
     const { socket, websocket } = inject(
       { WebSocket: Mine as typeof WebSocket, handleProtocols: () => 'b', responseHeaders: { 'X-A': 'b' } },
@@ -94,7 +94,7 @@ describe('upgrade()', () => {
     expect(socket.written).toMatch(/\r\nSec-WebSocket-Protocol: b\r\nX-A: b\r\n\r\n$/);
   });
 
-  it('rejects after it has answered the refusal', async () => {
+  it('rejects after it has sent the refusal', async () => {
     const errors: HandshakeError[] = [];
     const server = await serve((request, socket, head) =>
       upgrade(request, socket, head, { origins: ['https://example.com'] }).catch((error) => errors.push(error)),
@@ -111,13 +111,13 @@ describe('upgrade()', () => {
     expect(errors.every((error) => error instanceof HandshakeError)).toBe(true);
   });
 
-  it('rejects when the socket is gone', async () => {
+  it('rejects if the socket is gone', async () => {
     const { socket, websocket } = inject({ verifyClient: (_, answer) => setImmediate(answer, true) });
     socket.destroy(new Error('ECONNRESET'));
     await expect(websocket).rejects.toMatchObject({ code: 'GOODWIRE_SOCKET_CLOSED' });
   });
 
-  it('rejects with the cause when a callback throws', async () => {
+  it('rejects with the cause if a callback throws', async () => {
     const { websocket } = inject({
       verifyClient: () => {
         throw new Error('mine');
@@ -126,7 +126,7 @@ describe('upgrade()', () => {
     await expect(websocket).rejects.toMatchObject({ status: 500, cause: new Error('mine') });
   });
 
-  it('rejects for a socket that was upgraded before, and for origins that are none', async () => {
+  it('rejects for a socket that was upgraded before, and for invalid origins', async () => {
     const { socket, websocket } = inject({});
     await websocket;
     await expect(upgrade(injectedRequest(), socket, Buffer.alloc(0))).rejects.toThrow(/more than once/);

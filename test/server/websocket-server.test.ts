@@ -42,11 +42,11 @@ function noServer(options: ServerOptions = {}): WebSocketServer {
 }
 
 describe('new WebSocketServer', () => {
-  it('counts no parts of a message by default, where ws does', () => {
+  it('does not limit the parts of a message by default; ws does', () => {
     expect(noServer().options).toMatchObject({ maxBufferedChunks: 0, maxFragments: 0 });
   });
 
-  it('takes undefined for not given, where ws takes it for a value', () => {
+  it('treats undefined as missing; ws treats it as a value', () => {
     const server = noServer({ maxPayload: undefined, clientTracking: undefined, WebSocket: undefined });
     expect(server.options).toMatchObject({ maxPayload: 104_857_600, clientTracking: true, WebSocket });
     expect(server.clients).toEqual(new Set());
@@ -59,11 +59,11 @@ describe('new WebSocketServer', () => {
 });
 
 describe('shouldHandle()', () => {
-  it('does not know a request without a URL, which a program may inject', () => {
+  it('returns false for a request without a URL, which a program may inject', () => {
     expect(noServer({ path: '/foo' }).shouldHandle(injectedRequest({}, { url: undefined }))).toBe(false);
   });
 
-  it('may be overridden by a promise', async () => {
+  it('may be overridden with a promise', async () => {
     for (const [answer, status] of [
       [true, '101'],
       [false, '400'],
@@ -82,7 +82,7 @@ describe('shouldHandle()', () => {
 });
 
 describe('a connection', () => {
-  it('does not keep its request in memory', async () => {
+  it('does not keep a reference to its request', async () => {
     setFlagsFromString('--expose_gc');
     const collectGarbage: () => void = runInNewContext('gc');
     const server = await serve({ verifyClient: (_, answer) => setImmediate(answer, true) });
@@ -124,7 +124,7 @@ describe('the response', () => {
     expect(head.split('\r\n')).toEqual([...lines, 'X-Event: /']);
   });
 
-  it('has the headers that a function makes for the request', async () => {
+  it('has the headers that a function returns for the request', async () => {
     const server = await serve({ responseHeaders: ({ url }) => (url === '/x' ? { 'X-Url': url } : undefined) });
     expect(await exchangeHead(portOf(server), requestText({ url: '/x' }))).toContain('\r\nX-Url: /x');
     expect(await exchangeHead(portOf(server), requestText({ url: '/y' }))).not.toContain('X-Url');
@@ -136,7 +136,7 @@ describe('verifyClient', () => {
     ['promises no', (() => Promise.resolve(false)) as unknown as () => boolean, '401 Unauthorized', 'Unauthorized'],
     ['gives a status without a name', (_, answer) => answer(false, 499), '499 ', ''],
     ['gives a message that is none', (_, answer) => answer(false, 403, 5 as never), '403 Forbidden', '5'],
-  ])('refuses when it %s', async (_, verifyClient, status, body) => {
+  ])('refuses if it %s', async (_, verifyClient, status, body) => {
     const server = await serve({ verifyClient });
     server.on('wsClientError', () => {
       throw new Error('is for requests that break a rule');
@@ -146,7 +146,7 @@ describe('verifyClient', () => {
     expect(response.slice(response.indexOf('\r\n\r\n') + 4)).toBe(body);
   });
 
-  it('sends a field once for each of its values, and none that speaks of the connection or the length', async () => {
+  it('sends a field once for each of its values, and none about the connection or the length', async () => {
     const headers = { 'Set-Cookie': ['a', 'b'], 'content-type': 'x/y', Connection: 'keep-alive', 'Content-Length': 99 };
     const server = await serve({
       verifyClient: (_, answer) =>
@@ -174,7 +174,7 @@ describe('verifyClient', () => {
         answer(true);
       },
     ],
-  ])('accepts when it %s', async (_, verifyClient) => {
+  ])('accepts if it %s', async (_, verifyClient) => {
     const server = await serve({ verifyClient });
     const connected = once(server, 'connection');
     expect(await exchangeHead(portOf(server), requestText())).toMatch(/^HTTP\/1\.1 101 /);
@@ -183,7 +183,7 @@ describe('verifyClient', () => {
 });
 
 describe('origins', () => {
-  it('lets everybody in unless it is set', async () => {
+  it('accept every origin by default', async () => {
     const server = await serve();
     expect(await exchangeHead(portOf(server), requestText({ headers: { Origin: 'https://evil.test' } }))).toMatch(
       / 101 /,
@@ -204,7 +204,7 @@ describe('origins', () => {
     if (status === '403') expect(head).toMatch(/^HTTP\/1\.1 403 Forbidden\r\nConnection: close\r\n/);
   });
 
-  it('asks a function', async () => {
+  it('calls a function', async () => {
     const origins = vi.fn((origin: string | undefined) => origin === undefined);
     const server = await serve({ origins });
     expect(await exchangeHead(portOf(server), requestText())).toMatch(/ 101 /);
@@ -212,7 +212,7 @@ describe('origins', () => {
     expect(origins.mock.calls.map(([origin]) => origin)).toEqual([undefined, 'http://x']);
   });
 
-  it('takes nothing but true for a yes', async () => {
+  it('accepts only true from it', async () => {
     for (const answer of ['yes', 1, Promise.resolve('yes')]) {
       const server = await serve({ origins: () => answer as unknown as boolean });
       expect(await exchange(portOf(server), requestText())).toMatch(/ 403 /);
@@ -220,8 +220,8 @@ describe('origins', () => {
   });
 });
 
-describe('an HTTP server that is given', () => {
-  it('may be shared by path, and what is for nobody is refused once', async () => {
+describe('an external HTTP server', () => {
+  it('may be shared by path, and a request for no server is refused once', async () => {
     const plain = await serveHttp();
     const a = new WebSocketServer({ server: plain, path: '/a' });
     const b = new WebSocketServer({ server: plain, path: '/b' });
@@ -243,7 +243,7 @@ describe('an HTTP server that is given', () => {
     expect(plain.listenerCount('upgrade')).toBe(0);
   });
 
-  it('gives a request that two want to the first', async () => {
+  it('passes a request for two servers to the first', async () => {
     const plain = await serveHttp();
     const first = new WebSocketServer({ server: plain });
     const second = new WebSocketServer({ server: plain });
@@ -255,7 +255,7 @@ describe('an HTTP server that is given', () => {
     await connected;
   });
 
-  it('answers 500 when shouldHandle of one of them throws', async () => {
+  it('answers 500 if shouldHandle of one of them throws', async () => {
     const plain = await serveHttp();
     class Broken extends WebSocketServer {
       override shouldHandle(): boolean {
@@ -272,7 +272,7 @@ describe('an HTTP server that is given', () => {
     expect(errors[0]!.cause).toEqual(new Error('broken'));
   });
 
-  it('answers 500 when the promise of one of them is rejected, and leaves no rejection unhandled', async () => {
+  it('answers 500 if the promise of one of them is rejected, and leaves no rejection unhandled', async () => {
     using uncaught = captureUncaught();
     const plain = await serveHttp();
     class Broken extends WebSocketServer {
@@ -287,7 +287,7 @@ describe('an HTTP server that is given', () => {
   });
 });
 
-describe('the HTTP server of its own', () => {
+describe('its own HTTP server', () => {
   it.each([
     ['close', 'close, Upgrade'],
     ['keep-alive', 'Upgrade'],
@@ -304,7 +304,7 @@ describe('the HTTP server of its own', () => {
 });
 
 describe('httpServerOf()', () => {
-  it('is the HTTP server, as long as the WebSocketServer listens to it', async () => {
+  it('returns the HTTP server, as long as the WebSocketServer listens to it', async () => {
     const given = http.createServer();
     const own = await serve();
     const servers = [noServer(), new WebSocketServer({ server: given }), own];

@@ -7,7 +7,7 @@ import { type Program, start } from './program.ts';
 const executablePath = findChromium();
 const isDemanded = process.env.CI === 'true';
 
-test.skipIf(!executablePath && !isDemanded)('Chromium is there to test the market with', () => {
+test.skipIf(!executablePath && !isDemanded)('Chromium is available to test the market', () => {
   expect(executablePath).toBeDefined();
 });
 
@@ -63,7 +63,7 @@ describe.skipIf(!executablePath)('the market of npm start, in Chromium', () => {
   const card = (page: Page, goods: string, currency: string) =>
     page.locator(`.card[data-goods="${goods}"][data-currency="${currency}"]`);
 
-  test('shows the shelf, and items as they come, each window in its own currency', async () => {
+  test('shows the shelf, and new items, each window in its own currency', async () => {
     const [first, second] = [await open(), await open()];
     expect(await first.locator('#shelf b').allTextContents()).toEqual(
       expect.arrayContaining(['fruit/apple', 'fruit/orange', 'prices/*']),
@@ -83,7 +83,7 @@ describe.skipIf(!executablePath)('the market of npm start, in Chromium', () => {
     expect(complaints).toEqual([]);
   });
 
-  test('draws a chart of a price feed, which is there as long as somebody wants it', async () => {
+  test('draws a chart of a price feed, which exists as long as it has subscribers', async () => {
     const page = await open();
     await subscribe(page, 'prices/pear', 'EUR');
     const chart = card(page, 'prices/pear', 'EUR').locator('polyline');
@@ -97,14 +97,14 @@ describe.skipIf(!executablePath)('the market of npm start, in Chromium', () => {
     expect(complaints).toEqual([]);
   });
 
-  test('says why a subscription is refused', async () => {
+  test('shows why a subscription is refused', async () => {
     const page = await open();
     await subscribe(page, 'fruit/durian', 'CNY');
     await page.locator('#subscribe-hint.bad', { hasText: 'no such goods are on the shelf' }).waitFor();
     expect(complaints).toEqual([]);
   });
 
-  test('comes back when the server was killed and started again, and goes on', async () => {
+  test('reconnects after the server was killed and restarted, and continues', async () => {
     const page = await open();
     await subscribe(page, 'prices/apple', 'USD');
     const value = card(page, 'prices/apple', 'USD').getByText(/^\d+\.\d\d USD/);

@@ -42,7 +42,7 @@ describe('the server of npm start', () => {
     await site?.program.exit;
   });
 
-  test('serves the page with a policy that allows what stands in it and nothing else', async () => {
+  test('serves the page with a policy that allows only its own contents', async () => {
     const response = await fetch(site.page);
     expect(response.status).toBe(200);
     expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
@@ -54,7 +54,7 @@ describe('the server of npm start', () => {
     expect(await response.text()).toContain('<title>goodwire');
   });
 
-  test('serves the market, its script, and the modules of the client, and nothing else of the package', async () => {
+  test('serves the market, its script and the modules of the client, and nothing else of the package', async () => {
     const types: Record<string, string> = {
       market: 'text/html',
       'style.css': 'text/css',
@@ -72,14 +72,14 @@ describe('the server of npm start', () => {
     }
   });
 
-  test('answers HEAD as GET, without the page', async () => {
+  test('answers HEAD like GET, without the page', async () => {
     const response = await fetch(`${site.page}?x=1`, { method: 'HEAD' });
     expect(response.status).toBe(200);
     expect(Number(response.headers.get('content-length'))).toBeGreaterThan(1000);
     expect(await response.text()).toBe('');
   });
 
-  test('refuses what is not the page: 404, 405 and, at the echo, 426', async () => {
+  test('refuses other requests: 404, 405 and, at the echo, 426', async () => {
     expect((await fetch(`${site.page}favicon.ico`)).status).toBe(404);
     expect((await fetch(`${site.page}../package.json`)).status).toBe(404);
     const post = await fetch(site.page, { method: 'POST', body: 'x'.repeat(100_000) });
@@ -90,7 +90,7 @@ describe('the server of npm start', () => {
     }
   });
 
-  test('refuses an upgrade anywhere but at the echo', async () => {
+  test('refuses an upgrade at any other path than the echo', async () => {
     const socket = new WebSocket(`ws://127.0.0.1:${site.port}/elsewhere`);
     const [error] = await once(socket, 'error');
     expect(error.message).toBe('Unexpected server response: 400');
@@ -122,7 +122,7 @@ describe('the server of npm start', () => {
     expect([code, String(reason)]).toEqual([1000, 'done']);
   });
 
-  test('is understood by our own client', async () => {
+  test('works with our own client', async () => {
     const { code, stdout } = await start('examples/client.js', {}, [site.echo]).exit;
     expect(code).toBe(0);
     const lines = stdout.split('\n');
@@ -149,7 +149,7 @@ describe('the server of npm start', () => {
     socket.terminate();
   });
 
-  test('outlives a client that breaks the protocol and one that resets the connection', async () => {
+  test('keeps running after a client that violates the protocol and one that resets the connection', async () => {
     const rude = await greetedRaw(site.port);
     const ended = once(rude, 'close');
     rude.resume();
@@ -170,7 +170,7 @@ describe('the server of npm start', () => {
     polite.terminate();
   });
 
-  test('says which port is taken, how to choose another, and ends with 1', async () => {
+  test('reports a port in use and how to choose another, and ends with 1', async () => {
     const { code, stdout, stderr } = await start('site/server.js', { PORT: String(site.port) }).exit;
     expect(code).toBe(1);
     expect(stdout).toBe('');
@@ -203,7 +203,7 @@ describe('the end of the server of npm start', () => {
     },
   );
 
-  test('a second signal does not spoil the first', async () => {
+  test('a second signal has no effect on the shutdown', async () => {
     const { program, port } = await startSite();
     // A client that does not answer keeps the process running until the second signal.
     const silent = await greetedRaw(port);
@@ -215,7 +215,7 @@ describe('the end of the server of npm start', () => {
     expect((await program.exit).code).toBe(0);
   });
 
-  test('a client that does not answer the close frame cannot hold the process', async () => {
+  test('a client that does not answer the close frame cannot delay the end of the process', async () => {
     const { program, port } = await startSite();
     const silent = await greetedRaw(port);
     silent.on('error', () => {});

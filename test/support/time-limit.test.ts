@@ -30,7 +30,7 @@ test('a failure is repeated with four times the limit if the machine was late', 
   expect(limits).toEqual([100, 400]);
 });
 
-test('a failure is not repeated for ever', async () => {
+test('a failure is not repeated with more than the maximum limit', async () => {
   const limits: number[] = [];
   const attempt = async (limit: number) => {
     limits.push(limit);

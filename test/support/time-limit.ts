@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
-/** In milliseconds. A machine that is delayed by more than an eighth of this cannot run the tests. */
-const longest = 60_000;
+/** Maximum limit of an attempt, in milliseconds. */
+const maxLimit = 60_000;
 
 /**
  * Runs a test of an event that must occur within `limit` milliseconds. If the attempt fails and the event loop was
@@ -15,7 +15,7 @@ export async function withTimeLimit(limit: number, attempt: (limit: number) => P
     return await attempt(limit);
   } catch (error) {
     const late = delay.max / 1e6;
-    if (late < limit / 8 || limit * 4 > longest) throw error;
+    if (late < limit / 8 || limit * 4 > maxLimit) throw error;
   } finally {
     delay.disable();
   }

@@ -14,11 +14,11 @@ const linesWith = (pattern: RegExp): string[] =>
     return lines.filter((line) => pattern.test(line)).map((line) => `${path}: ${line.trim()}`);
   });
 
-test('no test waits with a helper that gives up after a second unless it is told otherwise', () => {
+test('no test uses a helper that gives up after a second by default', () => {
   expect(linesWith(/\bvi\.wait(?:For|Until)\(/)).toEqual([]);
 });
 
-test('every page of a browser is opened with the patience of a test', () => {
+test('every page of a browser is opened with the timeout of a test', () => {
   const others = linesWith(/\.newPage\(/).filter(
     (line) => !/^(?:site\/chromium|ecosystem\/puppeteer\.test)\.ts/.test(line),
   );

@@ -33,8 +33,8 @@ async function converse(socket: WebSocket): Promise<number> {
   return code as number;
 }
 
-describe.each([false, true])('a peer without a fault, where compression is %j', (perMessageDeflate) => {
-  test('is a good server to ws', async () => {
+describe.each([false, true])('a peer without a fault, with compression %j', (perMessageDeflate) => {
+  test('passes as a server for ws', async () => {
     await using server = await startEchoServer(perMessageDeflate ? [] : ['no extension']);
     const socket = new WebSocket(server.url, { perMessageDeflate });
     await once(socket, 'open');
@@ -42,7 +42,7 @@ describe.each([false, true])('a peer without a fault, where compression is %j', 
     expect(await converse(socket)).toBe(4001);
   });
 
-  test('is a good client to ws', async () => {
+  test('passes as a client for ws', async () => {
     const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate });
     await once(server, 'listening');
     const accepted = once(server, 'connection');
@@ -74,14 +74,14 @@ describe.each([false, true])('a peer without a fault, where compression is %j', 
   });
 });
 
-test('a client ends also when there is no server', async () => {
+test('a client ends even if there is no server', async () => {
   const server = await startEchoServer();
   await server[Symbol.asyncDispose]();
   await expect(runEchoClient(server.url)).resolves.toBeUndefined();
 });
 
-describe('the validator of UTF-8 that the peers have', () => {
-  test('agrees with TextDecoder on everything of up to four octets from the edges of the ranges', () => {
+describe('the UTF-8 validator of the peers', () => {
+  test('agrees with TextDecoder on all sequences of up to four octets from the edges of the ranges', () => {
     const edges = [0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc1, 0xc2];
     const octets = [...edges, 0xdf, 0xe0, 0xec, 0xed, 0xef, 0xf0, 0xf4, 0xf5];
     const decoder = new TextDecoder('utf-8', { fatal: true });
@@ -105,7 +105,7 @@ describe('the validator of UTF-8 that the peers have', () => {
   });
 
   test.each(['ed a0', 'f4 90', 'f5', 'c0', 'e0 9f', 'f0 8f', '80', 'ff', 'ce 41'])(
-    'refuses %s before more comes',
+    'refuses %s before the next octet is received',
     (hex) => {
       expect(new Utf8().accepts(Buffer.from(hex.replaceAll(' ', ''), 'hex'))).toBe(false);
     },

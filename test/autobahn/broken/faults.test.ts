@@ -87,18 +87,18 @@ async function differencesOf(fault: FaultName | undefined, role: Role): Promise<
   return differences(fault, results);
 }
 
-describe.each(['server', 'client'] as const)('of a peer that is a %s, the runner says', (role) => {
-  test('that all is well, when there is no fault', { timeout }, async () => {
+describe.each(['server', 'client'] as const)('for a peer that is a %s, the runner', (role) => {
+  test('reports no failure without a fault', { timeout }, async () => {
     expect(await differencesOf(undefined, role)).toEqual([]);
   });
 
   const possible = names.filter((name) => (faultTable[name].role ?? role) === role);
-  test.each(possible)('what is wrong, and nothing else: %s', { timeout }, async (fault) => {
+  test.each(possible)('reports the expected failure and no other: %s', { timeout }, async (fault) => {
     expect(await differencesOf(fault, role)).toEqual([]);
   });
 });
 
-test('there are at least twenty faults that are found out, and each shows in some case, or has a reason why not', () => {
+test('at least twenty faults are detected; each fails some case or states why not', () => {
   const seen = names.filter((name) => faultTable[name].unseen === undefined);
   expect(seen.length).toBeGreaterThanOrEqual(25);
   expect(seen.filter((name) => !catalogue.some(({ id }) => isTouched(name, id)))).toEqual([]);
@@ -106,7 +106,7 @@ test('there are at least twenty faults that are found out, and each shows in som
   expect(unseen.filter((name) => catalogue.some(({ id }) => isTouched(name, id)))).toEqual([]);
 });
 
-describe('the runner says in words', () => {
+describe('the report of the runner', () => {
   const failureOf = async (fault: FaultName, id: string): Promise<string | null> => {
     const cases = catalogue.filter((definition) => definition.id === id);
     const [result] = await runFault(fault, 'server', { cases, parallel: 1, patience: 1000 });
@@ -129,7 +129,7 @@ describe('the runner says in words', () => {
     ['close answered with another code', '7.3.1', 'The close code was 4321; expected 1000.'],
     ['UTF-8 unchecked', '6.6.1', expect.stringMatching(/^The peer broke the protocol: a text message is not UTF-8/)],
     ['errors drop the connection', '6.6.1', null],
-  ] as const)('why it is not content with a peer: %s, in %s', async (fault, id, words) => {
+  ] as const)('names the reason of a failure: %s, in %s', async (fault, id, words) => {
     expect(await failureOf(fault, id)).toEqual(words);
   });
 });

@@ -27,13 +27,13 @@ test('the catalogue has the 517 cases of Autobahn, in its order', () => {
   expect(catalogue.map(({ id }) => id)).toEqual(ids);
 });
 
-test('each case says what Autobahn says of it, to the letter', () => {
+test('each case has the description of Autobahn, word for word', () => {
   const lines = catalogue.map(({ id, description, expectation }) => `${id}\t${description}\t=> ${expectation}\n`);
   const digest = createHash('sha256').update(lines.join('')).digest('hex');
   expect(digest).toBe('85931087a9e429a344afeb933122860bb26bcd8e261652eaaf64956726c83ed3');
 });
 
-test('cases are numbered from 1 on', () => {
+test('cases are numbered from 1', () => {
   expect([caseNumber('1.1.1'), caseNumber('13.7.18'), caseNumber('8.1')]).toEqual([1, 517, 0]);
 });
 
@@ -46,7 +46,7 @@ test.each([
   ['1.*, 2.*', '', 27],
   ['*', '12.*,13.*', 301],
   ['9.*', '9.7.*,9.8.*', 42],
-])('%s without %j is so many cases', (include, exclude, count) => {
+])('%s without %j selects the expected number of cases', (include, exclude, count) => {
   expect(selectCases(include, exclude)).toHaveLength(count);
 });
 
@@ -61,7 +61,7 @@ test.each([
   expect(() => selectCases(include, exclude)).toThrow(new RangeError(message));
 });
 
-test('a pattern names whole numbers: 1.* is not 10.1.1, 6.2.* is not 6.22.1', () => {
+test('a pattern matches whole numbers: 1.* does not match 10.1.1, and 6.2.* does not match 6.22.1', () => {
   expect(selectCases('1.*').some(({ id }) => id.startsWith('10'))).toBe(false);
   expect(selectCases('6.2.*')).toHaveLength(4);
 });

@@ -11,7 +11,7 @@ function defectsOf(changes: Readonly<Record<string, Partial<CaseEntry>>>) {
   return checkReport(JSON.stringify(report), ids).defects;
 }
 
-test('a report in which every case is OK, and the three that cannot be are INFORMATIONAL, has no defect', () => {
+test('a report in which every case is OK, and the three informational cases are INFORMATIONAL, has no defect', () => {
   expect(defectsOf({})).toEqual([]);
 });
 
@@ -42,20 +42,20 @@ describe.each(['behavior', 'behaviorClose'] as const)('%s', (key) => {
     expect(defectsOf({ [id]: { [key]: 'FAILED' } })).toEqual([{ agent: 'peer', id, problem: `${key} is FAILED` }]);
   });
 
-  test.each([undefined, null, 1, ['OK'], { OK: true }])('that is %j and no text is a defect', (value) => {
+  test.each([undefined, null, 1, ['OK'], { OK: true }])('a status of %j, which is not text, is a defect', (value) => {
     expect(defectsOf({ '3.2': { [key]: value } as object })).toEqual([
       { agent: 'peer', id: '3.2', problem: `${key} is missing` },
     ]);
   });
 });
 
-test('both behaviors are named when both are wrong', () => {
+test('both behaviors are named if both are wrong', () => {
   expect(defectsOf({ '3.2': { behavior: 'FAILED', behaviorClose: 'UNCLEAN' } })).toEqual([
     { agent: 'peer', id: '3.2', problem: 'behavior is FAILED, behaviorClose is UNCLEAN' },
   ]);
 });
 
-test('every case that is missing is a defect', () => {
+test('every missing case is a defect', () => {
   const report = JSON.stringify(goodReport(['peer'], ids.slice(0, -2)));
   expect(checkReport(report, ids).defects).toEqual([
     { agent: 'peer', id: '9.1.6', problem: 'is missing' },
@@ -63,20 +63,20 @@ test('every case that is missing is a defect', () => {
   ]);
 });
 
-test('a case that nobody knows is a defect, even when it is OK', () => {
+test('an unknown case is a defect, even if it is OK', () => {
   const report = JSON.stringify(goodReport(['peer'], [...ids, '99.1']));
   expect(checkReport(report, ids).defects).toEqual([{ agent: 'peer', id: '99.1', problem: 'is an unexpected case' }]);
 });
 
-test('a case whose entry is no object is a defect', () => {
+test('a case whose entry is not an object is a defect', () => {
   const report = { peer: { ...goodReport(['peer'], ids).peer, '3.2': 'OK' } };
   expect(checkReport(JSON.stringify(report), ids).defects).toEqual([
     { agent: 'peer', id: '3.2', problem: 'behavior is missing, behaviorClose is missing' },
   ]);
 });
 
-describe('of several agents', () => {
-  test('each has to be good', () => {
+describe('with several agents', () => {
+  test('each must pass', () => {
     const report = goodReport(['first', 'second', 'third'], ids);
     expect(checkReport(JSON.stringify(report), ids).defects).toEqual([]);
     report.second!['3.2']!.behavior = 'NON-STRICT';
@@ -85,7 +85,7 @@ describe('of several agents', () => {
     ]);
   });
 
-  test('each has to be complete', () => {
+  test('each must be complete', () => {
     const report = goodReport(['first', 'second'], ids);
     delete report.second!['3.2'];
     expect(checkReport(JSON.stringify(report), ids).defects).toEqual([
@@ -93,7 +93,7 @@ describe('of several agents', () => {
     ]);
   });
 
-  test.each(['__proto__', 'constructor', 'toString', ''])('one may be called "%s"', (agent) => {
+  test.each(['__proto__', 'constructor', 'toString', ''])('one may be named "%s"', (agent) => {
     const cases = JSON.stringify(goodReport(['peer'], ids).peer);
     const text = `{${JSON.stringify(agent)}: ${cases.replace('"OK"', '"FAILED"')}}`;
     const { agents, defects } = checkReport(text, ids);
@@ -102,19 +102,19 @@ describe('of several agents', () => {
   });
 });
 
-test('a case called __proto__ is one that nobody knows', () => {
+test('a case called __proto__ is an unknown case', () => {
   const { defects } = checkReport('{"peer": {"__proto__": {"behavior": "OK", "behaviorClose": "OK"}}}', []);
   expect(defects).toEqual([{ agent: 'peer', id: '__proto__', problem: 'is an unexpected case' }]);
 });
 
-describe('a text that is no report is a defect and no exception', () => {
-  test.each(['', '{', 'OK', '{"peer": {"1.1.1": {"behavior": "OK"'])('no JSON: %s', (text) => {
+describe('an invalid report is a defect, not an exception', () => {
+  test.each(['', '{', 'OK', '{"peer": {"1.1.1": {"behavior": "OK"'])('invalid JSON: %s', (text) => {
     const { agents, defects } = checkReport(text, ids);
     expect(agents.size).toBe(0);
     expect(defects).toEqual([{ problem: expect.stringMatching(/^the report is not JSON: /) }]);
   });
 
-  test.each(['null', '[]', '1', '"OK"', 'true'])('no object: %s', (text) => {
+  test.each(['null', '[]', '1', '"OK"', 'true'])('not an object: %s', (text) => {
     expect(checkReport(text, ids).defects).toEqual([{ problem: 'the report is not an object of agents' }]);
   });
 
@@ -128,7 +128,7 @@ describe('a text that is no report is a defect and no exception', () => {
     ]);
   });
 
-  test('an agent with no case at all lacks every one', () => {
+  test('an agent without any case lacks every case', () => {
     expect(checkReport('{"peer": {}}', ids).defects).toHaveLength(ids.length);
   });
 });

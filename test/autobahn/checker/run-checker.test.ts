@@ -30,7 +30,7 @@ const good = goodReport(['peer'], ids);
 const bad = goodReport(['peer'], ids);
 bad.peer!['3.2']!.behavior = 'NON-STRICT';
 
-test('exits with 0 when all is good, and says so below the table', () => {
+test('exits with 0 if all cases passed, and says so below the table', () => {
   const { code, lines } = run([write('good.json', good)]);
   expect(code).toBe(0);
   expect(lines[1]).toMatch(/^peer +OK +INFORMATIONAL\n/);
@@ -43,14 +43,14 @@ test('exits with 1 and names the case, the agent and the defect', () => {
   expect(lines).toContain('✗ peer: 3.2: behavior is NON-STRICT');
 });
 
-test('of several reports each has to be good, whichever comes first', () => {
+test('requires every report to pass, in any order', () => {
   const paths = [write('good.json', good), write('bad.json', bad)];
   expect(run(paths).code).toBe(1);
   expect(run(paths.toReversed()).code).toBe(1);
   expect(run([paths[0]!, paths[0]!]).code).toBe(0);
 });
 
-test('a report that is not there, or is none, is not good', () => {
+test('fails for a missing report and for an invalid one', () => {
   for (const path of [join(folder, 'nowhere.json'), folder, write('text.json', 'OK')]) {
     const { code, lines } = run([path]);
     expect(code).toBe(1);
@@ -58,17 +58,17 @@ test('a report that is not there, or is none, is not good', () => {
   }
 });
 
-test('no report at all is not good', () => {
+test('fails without any report', () => {
   expect(run([]).code).toBe(1);
 });
 
-test('a report that lacks a case is not good', () => {
+test('fails for a report that lacks a case', () => {
   const { code, lines } = run([write('good.json', good)], [...ids, '9.1.1']);
   expect(code).toBe(1);
   expect(lines).toContain('✗ peer: 9.1.1: is missing');
 });
 
-test('a hundred defects are named, the others are counted', () => {
+test('names a hundred defects and counts the others', () => {
   const many = Array.from({ length: 250 }, (_, index) => `1.1.${index}`);
   const { lines } = run([write('empty.json', { peer: {} })], many);
   expect(lines.filter((line) => line.startsWith('✗'))).toHaveLength(101);

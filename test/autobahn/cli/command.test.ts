@@ -54,7 +54,7 @@ async function run(
   return { code: await runCommand(args, terminal, stop), out, error };
 }
 
-test('says what it can do, and its version', async () => {
+test('prints its help and its version', async () => {
   expect(await run(['--version'])).toEqual({ code: 0, out: `${packageJson.version}\n`, error: '' });
   expect((await run(['--help'])).out).toContain('conformance');
   const { code, out } = await run(['conformance', '--help']);
@@ -92,13 +92,13 @@ test.each([
   [['conformance', 'ws://a', '--time-limit', '-1'], 'time-limit'],
   [['conformance', 'ws://a', '--no-report', '--output', 'x'], 'exclude each other'],
   [['conformance', 'ws://a', '--frobnicate'], '--frobnicate'],
-])('%j is wrong, and it says why, with exit code 2', async (args, message) => {
+])('%j is refused with the reason and exit code 2', async (args, message) => {
   const { code, out, error } = await run(args);
   expect(error).toContain(message);
   expect([code, out]).toEqual([2, '']);
 });
 
-test('the options have the values that the help names', () => {
+test('the options have the defaults that the help states', () => {
   expect(readConformanceOptions(['ws://localhost:9001/path'])).toMatchObject({
     url: new URL('ws://localhost:9001/path'),
     listen: null,
@@ -117,7 +117,7 @@ test('the options have the values that the help names', () => {
 });
 
 describe('a server under test', () => {
-  test('that passes is exit code 0, with reports in Autobahn’s form', async () => {
+  test('that passes gives exit code 0, and reports in Autobahn’s format', async () => {
     const { url, close } = await startEchoServer('goodwire');
     const output = join(newDirectory(), 'below', 'it');
     const args = ['--cases', '1.1.*,7.13.1', '--agent', 'Good Wire/1', '--parallel', '1', '--output', output];
@@ -139,7 +139,7 @@ describe('a server under test', () => {
     expect(readdirSync(output)).toContain('index.html');
   });
 
-  test('that does not is exit code 1, and each case that is not good is named at once', async () => {
+  test('that fails gives exit code 1, and each failed case is named at once', async () => {
     const { url, close } = await startEchoServer('ws');
     const { code, out, error } = await run(['conformance', url.href, '--cases', '6.4.1,6.6.1', '--no-report']);
     await close();
@@ -148,7 +148,7 @@ describe('a server under test', () => {
     expect(out).toMatch(/all +1 +1\n$/);
   });
 
-  test('may be behind TLS, with a certificate that nobody vouches for by --insecure only', async () => {
+  test('may use TLS, with an untrusted certificate only with --insecure', async () => {
     const { url, close } = await startEchoServer('ws', { isSecure: true });
     const args = ['conformance', url.href, '--no-report', '--cases', '1.1.1,1.2.8,6.2.1,7.1.1,9.1.3,12.1.1'];
     const refused = await run(args);
@@ -160,7 +160,7 @@ describe('a server under test', () => {
     expect(taken.out).toMatch(/all +6\n$/);
   });
 
-  test('gives JSON alone on stdout with --json', async () => {
+  test('prints only JSON on stdout with --json', async () => {
     const { url, close } = await startEchoServer('goodwire');
     const { code, out } = await run(['conformance', url.href, '--cases', '1.1.1', '--no-report', '--json']);
     await close();
@@ -168,7 +168,7 @@ describe('a server under test', () => {
     expect(JSON.parse(out)[url.host]['1.1.1']).toMatchObject({ behavior: 'OK', behaviorClose: 'OK' });
   });
 
-  test('shows a person one line that changes', async () => {
+  test('prints one line that is updated on a terminal', async () => {
     const { url, close } = await startEchoServer('goodwire');
     const { error } = await run(['conformance', url.href, '--cases', '1.1.1,1.1.2', '--no-report'], { columns: 80 });
     await close();
@@ -177,7 +177,7 @@ describe('a server under test', () => {
     expect(error.endsWith('\r\u001b[K')).toBe(true);
   });
 
-  test('that nobody plays is exit code 2', async () => {
+  test('that is unreachable gives exit code 2', async () => {
     const free = createServer().listen(0, '127.0.0.1');
     await once(free, 'listening');
     const { port } = free.address() as { port: number };
@@ -188,7 +188,7 @@ describe('a server under test', () => {
     expect(code).toBe(2);
   });
 
-  test('that is no WebSocket server is exit code 2', async () => {
+  test('that is not a WebSocket server gives exit code 2', async () => {
     const refusing = createServer((socket) => {
       socket.on('error', () => {});
       socket.once('data', () => socket.end('HTTP/1.1 404 Not \u001b[31mFound\r\n\r\n'));
@@ -202,7 +202,7 @@ describe('a server under test', () => {
     expect(code).toBe(2);
   });
 
-  test('cannot have its reports where a file is', async () => {
+  test('gives an error if the report folder is a file', async () => {
     const { url, close } = await startEchoServer('goodwire');
     const file = join(newDirectory(), 'taken');
     writeFileSync(file, '');
@@ -212,7 +212,7 @@ describe('a server under test', () => {
     expect(code).toBe(2);
   });
 
-  test('is left alone when the run is stopped', async () => {
+  test('is disconnected when the run is stopped', async () => {
     const { url, close } = await startEchoServer('goodwire');
     const stop = new AbortController();
     const onError = () => stop.abort();
@@ -225,7 +225,7 @@ describe('a server under test', () => {
 });
 
 describe('clients under test', () => {
-  test('are told about cases by Autobahn’s URLs, and --once ends with their reports', async () => {
+  test('get cases from Autobahn’s URLs, and --once ends with their reports', async () => {
     const output = newDirectory();
     let answers: Promise<string[]> | undefined;
     const drive = async (base: string): Promise<string[]> => {
@@ -263,7 +263,7 @@ describe('clients under test', () => {
     expect(existsSync(join(output, 'driver_case_2_1.json'))).toBe(true);
   });
 
-  test('that do not come are exit code 2', async () => {
+  test('that do not connect give exit code 2', async () => {
     const stop = new AbortController();
     const { code, error } = await run(['conformance', '--listen', '0', '--no-report'], {
       stop: stop.signal,
@@ -273,7 +273,7 @@ describe('clients under test', () => {
     expect(code).toBe(2);
   });
 
-  test('cannot come where another program listens', async () => {
+  test('cannot connect if another program uses the port', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
     const { port } = taken.address() as { port: number };
@@ -284,10 +284,10 @@ describe('clients under test', () => {
   });
 });
 
-describe('the program, as it is built', () => {
+describe('the built program', () => {
   const program = join(import.meta.dirname, '..', '..', '..', packageJson.bin.goodwire);
 
-  test('is executable, and has an exit code', () => {
+  test('is executable and has an exit code', () => {
     const { status, stdout } = spawnSync(program, ['--version'], { encoding: 'utf8' });
     expect([status, stdout]).toEqual([0, `${packageJson.version}\n`]);
     expect(spawnSync(process.execPath, [program, 'fly']).status).toBe(2);
@@ -307,7 +307,7 @@ describe('the program, as it is built', () => {
     expect(Object.keys(JSON.parse(out)[url.host])).toHaveLength(53);
   });
 
-  test('ends with its reports when it is told to stop', async () => {
+  test('ends with its reports when it is stopped', async () => {
     const args = [program, 'conformance', '--listen', '0', '--cases', '1.1.1', '--no-report', '--json'];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let out = '';

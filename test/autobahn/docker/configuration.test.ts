@@ -10,21 +10,21 @@ describe.each(['fuzzingclient', 'fuzzingserver'])('the configuration of the %s',
   const configuration = JSON.parse(read(`config/${mode}.json`));
   const compose = read(`${mode}.compose.yaml`);
 
-  test('runs every case and excludes none', () => {
+  test('runs every case and excludes no case', () => {
     expect(configuration).toMatchObject({ cases: ['*'], 'exclude-cases': [], 'exclude-agent-cases': {} });
   });
 
-  test('fails a connection with a close frame, and not by dropping it', () => {
+  test('fails a connection with a close frame instead of dropping it', () => {
     expect(configuration.options).toEqual({ failByDrop: false });
   });
 
-  test('is the one with which the testsuite is started', () => {
+  test('is the configuration with which the testsuite is started', () => {
     expect(compose).toMatch(/image: \$\{AUTOBAHN_IMAGE:-crossbario\/autobahn-testsuite\}/);
     expect(compose).toContain(`command: [wstest, --mode, ${mode}, --spec, /config/${mode}.json]`);
     expect(compose).toContain('- ./config:/config:ro');
   });
 
-  test('opens no port of the host, and names programs that are there', () => {
+  test('opens no port of the host, and names existing programs', () => {
     expect(compose).not.toMatch(/ports:|network_mode:/);
     const programs = [...compose.matchAll(/\/goodwire\/([\w/-]+\.js)/g)].map(([, path]) => path!);
     expect(programs.length).toBeGreaterThan(0);
@@ -32,7 +32,7 @@ describe.each(['fuzzingclient', 'fuzzingserver'])('the configuration of the %s',
   });
 });
 
-test('the fuzzing client goes to the address at which the echo server listens', () => {
+test('the fuzzing client connects to the address of the echo server', () => {
   const { servers } = JSON.parse(read('config/fuzzingclient.json'));
   const compose = read('fuzzingclient.compose.yaml');
   expect(servers).toEqual([{ agent: 'goodwire', url: 'ws://echo-server:9002' }]);
@@ -42,7 +42,7 @@ test('the fuzzing client goes to the address at which the echo server listens', 
   expect(compose).toContain('is-listening.js, "9002"]');
 });
 
-test('the echo client goes to the address at which the fuzzing server listens', () => {
+test('the echo client connects to the address of the fuzzing server', () => {
   const { url } = JSON.parse(read('config/fuzzingserver.json'));
   const compose = read('fuzzingserver.compose.yaml');
   expect(url).toBe('ws://0.0.0.0:9001');

@@ -45,7 +45,7 @@ if (copied) cpSync(${JSON.stringify(`${folder}/`)} + copied[1], copied[2], { rec
     start('autobahn/docker/run.js', { PATH: join(folder, 'bin'), AUTOBAHN_REPORTS: join(folder, 'reports') }).exit;
   const commands = (): string[] => readFileSync(join(folder, 'log'), 'utf8').trim().split('\n');
 
-  test('says so where docker is not installed, and what to do instead', async () => {
+  test('reports that docker is not installed, and the alternative', async () => {
     const { code, stderr } = await run();
     expect(code).toBe(2);
     expect(stderr).toMatch(
@@ -56,14 +56,14 @@ if (copied) cpSync(${JSON.stringify(`${folder}/`)} + copied[1], copied[2], { rec
   test.each([
     ['compose version', 'docker has no plugin "compose"'],
     ['{{.Server.Version}}', 'the Docker engine does not answer'],
-  ])('says so where docker cannot do %s', async (fails, words) => {
+  ])('reports that docker cannot do %s', async (fails, words) => {
     installDocker({}, fails);
     const { code, stderr } = await run();
     expect(code).toBe(2);
     expect(stderr).toContain(`${words}: that does not work`);
   });
 
-  test('runs both directions, takes the containers away, and is content with two good reports', async () => {
+  test('runs both directions, removes the containers, and passes with two good reports', async () => {
     installDocker({ servers: goodReport(['goodwire'], ids), clients: goodReport(['goodwire'], ids) });
     const { code, stdout, stderr } = await run();
     expect(stderr).toBe('');
@@ -80,7 +80,7 @@ if (copied) cpSync(${JSON.stringify(`${folder}/`)} + copied[1], copied[2], { rec
     ]);
   });
 
-  test('is not content when one case is NON-STRICT, in either direction', async () => {
+  test('fails if one case is NON-STRICT, in either direction', async () => {
     const bad = goodReport(['goodwire'], ids);
     bad.goodwire!['6.4.2']!.behavior = 'NON-STRICT';
     installDocker({ servers: goodReport(['goodwire'], ids), clients: bad });
@@ -89,7 +89,7 @@ if (copied) cpSync(${JSON.stringify(`${folder}/`)} + copied[1], copied[2], { rec
     expect(stdout).toContain('✗ goodwire: 6.4.2: behavior is NON-STRICT');
   });
 
-  test('is not content when one direction wrote no report, nor with one of an earlier run', async () => {
+  test('fails if one direction wrote no report, even if an older report exists', async () => {
     installDocker({ servers: goodReport(['goodwire'], ids) });
     mkdirSync(join(folder, 'reports', 'clients'), { recursive: true });
     writeFileSync(join(folder, 'reports', 'clients', 'index.json'), JSON.stringify(goodReport(['goodwire'], ids)));
@@ -98,7 +98,7 @@ if (copied) cpSync(${JSON.stringify(`${folder}/`)} + copied[1], copied[2], { rec
     expect(stdout).toContain('✗ the report cannot be read');
   });
 
-  test('ends with 2 when neither wrote one', async () => {
+  test('ends with 2 if neither direction wrote a report', async () => {
     installDocker({}, ' up ');
     const { code, stderr } = await run();
     expect(code).toBe(2);
@@ -108,7 +108,7 @@ if (copied) cpSync(${JSON.stringify(`${folder}/`)} + copied[1], copied[2], { rec
   });
 });
 
-test('the health check of the echo server knows whether something listens', async () => {
+test('the health check of the echo server detects whether the port is open', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const port = String((server.address() as AddressInfo).port);

@@ -11,8 +11,8 @@ import { caseResult, frame } from './results.ts';
 
 const hostile = `</script><script>window.isOwned = true</script><img src=x onerror="window.isOwned = true">'"&\u202e<!--`;
 
-describe('the text of the page', () => {
-  test('begins no element that a peer sent', () => {
+describe('the HTML of the page', () => {
+  test('contains no element sent by a peer', () => {
     const page = formatHtmlReport([
       caseResult(
         {
@@ -34,13 +34,13 @@ describe('the text of the page', () => {
     expect(page).not.toContain('<!--');
   });
 
-  test('fetches nothing: its policy allows its own script and style sheet alone', () => {
+  test('loads nothing: its policy allows only its own script and style sheet', () => {
     const page = formatHtmlReport([caseResult()]);
     expect(page).toMatch(/default-src 'none'; style-src 'sha256-[\w+/=]+'; script-src 'sha256-[\w+/=]+'/);
     expect(page).not.toMatch(/<link|<img|\ssrc=|url\(|@import/);
   });
 
-  test('counts a case as the worse of its two verdicts', () => {
+  test('counts a case by the worse of its two verdicts', () => {
     const page = formatHtmlReport([
       caseResult({ id: '1.1.1' }),
       caseResult({ id: '1.1.2', behaviorClose: 'UNCLEAN' }),
@@ -50,11 +50,11 @@ describe('the text of the page', () => {
     expect(page).toContain('2 of 3 cases failed');
   });
 
-  test('is there also for a run without a case', () => {
+  test('is written even for a run without cases', () => {
     expect(formatHtmlReport([])).toContain('0 cases of the Autobahn catalogue');
   });
 
-  test('stays light: of a good case it has the first and the last of a long log, of a bad one all', () => {
+  test('stays small: a long log is shortened for a passed case, and complete for a failed case', () => {
     const trace = Array.from({ length: 256 }, (_, at) => frame({ at, hex: 'aa'.repeat(64) }));
     const many = (behavior: CaseResult['behavior']) =>
       formatHtmlReport([caseResult({ behavior }, { trace, traceOmitted: 1000 })]);
@@ -71,7 +71,7 @@ if (!executablePath && !isDemanded) {
   console.warn('\n*** THE REPORT IS NOT OPENED: no Chromium is installed. With CI=true this would be a failure. ***\n');
 }
 
-test.skipIf(!executablePath && !isDemanded)('Chromium is there to open the report with', () => {
+test.skipIf(!executablePath && !isDemanded)('Chromium is available to open the report', () => {
   expect(executablePath).toBeDefined();
 });
 
@@ -135,7 +135,7 @@ describe.skipIf(!executablePath)('the page, opened as a file in Chromium', () =>
     expect(complaints).toEqual([]);
   });
 
-  test('filters by text, by cases and by status, and hides groups in which there is nothing', async () => {
+  test('filters by text, cases and status, and hides empty groups', async () => {
     await open(results);
     const find = page.getByLabel('Find');
     const cases = page.getByLabel('Cases');
@@ -165,7 +165,7 @@ describe.skipIf(!executablePath)('the page, opened as a file in Chromium', () =>
     expect(await shown()).toHaveLength(5);
   });
 
-  test('tells why a case failed, and what went over the wire', async () => {
+  test('shows why a case failed, and the data sent and received', async () => {
     const trace = [
       frame({ at: 0, direction: 'out', mask: '37fa213d', text: 'κόσμε', hex: 'cebae1bdb9cf83cebcceb5', length: 11 }),
       frame({ at: 1000.25, opcode: 10, fin: false, rsv: 6, hex: '00ff', text: null, length: 125 }),
@@ -217,7 +217,7 @@ describe.skipIf(!executablePath)('the page, opened as a file in Chromium', () =>
     expect(await page.locator('.case[open]').count()).toBe(1);
   });
 
-  test('has several agents side by side, also where one did not run a case', async () => {
+  test('shows several agents side by side, even if one did not run a case', async () => {
     await open([...results, caseResult({ id: '1.1.1', agent: 'other', behavior: 'FAILED', isServer: true })]);
     expect(await row('1.1.1').locator('.badge').allTextContents()).toEqual(['OK', 'FAILED']);
     expect(await row('6.4.1').locator('.badge').allTextContents()).toEqual(['NON-STRICT', 'not run']);
@@ -226,7 +226,7 @@ describe.skipIf(!executablePath)('the page, opened as a file in Chromium', () =>
     expect(await page.locator('.verdict').nth(1).innerText()).toContain('as a client');
   });
 
-  test('shows what a hostile peer sent as text, and runs nothing of it', async () => {
+  test('shows text of a hostile peer, and executes none of it', async () => {
     await open([
       caseResult(
         {
@@ -250,7 +250,7 @@ describe.skipIf(!executablePath)('the page, opened as a file in Chromium', () =>
     expect(complaints).toEqual([]);
   });
 
-  test('would run nothing even if something were let through', async () => {
+  test('would execute nothing even if markup were not escaped', async () => {
     await open(results);
     const path = join(folder, 'index.html');
     writeFileSync(path, readFileSync(path, 'utf8').replace('<main>', '<main><script>window.isOwned = true</script>'));

@@ -2,13 +2,13 @@ import { expect, test } from 'vitest';
 import { FileNames, indexOf } from '../../../autobahn/report/index-json.ts';
 import { caseResult } from './results.ts';
 
-test('an agent gives its name to files in lower case, with underscores for what is no letter or digit', () => {
+test('the file name of an agent is in lower case, with underscores for other characters than letters and digits', () => {
   const names = new FileNames();
   expect(names.nameOf({ agent: 'AutobahnPython/0.6.0', id: '7.1.6' })).toBe('autobahnpython_0_6_0_case_7_1_6.json');
   expect(names.nameOf({ agent: '../../etc/passwd', id: '1.1.1' })).toBe('______etc_passwd_case_1_1_1.json');
 });
 
-test('agents whose names become the same have files of their own, and none has a name too long for a file', () => {
+test('agents with the same file name get separate files, and no name is too long for a file', () => {
   const names = new FileNames();
   const id = '1.1.1';
   expect(['a b', 'a-b', 'A B', 'a b', ''].map((agent) => names.nameOf({ agent, id }))).toEqual([

@@ -22,7 +22,7 @@ describe.each<Direction>(['server', 'client'])('as a %s', (direction) => {
     expect(notOk(results)).toEqual(informational);
   });
 
-  test('goodwire passes cases of each kind of message and of parameters of compression', {
+  test('goodwire passes cases of each kind of message and each parameter of compression', {
     timeout: enough,
   }, async () => {
     const kinds = Array.from({ length: 5 }, (_, index) => `12.${index + 1}.3`);
@@ -32,7 +32,9 @@ describe.each<Direction>(['server', 'client'])('as a %s', (direction) => {
     expect(notOk(await runCases('goodwire', direction, selectCases(list.join())))).toEqual([]);
   });
 
-  test('ws fails late where UTF-8 is cut by a frame, and passes the rest', { timeout: enough }, async () => {
+  test('ws fails late if a frame boundary cuts invalid UTF-8, and passes the other cases', {
+    timeout: enough,
+  }, async () => {
     const cases = selectCases('1.*,2.*,3.*,4.*,5.*,6.4.*,6.6.*,7.*,10.*,12.1.3,13.3.3,13.7.11');
     const late = [1, 2, 3, 4].map((number) => `6.4.${number} NON-STRICT/OK`);
     expect(notOk(await runCases('ws', direction, cases))).toEqual([...late, ...informational]);

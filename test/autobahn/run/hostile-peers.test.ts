@@ -122,7 +122,7 @@ describe.each(behaviors)('a peer that %s', (title, act) => {
   // A peer that ends TCP at once may pass a case in which it must fail the connection.
   const isGoodAtFailing = /^(ends|resets) TCP/.test(title);
 
-  test('is not good as a server, and harms nobody', async () => {
+  test('fails as a server, without harm to the runner', async () => {
     const { url, stop } = await serve((socket) => {
       socket.once('data', (request) => {
         socket.write(upgrade(String(request)));
@@ -139,7 +139,7 @@ describe.each(behaviors)('a peer that %s', (title, act) => {
     stop();
   });
 
-  test('is not good as a client, and harms nobody', async () => {
+  test('fails as a client, without harm to the runner', async () => {
     const ended = new EventEmitter();
     const onResult = ({ id }: CaseResult) => ended.emit(id);
     const server = new FuzzingServer({ port: 0, cases, patience, timeLimit, onResult });
@@ -179,7 +179,7 @@ describe('a server whose handshake', () => {
     ['ends before it began', (socket) => socket.end(), /nothing was received before/],
     ['is reset', (socket) => socket.resetAndDestroy(), /broke inside the handshake|ended the TCP connection/],
     ['has the accept of another key', (socket) => socket.end(upgrade('')), /invalid Sec-WebSocket-Accept/i],
-  ])('%s fails the case and not us', async (_title, act, why) => {
+  ])('%s fails the case, not the runner', async (_title, act, why) => {
     const { url, stop } = await serve((socket) => socket.once('data', () => act(socket)));
     const [definition] = selectCases('1.1.1');
     const attempt = runFuzzingClient({ url, agent: 'hostile', cases: [definition as never], patience });

@@ -3,7 +3,7 @@ import { Recorder } from '../../../autobahn/session/recorder.ts';
 
 const frame = (payload: Buffer, opcode = 1) => ({ opcode, payload, fin: true, rsv: 0, mask: null });
 
-test('of a long log the beginning and the end are kept, in order, with a remark between', () => {
+test('keeps the beginning and the end of a long log, in order, with a remark between them', () => {
   const recorder = new Recorder(() => 0);
   for (let index = 0; index < 1000; index++) recorder.frameReceived(frame(Buffer.from(String(index))));
   const texts = recorder.trace.map((entry) => entry.text);
@@ -14,13 +14,13 @@ test('of a long log the beginning and the end are kept, in order, with a remark 
   expect(recorder.rxFrameStats).toEqual({ 1: 1000 });
 });
 
-test.each([127, 128, 129, 255, 256])('of %i entries none is left out', (count) => {
+test.each([127, 128, 129, 255, 256])('omits none of %i entries', (count) => {
   const recorder = new Recorder(() => 0);
   for (let index = 0; index < count; index++) recorder.remark('note', null, String(index));
   expect(recorder.trace.map(({ text }) => Number(text))).toEqual(Array.from({ length: count }, (_, index) => index));
 });
 
-test('payloads are shown as text where they are, else in hex, and as they were when they came', () => {
+test('shows payloads as text if they are valid, otherwise in hex, as they were at receipt', () => {
   const recorder = new Recorder(() => 0);
   const payload = Buffer.from('abc');
   recorder.frameReceived(frame(payload));
@@ -37,7 +37,7 @@ test('payloads are shown as text where they are, else in hex, and as they were w
   expect(recorder.trace.map((entry) => entry.text)).toEqual(['abc', null, 'Ö'.repeat(32), 'x'.repeat(63)]);
 });
 
-test('octets are logged in hex, at most 64 of them, and counted by the size of their pieces', () => {
+test('logs at most 64 octets in hex, and counts pieces by size', () => {
   const recorder = new Recorder(() => 0);
   recorder.received(Buffer.from('8105', 'hex'));
   recorder.received(Buffer.alloc(65));
@@ -51,7 +51,7 @@ test('octets are logged in hex, at most 64 of them, and counted by the size of t
   expect(recorder.trafficStats).toMatchObject({ incomingOctetsWireLevel: 67, outgoingOctetsWireLevel: 2 });
 });
 
-test('close frames say their code and reason, and entries when they came', () => {
+test('logs close frames with code and reason, and entries with the time', () => {
   let now = 1000;
   const recorder = new Recorder(() => now);
   now += 12.3456;
@@ -61,7 +61,7 @@ test('close frames say their code and reason, and entries when they came', () =>
   expect(recorder.elapsed).toBeCloseTo(112.3456);
 });
 
-test('compression is told by octets on the wire and octets of the application', () => {
+test('logs compressed messages with the octets before and after inflating', () => {
   const recorder = new Recorder(() => 0);
   recorder.message('out', 100);
   recorder.frameTransmitted({ ...frame(Buffer.alloc(25)), rsv: 4 }, null, false);

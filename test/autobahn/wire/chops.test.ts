@@ -6,7 +6,7 @@ import { Gather } from '../../../autobahn/wire/gather.ts';
 const frames = [Buffer.from('abc'), Buffer.from('defgh')];
 const cut = (how: Parameters<typeof chop>[1]): string[] => [...chop(frames, how)].map(String);
 
-test('frames are sent in one piece, one by one, or in chops that know nothing of frames', () => {
+test('frames are sent in one piece, one by one, or in chops across frame boundaries', () => {
   expect(cut('whole')).toEqual(['abcdefgh']);
   expect(cut('frames')).toEqual(['abc', 'defgh']);
   expect(cut(1)).toEqual([...'abcdefgh']);
@@ -14,7 +14,7 @@ test('frames are sent in one piece, one by one, or in chops that know nothing of
   expect(cut(997)).toEqual(['abcdefgh']);
 });
 
-test('a message is cut into frames of one size, and the last has the rest', () => {
+test('a message is divided into frames of one size, except the last', () => {
   const shape = (length: number, size: number) =>
     fragment(Buffer.alloc(length), true, size, 4).map(({ opcode, payload, fin = true, rsv }) => [
       opcode,
@@ -36,7 +36,7 @@ test('a message is cut into frames of one size, and the last has the rest', () =
   expect(shape(0, 2)).toEqual([[2, 0, true, 4]]);
 });
 
-test('pieces are gathered in order, and what was taken is nobody else’s', () => {
+test('pieces are collected in order, and taken pieces are not reused', () => {
   const gather = new Gather();
   for (let index = 0; index < 5000; index++) gather.add(Buffer.of(index & 255));
   expect(gather.length).toBe(5000);

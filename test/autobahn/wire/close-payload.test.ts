@@ -10,22 +10,22 @@ test('a code and a reason, a code alone, and nothing', () => {
   expect(readClose(Buffer.of(3))).toEqual({ code: null, reason: null });
 });
 
-describe('which codes may be sent (§7.4)', () => {
+describe('valid close codes (§7.4)', () => {
   test.each([1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999])(
-    '%i may',
+    '%i is valid',
     (code) => {
       expect(isSendable(code)).toBe(true);
       expect(() => checkClose(encodeClose(code))).not.toThrow();
     },
   );
 
-  test.each([0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535])('%i must not', (code) => {
+  test.each([0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535])('%i is invalid', (code) => {
     expect(isSendable(code)).toBe(false);
     expect(() => checkClose(encodeClose(code))).toThrow(Violation);
   });
 });
 
-test('one octet is no payload, and a reason is UTF-8', () => {
+test('a payload of one octet and a reason that is not UTF-8 are invalid', () => {
   expect(() => checkClose(Buffer.alloc(0))).not.toThrow();
   expect(() => checkClose(encodeClose(1000, 'Öl'))).not.toThrow();
   expect(() => checkClose(Buffer.of(3))).toThrow(/one octet/);

@@ -11,7 +11,7 @@ const directions = [8, 9, 12, 15].flatMap((windowBits) =>
 );
 
 describe.each(directions)('a direction with $windowBits bits, alone $noContextTakeover', (direction) => {
-  test.each(Object.keys(corpora))('what is deflated is inflated to the same: %s', (name) => {
+  test.each(Object.keys(corpora))('inflates its own output to the original: %s', (name) => {
     const corpus = corpora[name as keyof typeof corpora];
     const deflater = new Deflater(direction);
     const inflater = new Inflater(direction, 2 ** 17);
@@ -23,7 +23,7 @@ describe.each(directions)('a direction with $windowBits bits, alone $noContextTa
   });
 });
 
-test('large messages that come again in the same order are octets that any inflater reads', () => {
+test('deflates large messages, repeated in the same order, to data that any inflater reads', () => {
   const direction = { windowBits: 15, noContextTakeover: false };
   const deflater = new Deflater(direction);
   const inflater = new Inflater(direction, 2 ** 17);
@@ -33,37 +33,37 @@ test('large messages that come again in the same order are octets that any infla
   }
 });
 
-test('what RFC 7692 §7.2.3.1 and .2 show', () => {
+test('the examples of RFC 7692 §7.2.3.1 and .2', () => {
   const direction = { windowBits: 15, noContextTakeover: false };
   const inflater = new Inflater(direction, 1000);
   expect(inflater.inflate(Buffer.from('f248cdc9c90700', 'hex')).toString()).toBe('Hello');
   expect(inflater.inflate(Buffer.from('f200110000', 'hex')).toString()).toBe('Hello');
 });
 
-describe('the inflater holds the peer to what was agreed upon', () => {
+describe('the inflater enforces the agreement', () => {
   const text = Buffer.from('a sentence that is worth referring to');
   const referring = deflateRawSync(text, { finishFlush: constants.Z_SYNC_FLUSH, dictionary: text }).subarray(0, -4);
 
-  test('a message that refers to one before, where each stands alone', () => {
+  test('on a message that refers to the previous one without context takeover', () => {
     const alone = new Inflater({ windowBits: 15, noContextTakeover: true }, 1000);
     alone.inflate(new Deflater({ windowBits: 15, noContextTakeover: true }).deflate(text));
     expect(() => alone.inflate(referring)).toThrow(Violation);
   });
 
-  test('a reference that leaves the window', () => {
+  test('on a reference beyond the window', () => {
     const message = Buffer.concat([text, corpora.document.slice(0, 4000), text]);
     const wide = new Deflater({ windowBits: 15, noContextTakeover: true }).deflate(message);
     const narrow = new Inflater({ windowBits: 9, noContextTakeover: true }, 10_000);
     expect(() => narrow.inflate(wide)).toThrow(/cannot be inflated/);
   });
 
-  test('what is no DEFLATE', () => {
+  test('on invalid DEFLATE data', () => {
     expect(() =>
       new Inflater({ windowBits: 15, noContextTakeover: true }, 1000).inflate(Buffer.of(0xff, 0xff)),
     ).toThrow(expect.objectContaining({ name: 'Violation', closeCode: 1007 }));
   });
 
-  test('a message that inflates to more than may be, before it has taken the memory', () => {
+  test('on a message that inflates beyond the limit, before it takes the memory', () => {
     const bomb = new Deflater({ windowBits: 15, noContextTakeover: true }).deflate(Buffer.alloc(2 ** 24));
     expect(() => new Inflater({ windowBits: 15, noContextTakeover: true }, 2 ** 16).inflate(bomb)).toThrow(
       expect.objectContaining({ name: 'Violation', closeCode: 1009 }),
@@ -79,13 +79,13 @@ const nothing = {
   clientMaxWindowBits: 15,
 };
 
-test('offers name what is wished for, in order', () => {
+test('offers state the wishes in order', () => {
   expect(offerDeflate([wish(true, 9), wish(false, 0)])).toBe(
     'permessage-deflate; client_max_window_bits; server_no_context_takeover; server_max_window_bits=9, permessage-deflate; client_max_window_bits',
   );
 });
 
-describe('the answer of a server', () => {
+describe('the response of a server', () => {
   test.each([
     [null, [wish(false, 0)], null],
     ['permessage-deflate', [wish(false, 0)], nothing],
@@ -118,7 +118,7 @@ describe('the answer of a server', () => {
   });
 });
 
-describe('what we as a server agree to', () => {
+describe('the agreement of our server', () => {
   test.each([
     [null, [wish(false, 0)], null],
     ['x-webkit-deflate-frame', [wish(false, 0)], null],
@@ -137,11 +137,11 @@ describe('what we as a server agree to', () => {
       [wish(true, 9), wish(true, 0), wish(false, 0)],
       'permessage-deflate; client_no_context_takeover',
     ],
-  ])('%s, where we wish %j', (offers, wishes, text) => {
+  ])('%s, if we wish %j', (offers, wishes, text) => {
     expect(acceptDeflate(offers, wishes)?.text ?? null).toBe(text);
   });
 
-  test('offers that are not well-formed are refused', () => {
+  test('malformed offers are refused', () => {
     expect(() => acceptDeflate('permessage-deflate; =', [wish(false, 0)])).toThrow(OpeningError);
     expect(() => acceptDeflate('permessage-deflate; server_max_window_bits=7', [wish(false, 0)])).toThrow(OpeningError);
   });

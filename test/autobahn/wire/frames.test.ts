@@ -55,27 +55,27 @@ describe.each([
   });
 });
 
-test('what is wrong can be sent, too: reserved bits and opcodes, long control frames', () => {
+test('can also send violations: reserved bits and opcodes, long control frames', () => {
   expect(encodeFrame({ opcode: 9, payload: Buffer.alloc(126), fin: false, rsv: 7 }, null).subarray(0, 4)).toEqual(
     bytes('79 7e 00 7e'),
   );
   expect(encodeFrame({ opcode: 11, payload: Buffer.alloc(0), rsv: 2 }, null)).toEqual(bytes('ab 00'));
 });
 
-test('a payload that is sent masked stays as it was', () => {
+test('does not change a payload that is sent masked', () => {
   const payload = Buffer.from('unaltered');
   encodeFrame({ opcode: 1, payload }, bytes('ffffffff'));
   expect(payload.toString()).toBe('unaltered');
 });
 
-test.each([0, 1, 2, 3])('masking is the same wherever the payload begins: %i', (start) => {
+test.each([0, 1, 2, 3])('masks equally at every offset: %i', (start) => {
   const key = bytes('01 02 04 80');
   const octets = Buffer.alloc(1000 + start, 0x55).subarray(start);
   maskInPlace(octets, key);
   expect(octets.every((octet, index) => octet === (0x55 ^ (key[index % 4] as number)))).toBe(true);
 });
 
-describe('the reader holds the peer to §5', () => {
+describe('the reader enforces §5', () => {
   const deflate = { deflate: true };
   test.each<[string, string, Partial<FrameReaderOptions>, number]>([
     ['reserved opcode 3', '83 00', {}, 1002],
@@ -104,7 +104,7 @@ describe('the reader holds the peer to §5', () => {
     }
   });
 
-  test('control frames may come between fragments, and RSV1 begins a compressed message', () => {
+  test('accepts control frames between fragments, and RSV1 on the first frame of a compressed message', () => {
     const frames = readAll(bytes('41 01 61 89 00 80 01 62'), { ...fromServer, deflate: true });
     expect(frames.map(({ opcode, rsv, fin }) => [opcode, rsv, fin])).toEqual([
       [1, 4, false],
@@ -113,7 +113,7 @@ describe('the reader holds the peer to §5', () => {
     ]);
   });
 
-  test('any octets give frames or a Violation, however they are cut', () => {
+  test('returns frames or a Violation for any octets, however they are divided', () => {
     fc.assert(
       fc.property(
         fc.uint8Array({ maxLength: 300 }),
@@ -134,7 +134,7 @@ describe('the reader holds the peer to §5', () => {
     );
   });
 
-  test('reads what is encoded, however it is cut', () => {
+  test('reads its own encoding, however it is divided', () => {
     const payloads = fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 5 });
     fc.assert(
       fc.property(payloads, fc.integer({ min: 1, max: 300 }), fc.boolean(), (list, step, masked) => {

@@ -25,7 +25,7 @@ test('a request asks for the path and the query of the URL, with its port and cr
   expect(checkRequest(text).target.searchParams.get('room')).toBe('1');
 });
 
-test('what we answer is what we accept', () => {
+test('our response is valid for our client', () => {
   expect(checkResponse(openingResponse(key, null), request)).toBeNull();
   expect(checkResponse(openingResponse(key, 'permessage-deflate'), request)).toBe('permessage-deflate');
 });
@@ -65,7 +65,7 @@ describe('a request is refused', () => {
     `Sec-WebSocket-Key: ${key}`,
   ];
 
-  test('unless all is there, in whatever case', () => {
+  test('if a required field is missing, in upper or lower case', () => {
     expect(checkRequest(lines(...good))).toMatchObject({ key, offers: null });
   });
 
@@ -82,14 +82,14 @@ describe('a request is refused', () => {
   });
 });
 
-test('a head ends with its empty line, and is not longer than may be', () => {
+test('a head ends with its empty line, and its length is limited', () => {
   expect(headLength(Buffer.from('GET / HTTP/1.1\r\n\r'))).toBe(-1);
   expect(headLength(Buffer.from('GET / HTTP/1.1\r\n\r\nmore'))).toBe(18);
   expect(() => headLength(Buffer.alloc(maxHeadLength, 'x'))).toThrow(OpeningError);
   expect(() => headLength(Buffer.from(`${'x'.repeat(maxHeadLength)}\r\n\r\n`))).toThrow(OpeningError);
 });
 
-test('a refusal says why, and how long that is', () => {
+test('a refusal states its reason and its length', () => {
   expect(refusal('400 Bad Request', 'no Höst')).toMatch(
     /^HTTP\/1\.1 400 Bad Request\r\n.*\r\nContent-Length: 9\r\n\r\nno Höst\n$/s,
   );
