@@ -220,7 +220,7 @@ describe('the check itself', () => {
     ['a module of Node without its prefix', 'server/a.ts', "import { createServer } from 'http';"],
     ['a dependency', 'client/a.ts', "import ws from 'ws';"],
     ['a sibling layer', 'handshake/a.ts', "import { Opcode } from '../frame/opcode.ts';"],
-    ['a folder that the table does not know', 'utilities/a.ts', ''],
+    ['a folder without a row in the table', 'utilities/a.ts', ''],
     ['Node in the browser entry', 'browser.ts', "import { EventEmitter } from 'node:events';"],
   ])('sees %s', (_title, path, code) => {
     expect(breaches(path, code)).toHaveLength(1);

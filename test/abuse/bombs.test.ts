@@ -91,9 +91,9 @@ describe('over TCP', () => {
   });
 
   test.each<[string, Buffer, number]>([
-    ['what is not DEFLATE', Buffer.from('ffffffff', 'hex'), 1007],
-    ['what ends within a block', deflated(Buffer.from('Hello, hello')).subarray(0, 4), 1007],
-    ['text that inflates to what is no UTF-8', deflated(Buffer.from('c328', 'hex')), 1007],
+    ['invalid DEFLATE data', Buffer.from('ffffffff', 'hex'), 1007],
+    ['data that ends within a block', deflated(Buffer.from('Hello, hello')).subarray(0, 4), 1007],
+    ['text that inflates to invalid UTF-8', deflated(Buffer.from('c328', 'hex')), 1007],
   ])('case 22: %s is refused', async (_what, payload, code) => {
     expect(await answerTo(naiveFrame(0xc1, payload, key))).toBe(code);
   });

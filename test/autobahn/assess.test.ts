@@ -28,8 +28,8 @@ const failedByPeer: Outcome = { ...clean, received: [], closedByMe: false, remot
 describe('an outcome is OK, NON-STRICT or FAILED', () => {
   const strict = { OK: [hello], 'NON-STRICT': [] };
   test.each<[string, readonly ReceivedEvent[], string]>([
-    ['what was expected', [hello], 'OK'],
-    ['what is only tolerated', [], 'NON-STRICT'],
+    ['the expected result', [hello], 'OK'],
+    ['a result that is only tolerated', [], 'NON-STRICT'],
     ['more than was expected', [hello, hello], 'FAILED'],
     ['another payload', [message(Buffer.from('hellO'), false)], 'FAILED'],
     ['binary for text', [message(Buffer.from('hello'), true)], 'FAILED'],

@@ -75,7 +75,7 @@ describe.each(Object.entries(implementations))('createConnection of a client of 
       },
     ],
     [
-      'comes on the stream',
+      'is emitted by the stream',
       () => new Duplex({ read() {}, write: (_octets, _encoding, done) => done(new Error('mine')) }),
     ],
   ])('reports an error that %s', async (_title, createConnection) => {

@@ -112,7 +112,7 @@ describe.each(Object.entries(implementations))('a client of %s, for', (_name, by
       ['no subprotocol', agree, disagrees('Server sent no subprotocol'), ab],
       ['an unrequested extension', plus('Sec-WebSocket-Extensions: permessage-deflate'), disagrees(noExtension)],
       ['an empty list of extensions', plus('Sec-WebSocket-Extensions:'), disagrees(noExtension)],
-      ['an extension that is none', plus('Sec-WebSocket-Extensions: ;;'), disagrees(noExtension)],
+      ['an invalid extension', plus('Sec-WebSocket-Extensions: ;;'), disagrees(noExtension)],
       ['a length in a 101, which has no body', plus('Content-Length: 2'), opened],
       ['an encoding in a 101, which has no body', plus('Transfer-Encoding: chunked'), opened],
       [
@@ -149,9 +149,9 @@ describe.each(Object.entries(implementations))('a client of %s, for', (_name, by
       ['503', says('HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n'), refused(503)],
       ['600', says('HTTP/1.1 600 Beyond\r\nContent-Length: 0\r\n\r\n'), refused(600)],
       ['103, then 404', says('HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 404 Not Found\r\n\r\n'), refused(404)],
-      ['what is no HTTP', says('hello\r\n\r\n'), unreadable('HPE_INVALID_CONSTANT')],
+      ['invalid HTTP', says('hello\r\n\r\n'), unreadable('HPE_INVALID_CONSTANT')],
       [
-        'a field that is none',
+        'an invalid field',
         says('HTTP/1.1 101 S\r\nUp grade: websocket\r\n\r\n'),
         unreadable('HPE_INVALID_HEADER_TOKEN'),
       ],

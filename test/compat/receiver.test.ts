@@ -113,7 +113,7 @@ describe.each(both)('a Receiver of %s', (_name, By) => {
       '81 04 61',
       'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH Max payload size exceeded 1009',
     ],
-    ['what is not UTF-8', {}, '81 01 ff', 'WS_ERR_INVALID_UTF8 Invalid WebSocket frame: invalid UTF-8 sequence 1007'],
+    ['invalid UTF-8', {}, '81 01 ff', 'WS_ERR_INVALID_UTF8 Invalid WebSocket frame: invalid UTF-8 sequence 1007'],
     [
       'too many fragments',
       { maxFragments: 2 },
@@ -121,7 +121,7 @@ describe.each(both)('a Receiver of %s', (_name, By) => {
       'WS_ERR_TOO_MANY_BUFFERED_PARTS Too many message fragments 1008',
     ],
     [
-      'a close code that is none',
+      'an invalid close code',
       {},
       '88 02 03 ed',
       'WS_ERR_INVALID_CLOSE_CODE Invalid WebSocket frame: invalid status code 1005 1002',

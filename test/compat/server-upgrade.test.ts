@@ -55,7 +55,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       ['whose Connection is in small letters', { headers: { Connection: 'upgrade' } }],
       ['with a path and a query', { url: '/any/path?a=b&c=/d' }],
       ['whose target is a URL', { url: 'http://localhost/any' }],
-      ['with extensions that nobody knows', { headers: { 'Sec-WebSocket-Extensions': 'x-any; a=1, x-other' } }],
+      ['with unknown extensions', { headers: { 'Sec-WebSocket-Extensions': 'x-any; a=1, x-other' } }],
       ['with an empty body that is announced', { headers: { 'Content-Length': '0' } }],
     ])('%s is answered with 101, byte by byte', async (_title, request) => {
       await using served = await serve(by);
@@ -73,7 +73,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
           ['a short key', 'x'],
           ['a key without its padding', key.slice(0, -1)],
           ['a key of too many octets', `${key}=`],
-          ['a key with what is not base64', key.replace('h', '_')],
+          ['a key that is not base64', key.replace('h', '_')],
           ['two keys', [key, key]],
         ] as const
       ).map(([title, value]): [string, object, string, string] => [
@@ -295,10 +295,10 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
   describe('verifyClient', () => {
     const accepts: [string, ServerOptions['verifyClient']][] = [
       ['returns true', () => true],
-      ['returns what is truthy', () => 'yes' as unknown as boolean],
-      ['says yes at once', (_info, answer) => answer(true)],
-      ['says yes later', (_info, answer) => setImmediate(answer, true)],
-      ['says yes, with all that belongs to a no', (_info, answer) => answer(true, 403, 'No', { 'X-No': 'no' })],
+      ['returns a truthy value', () => 'yes' as unknown as boolean],
+      ['accepts synchronously', (_info, answer) => answer(true)],
+      ['accepts later', (_info, answer) => setImmediate(answer, true)],
+      ['accepts, with the arguments of a refusal', (_info, answer) => answer(true, 403, 'No', { 'X-No': 'no' })],
       [
         'has a third parameter, and returns true',
         ((_info: unknown, more: unknown, _third: unknown) => more === undefined) as never,
@@ -322,54 +322,54 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
     const refuses: [string, ServerOptions['verifyClient'], string][] = [
       ['returns false', () => false, refusal('401 Unauthorized', 'Unauthorized')],
       ['returns nothing', (() => {}) as never, refusal('401 Unauthorized', 'Unauthorized')],
-      ['says no at once', (_info, answer) => answer(false), refusal('401 Unauthorized', 'Unauthorized')],
-      ['says no later', (_info, answer) => setImmediate(answer, false), refusal('401 Unauthorized', 'Unauthorized')],
+      ['refuses synchronously', (_info, answer) => answer(false), refusal('401 Unauthorized', 'Unauthorized')],
+      ['refuses later', (_info, answer) => setImmediate(answer, false), refusal('401 Unauthorized', 'Unauthorized')],
       [
         'answers nothing',
         ((_info: unknown, answer: () => void) => answer()) as never,
         refusal('401 Unauthorized', 'Unauthorized'),
       ],
-      ['gives a status', (_info, answer) => answer(false, 403), refusal('403 Forbidden', 'Forbidden')],
+      ['sets a status', (_info, answer) => answer(false, 403), refusal('403 Forbidden', 'Forbidden')],
       [
-        'gives a status as text',
+        'sets a status as text',
         (_info, answer) => answer(false, '403' as never),
         refusal('403 Forbidden', 'Forbidden'),
       ],
-      ['gives a status of 0', (_info, answer) => answer(false, 0), refusal('401 Unauthorized', 'Unauthorized')],
+      ['sets a status of 0', (_info, answer) => answer(false, 0), refusal('401 Unauthorized', 'Unauthorized')],
       [
-        'gives null for everything',
+        'sets null for everything',
         (_info, answer) => answer(false, null!, null!, null!),
         refusal('401 Unauthorized', 'Unauthorized'),
       ],
       [
-        'gives a status and a message',
+        'sets a status and a message',
         (_info, answer) => answer(false, 429, 'Slow down'),
         refusal('429 Too Many Requests', 'Slow down'),
       ],
       [
-        'gives a message of several octets a character',
+        'sets a message of several bytes per character',
         (_info, answer) => answer(false, 400, 'ä€'),
         refusal('400 Bad Request', 'ä€'),
       ],
-      ['gives an empty message', (_info, answer) => answer(false, 404, ''), refusal('404 Not Found', 'Not Found')],
-      ['gives a status of success', (_info, answer) => answer(false, 200, 'fine'), refusal('200 OK', 'fine')],
+      ['sets an empty message', (_info, answer) => answer(false, 404, ''), refusal('404 Not Found', 'Not Found')],
+      ['sets a status of success', (_info, answer) => answer(false, 200, 'fine'), refusal('200 OK', 'fine')],
       [
         'redirects',
         (_info, answer) => answer(false, 302, 'There', { Location: '/x' }),
         refusal('302 Found', 'There', 'Location: /x\r\n'),
       ],
       [
-        'gives header fields, numbers among them, and no message',
+        'sets header fields, including numbers, and no message',
         (_info, answer) => answer(false, 503, undefined, { 'Retry-After': 120, 'X-Why': 'full' }),
         refusal('503 Service Unavailable', 'Service Unavailable', 'Retry-After: 120\r\nX-Why: full\r\n'),
       ],
       [
-        'gives the type of its message',
+        'sets the type of its message',
         (_info, answer) => answer(false, 401, '{}', { 'Content-Type': 'application/json' }),
         refusal('401 Unauthorized', '{}').replace('text/html', 'application/json'),
       ],
       [
-        'says no, and then yes',
+        'refuses, and then accepts',
         (_info, answer) => {
           answer(false, 403);
           answer(true);

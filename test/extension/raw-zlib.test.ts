@@ -93,7 +93,7 @@ describe('the self-test of the handle', () => {
     ['a write does nothing', replaced('writeSync', () => {})],
     ['a reset does nothing', replaced('reset', () => {})],
     [
-      'the state is none',
+      'there is no state',
       (stream: Stream) => {
         stream._writeState = [0, 0];
       },
@@ -119,7 +119,7 @@ describe('the self-test of the handle', () => {
       ]),
     ],
     [
-      'errors are not told',
+      'errors are not reported',
       ({ _handle: handle }: Stream) => {
         Object.defineProperty(handle, 'onerror', { get: () => () => {}, set: () => {} });
       },

@@ -355,7 +355,7 @@ describe('permessage-deflate', () => {
     ['another extension beside it', 'permessage-deflate, x', SyntaxError],
     ['it twice', 'permessage-deflate, permessage-deflate', NegotiationError],
     ['an unknown parameter', 'permessage-deflate; x', NegotiationError],
-    ['a window that is none', 'permessage-deflate; server_max_window_bits=16', NegotiationError],
+    ['an invalid window', 'permessage-deflate; server_max_window_bits=16', NegotiationError],
     ['a field that is malformed', 'permessage-deflate;', SyntaxError],
     ['an empty field', '', SyntaxError],
   ])('fails the handshake on %s', (_title, extensions, cause) => {

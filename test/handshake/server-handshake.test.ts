@@ -81,13 +81,13 @@ describe('readOffer', () => {
     ['HTTP/2', request({}, { httpVersion: '2.0' })],
     ['a host in HTTP/2 fashion', request({ host: undefined, ':authority': 'example.com' })],
     [
-      'a version that is a number, as a program may give it',
+      'a version that is a number, as a program may pass it',
       request({ 'sec-websocket-version': 13 as unknown as string }),
     ],
     ['a Connection field as a list', request({ connection: ['keep-alive', 'Upgrade'] })],
     ['a key of every kind of character', request({ 'sec-websocket-key': 'AZaz09+/AZaz09+/AZazAQ==' })],
     [
-      'a key whose last character has bits to spare, which ws takes',
+      'a key whose last character has unused bits that are set, as ws does',
       request({ 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZR==' }),
     ],
   ])('accepts %s', (_, fields) => {
@@ -142,8 +142,8 @@ describe('readOffer', () => {
     ['one with a space', 'dGhlIHNhbXBsZSBub25j Q=='],
     ['one with padding inside', 'dGhlIHNhbXBsZSBub25=ZQ=='],
     ['one with a letter from elsewhere', 'dGhlIHNhbXBsZSBub25jZé=='],
-    ['one that came twice', `${key}, ${key}`],
-    ['one that came twice, as a list', [key, key]],
+    ['two keys', `${key}, ${key}`],
+    ['two keys as a list', [key, key]],
   ])('refuses a key: %s', (_, value) => {
     expect(refusalOf(() => readOffer(request({ 'sec-websocket-key': value })))).toMatchObject({
       status: 400,
@@ -286,9 +286,9 @@ describe('agree', () => {
   });
 
   it.each([
-    ['none is offered', 'x-webkit-deflate-frame'],
+    ['it is not offered', 'x-webkit-deflate-frame'],
     ['a window is out of range', 'permessage-deflate; server_max_window_bits=7'],
-    ['a parameter comes twice', 'permessage-deflate; client_no_context_takeover; client_no_context_takeover'],
+    ['a parameter is repeated', 'permessage-deflate; client_no_context_takeover; client_no_context_takeover'],
     ['a parameter is unknown', 'permessage-deflate; __proto__'],
     ['a window is quoted, and has a leading zero', 'permessage-deflate; client_max_window_bits="08"'],
   ])('continues without compression if %s (RFC 7692 §7.1)', (_title, offered) => {

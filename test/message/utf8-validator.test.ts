@@ -55,7 +55,7 @@ const invalid: readonly [title: string, octets: string, at: number][] = [
   ['the last surrogate', 'ed bf bf', 1],
   ['a pair of surrogates (CESU-8)', 'ed a0 bd ed b8 80', 1],
   ['U+110000', 'f4 90 80 80', 1],
-  ['what lies far beyond U+10FFFF', 'f5 80 80 80', 0],
+  ['a code point far beyond U+10FFFF', 'f5 80 80 80', 0],
   ['a sequence of five octets', 'f8 88 80 80 80', 0],
   ['a sequence of six octets', 'fc 84 80 80 80 80', 0],
   ['FE', 'fe', 0],

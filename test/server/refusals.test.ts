@@ -209,7 +209,7 @@ describe('errors of the application', () => {
         },
       },
     ],
-    ['verifyClient refuses with a status that is none', { verifyClient: (_, answer) => answer(false, 101) }],
+    ['verifyClient refuses with an invalid status', { verifyClient: (_, answer) => answer(false, 101) }],
     [
       'verifyClient refuses with headers that are two',
       { verifyClient: (_, answer) => answer(false, 401, '', { X: 'a\r\nY: b' }) },
@@ -217,13 +217,13 @@ describe('errors of the application', () => {
     ['origins throws', { origins: thrown }],
     ['origins rejects', { origins: rejected }],
     ['handleProtocols throws', { handleProtocols: thrown }],
-    ['handleProtocols chooses what was not offered', { handleProtocols: () => 'b' }],
+    ['handleProtocols returns a subprotocol that was not offered', { handleProtocols: () => 'b' }],
     ['handleProtocols chooses two lines', { handleProtocols: () => 'a\r\nX: y' }],
-    ['handleProtocols chooses what is no text', { handleProtocols: () => 5 as unknown as string }],
+    ['handleProtocols returns a value that is not a string', { handleProtocols: () => 5 as unknown as string }],
     ['responseHeaders throws', { responseHeaders: thrown }],
-    ['responseHeaders gives a value of two lines', { responseHeaders: () => ({ X: 'a\r\nY: b' }) }],
-    ['responseHeaders gives a name of two lines', { responseHeaders: () => ({ 'X: a\r\nY': 'b' }) }],
-    ['responseHeaders decides what the handshake does', { responseHeaders: () => ({ 'Sec-WebSocket-Accept': 'x' }) }],
+    ['responseHeaders contains a value of two lines', { responseHeaders: () => ({ X: 'a\r\nY: b' }) }],
+    ['responseHeaders contains a name of two lines', { responseHeaders: () => ({ 'X: a\r\nY': 'b' }) }],
+    ['responseHeaders contains a field of the handshake', { responseHeaders: () => ({ 'Sec-WebSocket-Accept': 'x' }) }],
     ['the class throws', { WebSocket: thrown as never }],
   ])('are answered with 500, and reported: %s', async (_, options) => {
     const refused = collect<UpgradeRefusedMessage>(upgradeRefusedChannelName);
@@ -241,7 +241,7 @@ describe('errors of the application', () => {
     ['adds two lines in one', (headers) => headers.push('X: a\r\nY: b')],
     ['adds a lone LF', (headers) => headers.push('X: a\nY: b')],
     ['ends the head', (headers) => headers.push('', 'body')],
-    ['takes the status line away', (headers) => headers.shift()],
+    ['removes the status line', (headers) => headers.shift()],
   ])('are answered with 500 if a headers listener %s', async (_, listener) => {
     const refused = collect<UpgradeRefusedMessage>(upgradeRefusedChannelName);
     const server = await serve();

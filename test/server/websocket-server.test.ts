@@ -134,8 +134,8 @@ describe('the response', () => {
 describe('verifyClient', () => {
   it.each<[string, NonNullable<ServerOptions['verifyClient']>, string, string]>([
     ['promises no', (() => Promise.resolve(false)) as unknown as () => boolean, '401 Unauthorized', 'Unauthorized'],
-    ['gives a status without a name', (_, answer) => answer(false, 499), '499 ', ''],
-    ['gives a message that is none', (_, answer) => answer(false, 403, 5 as never), '403 Forbidden', '5'],
+    ['sets a status without a name', (_, answer) => answer(false, 499), '499 ', ''],
+    ['sets an invalid message', (_, answer) => answer(false, 403, 5 as never), '403 Forbidden', '5'],
   ])('refuses if it %s', async (_, verifyClient, status, body) => {
     const server = await serve({ verifyClient });
     server.on('wsClientError', () => {
@@ -161,14 +161,14 @@ describe('verifyClient', () => {
   it.each<[string, NonNullable<ServerOptions['verifyClient']>]>([
     ['promises yes', (() => Promise.resolve(true)) as unknown as () => boolean],
     [
-      'says yes, and then changes its mind',
+      'accepts, and then refuses',
       (_, answer) => {
         answer(true);
         answer(false);
       },
     ],
     [
-      'says yes twice',
+      'accepts twice',
       (_, answer) => {
         answer(true);
         answer(true);

@@ -1,7 +1,7 @@
 import type { Clock } from '../../src/goods/client/clock.ts';
 import { GoodsClient, type GoodsClientOptions, type PerConnection } from '../../src/goods/client.ts';
 
-/** A clock that goes on when it is told to. */
+/** Clock that only advance() moves. */
 export class FakeClock implements Clock {
   time = 0;
   readonly timers = new Set<{ readonly at: number; readonly callback: () => void }>();
@@ -39,7 +39,7 @@ interface Asked {
   readonly [field: string]: unknown;
 }
 
-/** The market's end of one connection, which says what it is told to: written from docs/goods-protocol.md alone. */
+/** Market's side of one connection. Tests choose each frame. Written only from docs/goods-protocol.md. */
 export class FakeSocket {
   protocol = 'goods.v1';
   readyState = 0;
@@ -106,7 +106,7 @@ export class FakeSocket {
   }
 }
 
-/** A client whose connections are {@link FakeSocket}s. */
+/** Returns a client whose connections are {@link FakeSocket}s. */
 export function meet(options: GoodsClientOptions = {}, address: PerConnection<string | URL> = 'ws://market') {
   const sockets: FakeSocket[] = [];
   const made: unknown[][] = [];
@@ -131,7 +131,7 @@ export function meet(options: GoodsClientOptions = {}, address: PerConnection<st
     client,
     clock,
     sockets,
-    /** What each was made with. */
+    /** Constructor arguments of each socket. */
     made,
     errors,
     get socket() {
@@ -140,7 +140,7 @@ export function meet(options: GoodsClientOptions = {}, address: PerConnection<st
   };
 }
 
-/** What comes of a promise once all that is ready has been done. */
+/** Resolves after all pending promise callbacks have run. */
 export const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 export const stream = (goods = 'a', fields: object = {}) => ({ goods, kind: 'json', epoch: 'e', offset: 0, ...fields });

@@ -1,7 +1,10 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** A way to a server that is cut once so many octets have come from there: in the midst of a frame, of the handshake, wherever that is. */
+/**
+ * Proxy to a server that cuts each connection after a given number of bytes from the server: possibly inside a frame or
+ * the handshake.
+ */
 export class FrailWay {
   readonly #server = createServer((socket) => this.#join(socket));
   readonly #sockets = new Set<Socket>();
@@ -24,7 +27,7 @@ export class FrailWay {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** How many cuts are still to come. */
+  /** Number of remaining cuts. */
   get left(): number {
     return this.#cuts.length;
   }

@@ -10,7 +10,7 @@ import { decodeBytesItem } from '../../src/goods/wire/binary-codec.ts';
 import type { BytesFrame, ErrorFrame, Frame, OkFrame } from '../../src/goods/wire/frames.ts';
 import { parseFrame } from '../../src/goods/wire/text-codec.ts';
 
-/** What a market tells its observer, as lines. */
+/** Observer that records the events of a market as lines. */
 export class Notes implements Observer {
   readonly failures: { place: string; goods: string | undefined; variant: string | undefined; error: unknown }[] = [];
   readonly events: string[] = [];
@@ -21,7 +21,7 @@ export class Notes implements Observer {
   refusal: Observer['refusal'] = ({ error }) => void this.refusals.push(error.message);
 }
 
-/** A market without sockets: what was supplied leaves when {@link flush} is called, and the clock stands still. */
+/** Market without sockets. Supplied items are sent when {@link flush} is called. Its clock stands still. */
 export class TestMarket<User = unknown> {
   readonly notes = new Notes();
   readonly market: MarketCore<User>;
@@ -42,7 +42,7 @@ export class TestMarket<User = unknown> {
     while (this.#flushes.length > 0) for (const flush of this.#flushes.splice(0)) flush();
   }
 
-  /** A new connection, which has had its welcome. */
+  /** Returns a new connection, after the `welcome` frame. */
   connect(user?: User): TestClient {
     const client = new TestClient(this as TestMarket);
     client.session = this.market.connect(client, user as User) as Session;
@@ -52,21 +52,21 @@ export class TestMarket<User = unknown> {
   }
 }
 
-/** A client that reads what it gets, as a list of frames. */
+/** Client that collects received frames. */
 export class TestClient implements Link {
   readonly coding = plainCoding;
   session!: Session;
-  /** What came, in order. */
+  /** Received frames, in order. */
   readonly frames: (Frame | BytesFrame)[] = [];
-  /** The very pieces that were sent. */
+  /** Pieces as passed to send(). */
   readonly pieces: Uint8Array[] = [];
   writes = 0;
   closed: { code: number; reason: string } | null = null;
   isTerminated = false;
   pings = 0;
-  /** What it does with each frame. */
+  /** Called for each received frame. */
   onFrame: ((frame: Frame | BytesFrame) => void) | null = null;
-  /** Whether it reads nothing: what it gets waits. */
+  /** True if the client does not read, so that sent data stays buffered. */
   isStuck = false;
   bufferedAmount = 0;
   readonly #testMarket: TestMarket;
@@ -83,7 +83,7 @@ export class TestClient implements Link {
       this.pieces.push(piece);
       if (this.isStuck) this.bufferedAmount += piece.length;
       const frames = new FrameCollector();
-      // A copy: decoding may write into it.
+      // The decoder may write into its input. Without the copy, the recorded piece would change.
       new FrameDecoder({ role: 'client' }).decode(Buffer.from(piece), 0, frames);
       for (const { opcode, payload } of frames.frames) {
         const frame = opcode === Opcode.text ? parseFrame(payload.toString())! : decodeBytesItem(payload);
@@ -97,7 +97,7 @@ export class TestClient implements Link {
     this.#onDrain = callback;
   }
 
-  /** Reads what waits. */
+  /** Reads everything buffered. */
   read(): void {
     this.bufferedAmount = 0;
     const onDrain = this.#onDrain;
@@ -118,14 +118,14 @@ export class TestClient implements Link {
     this.isTerminated = true;
   }
 
-  /** Sends a request with the next id, and hands out what the market has to say. */
+  /** Sends a request with the next id, flushes the market, and returns the reply. */
   ask(op: string, fields: Record<string, unknown> = {}): OkFrame | ErrorFrame {
     const id = this.begin(op, fields);
     this.#testMarket.flush();
     return this.replyTo(id)!;
   }
 
-  /** As {@link ask}, where somebody takes time to decide. */
+  /** As {@link ask}, for requests that the application decides asynchronously. */
   async askLater(op: string, fields: Record<string, unknown> = {}): Promise<OkFrame | ErrorFrame> {
     const id = this.begin(op, fields);
     for (;;) {
@@ -136,7 +136,7 @@ export class TestClient implements Link {
     }
   }
 
-  /** Sends a request, and no more. @returns Its id. */
+  /** Sends a request without a flush, and returns its id. */
   begin(op: string, fields: Record<string, unknown> = {}): number {
     const id = ++this.#id;
     this.session.receive(JSON.stringify({ op, id, ...fields }));
@@ -151,7 +151,7 @@ export class TestClient implements Link {
     return this.ask('subscribe', { goods, ...fields });
   }
 
-  /** Items, skips and news since the last call, as short lines. */
+  /** Returns the items, skips and news since the last call as short lines. */
   take(): string[] {
     return this.frames.splice(0).flatMap(line);
   }

@@ -194,8 +194,8 @@ describe('a server whose handshake', () => {
 
 describe('the fuzzing server answers', () => {
   test.each([
-    ['what is no HTTP', 'hello\r\n\r\n', '400 Bad Request'],
-    ['a path that it does not know', 'GET /__proto__ HTTP/1.1', '404 Not Found'],
+    ['invalid HTTP', 'hello\r\n\r\n', '400 Bad Request'],
+    ['an unknown path', 'GET /__proto__ HTTP/1.1', '404 Not Found'],
     ['a case that there is not', 'GET /runCase?case=518&agent=x HTTP/1.1', '400 Bad Request'],
     ['a case without a number', 'GET /runCase?agent=x HTTP/1.1', '400 Bad Request'],
     [

@@ -100,7 +100,7 @@ describe('the response of a server', () => {
   });
 
   test.each([
-    ['what was not offered', 'permessage-deflate', []],
+    ['an extension that was not offered', 'permessage-deflate', []],
     ['another extension', 'permessage-bzip', [wish(false, 0)]],
     ['two extensions', 'permessage-deflate, permessage-deflate', [wish(false, 0)]],
     ['a window that is wider than asked', 'permessage-deflate; server_max_window_bits=15', [wish(false, 9)]],
