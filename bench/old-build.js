@@ -82,7 +82,8 @@ export async function commitOf(ref, root) {
 /**
  * Builds a commit in a temporary folder, which is removed when this process exits.
  *
- * The installed packages of `root` are used if both lock files are equal. Otherwise `npm ci` installs those of the commit.
+ * The installed packages of `root` are used if both lock files are equal. Otherwise `npm ci` installs those of the
+ * commit.
  * @param {string} commit
  * @param {string} root folder of the package inside its repository
  * @returns {Promise<{ folder: string, entry: string, installed: boolean }>} `installed`: true if `npm ci` was run

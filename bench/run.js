@@ -37,8 +37,8 @@ const { values: options } = parseArgs({
 
 /**
  * Length of a slice in seconds, for verdicts. Disturbances by other programs last longer and so affect both builds
- * alike. On a busy machine (load 9 on 2 cores) the ratio of an echo round had a standard deviation of 8 % with slices,
- * and of 13 % without.
+ * alike. Measured on a busy machine (load 9 on 2 cores): the ratio of an echo round had a standard deviation of 8 %.
+ * Without slices it was 13 %.
  */
 const SLICE = 0.1;
 

@@ -28,8 +28,8 @@ export const deflateRequest = Buffer.from(
 );
 
 /**
- * Returns the option `perMessageDeflate` of the compressed rows, the same for every contestant: zlib's level 6 for all
- * sizes, which is the default of ws, and all messages compressed.
+ * Returns the option `perMessageDeflate` of the compressed rows, which is the same for every contestant. All messages
+ * are compressed, with zlib's level 6 for all sizes: the default of ws.
  * @param {Context} context
  * @param {'default'} [level] use each library's own level
  */

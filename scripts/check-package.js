@@ -1,5 +1,5 @@
-// Packs goodwire as for publishing and checks the result: the contents of the tarball, the reports of publint and
-// arethetypeswrong, and whether programs that install it run and compile.
+// Packs goodwire as for publishing. Checks the contents of the tarball and the reports of publint and arethetypeswrong.
+// Installs the tarball, and checks that programs with it run and compile.
 //
 //   node scripts/check-package.js [path of another node executable to run the programs with]...
 import assert from 'node:assert/strict';

@@ -1,5 +1,6 @@
-// Runs the tests beside processes that keep the processors busy, to find tests that fail only on a busy machine: first the whole suite a few
-// times, then, more often, the files that open sockets or start processes (scripts/test-files.js says which these are). Needs a build.
+// Runs the tests while other processes keep the processors busy, to find tests that fail only on a busy machine. Runs
+// the whole suite a few times, then more often the files that open sockets or start processes (scripts/test-files.js
+// determines them). Needs a build.
 //
 //   node scripts/test-loaded.js [--spinners N] [--whole N] [--repeat N] [--files TEXT]
 //
@@ -8,8 +9,8 @@
 //   --repeat N     number of runs of the files that open sockets or start processes. Default 10.
 //   --files TEXT   runs only files whose path contains TEXT, or one of several texts separated by commas.
 //
-// Prints each failed test, and each error outside of tests. Exit codes: 0 if everything passed in every run, 1 if anything failed, 2 for a
-// wrong command line.
+// Prints each failed test, and each error outside of tests. Exit codes: 0 if everything passed in every run, 1 if
+// anything failed, 2 for a wrong command line.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';

@@ -30,7 +30,7 @@ const convert = (yuan, currency) => Math.round(yuan * rates[/** @type {Currency}
 
 const inCurrency = {
   params: readParams,
-  /** @type {(subscriber: unknown, params: Params) => string} all who want the same currency share one encoding */
+  /** @type {(subscriber: unknown, params: Params) => string} subscribers with the same currency share one encoding */
   variant: (_subscriber, { currency }) => currency,
 };
 

@@ -79,7 +79,9 @@ const layers: Readonly<Record<string, Layer>> = {
   'index.cts': { imports: everything, builtins: anyBuiltin },
 };
 
-/** Returns the layer of a path below src/: the path itself if it has a row, otherwise the innermost folder that has one. */
+/**
+ * Returns the layer of a path below src/: the path itself if it has a row, otherwise the innermost folder that has one.
+ */
 function layerOf(path: string): string {
   for (let name = path; ; name = posix.dirname(name)) {
     if (Object.hasOwn(layers, name) || !name.includes('/')) return name;
@@ -205,7 +207,7 @@ describe('the check itself', () => {
         ['c', 'd'],
       ],
     ],
-  ])('finds %s', (_name, graph, expected) => {
+  ])('detects %s', (_name, graph, expected) => {
     expect(circles(new Map(Object.entries(graph)))).toEqual(expected);
   });
 
@@ -222,7 +224,7 @@ describe('the check itself', () => {
     ['a sibling layer', 'handshake/a.ts', "import { Opcode } from '../frame/opcode.ts';"],
     ['a folder without a row in the table', 'utilities/a.ts', ''],
     ['Node in the browser entry', 'browser.ts', "import { EventEmitter } from 'node:events';"],
-  ])('sees %s', (_title, path, code) => {
+  ])('detects %s', (_title, path, code) => {
     expect(breaches(path, code)).toHaveLength(1);
   });
 

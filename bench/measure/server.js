@@ -8,13 +8,13 @@ import { checkAddon, programOf } from './contest.js';
  * @typedef {object} EchoRow
  * @property {'echo'} kind
  * @property {import('../wire.js').MessageShape} message
- * @property {'data' | 'string'} [deliver] how the application takes it: as it comes (default), or as `toString()`
+ * @property {'data' | 'string'} [deliver] form in which the application reads it: as delivered (default), or as `toString()`
  * @property {number} connections
  * @property {number} depth messages in flight on each connection
  *
  * @typedef {object} DeflateRow
  * @property {'deflate'} kind
- * @property {number} size octets of JSON-like text
+ * @property {number} size bytes of JSON-like text
  * @property {import('../wire.js').Context} context
  * @property {'default'} [level] that of each library; else 6
  * @property {number} connections

@@ -186,7 +186,7 @@ export function leftovers(before: Report, now: Report): string[] {
 
 /**
  * Maximum number of bytes of other connections before a reply. libuv reads a socket up to 32 times per turn of the
- * event loop, 64 KiB each, and the reply leaves at the latest in the turn after next.
+ * event loop, 64 KiB each. The reply is sent in the turn after next at the latest.
  */
 export const maxOctetsBetween = (connections: number): number => (connections + 10) * 65_536 * 32 * 2;
 

@@ -1,6 +1,6 @@
 import { readWire, soundFrame, type WireFrame, writeWire } from '../naive/frames.ts';
 import type { Random } from '../random.ts';
-import { longest, mutateOctets } from './octets.ts';
+import { maxLength, mutateOctets } from './octets.ts';
 
 type Field = Omit<WireFrame, 'start' | 'end'>;
 
@@ -95,7 +95,7 @@ function changeField(random: Random, frame: Field): Field {
     case 7:
       return remade(mutateOctets(random, frame.payload, frame.payload));
     default:
-      return remade(Buffer.concat([frame.payload, freshPayload(random, 1)]).subarray(0, longest));
+      return remade(Buffer.concat([frame.payload, freshPayload(random, 1)]).subarray(0, maxLength));
   }
 }
 
@@ -150,5 +150,5 @@ export function mutateFrames(random: Random, octets: Buffer, other: Buffer): Buf
   const { frames, rest } = readWire(octets);
   const { frames: others } = readWire(other);
   const changed = changeFrames(random, frames, others).map(writeWire);
-  return Buffer.concat(rest.length > 0 && random.oneIn(4) ? [...changed, rest] : changed).subarray(0, longest);
+  return Buffer.concat(rest.length > 0 && random.oneIn(4) ? [...changed, rest] : changed).subarray(0, maxLength);
 }

@@ -1,5 +1,5 @@
 import type { Random } from '../random.ts';
-import { longest, mutateOctets } from './octets.ts';
+import { maxLength, mutateOctets } from './octets.ts';
 
 const names = [
   'any',
@@ -104,5 +104,5 @@ export function mutateJsonLines(random: Random, octets: Buffer, other: Buffer): 
       lines[at] = changeLine(random, lines[at]!);
   }
   const numbered = random.oneIn(12) ? lines : lines.map((line, i) => line.replace(/"id":\d+/, `"id":${i + 1}`));
-  return Buffer.from(numbered.join('\n'), 'latin1').subarray(0, longest);
+  return Buffer.from(numbered.join('\n'), 'latin1').subarray(0, maxLength);
 }

@@ -6,7 +6,7 @@ const interesting = [
 ];
 
 /** Maximum length of a mutated case in bytes. */
-export const longest = 70_000;
+export const maxLength = 70_000;
 
 type Mutation = (random: Random, octets: Buffer) => Buffer;
 
@@ -63,7 +63,7 @@ export function mutateOctets(random: Random, octets: Buffer, other: Buffer): Buf
   const changed = random.oneIn(8)
     ? Buffer.concat([octets.subarray(0, at(random, octets)), other.subarray(at(random, other))])
     : random.pick(mutations)(random, octets);
-  return changed.subarray(0, longest);
+  return changed.subarray(0, maxLength);
 }
 
 /** Returns another split of the bytes: none, single bytes, or chunks of any length including empty ones. */

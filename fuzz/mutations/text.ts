@@ -1,5 +1,5 @@
 import type { Random } from '../random.ts';
-import { longest, mutateOctets } from './octets.ts';
+import { maxLength, mutateOctets } from './octets.ts';
 
 /** Words with a meaning in the fields of an opening handshake, or similar ones. */
 const words = [
@@ -89,7 +89,7 @@ export function mutateText(random: Random, octets: Buffer, other: Buffer): Buffe
   return Buffer.from(
     kind === 1 ? changeLines(random, text, otherText) : changeWords(random, text, otherText),
     'latin1',
-  ).subarray(0, longest);
+  ).subarray(0, maxLength);
 }
 
 function changeLines(random: Random, text: string, other: string): string {

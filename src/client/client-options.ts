@@ -27,9 +27,9 @@ type Replaced =
   | 'timeout';
 
 /**
- * Options of a client's WebSocket: those below, and any option of `http.request` and, for `wss:`, of `https.request`
- * and `tls.connect` (`auth`, `lookup`, `family`, `localAddress`, `maxHeaderSize`, `ca`, `cert`, `key`, `servername` …).
- * TLS certificates are verified unless `rejectUnauthorized` is false.
+ * Options of a client's WebSocket. Other options of `http.request` are accepted too (`auth`, `lookup`, `family`,
+ * `localAddress`, `maxHeaderSize` …). For `wss:`, so are those of `https.request` and `tls.connect` (`ca`, `cert`,
+ * `key`, `servername` …). TLS certificates are verified unless `rejectUnauthorized` is false.
  * @typeParam Socket Class of the WebSocket passed to `finishRequest`.
  */
 export interface ClientOptions<Socket = EventEmitter>
@@ -39,7 +39,10 @@ export interface ClientOptions<Socket = EventEmitter>
       net.TcpSocketConnectOpts,
       'autoSelectFamily' | 'autoSelectFamilyAttemptTimeout' | 'keepAlive' | 'keepAliveInitialDelay' | 'noDelay'
     > {
-  /** Allows several `message`, `ping` and `pong` events in one tick. Default true; false spreads them over several ticks. */
+  /**
+   * Allows several `message`, `ping` and `pong` events in one tick. Default true; false spreads them over several
+   * ticks.
+   */
   allowSynchronousEvents?: boolean | undefined;
   /** Answers pings with pongs. Default true. */
   autoPong?: boolean | undefined;

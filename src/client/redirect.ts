@@ -4,8 +4,8 @@ import { type Address, headerEntries, type RequestHeaders } from '../handshake/c
 const credentials = new Set(['authorization', 'cookie', 'proxy-authorization']);
 
 /**
- * True if a redirect stays on the server of the credentials, `home`: the same host and port, or the same Unix socket,
- * and no change from TLS to plain text.
+ * True if a redirect stays on the server of the credentials, `home`: the same host and port, or the same Unix socket.
+ * False after a change from TLS to plain text.
  */
 export function keepsCredentials(home: Address, to: Address): boolean {
   return isSameServer(home, to) && (to.isSecure || !home.isSecure);

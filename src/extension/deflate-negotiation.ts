@@ -46,8 +46,8 @@ export interface DeflateTerms {
  * takeover.
  *
  * Windows of 8 bits are accepted although zlib cannot deflate with them. Node deflates with 9 bits instead, and the
- * peer can still inflate that: zlib's matches reach back over its window minus 262 octets, which is 250, and a window
- * of 8 bits holds 256. (zlib inflates with 8 bits.) A deflater that uses its whole window must use 8 bits for 8.
+ * peer can still inflate that. The reason: zlib's matches reach back over its window minus 262 octets, which is 250. A
+ * window of 8 bits holds 256. (zlib inflates with 8 bits.) A deflater that uses its whole window must use 8 bits for 8.
  */
 export interface DeflateAgreement {
   readonly serverNoContextTakeover: boolean;

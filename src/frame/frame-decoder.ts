@@ -56,8 +56,8 @@ const wholeBinary = 0x82;
 
 /**
  * Decodes octets to frames (§5.2). A header rule is checked at the octet that breaks the rule, before anything is
- * buffered: the rules of the first two octets at the second, those of the length at its last. The decoder buffers at
- * most the 125 octets of a control frame.
+ * buffered. The rules of the first two octets are checked at the second octet, the rules of the length at its last. The
+ * decoder buffers at most the 125 octets of a control frame.
  */
 export class FrameDecoder implements FrameHeader {
   // Plain fields, not #private, because this is the innermost loop (docs/performance.md).
@@ -121,8 +121,8 @@ export class FrameDecoder implements FrameHeader {
     let at = start;
     let view: DataView | null = null;
     this.offset = at;
-    // Checked only inside a frame. Between two frames `chunks` may still count the previous frame's, because the sink has
-    // stopped the decoder or thrown.
+    // Checked only inside a frame. Between two frames `chunks` may still count the previous frame's, because the sink
+    // has stopped the decoder or thrown.
     if (this.maxBufferedChunks !== 0 && this.headerAt !== 0) this.#countChunk();
     if (this.remaining >= 0) {
       at = this.#continue(chunk, at, sink);

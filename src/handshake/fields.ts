@@ -76,9 +76,9 @@ function isElement(text: string, from: number, to: number, wanted: string): bool
 }
 
 /**
- * True if a text can be sent as a field value, one octet per code unit, as by `node:http`: tabs, spaces, visible ASCII
- * and 0x80–0xFF (RFC 9110 §5.5). CR, LF, NUL and other control characters are invalid, because they could end the field
- * and begin another.
+ * True if a text can be sent as a field value, one octet per code unit, as `node:http` does. Valid are tabs, spaces,
+ * visible ASCII and 0x80–0xFF (RFC 9110 §5.5). CR, LF, NUL and other control characters are invalid, because they could
+ * end the field and begin another.
  */
 export function isFieldValue(text: string): boolean {
   return isSafeUpTo(text, 0xff);

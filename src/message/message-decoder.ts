@@ -48,8 +48,9 @@ const maxFragmentsKept = 16_384;
 
 /**
  * Decodes data frames to messages (§5.4, §6.2). A message in one frame inside one chunk is delivered in place. Others
- * are assembled in one block of memory that grows by doubling, so that the cost depends on the octets and not on the
- * number of frames or chunks. Text is checked on arrival, and rejected at the first octet that is not UTF-8 (§8.1).
+ * are assembled in one block of memory that grows by doubling. Otherwise the cost would depend on the number of frames
+ * and chunks, not only on the octets. Text is checked on arrival, and rejected at the first octet that is not UTF-8
+ * (§8.1).
  */
 export class MessageDecoder {
   /** True if binary messages are delivered as a list of their fragments (`binaryType` "fragments" of `ws`). */

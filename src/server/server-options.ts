@@ -46,7 +46,10 @@ export interface UpgradeOptions<
   Socket extends typeof WebSocket = typeof WebSocket,
   Request extends typeof IncomingMessage = typeof IncomingMessage,
 > extends HandshakeLimits {
-  /** Allows several `message`, `ping` and `pong` events in one tick. Default true; false spreads them over several ticks. */
+  /**
+   * Allows several `message`, `ping` and `pong` events in one tick. Default true; false spreads them over several
+   * ticks.
+   */
   allowSynchronousEvents?: boolean | undefined;
   /** Answers pings with pongs. Default true. */
   autoPong?: boolean | undefined;

@@ -132,7 +132,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     await server.allClosed();
   });
 
-  test('can be closed by its listener of open, and still delivers what the peer sends before its close frame', async () => {
+  test('can be closed by its listener of open, and still delivers messages that the peer sent before its close frame', async () => {
     await using peers = await listen(by);
     peers.server.on('connection', (socket: WebSocket) => socket.send('hello'));
     const socket = peers.connect(by);
@@ -273,7 +273,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     }
   });
 
-  test('delivers frames that come with the response and the end of the stream', async () => {
+  test('delivers frames that arrive with the response and the end of the stream', async () => {
     for (const [frames, last] of [
       [fromServer(8, hex('03 e8')), 'close 1000  [3]'],
       [Buffer.alloc(0), 'close 1006  [3]'],
@@ -338,7 +338,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     expect(socket.isPaused).toBe(false);
   });
 
-  test('both ends report a clean close after both close frames, whoever begins, and otherwise an unclean one', async () => {
+  test('both ends report a clean close after both close frames, regardless of the initiator, and otherwise an unclean one', async () => {
     for (const how of ['client', 'server', 'both', 'cut'] as const) {
       await using peers = await listen(by);
       const { client, served } = await connectPair(peers, by);

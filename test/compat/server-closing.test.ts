@@ -110,7 +110,7 @@ describe.each(Object.entries(implementations))('close() of a server of %s', (_na
     expect(order).toEqual(['event']);
   });
 
-  test('does not catch what its callback throws', async () => {
+  test('does not catch errors of its callback', async () => {
     using uncaught = captureUncaught();
     const server = noServer();
     server.close(() => {

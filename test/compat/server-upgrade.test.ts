@@ -645,7 +645,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       ['at once', undefined],
       ['after a verdict', () => true],
       ['in the callback of verifyClient', (_info, answer) => answer(true)],
-    ])('does not catch what its callback throws, called %s', (_title, verifyClient) => {
+    ])('does not catch errors of its callback, called %s', (_title, verifyClient) => {
       const stream = new MemoryStream();
       expect(() =>
         noServer(verifyClient && { verifyClient }).handleUpgrade(

@@ -157,7 +157,7 @@ describe('parseClosePayload', () => {
     expect(String(reason)).toBe('bye');
   });
 
-  it('reads what formatClosePayload writes', () => {
+  it('parses the output of formatClosePayload', () => {
     for (const reason of ['', 'bye', 'é€😀', 'a'.repeat(123), '\ufeffbom']) {
       const payload = formatClosePayload(4321, reason);
       expect(parseClosePayload(payload, 0, payload.length)).toEqual({ code: 4321, reason: Buffer.from(reason) });

@@ -422,7 +422,7 @@ describe('FrameWriter', () => {
     );
   });
 
-  it('keeps written data that was not taken when it is told to release', () => {
+  it('keeps written data that was not taken when its memory is released', () => {
     const writer = new FrameWriter(false);
     writer.writeText(1, 'a');
     writer.release();
@@ -506,7 +506,7 @@ describe('FrameWriter', () => {
     }
   });
 
-  it('moves what is pending in a small slab into a large one, and keeps it one chunk', () => {
+  it('moves pending data in a small slab into a large one, and keeps it in one chunk', () => {
     const writer = new FrameWriter(false);
     const payload = sampleOctets(1500);
     writer.write(2, payload);

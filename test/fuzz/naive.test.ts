@@ -59,7 +59,7 @@ describe('readFrames, the model of a frame decoder', () => {
   });
 });
 
-describe('hear, the model of a connection', () => {
+describe('hear(), the model of a connection', () => {
   it('reports messages, pings and closes, and nothing behind a close', () => {
     const stream = octets(
       '01 80 00 00 00 00  89 81 00 00 00 00 70  80 82 00 00 00 00 68 69  88 82 00 00 00 00 03 e8  81 80 00 00 00 00',

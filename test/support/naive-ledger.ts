@@ -1,7 +1,7 @@
 import { matches } from '../../src/goods/definition/goods-name.ts';
 import type { Line } from '../../src/goods/ledger/ledger-lines.ts';
 
-/** The plainest ledger that is right: what the real one is compared with. Its time is that of looking at all it has. */
+/** Simple ledger that the tests compare the real one with. It takes time in proportion to all its entries. */
 export class NaiveLedger<Subscriber, Entry> {
   readonly #patterns = new Map<string, Map<Subscriber, Set<Entry>>>();
 
