@@ -395,7 +395,7 @@ export const mutants: readonly Mutant[] = [
     ['transport/closing', 'websocket/lifecycle'],
     [
       [
-        'nothing ends a connection whose peer does not close',
+        'a connection whose peer does not close is never ended',
         '    this.#timer = setTimeout(onTimer, delay, this);\n',
         '',
       ],
@@ -411,7 +411,7 @@ export const mutants: readonly Mutant[] = [
     ['transport/backpressure', 'transport/write-batching'],
     [
       [
-        'a peer that does not read is not noticed',
+        'a peer that does not read is not detected',
         'stream.writableLength > maxUncongested && stream.writableNeedDrain',
         'stream.writableLength > maxUncongested && false',
       ],
@@ -422,7 +422,7 @@ export const mutants: readonly Mutant[] = [
     ['transport/backpressure', 'transport/delivery', 'websocket/lifecycle'],
     [
       [
-        'what a pause has left of a chunk is lost',
+        'the rest of a chunk is lost after a pause',
         '        this.#undelivered().putBack(chunk.subarray(connection.offset));\n',
         '',
       ],

@@ -28,7 +28,10 @@ export interface ZlibSettings {
   readonly zlib: ZlibOptions;
   /** True if the window is kept from message to message (RFC 7692 §7.1.1). */
   readonly takesContextOver: boolean;
-  /** Maximum number of zlib calls that run at once in this process for one of this direction to begin; positive. */
+  /**
+   * Maximum number of running calls in this process, including this one, when a call of this direction starts.
+   * Positive.
+   */
   readonly concurrencyLimit: number;
 }
 
@@ -51,7 +54,7 @@ const noOctets: Buffer = Buffer.alloc(0);
 abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements ZlibJob {
   readonly concurrencyLimit: number;
   nextJob: ZlibJob | null = null;
-  /** The stream with its window; null before the first message, and again after an error. */
+  /** The stream with its window; null before the first message, and after an error. */
   stream: Stream | null = null;
   readonly #settings: ZlibSettings;
   #output: Buffer[] = [];
@@ -186,7 +189,8 @@ abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements 
   #answer(error: Error | null, data?: Buffer): void {
     const { callback } = this.#calls.shift() as ZlibCall;
     this.#isUnderway = false;
-    // The next call begins before the callback, which may throw. It is not answered before this turn of the event loop is over.
+    // The next call starts before the callback, which may throw. The next result cannot arrive in this turn of the
+    // event loop.
     releaseZlibSlot();
     if (this.#calls.length > 0) this.#wait();
     callback(error, data);

@@ -13,7 +13,10 @@ import { formatClosePayload, parseClosePayload } from './close-payload.ts';
 import { type ConnectionOptions, ConnectionSettings, type Reader } from './connection-settings.ts';
 import { type ConnectionState, nextState } from './connection-state.ts';
 
-/** Inflate budget of one {@link Connection.receive}: 1 MiB, a few milliseconds. It holds only if the owner has `inflate`. */
+/**
+ * Inflate budget of one {@link Connection.receive}, if the owner supports `inflate`: 1 MiB, a few milliseconds. Other
+ * connections are served after that.
+ */
 const inflateBudget = 1_048_576;
 
 /**
@@ -44,10 +47,10 @@ export interface ConnectionEvents {
   /** Handles a broken rule. The connection was failed (§7.1.7), and the close frame for the error was written. */
   failure(error: PeerError): void;
   /**
-   * A compressed message that would take long to inflate: it has more than 256 KiB, before or after. {@link Connection.receive} returns
-   * behind it, and is not to be called before {@link Connection.inflated} was given what came of it, or {@link Connection.fail} the error.
-   * With this method, `receive` also returns once it has inflated 1 MiB in small messages, so that other connections are served.
-   * Without this method all is inflated at once, however long that takes.
+   * Handles a compressed message of more than 256 KiB, compressed or inflated, which takes long to inflate.
+   * {@link Connection.receive} returns behind it. Before the next call, pass the result to {@link Connection.inflated},
+   * or the error to {@link Connection.fail}. `receive` then also returns after inflating 1 MiB of small messages, so
+   * that other connections are served. Without this callback everything is inflated at once, however long that takes.
    * @param inflater Has the options and, with context takeover, the window; see {@link MessageInflater.dictionary}.
    */
   inflate?(octets: Buffer, isBinary: boolean, inflater: MessageInflater): void;
@@ -79,7 +82,9 @@ export class Connection implements FrameSink, MessageSink {
    * (§5.5.3).
    */
   isCongested = false;
-  /** True if {@link receive} has stopped because its inflate budget was used up: other connections are to be served first. */
+  /**
+   * True if {@link receive} stopped because its inflate budget was used up. Other connections should be served first.
+   */
   isExhausted = false;
 
   /** Current settings; see {@link changeSettings}. */

@@ -290,7 +290,7 @@ function findContradiction(response: ResponseParameters, terms: DeflateTerms): V
     return { code: 'GOODWIRE_CONTRADICTED_OFFER', name: 'client_max_window_bits' };
   if (terms.serverNoContextTakeover && !response.server_no_context_takeover)
     return { code: 'GOODWIRE_MISSING_PARAMETER', name: 'server_no_context_takeover' };
-  // Left out, it stands for 15, which an offer of 15 allows.
+  // An absent window means 15, which an offer of 15 allows.
   const serverBits = response.server_max_window_bits ?? maxWindowBits;
   if (!isBeyond(serverBits, terms.serverMaxWindowBits || undefined)) return null;
   const isMissing = response.server_max_window_bits === undefined;

@@ -33,11 +33,11 @@ export class EndpointDeflate {
   readonly deflateOptions: RawDeflateOptions;
   readonly inflateOptions: RawInflateOptions;
   /**
-   * zlib's options for messages that the thread pool compresses, with an empty window. With context takeover they have no dictionary,
-   * because a dictionary belongs before the first message only.
+   * zlib options for messages that are compressed in the thread pool, with an empty window. With context takeover they
+   * have no dictionary, because a dictionary precedes only the first message of the connection.
    */
   readonly threadPoolDeflateOptions: RawDeflateOptions;
-  /** Whether what we send may refer to our messages before it. */
+  /** True if a message of this endpoint may refer to its earlier messages. */
   readonly takesContextOver: boolean;
   /** Key that is equal for endpoints that compress a single message to the same octets. */
   readonly variant: unknown;

@@ -568,7 +568,7 @@ class DocumentedInflater implements RawInflater {
         dictionary: this.#window,
         finishFlush,
         info: true,
-        // How much it may overshoot, unless it is made to stop right behind the limit.
+        // Maximum overshoot, unless the chunk is small enough to stop right behind the limit.
         chunkSize: Math.min(Math.max(maxLength + 1, constants.Z_MIN_CHUNK), maxChunkSize),
         maxOutputLength: Math.min(Math.max(maxLength, 1), kMaxLength),
       });

@@ -1,28 +1,28 @@
-/** A job that waits for one of the process's zlib slots. */
+/** Job that waits for one of the process's zlib slots. */
 export interface ZlibJob {
-  /** Maximum number of jobs that run at once, this one included, for this one to begin; positive. */
+  /** Maximum number of running jobs, including this one, when this job starts. Positive. */
   readonly concurrencyLimit: number;
-  /** The job behind this one in the queue. Only this file reads and writes it. */
+  /** Next job in the queue. Only this file uses the field. */
   nextJob: ZlibJob | null;
   /**
-   * Called when a slot is free, possibly inside {@link requestZlibSlot}. Returns true if the job takes the slot and will call
-   * {@link releaseZlibSlot}.
+   * Called when a slot is free, possibly during {@link requestZlibSlot}. Returns true if the job takes the slot; it must
+   * then call {@link releaseZlibSlot}.
    */
   begin(): boolean;
 }
 
-/** Default maximum number of zlib jobs that run at once in this process; as in `ws`. */
+/** Default maximum number of running zlib jobs in this process, as in `ws`. */
 export const defaultConcurrencyLimit = 10;
 
-// As in `ws`, the slots are those of the process, because zlib takes the threads and the memory of the process. The queue is a linked
-// list, because thousands of jobs may wait.
+// The limit applies to the process, as in `ws`, because zlib uses the process's threads and memory. The queue is a
+// linked list, because thousands of jobs may wait.
 let running = 0;
 let first: ZlibJob | null = null;
 let last: ZlibJob | null = null;
 
 /**
- * Queues a job for a slot. Jobs begin in the order of their requests, also if a later one has a larger limit. A job may be in the queue
- * once at a time.
+ * Queues a job for a slot. Jobs start in the order of their requests, even if a later one has a larger limit. A job must
+ * not be queued twice at once.
  */
 export function requestZlibSlot(job: ZlibJob): void {
   if (last === null) first = job;
@@ -31,7 +31,7 @@ export function requestZlibSlot(job: ZlibJob): void {
   beginJobs();
 }
 
-/** Gives back a slot that a job has taken, and begins the jobs that wait for one. */
+/** Frees the slot of a finished job, and starts waiting jobs. */
 export function releaseZlibSlot(): void {
   running--;
   beginJobs();

@@ -35,15 +35,15 @@ export interface MessageDecoderOptions {
   readonly maxPayload?: number;
 }
 
-/** Minimum cost of one call of zlib with its reset, in octets that could be inflated instead. */
+/** Minimum cost of one call of zlib and its reset, in octets inflated at the same cost. */
 const minInflated = 4096;
 const notAscii = 0x80808080 | 0;
 const minCapacity = 128;
-// Memory is taken for what has come, not for what a header promises: up to 32 times as much (so that most messages are
-// assembled where they stay) and no more than this before that many octets are there.
+// Memory is allocated for received octets, not for the length that a header announces. At first up to 32 times the
+// received octets are allocated, so that most messages are assembled in place, but at most this many octets.
 const maxAhead = 1_048_576;
 const ahead = 32;
-/** Maximum number of fragments that are delivered one by one. Later fragments are joined to the last. */
+/** Maximum number of fragments that are delivered separately. Later fragments are joined to the last. */
 const maxFragmentsKept = 16_384;
 
 /**
@@ -99,7 +99,7 @@ export class MessageDecoder {
     return !this.isBegun;
   }
 
-  /** True if the inflate budget of this call is used up: other connections are to be served first. */
+  /** True if the inflate budget of this call is used up, so that other connections should be served first. */
   get isExhausted(): boolean {
     return this.inflatable <= 0;
   }

@@ -26,7 +26,7 @@ export function growth(work: (size: number) => void, size: number): number {
   return (cpuTime(() => work(size * 8)) + 4000) / (small + 4000);
 }
 
-/** What {@link growth} may be at the most: far from 8, and farther from 64. */
+/** Maximum of {@link growth}: above 8, and well below 64. */
 export const maxGrowth = 28;
 
 /** Returns the octets of memory that the result of a call holds per octet of the wire. */

@@ -43,7 +43,8 @@ export function record(socket: WebSocket): string[] {
 }
 
 /**
- * A server's end on a stream, with compression. One message at a time is with zlib's threads, so that `holdZlibSlot` holds it up.
+ * Returns a server's end on a stream, with compression. At most one message at a time is in zlib's thread pool, so that
+ * `holdZlibSlot` blocks it.
  */
 export function serve(options: object = {}): { stream: Loose; socket: WebSocket; log: string[] } {
   const stream = new Loose();
@@ -59,5 +60,5 @@ export async function turns(count = 20): Promise<void> {
   for (let i = 0; i < count; i++) await immediate();
 }
 
-/** Resolves once nothing uses zlib's threads any more. */
+/** Resolves once zlib's thread pool is unused. */
 export const idle = () => eventually(() => expect(areZlibSlotsFree()).toBe(true));

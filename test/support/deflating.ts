@@ -43,7 +43,7 @@ export function compressed(data: string | Uint8Array): Buffer {
   return deflatedFrame(typeof data === 'string' ? 1 : 2, deflated(data));
 }
 
-/** Holds a zlib slot until it is disposed. Until then no connection with a `concurrencyLimit` of 1 begins a zlib job. */
+/** Takes a zlib slot until it is disposed. Until then no connection with a `concurrencyLimit` of 1 starts a zlib job. */
 export function holdZlibSlot(): Disposable {
   requestZlibSlot({ concurrencyLimit: Number.POSITIVE_INFINITY, nextJob: null, begin: () => true });
   let isHeld = true;
@@ -55,14 +55,14 @@ export function holdZlibSlot(): Disposable {
   };
 }
 
-/** Returns true if no zlib job runs and none waits for a slot. */
+/** True if no zlib job runs or waits for a slot. */
 export function areZlibSlotsFree(): boolean {
   let hasBegun = false;
   const begin = () => {
     hasBegun = true;
     return false;
   };
-  // It begins inside this call if every slot is free and no job waits.
+  // Starts within this call if no slot is taken and no job is queued.
   requestZlibSlot({ concurrencyLimit: 1, nextJob: null, begin });
   return hasBegun;
 }
