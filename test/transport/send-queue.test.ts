@@ -109,6 +109,18 @@ describe('queued sends', () => {
     expect(uncaught.exceptions.map(({ message }) => message)).toEqual(['thrown']);
   });
 
+  test('report to their callback that the connection takes no more messages', async () => {
+    const { queue, connection, log, told } = sender();
+    queue.sendBlob(new Blob(['blob']), true, true, false, true, told('blob'));
+    connection.close(1000);
+    await until(() => log.includes('emptied'));
+    expect(log).toEqual([
+      'started',
+      expect.stringMatching(/^blob: Nothing can be sent in state "closeSent"/),
+      'emptied',
+    ]);
+  });
+
   test('are not begun for data whose length is not that of its octets', () => {
     const { queue, log } = sender();
     const data = Buffer.from('four');
