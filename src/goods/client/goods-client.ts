@@ -175,17 +175,17 @@ export class GoodsClient {
    * are on no shelf.
    * @throws GoodsError if the market refuses; otherwise as {@link supply}.
    */
-  async shelve<Item, Params>(
+  shelve<Item, Params>(
     goods: GoodsOrName<Item, Params>,
     events: RemoteDemandEvents = {},
     { signal }: RequestOptions = {},
   ): Promise<void> {
-    await this.#provider.shelve(nameOf(goods), events, signal);
+    return this.#provider.shelve(nameOf(goods), events, signal);
   }
 
   /** Takes goods off the shelf that this client has put there. @throws GoodsError `not-provider` if it has not. */
-  async unshelve<Item, Params>(goods: GoodsOrName<Item, Params>, reason = ''): Promise<void> {
-    await this.#provider.unshelve(nameOf(goods), reason);
+  unshelve<Item, Params>(goods: GoodsOrName<Item, Params>, reason = ''): Promise<void> {
+    return this.#provider.unshelve(nameOf(goods), reason);
   }
 
   /** Ends all subscriptions and closes the connection. @returns A promise that is fulfilled when the connection is closed. */

@@ -137,7 +137,7 @@ export class Subscriptions {
       streams.push(position === undefined ? stream.announcement : { ...stream.announcement, recovered });
       replays.push({ stream, from: recovered ? position.offset + 1 : null });
     }
-    session.reply({ op: 'ok', id, streams }, replays, subscription.last);
+    session.reply({ op: 'ok', id, streams }, replays, last);
     this.#shelf.demand.notifyChanges();
     return undefined;
   }
