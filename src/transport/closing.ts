@@ -21,7 +21,7 @@ export type StreamEvent =
   | 'closeBegun'
   /** Nothing more is to be sent. */
   | 'done'
-  /** As `done`, for a client whose closing handshake is complete: the server is to end the stream first (§7.1.1). */
+  /** The `done` of a client whose closing handshake is complete: the server is to end the stream first (§7.1.1). */
   | 'doneAsClient'
   /** The stream has emitted 'end'. */
   | 'peerEnded'

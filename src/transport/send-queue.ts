@@ -54,7 +54,7 @@ export class SendQueue {
   readonly #jobs: QueuedJob[] = [];
   #octets = 0;
   #hasStarted = false;
-  /** What the current job waits for. */
+  /** The operation that the current job waits for. */
   #waitsFor = readingBlob;
   #deflating: ThreadPoolJob | null = null;
 

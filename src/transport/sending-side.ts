@@ -170,7 +170,7 @@ export abstract class SendingSide implements Flushable, SendQueueHost {
     this.written(pendingSend(callback));
   }
 
-  /** As {@link sendControl}, with a payload that is first read from a Blob. */
+  /** Reads the payload from a Blob, then calls {@link sendControl}. */
   sendBlobControl(kind: 'ping' | 'pong', blob: Blob, masked: boolean, callback?: SendCallback): void {
     assertControlLength(blob.size);
     this.sendQueue().sendBlobControl(kind, blob, masked, callback);

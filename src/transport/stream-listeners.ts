@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 /** Receives the events of a stream; see {@link listenTo}. */
 export interface StreamOwner {
   receive(chunk: Buffer): void;
-  /** As {@link receive}, but throws nothing. */
+  /** Receives like {@link receive}, but throws nothing. */
   receiveGuarded(chunk: Buffer): void;
   drained(): void;
   streamEnded(): void;

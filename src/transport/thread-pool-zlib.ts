@@ -115,7 +115,7 @@ class DeflateJob extends Job<DeflateRaw> {
 
   protected ended(): void {
     const deflated = Buffer.concat(this.output);
-    // As on the main thread, the end of a flush is removed only at the end of a message (§7.2.1).
+    // The end of a flush is removed only at the end of a message (§7.2.1), as on the main thread.
     this.finish(null, this.#fin ? withoutTail(deflated) : deflated);
   }
 }

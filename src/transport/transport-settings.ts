@@ -11,7 +11,7 @@ export interface TransportOptions extends ConnectionOptions {
    * Default 30 000.
    */
   readonly closeTimeout?: number;
-  /** Whether several messages of one chunk may be delivered in one tick. Default true. */
+  /** True if several messages of one chunk may be delivered in one tick. Default true. */
   readonly allowSynchronousEvents?: boolean;
   /** Maximum number of large messages that this process deflates or inflates at once for one more to begin. Default 10; 0 is no limit. */
   readonly concurrencyLimit?: number;

@@ -47,7 +47,7 @@ export class Transport extends SendingSide implements ConnectionEvents, StreamOw
   private isResumeScheduled = false;
   /** State of the closing phase; null until closing begins. */
   private closing: ClosingState | null = null;
-  /** What was received and is not delivered; null if the stream flows. */
+  /** Octets and a delivery that were received and are not delivered; null if the stream flows. */
   private undelivered: Undelivered | null = null;
 
   /**
@@ -145,7 +145,7 @@ export class Transport extends SendingSide implements ConnectionEvents, StreamOw
 
   /** @internal */
   closeReceived(code: number, reason: Buffer): void {
-    // What waits in the queue was sent before the peer's close frame came, and goes out before ours does (§5.5.1).
+    // Messages in the queue were sent before the peer's close frame came. They go out before our close frame (§5.5.1).
     this.queue?.enqueue(0, () => this.#echoClose(code, reason));
     this.#closing().handle('closeBegun');
     this.owner[onPeerClosed](code, reason);
@@ -185,7 +185,7 @@ export class Transport extends SendingSide implements ConnectionEvents, StreamOw
     }
   }
 
-  /** @internal As {@link receive}, but an error thrown by a listener is rethrown on the next tick (uncaught) and not to the caller. */
+  /** @internal Calls {@link receive}. An error thrown by a listener is rethrown on the next tick (uncaught) and not to the caller. */
   receiveGuarded(chunk: Buffer): void {
     try {
       this.receive(chunk);
@@ -301,7 +301,7 @@ export class Transport extends SendingSide implements ConnectionEvents, StreamOw
     }
   }
 
-  /** As {@link continueReading}, but an error thrown by a listener is rethrown on the next tick (uncaught) and not to the caller. */
+  /** Calls {@link continueReading}. An error thrown by a listener is rethrown on the next tick (uncaught) and not to the caller. */
   #continueGuarded(): void {
     try {
       this.continueReading();

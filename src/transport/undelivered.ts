@@ -73,7 +73,7 @@ class PendingDelivery implements HeldBackEvents {
   }
 }
 
-/** What one connection has received and not delivered: a delivery that is pending, and the octets received behind it. */
+/** Input of one connection that is not delivered yet: a delivery that is pending, and the octets received behind it. */
 export class Undelivered {
   readonly #host: UndeliveredHost;
   #remainder: Buffer | null = null;
@@ -206,7 +206,7 @@ export class Undelivered {
     return true;
   }
 
-  /** As {@link holdBackEnd}, for the stream's 'close'. */
+  /** Does for the stream's 'close' what {@link holdBackEnd} does for its end. */
   holdBackClose(): boolean {
     if (this.#pending === null) return false;
     this.#pending.streamClosed();

@@ -3,7 +3,7 @@ import { CloseCode } from '../frame/close-code.ts';
 
 const noReason = Buffer.alloc(0);
 
-/** What a closed transport leaves behind. */
+/** The state that a closed transport leaves behind. */
 interface ClosedTransport {
   readonly stream: Duplex;
   readonly isPaused: boolean;

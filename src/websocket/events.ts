@@ -28,7 +28,7 @@ export class CloseEvent<Target extends object = object> extends Event<Target> {
   readonly code: number;
   /** The reason in the peer's close frame, or the empty string (§7.1.6). */
   readonly reason: string;
-  /** Whether both close frames were exchanged (§7.1.4). */
+  /** True if both close frames were exchanged (§7.1.4). */
   readonly wasClean: boolean;
 
   constructor(type: string, target: Target, code: number, reason: string, wasClean: boolean) {

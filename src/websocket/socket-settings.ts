@@ -31,7 +31,7 @@ interface Context {
 
 /** How one option is applied. */
 interface Row<Value> {
-  /** Whether the sockets of a `WebSocketServer` have the option. A change of it then makes new settings for later sockets. */
+  /** True if the sockets of a `WebSocketServer` have the option. A change of it then makes new settings for later sockets. */
   readonly isOfServer: boolean;
   /** Value for an option that is undefined. Without it such an option is left out. */
   readonly whenUndefined?: Value;

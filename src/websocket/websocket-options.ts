@@ -18,13 +18,13 @@ export type RawData = Buffer | ArrayBuffer | Buffer[];
 
 /** Options of one message. */
 export interface SendOptions {
-  /** Whether the message is binary. Default: false for strings and numbers, true for other data. */
+  /** True if the message is binary. Default: false for strings and numbers, true for other data. */
   binary?: boolean | undefined;
-  /** Whether permessage-deflate may compress the message, if it was negotiated. Default true. */
+  /** True if permessage-deflate may compress the message, if it was negotiated. Default true. */
   compress?: boolean | undefined;
-  /** Whether the data is the last fragment of its message. Default true. */
+  /** True if the data is the last fragment of its message. Default true. */
   fin?: boolean | undefined;
-  /** Whether the frame is masked. Default: true for a client, false for a server (§5.1). */
+  /** True if the frame is masked. Default: true for a client, false for a server (§5.1). */
   mask?: boolean | undefined;
 }
 
@@ -32,6 +32,6 @@ export interface SendOptions {
 export interface AcceptedOptions {
   autoPong?: boolean | undefined;
   closeTimeout?: number | undefined;
-  /** Whether the socket is the server's end of the connection. Default true. */
+  /** True if the socket is the server's end of the connection. Default true. */
   isServer?: boolean | undefined;
 }

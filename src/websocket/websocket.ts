@@ -616,7 +616,7 @@ for (const [value, name] of stateNames.entries()) {
   Object.defineProperty(WebSocket.prototype, name, constant);
 }
 
-// As in a browser and in `ws`, these are enumerable: programs list or copy the attributes of a socket.
+// These are enumerable, as in a browser and in `ws`: programs list or copy the attributes of a socket.
 for (const name of [
   'binaryType',
   'bufferedAmount',

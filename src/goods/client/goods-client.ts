@@ -193,7 +193,7 @@ export class GoodsClient {
     await this.#connector.close()?.close(1000, '', closeTimeout);
   }
 
-  /** As {@link close}, for `await using`. */
+  /** Calls {@link close}, for `await using`. */
   [asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -1,6 +1,6 @@
 import { GoodsError, type GoodsErrorCode } from '../wire/goods-error.ts';
 
-/** Whether a request that was refused can succeed later, unchanged. */
+/** Chance of a refused request to succeed later, unchanged. */
 type Outlook =
   /** The same request would be refused again. */
   | 'final'

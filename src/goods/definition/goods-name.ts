@@ -56,7 +56,7 @@ export function matches(pattern: string, name: string): boolean {
   return matchesSegments(pattern.split('/'), name.split('/'));
 }
 
-/** As {@link matches}, with the segments of both. */
+/** Returns the result of {@link matches}, given the segments of both. */
 export function matchesSegments(wanted: readonly string[], segments: readonly string[]): boolean {
   if (!wanted.includes('**')) {
     return wanted.length === segments.length && wanted.every((want, at) => want === '*' || want === segments[at]);

@@ -38,7 +38,7 @@ export class Admission {
     );
   }
 
-  /** As {@link admit}, but returns null if the subscriber may not subscribe. */
+  /** Calls {@link admit}. Returns null in place of an error. */
   tryToAdmit(applicant: Applicant): string | null | Promise<string | null> {
     try {
       const variant = this.admit(applicant);

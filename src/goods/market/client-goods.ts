@@ -8,7 +8,7 @@ import type { ShelvedGoods } from '../shelf/shelved-goods.ts';
 import { GoodsError } from '../wire/goods-error.ts';
 import type { Admission } from './admission.ts';
 
-/** What a session has put on the shelf. */
+/** The goods that a session has put on the shelf. */
 interface ClientShelf {
   readonly provider: Provider;
   /** Names of the goods. */

@@ -32,7 +32,7 @@ interface Admitted {
   readonly variant: string;
 }
 
-/** What {@link Subscriptions} works with. */
+/** The parts of the market that {@link Subscriptions} calls. */
 export interface SubscriptionParts {
   readonly shelf: Shelf;
   readonly admission: Admission;

@@ -5,7 +5,7 @@ import type { Observer } from '../shelf/observer.ts';
 import type { GoodsStream } from '../shelf/shelved-goods.ts';
 import type { Link } from './link.ts';
 
-/** What a {@link CatchUp} uses of its session. */
+/** The part of a session that its {@link CatchUp} uses. */
 export interface CatchUpHost {
   readonly id: number;
   readonly isClosed: boolean;
@@ -142,7 +142,7 @@ export class CatchUp {
   #drained(): void {
     this.#isCongested = false;
     this.#unread = 0;
-    // What waits in the outbox is older: the reply that announces a stream, and items before those that are still to be sent.
+    // The outbox may hold older messages: the reply that announces a stream, and items before those that are still to be sent.
     this.#host.outbox.whenEmpty(() => {
       if (!this.#host.isClosed) this.#catchUp();
     });

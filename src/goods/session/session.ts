@@ -27,7 +27,7 @@ export interface RequestReceiver {
   ): void;
 }
 
-/** What all sessions of a market share. */
+/** The parts of the market that sessions call. All sessions of a market share one object. */
 export interface SessionContext {
   readonly outbox: Outbox<GoodsStream>;
   readonly observer: Observer;

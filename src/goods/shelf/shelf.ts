@@ -41,7 +41,7 @@ export interface ShelfOptions {
   readonly maxOnDemandGoods: number;
 }
 
-/** What is offered at a market: goods by name, and patterns whose goods are created on demand. */
+/** The goods of a market by name, and the patterns whose goods are created on demand. */
 export class Shelf {
   readonly demand = new Demand((goods) => this.remove(goods, ''));
   readonly #hooks: ShelfHooks;
@@ -71,7 +71,7 @@ export class Shelf {
     };
   }
 
-  // What is on the shelf.
+  // Reading the shelf.
 
   /** Number of goods, patterns not counted. */
   get size(): number {
@@ -180,7 +180,7 @@ export class Shelf {
     for (const goods of this.all()) if (goods.provider === provider) this.remove(goods, reason);
   }
 
-  /** Takes goods off the shelf, whoever put them there. */
+  /** Takes goods of any provider off the shelf. */
   remove(goods: ShelvedGoods, reason: string): void {
     if (goods.isRemoved) return;
     goods.remove();

@@ -14,7 +14,7 @@ import { VariantEncoder } from './variant-encoder.ts';
 /** The latest item, without a time limit. */
 const defaultHistory: HistoryOptions = { size: 1 };
 
-/** What all shelved goods of a shelf share: the parts of the market that they call. */
+/** The parts of the market that shelved goods call. All goods of a shelf share one object. */
 export interface ShelfContext {
   readonly observer: Observer;
   /** Returns the time in milliseconds. */
