@@ -11,7 +11,7 @@ export const goodsErrors = {
   'too-many-goods': 'there are as many goods as the market allows the connection, or makes for all',
   'too-many-pending': 'too many requests of the connection wait for their reply',
   'rate-limited': 'requests come faster than the market allows; wait for retryAfter milliseconds',
-  'already-shelved': 'somebody else has these goods on the shelf',
+  'already-shelved': 'another provider has these goods on the shelf',
   'not-provider': 'the goods are not on the shelf of this connection, and take no items from others',
   'bad-item': 'the goods do not take this item',
   'variant-failed': 'the variant for these parameters could not be chosen',
