@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readWire } from '../../fuzz/naive/frames.ts';
-import { connectPair, drain, hex, implementations, listen, type Peers, rawClient } from '../support/peers.ts';
+import { fromHex } from '../support/hex.ts';
+import { connectPair, drain, implementations, listen, type Peers, rawClient } from '../support/peers.ts';
 import { captureUncaught } from '../support/uncaught.ts';
 
 const { goodwire } = implementations;
@@ -63,7 +64,7 @@ test.each(rows)(
     using uncaught = captureUncaught();
     const socket = await rawClient(peers);
     const closed = closeCodeOf(socket);
-    socket.write(hex(octets));
+    socket.write(fromHex(octets));
     expect(await closed).toBe(code);
     const { client } = await connectPair(peers, goodwire);
     expect(client.readyState).toBe(1);
@@ -75,6 +76,6 @@ test.each(rows)(
 test('case 8: a client fails the connection on a masked frame', async () => {
   const { client, served } = await connectPair(peers, goodwire);
   const failed = new Promise<Error>((resolve) => client.on('error', resolve));
-  (served as unknown as { _socket: Socket })._socket.write(hex(`81 81 ${key} 61`));
+  (served as unknown as { _socket: Socket })._socket.write(fromHex(`81 81 ${key} 61`));
   expect(await failed).toMatchObject({ code: 'WS_ERR_UNEXPECTED_MASK', closeCode: 1002 });
 });

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { type Program, start } from '../site/program.ts';
+import { fromHex } from '../support/hex.ts';
 
 describe('the echo server', () => {
   let program: Program;
@@ -52,7 +53,7 @@ describe('the echo server', () => {
     const broken = new WebSocket(url, { perMessageDeflate: false });
     await once(broken, 'open');
     const raw = (broken as unknown as { _socket: { write(octets: Buffer): void } })._socket;
-    raw.write(Buffer.from('c3 80 00 00 00 00'.replaceAll(' ', ''), 'hex'));
+    raw.write(fromHex('c3 80 00 00 00 00'));
     expect((await once(broken, 'close'))[0]).toBe(1002);
     const socket = new WebSocket(url);
     await once(socket, 'open');
@@ -83,7 +84,7 @@ describe('the echo client', () => {
       if (!request.url?.startsWith('/runCase')) return socket.close();
       if (request.url.includes('case=2&')) {
         // The next data is not a frame. The client must fail the connection, and continue with the next case.
-        (socket as unknown as { _socket: { write(octets: Buffer): void } })._socket.write(Buffer.from('ff00', 'hex'));
+        (socket as unknown as { _socket: { write(octets: Buffer): void } })._socket.write(fromHex('ff00'));
         return;
       }
       socket.send('text');

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import type { WebSocket } from '../../src/index.ts';
 import { agree, type RawServer, server, switching } from '../client/raw-server.ts';
 import { client, settle, watch } from '../client/watch.ts';
-import { hex, type Implementation, implementations } from '../support/peers.ts';
+import { fromHex } from '../support/hex.ts';
+import { type Implementation, implementations } from '../support/peers.ts';
 
 type Options = NonNullable<Parameters<typeof client>[2]>;
 
@@ -24,7 +25,7 @@ async function open(by: Implementation, options: Options) {
 
 /** Returns a client whose server sends these bytes directly behind its response. */
 async function told(by: Implementation, octets: string, options: Options): Promise<WebSocket> {
-  const raw = await server(({ accept }) => Buffer.concat([Buffer.from(switching(accept)), hex(octets)]));
+  const raw = await server(({ accept }) => Buffer.concat([Buffer.from(switching(accept)), fromHex(octets)]));
   return client(by, url(raw), options);
 }
 
@@ -47,7 +48,7 @@ describe.each(Object.entries(implementations))('generateMask of a client of %s',
     socket.send('a', { fin: false });
     socket.send('b');
     socket.close(1000);
-    const expected = hex(
+    const expected = fromHex(
       `81 84 01020301 60606065   82 80 01020302   89 80 01020303   8a 81 01020304 79
        81 04 61626364   01 81 01020305 60   80 81 01020306 63   88 82 01020307 02ea`,
     );
@@ -61,7 +62,7 @@ describe.each(Object.entries(implementations))('generateMask of a client of %s',
     socket.send('abcd');
     await settle();
     socket.send('abcd');
-    const expected = hex('81 84 00000000 61626364   81 84 09090909 686b6a6d');
+    const expected = fromHex('81 84 00000000 61626364   81 84 09090909 686b6a6d');
     expect(await received(expected.length)).toEqual(expected);
   });
 
@@ -110,8 +111,8 @@ describe.each(Object.entries(implementations))('an option of a client of %s:', (
 
   test('maxPayload, if exceeded, is reported to the server as 1009', async () => {
     const { peer, received } = await open(by, { maxPayload: 2, generateMask: (mask) => void mask.fill(0) });
-    peer.write(hex('82 03 010203'));
-    expect(await received(8)).toEqual(hex('88 82 00000000 03f1'));
+    peer.write(fromHex('82 03 010203'));
+    expect(await received(8)).toEqual(fromHex('88 82 00000000 03f1'));
   });
 
   test.each([
@@ -121,10 +122,10 @@ describe.each(Object.entries(implementations))('an option of a client of %s:', (
   ])('autoPong %j answers a ping with "%s", before the next message of ours', async (autoPong, answer) => {
     const options = autoPong === undefined ? {} : { autoPong };
     const { socket, peer, received } = await open(by, { ...options, generateMask: (mask) => void mask.fill(0) });
-    peer.write(hex('89 01 61'));
+    peer.write(fromHex('89 01 61'));
     await once(socket, 'ping');
     socket.send('b');
-    const expected = hex(`${answer} 81 81 00000000 62`);
+    const expected = fromHex(`${answer} 81 81 00000000 62`);
     expect(await received(expected.length)).toEqual(expected);
   });
 

@@ -6,8 +6,9 @@ import { describe, expect, test } from 'vitest';
 import type { WebSocket } from '../../src/index.ts';
 import { acceptFor, rawServer, switching } from '../client/raw-server.ts';
 import { fromClient, fromServer } from '../support/from-client.ts';
+import { fromHex } from '../support/hex.ts';
 import { closed, record } from '../support/life.ts';
-import { connectPair, hex, type Implementation, implementations, listen, rawClient } from '../support/peers.ts';
+import { connectPair, type Implementation, implementations, listen, rawClient } from '../support/peers.ts';
 import { withTimeLimit } from '../support/time-limit.ts';
 import { until } from '../support/until.ts';
 
@@ -147,11 +148,13 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     const { raw, socket, wire } = peer;
     const log = record(socket);
     socket.once('message', () => socket.close(1001));
-    raw.write(Buffer.concat([fromClient(1, 'a'), fromClient(9, 'p'), fromClient(1, 'b'), fromClient(8, hex('03 e8'))]));
+    raw.write(
+      Buffer.concat([fromClient(1, 'a'), fromClient(9, 'p'), fromClient(1, 'b'), fromClient(8, fromHex('03 e8'))]),
+    );
     await closed(socket);
     // The ping arrived after our close frame was sent, so there is no pong.
     expect(log).toEqual(['message a [1]', 'ping p [2]', 'message b [2]', 'close 1000  [3]']);
-    expect(wire()).toEqual(fromServer(8, hex('03 e9')));
+    expect(wire()).toEqual(fromServer(8, fromHex('03 e9')));
   });
 
   test.each(['ping', 'pong', 'error', 'close'] as const)(
@@ -161,7 +164,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
         ping: fromClient(9),
         pong: fromClient(10),
         error: fromClient(3),
-        close: fromClient(8, hex('03 e8')),
+        close: fromClient(8, fromHex('03 e8')),
       };
       for (const how of ['close', 'terminate'] as const) {
         await using peer = await served(by);
@@ -206,10 +209,10 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     await using peer = await served(by);
     const { raw, socket, wire } = peer;
     const log = record(socket);
-    raw.write(Buffer.concat([fromClient(8, hex(octets)), fromClient(1, 'ignored')]));
+    raw.write(Buffer.concat([fromClient(8, fromHex(octets)), fromClient(1, 'ignored')]));
     await closed(socket);
     expect(log).toEqual([`close ${code} ${reason} [3]`]);
-    expect(wire()).toEqual(fromServer(8, hex(octets)));
+    expect(wire()).toEqual(fromServer(8, fromHex(octets)));
   });
 
   test.each([
@@ -231,7 +234,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     await using peer = await served(by);
     const { raw, socket, wire } = peer;
     const log = record(socket);
-    raw.write(Buffer.concat([hex(octets), fromClient(1, 'ignored')]));
+    raw.write(Buffer.concat([fromHex(octets), fromClient(1, 'ignored')]));
     await closed(socket);
     expect(log).toEqual([`error ${errorCode} [2]`, 'close 1006  [3]']);
     expect(wire()).toEqual(fromServer(8, Buffer.from([closeCode >> 8, closeCode & 255])));
@@ -246,7 +249,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     raw.write(Buffer.concat([fromClient(3), fromClient(1, 'ignored')]));
     await closed(socket);
     expect(log).toEqual(['error WS_ERR_INVALID_OPCODE [2]', 'close 1006  [3]']);
-    expect(wire()).toEqual(fromServer(8, Buffer.concat([hex('03 e9'), Buffer.from('bye')])));
+    expect(wire()).toEqual(fromServer(8, Buffer.concat([fromHex('03 e9'), Buffer.from('bye')])));
   });
 
   test('fails, also on the client, on a masked close frame', async () => {
@@ -261,21 +264,21 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
           socket.on('data', resolve);
           socket.on('end', () => socket.end());
           socket.write(switching(acceptFor(request.headers['sec-websocket-key'] as string)));
-          socket.write(hex(octets));
+          socket.write(fromHex(octets));
         });
       });
       const socket = new by.WebSocket(`ws://127.0.0.1:${(server.address() as net.AddressInfo).port}`);
       const log = record(socket);
       await closed(socket);
       expect(log).toEqual(['open [1]', `error ${code} [2]`, 'close 1006  [3]']);
-      expect((await answer).subarray(0, 2)).toEqual(hex('88 82'));
+      expect((await answer).subarray(0, 2)).toEqual(fromHex('88 82'));
       server.close();
     }
   });
 
   test('delivers frames that arrive with the response and the end of the stream', async () => {
     for (const [frames, last] of [
-      [fromServer(8, hex('03 e8')), 'close 1000  [3]'],
+      [fromServer(8, fromHex('03 e8')), 'close 1000  [3]'],
       [Buffer.alloc(0), 'close 1006  [3]'],
     ] as const) {
       await using server = await rawServer(({ accept, socket }) => {
@@ -308,7 +311,9 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
       const { raw, socket, stream } = peer;
       const log = record(socket);
       socket.pause();
-      raw.write(Buffer.concat([fromClient(1, 'a'), end === 'close' ? fromClient(8, hex('03 e8')) : Buffer.alloc(0)]));
+      raw.write(
+        Buffer.concat([fromClient(1, 'a'), end === 'close' ? fromClient(8, fromHex('03 e8')) : Buffer.alloc(0)]),
+      );
       await until(() => stream().readableLength >= 7);
       if (end === 'close') socket.close(1001);
       else raw.resetAndDestroy();
@@ -369,7 +374,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
       raw.write(Buffer.concat([fromClient(1, 'a'), fromClient(9, 'p'), fromClient(1, 'b')]));
       await closed(socket);
       expect(log).toEqual(['message a [2]', 'ping p [2]', 'message b [2]', 'close 1006  [3]']);
-      expect(wire()).toEqual(fromServer(8, Buffer.concat([hex('03 e9'), Buffer.from('bye')])));
+      expect(wire()).toEqual(fromServer(8, Buffer.concat([fromHex('03 e9'), Buffer.from('bye')])));
     });
   });
 });

@@ -8,8 +8,9 @@ import { InflateError, type WebSocket } from '../../src/index.ts';
 import { server as rawServer, switching } from '../client/raw-server.ts';
 import { areZlibSlotsFree, compressed, deflated, deflatedFrame } from '../support/deflating.ts';
 import { fromClient } from '../support/from-client.ts';
+import { fromHex } from '../support/hex.ts';
 import { closed } from '../support/life.ts';
-import { connectPair, hex, type Implementation, implementations, listen, type Peers } from '../support/peers.ts';
+import { connectPair, type Implementation, implementations, listen, type Peers } from '../support/peers.ts';
 import { eventually } from '../support/until.ts';
 
 const { goodwire, ws } = implementations;
@@ -330,7 +331,7 @@ describe.each(both)('$name', ({ by }) => {
       served.send('x'.repeat(1000));
     });
     expect(seen.map(({ rsv1 }) => rsv1)).toEqual([false, true, false, true]);
-    const last = Buffer.concat([seen[3]!.payload, hex('00 00 ff ff')]);
+    const last = Buffer.concat([seen[3]!.payload, fromHex('00 00 ff ff')]);
     expect(String(inflateRawSync(last, { finishFlush: zlib.Z_SYNC_FLUSH }))).toBe('x'.repeat(1000));
   });
 
@@ -347,7 +348,7 @@ describe.each(both)('$name', ({ by }) => {
     const bomb = await receive(by, compressed('x'.repeat(10_000)), { maxPayload: 1000 });
     expect(bomb.error?.code).toBe('WS_ERR_UNSUPPORTED_MESSAGE_LENGTH');
     expect(bomb.messages).toEqual([]);
-    const corrupt = await receive(by, deflatedFrame(2, hex('ff ff ff ff')));
+    const corrupt = await receive(by, deflatedFrame(2, fromHex('ff ff ff ff')));
     expect(corrupt.error).toMatchObject({ code: 'Z_DATA_ERROR', errno: -3 });
     expect(corrupt.messages).toEqual([]);
   });
@@ -360,7 +361,7 @@ describe.each(both)('$name', ({ by }) => {
       Buffer.concat([deflatedFrame(1, deflated('x'), { fin: false }), deflatedFrame(0, deflated('x'))]),
     );
     expect(continuation.error?.code).toBe('WS_ERR_UNEXPECTED_RSV_1');
-    const control = await receive(by, deflatedFrame(9, hex('00')));
+    const control = await receive(by, deflatedFrame(9, fromHex('00')));
     expect(control.error?.code).toBe('WS_ERR_UNEXPECTED_RSV_1');
   });
 
@@ -475,7 +476,7 @@ describe('differences:', () => {
     const lengths = await ofBoth(async (by) => {
       const zlibDeflateOptions = { flush: zlib.Z_FULL_FLUSH, chunkSize: 64 };
       const [frame] = await sent(by, { zlibDeflateOptions }, (served) => served.send('x'.repeat(9000)));
-      return String(inflateRawSync(Buffer.concat([frame!.payload, hex('00 00 ff ff')]), { finishFlush: 2 })).length;
+      return String(inflateRawSync(Buffer.concat([frame!.payload, fromHex('00 00 ff ff')]), { finishFlush: 2 })).length;
     });
     expect(lengths).toEqual({ goodwire: 9000, ws: 9000 });
   });
@@ -500,7 +501,7 @@ describe('differences:', () => {
   });
 
   test("binaryType 'fragments'", async () => {
-    const octets = Buffer.concat([deflated('first, '), hex('00 00 ff ff')]);
+    const octets = Buffer.concat([deflated('first, '), fromHex('00 00 ff ff')]);
     const frames = () =>
       Buffer.concat([
         deflatedFrame(2, octets, { fin: false }),
@@ -541,7 +542,7 @@ describe('differences:', () => {
   });
 
   test('the error for corrupt data', async () => {
-    const { goodwire: ours, ws: theirs } = await ofBoth((by) => receive(by, deflatedFrame(2, hex('ff ff ff ff'))));
+    const { goodwire: ours, ws: theirs } = await ofBoth((by) => receive(by, deflatedFrame(2, fromHex('ff ff ff ff'))));
     expect(ours.error).toBeInstanceOf(InflateError);
     expect(ours.error?.cause).toMatchObject({ code: 'Z_DATA_ERROR' });
     expect(theirs.error).not.toBeInstanceOf(InflateError);

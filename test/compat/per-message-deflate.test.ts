@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import * as ws from 'ws';
 import { extension } from '../../src/compat/extension.ts';
 import { PerMessageDeflate, type PerMessageDeflateOptions } from '../../src/compat/per-message-deflate.ts';
-import { hex } from '../support/peers.ts';
+import { fromHex } from '../support/hex.ts';
 
 const Theirs = (ws as unknown as { PerMessageDeflate: typeof PerMessageDeflate }).PerMessageDeflate;
 const implementations = { goodwire: { PerMessageDeflate }, ws: { PerMessageDeflate: Theirs } };
@@ -280,31 +280,33 @@ describe.each(Object.entries(implementations))('PerMessageDeflate of %s', (_name
 
     it('compress a message to one block (RFC 7692 §7.2.3.1), and the next with its window (§7.2.3.2)', async () => {
       const instance = agreed(By);
-      expect(await compress(instance, hello)).toEqual(hex('f2 48 cd c9 c9 07 00'));
-      expect(await compress(instance, 'Hello')).toEqual(hex('f2 00 11 00 00'));
+      expect(await compress(instance, hello)).toEqual(fromHex('f2 48 cd c9 c9 07 00'));
+      expect(await compress(instance, 'Hello')).toEqual(fromHex('f2 00 11 00 00'));
       const server = agreed(By, { isServer: true }, '; server_no_context_takeover');
-      expect(await compress(server, hello)).toEqual(hex('f2 48 cd c9 c9 07 00'));
-      expect(await compress(server, hello)).toEqual(hex('f2 48 cd c9 c9 07 00'));
+      expect(await compress(server, hello)).toEqual(fromHex('f2 48 cd c9 c9 07 00'));
+      expect(await compress(server, hello)).toEqual(fromHex('f2 48 cd c9 c9 07 00'));
     });
 
     it('keep the window only in the direction for which that was agreed', async () => {
       const client = agreed(By, {}, '; server_no_context_takeover');
-      expect(await compress(client, hello)).toEqual(hex('f2 48 cd c9 c9 07 00'));
-      expect(await compress(client, hello)).toEqual(hex('f2 00 11 00 00'));
-      expect(await decompress(client, hex('f2 48 cd c9 c9 07 00'))).toEqual(hello);
-      expect((await failure(decompress(client, hex('f2 00 11 00 00')))).message).toBe('invalid distance too far back');
+      expect(await compress(client, hello)).toEqual(fromHex('f2 48 cd c9 c9 07 00'));
+      expect(await compress(client, hello)).toEqual(fromHex('f2 00 11 00 00'));
+      expect(await decompress(client, fromHex('f2 48 cd c9 c9 07 00'))).toEqual(hello);
+      expect((await failure(decompress(client, fromHex('f2 00 11 00 00')))).message).toBe(
+        'invalid distance too far back',
+      );
     });
 
     it('compress without compression with level 0 (§7.2.3.3)', async () => {
       const instance = agreed(By, { zlibDeflateOptions: { level: 0 } });
-      expect(await compress(instance, hello)).toEqual(hex('00 05 00 fa ff 48 65 6c 6c 6f 00'));
+      expect(await compress(instance, hello)).toEqual(fromHex('00 05 00 fa ff 48 65 6c 6c 6f 00'));
     });
 
     it('compress an empty message to a single 00 (§7.2.3.6), at the start and behind others', async () => {
       const instance = agreed(By);
       for (const data of ['', Buffer.alloc(0), hello, '']) {
         const compressed = await compress(instance, data);
-        if (data.length === 0) expect(compressed).toEqual(hex('00'));
+        if (data.length === 0) expect(compressed).toEqual(fromHex('00'));
       }
     });
 
@@ -315,8 +317,8 @@ describe.each(Object.entries(implementations))('PerMessageDeflate of %s', (_name
         await compress(instance, '', false),
         await compress(instance, 'llo'),
       ];
-      expect(parts[0]!.subarray(-4)).toEqual(hex('00 00 ff ff'));
-      expect(parts[1]).toEqual(hex('00 00 00 ff ff'));
+      expect(parts[0]!.subarray(-4)).toEqual(fromHex('00 00 ff ff'));
+      expect(parts[1]).toEqual(fromHex('00 00 00 ff ff'));
       expect(await decompress(agreed(By, { isServer: true }), Buffer.concat(parts))).toEqual(hello);
     });
 
@@ -327,23 +329,23 @@ describe.each(Object.entries(implementations))('PerMessageDeflate of %s', (_name
       ['two blocks (§7.2.3.5)', 'f2 48 05 00 00 00 ff ff ca c9 c9 07 00'],
     ])('inflate %s', async (_title, octets) => {
       const instance = agreed(By);
-      expect(await decompress(instance, hex(octets))).toEqual(hello);
-      expect(await decompress(instance, hex(octets))).toEqual(hello);
+      expect(await decompress(instance, fromHex(octets))).toEqual(hello);
+      expect(await decompress(instance, fromHex(octets))).toEqual(hello);
     });
 
     it('inflate with the window of the last message (§7.2.3.2), and a single 00 to nothing (§7.2.3.6)', async () => {
       const instance = agreed(By);
-      expect(await decompress(instance, hex('f2 48 cd c9 c9 07 00'))).toEqual(hello);
-      expect(await decompress(instance, hex('00'))).toEqual(Buffer.alloc(0));
-      expect(await decompress(instance, hex('f2 00 11 00 00'))).toEqual(hello);
+      expect(await decompress(instance, fromHex('f2 48 cd c9 c9 07 00'))).toEqual(hello);
+      expect(await decompress(instance, fromHex('00'))).toEqual(Buffer.alloc(0));
+      expect(await decompress(instance, fromHex('f2 00 11 00 00'))).toEqual(hello);
     });
 
     it('inflate the parts of a message as they arrive (§7.2.3.1)', async () => {
       const instance = agreed(By);
       const parts = [
-        await decompress(instance, hex('f2 48 cd'), false),
-        await decompress(instance, hex(''), false),
-        await decompress(instance, hex('c9 c9 07 00')),
+        await decompress(instance, fromHex('f2 48 cd'), false),
+        await decompress(instance, fromHex(''), false),
+        await decompress(instance, fromHex('c9 c9 07 00')),
       ];
       expect(Buffer.concat(parts)).toEqual(hello);
     });
@@ -371,7 +373,7 @@ describe.each(Object.entries(implementations))('PerMessageDeflate of %s', (_name
 
     it('fail for data that is not DEFLATE, and start anew', async () => {
       const instance = agreed(By);
-      const error = await failure(decompress(instance, hex('ff ff ff ff')));
+      const error = await failure(decompress(instance, fromHex('ff ff ff ff')));
       expect(error).toMatchObject({ name: 'Error', message: 'invalid block type', code: 'Z_DATA_ERROR', errno: -3 });
       expect(instance._inflate).toBe(null);
       expect(await decompress(instance, deflated(hello))).toEqual(hello);
@@ -401,7 +403,7 @@ describe.each(Object.entries(implementations))('PerMessageDeflate of %s', (_name
       const instances = Array.from({ length: 30 }, () => agreed(By));
       const done = instances.map((instance) => compress(instance, hello));
       expect(instances.filter(({ _deflate }) => _deflate !== null)).toHaveLength(10);
-      expect(await Promise.all(done)).toEqual(Array(30).fill(hex('f2 48 cd c9 c9 07 00')));
+      expect(await Promise.all(done)).toEqual(Array(30).fill(fromHex('f2 48 cd c9 c9 07 00')));
     });
   });
 
@@ -410,9 +412,9 @@ describe.each(Object.entries(implementations))('PerMessageDeflate of %s', (_name
       const instance = agreed(By);
       instance.cleanup();
       instance.cleanup();
-      expect(await compress(instance, hello)).toEqual(hex('f2 48 cd c9 c9 07 00'));
+      expect(await compress(instance, hello)).toEqual(fromHex('f2 48 cd c9 c9 07 00'));
       instance.cleanup();
-      expect(await compress(instance, hello)).toEqual(hex('f2 48 cd c9 c9 07 00'));
+      expect(await compress(instance, hello)).toEqual(fromHex('f2 48 cd c9 c9 07 00'));
       expect(instance.params).toEqual({});
     });
 
@@ -612,7 +614,7 @@ describe('PerMessageDeflate of goodwire only', () => {
 
   it('gives errors of a peer the appropriate close code', async () => {
     const instance = agreed(PerMessageDeflate, { maxPayload: 10 });
-    expect(await failure(decompress(instance, hex('ff')))).toMatchObject({ closeCode: 1007 });
+    expect(await failure(decompress(instance, fromHex('ff')))).toMatchObject({ closeCode: 1007 });
     expect(await failure(decompress(instance, deflated('x'.repeat(11))))).toMatchObject({
       closeCode: 1009,
       detail: expect.stringContaining('(limit 10)'),
@@ -636,23 +638,25 @@ describe('PerMessageDeflate of goodwire only', () => {
     const instance = agreed(PerMessageDeflate);
     const final = 'f3 48 cd c9 c9 07 00';
     const rest = 'f2 48 cd c9 c9 07 00';
-    expect(await decompress(instance, hex(final + rest))).toEqual(Buffer.from('HelloHello'));
-    expect(await decompress(instance, hex(final + final + final))).toEqual(Buffer.from('HelloHelloHello'));
-    expect(await decompress(instance, hex(`${final} ${rest} 00 00 ff ff`), false)).toEqual(Buffer.from('HelloHello'));
-    expect(await decompress(instance, hex(final), false)).toEqual(hello);
-    expect(await decompress(instance, hex(''), false)).toEqual(Buffer.alloc(0));
-    expect(await decompress(instance, hex(final + rest))).toEqual(Buffer.from('HelloHello'));
-    expect(await decompress(instance, hex(final), false)).toEqual(hello);
-    expect(await decompress(instance, hex('00'))).toEqual(Buffer.alloc(0));
-    expect((await failure(decompress(instance, hex(`${final} ff ff`)))).code).toBe('Z_DATA_ERROR');
+    expect(await decompress(instance, fromHex(final + rest))).toEqual(Buffer.from('HelloHello'));
+    expect(await decompress(instance, fromHex(final + final + final))).toEqual(Buffer.from('HelloHelloHello'));
+    expect(await decompress(instance, fromHex(`${final} ${rest} 00 00 ff ff`), false)).toEqual(
+      Buffer.from('HelloHello'),
+    );
+    expect(await decompress(instance, fromHex(final), false)).toEqual(hello);
+    expect(await decompress(instance, fromHex(''), false)).toEqual(Buffer.alloc(0));
+    expect(await decompress(instance, fromHex(final + rest))).toEqual(Buffer.from('HelloHello'));
+    expect(await decompress(instance, fromHex(final), false)).toEqual(hello);
+    expect(await decompress(instance, fromHex('00'))).toEqual(Buffer.alloc(0));
+    expect((await failure(decompress(instance, fromHex(`${final} ff ff`)))).code).toBe('Z_DATA_ERROR');
     // For comparison: ws loses the rest.
-    expect(await decompress(agreed(Theirs), hex(final + rest))).toEqual(hello);
+    expect(await decompress(agreed(Theirs), fromHex(final + rest))).toEqual(hello);
   });
 
   it('inflates data behind a final block without a window, too', async () => {
     const instance = agreed(PerMessageDeflate, {}, '; server_no_context_takeover; client_no_context_takeover');
     for (let round = 0; round < 2; round++) {
-      expect(await decompress(instance, hex('f3 48 cd c9 c9 07 00 f2 48 cd c9 c9 07 00'))).toEqual(
+      expect(await decompress(instance, fromHex('f3 48 cd c9 c9 07 00 f2 48 cd c9 c9 07 00'))).toEqual(
         Buffer.from('HelloHello'),
       );
     }
@@ -660,13 +664,13 @@ describe('PerMessageDeflate of goodwire only', () => {
 
   it('counts data before and behind a final block against maxPayload', async () => {
     const instance = agreed(PerMessageDeflate, { maxPayload: 9 });
-    const error = await failure(decompress(instance, hex('f3 48 cd c9 c9 07 00 f2 48 cd c9 c9 07 00')));
+    const error = await failure(decompress(instance, fromHex('f3 48 cd c9 c9 07 00 f2 48 cd c9 c9 07 00')));
     expect(error).toMatchObject({ code: 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH' });
   });
 
   it('fails for a message of thousands of final blocks, each of which needs a new stream', async () => {
     const instance = agreed(PerMessageDeflate);
-    const emptyFinalBlocks = (count: number) => Buffer.concat(Array(count).fill(hex('03 00')));
+    const emptyFinalBlocks = (count: number) => Buffer.concat(Array(count).fill(fromHex('03 00')));
     expect(await decompress(instance, emptyFinalBlocks(1000))).toEqual(Buffer.alloc(0));
     expect(await decompress(instance, emptyFinalBlocks(1000))).toEqual(Buffer.alloc(0));
     const error = await failure(decompress(instance, emptyFinalBlocks(100_000)));
@@ -753,7 +757,7 @@ describe('PerMessageDeflate of goodwire only', () => {
       const results = instances.map((instance) => compress(instance, hello).catch((error: Error) => error.message));
       for (const instance of instances.slice(0, 29)) instance.cleanup();
       const closed = 'The deflate stream was closed while data was being processed';
-      expect(await Promise.all(results)).toEqual([...Array(29).fill(closed), hex('f2 48 cd c9 c9 07 00')]);
+      expect(await Promise.all(results)).toEqual([...Array(29).fill(closed), fromHex('f2 48 cd c9 c9 07 00')]);
       expect(instances.slice(0, 29).every(({ _deflate }) => _deflate === null)).toBe(true);
       // All ten slots are free again.
       const more = Array.from({ length: 10 }, () => agreed(PerMessageDeflate));
@@ -785,7 +789,7 @@ describe('PerMessageDeflate of goodwire only', () => {
       instance.cleanup();
       const second = compress(instance, hello);
       expect((await first).message).toBe('The deflate stream was closed while data was being processed');
-      expect(await second).toEqual(hex('f2 48 cd c9 c9 07 00'));
+      expect(await second).toEqual(fromHex('f2 48 cd c9 c9 07 00'));
       await Promise.all(done);
     });
   });
@@ -798,7 +802,9 @@ describe('PerMessageDeflate of goodwire only', () => {
     instance.accept(configurations('; client_no_context_takeover; server_no_context_takeover'));
     for (let round = 0; round < 2; round++) expect(await compress(instance, hello)).toHaveLength(7);
     await decompress(instance, deflated(hello));
-    expect((await failure(decompress(instance, hex('f2 00 11 00 00')))).message).toBe('invalid distance too far back');
+    expect((await failure(decompress(instance, fromHex('f2 00 11 00 00')))).message).toBe(
+      'invalid distance too far back',
+    );
   });
 
   it('calls all pending callbacks when it is cleaned up, to inflate and to deflate, and closes the streams', async () => {
@@ -830,7 +836,7 @@ describe('PerMessageDeflate of goodwire only', () => {
       instance.compress(hello, true, (error) => errors.push(error?.message));
     });
     expect(errors).toEqual([null, 'The deflate stream was closed while data was being processed']);
-    expect(await compress(instance, hello)).toEqual(hex('f2 48 cd c9 c9 07 00'));
+    expect(await compress(instance, hello)).toEqual(fromHex('f2 48 cd c9 c9 07 00'));
   });
 
   describe('a callback that throws', () => {
@@ -857,7 +863,7 @@ describe('PerMessageDeflate of goodwire only', () => {
       instance.compress(hello, true, () => {
         throw thrown;
       });
-      expect(await compress(instance, hello)).toEqual(hex('f2 00 11 00 00'));
+      expect(await compress(instance, hello)).toEqual(fromHex('f2 00 11 00 00'));
       expect(await compress(agreed(PerMessageDeflate, { concurrencyLimit: 1 }), hello)).toHaveLength(7);
       expect(caught).toEqual([thrown]);
     });

@@ -7,7 +7,8 @@ import type * as goodwire from '../../src/index.ts';
 import { PerMessageDeflate, Receiver } from '../../src/index.ts';
 import { rawServer, switching } from '../client/raw-server.ts';
 import { memoryInUse } from '../frame/allocations.ts';
-import { hex, implementations, listen, rawClient } from '../support/peers.ts';
+import { fromHex } from '../support/hex.ts';
+import { implementations, listen, rawClient } from '../support/peers.ts';
 import { captureUncaught } from '../support/uncaught.ts';
 import { until } from '../support/until.ts';
 
@@ -72,7 +73,7 @@ describe.each(both)('a Receiver of %s', (_name, By) => {
     const receiver = new By();
     expect(receiver.writable).toBe(true);
     expect(receiver).toMatchObject({ _isServer: false, _binaryType: 'nodebuffer', _maxPayload: 0 });
-    expect(await told(By, {}, [hex('81 02 68 69 89 01 70 8a 01 71 88 04 03 e8 6f 6b')])).toEqual([
+    expect(await told(By, {}, [fromHex('81 02 68 69 89 01 70 8a 01 71 88 04 03 e8 6f 6b')])).toEqual([
       'message hi false',
       'ping p',
       'pong q',
@@ -82,7 +83,7 @@ describe.each(both)('a Receiver of %s', (_name, By) => {
   });
 
   test('unmasks on a server', async () => {
-    expect(await told(By, { isServer: true }, [hex('81 85 37 fa 21 3d 7f 9f 4d 51 58')])).toEqual([
+    expect(await told(By, { isServer: true }, [fromHex('81 85 37 fa 21 3d 7f 9f 4d 51 58')])).toEqual([
       'message Hello false',
       'finish',
     ]);
@@ -94,11 +95,11 @@ describe.each(both)('a Receiver of %s', (_name, By) => {
     ['blob', 'message [object Blob] true'],
     ['fragments', 'message [a,b] true'],
   ] as const)('delivers binary messages as %s', async (binaryType, expected) => {
-    expect((await told(By, { binaryType }, [hex('02 01 61 80 01 62')]))[0]).toBe(expected);
+    expect((await told(By, { binaryType }, [fromHex('02 01 61 80 01 62')]))[0]).toBe(expected);
     const receiver = new By();
     receiver._binaryType = binaryType;
     const log = record(receiver);
-    await write(receiver, [hex('02 01 61'), hex('80 01 62')]);
+    await write(receiver, [fromHex('02 01 61'), fromHex('80 01 62')]);
     expect(log[0]).toBe(expected);
   });
 
@@ -127,23 +128,26 @@ describe.each(both)('a Receiver of %s', (_name, By) => {
       'WS_ERR_INVALID_CLOSE_CODE Invalid WebSocket frame: invalid status code 1005 1002',
     ],
   ])('is destroyed by %s, with the error of that violation', async (_title, options, octets, expected) => {
-    expect(await told(By, options, [hex(octets)])).toEqual([`error ${expected}`]);
+    expect(await told(By, options, [fromHex(octets)])).toEqual([`error ${expected}`]);
   });
 
   test('does not check text with skipUTF8Validation', async () => {
-    expect(await told(By, { skipUTF8Validation: true }, [hex('81 01 ff')])).toEqual(['message \xff false', 'finish']);
+    expect(await told(By, { skipUTF8Validation: true }, [fromHex('81 01 ff')])).toEqual([
+      'message \xff false',
+      'finish',
+    ]);
   });
 
   test('emits each event in its own turn without allowSynchronousEvents', async () => {
     const receiver = new By({ allowSynchronousEvents: false });
     const log = record(receiver);
     receiver.on('message', () => setImmediate(() => log.push('turn')));
-    await write(receiver, [hex('81 01 61 81 01 62 89 00')]);
+    await write(receiver, [fromHex('81 01 61 81 01 62 89 00')]);
     expect(log).toEqual(['message a false', 'turn', 'message b false', 'turn', 'ping ', 'finish']);
   });
 
   test('ignores data behind a close frame in the same chunk', async () => {
-    expect(await told(By, {}, [hex('88 00 81 01 61')])).toEqual(['conclude 1005 ', 'finish']);
+    expect(await told(By, {}, [fromHex('88 00 81 01 61')])).toEqual(['conclude 1005 ', 'finish']);
   });
 
   test('inflates messages with the extension, keeps the order, and accepts no more until that is done', async () => {
@@ -156,8 +160,8 @@ describe.each(both)('a Receiver of %s', (_name, By) => {
     };
     const receiver = new By({ extensions: { 'permessage-deflate': extension } });
     const log = record(receiver);
-    receiver.write(hex('41 01 61 89 01 70 80 02 62'));
-    await write(receiver, [hex('63 82 01 64'), hex('c2 00 c1 01'), hex('65')]);
+    receiver.write(fromHex('41 01 61 89 01 70 80 02 62'));
+    await write(receiver, [fromHex('63 82 01 64'), fromHex('c2 00 c1 01'), fromHex('65')]);
     expect(calls).toEqual([
       ['a', false],
       ['bc', true],
@@ -182,7 +186,7 @@ describe.each(both)('a Receiver of %s', (_name, By) => {
           setImmediate(callback, null, data),
       };
       const log = await told(By, { binaryType, extensions: { 'permessage-deflate': extension } }, [
-        hex('42 01 61 00 00 80 01 62 c1 01 63'),
+        fromHex('42 01 61 00 00 80 01 62 c1 01 63'),
       ]);
       const all = { nodebuffer: 'ab', arraybuffer: 'ArrayBuffer ab', fragments: '[a,b]' };
       expect(log).toEqual([`message ${all[binaryType]} true`, 'message c false', 'finish']);
@@ -202,7 +206,7 @@ describe.each(both)('a Receiver of %s', (_name, By) => {
     const receiver = new By(options);
     receiver.on('message', (data: Buffer) => log.push(`message ${data}`));
     receiver.on('error', (error: Error) => log.push(errorText(error)));
-    await write(receiver, ['c1 01 61', 'c1 01 62', '41 01 63 80 01 64'].map(hex));
+    await write(receiver, ['c1 01 61', 'c1 01 62', '41 01 63 80 01 64'].map(fromHex));
     expect(log).toEqual([
       'message aa',
       'answered',
@@ -219,17 +223,19 @@ describe.each(both)('a Receiver of %s', (_name, By) => {
     const failing = {
       decompress: (_data: Buffer, _fin: boolean, callback: (error: Error) => void) => setImmediate(callback, failure),
     };
-    const log = await told(By, { extensions: { 'permessage-deflate': failing } }, [hex('c1 01 61')]);
+    const log = await told(By, { extensions: { 'permessage-deflate': failing } }, [fromHex('c1 01 61')]);
     expect(log).toEqual(['error Z_DATA_ERROR bad']);
     const garbage = {
       decompress: (_data: Buffer, _fin: boolean, callback: (error: null, octets: Buffer) => void) =>
-        setImmediate(callback, null, hex('ff')),
+        setImmediate(callback, null, fromHex('ff')),
     };
-    expect(await told(By, { extensions: { 'permessage-deflate': garbage } }, [hex('c1 01 61')])).toEqual([
+    expect(await told(By, { extensions: { 'permessage-deflate': garbage } }, [fromHex('c1 01 61')])).toEqual([
       'error WS_ERR_INVALID_UTF8 Invalid WebSocket frame: invalid UTF-8 sequence 1007',
     ]);
     expect(
-      await told(By, { skipUTF8Validation: true, extensions: { 'permessage-deflate': garbage } }, [hex('c1 01 61')]),
+      await told(By, { skipUTF8Validation: true, extensions: { 'permessage-deflate': garbage } }, [
+        fromHex('c1 01 61'),
+      ]),
     ).toEqual(['message \xff false', 'finish']);
   });
 });
@@ -238,14 +244,14 @@ describe.each(both)('the fields and limits of a Receiver of %s', (_name, By) => 
   test.each([-1, Number.NaN, null, '3', 3.5])('accept the limit %j without an error', async (given) => {
     const limit = given as number;
     const options = { maxPayload: limit, maxFragments: limit, maxBufferedChunks: limit };
-    expect(await told(By, options, [hex('02 01 61 00 01 62 80 01'), hex('63')])).toEqual([
+    expect(await told(By, options, [fromHex('02 01 61 00 01 62 80 01'), fromHex('63')])).toEqual([
       'message abc true',
       'finish',
     ]);
   });
 
   test('accept the limit "3" as 3', async () => {
-    expect(await told(By, { maxPayload: '3' as unknown as number }, [hex('82 04')])).toEqual([
+    expect(await told(By, { maxPayload: '3' as unknown as number }, [fromHex('82 04')])).toEqual([
       'error WS_ERR_UNSUPPORTED_MESSAGE_LENGTH Max payload size exceeded 1009',
     ]);
   });
@@ -268,12 +274,15 @@ describe.each(both)('the fields and limits of a Receiver of %s', (_name, By) => 
       const log = record(receiver);
       if (isBehindMessage) {
         receiver.once('message', () => Reflect.set(receiver, name, value));
-        await write(receiver, [Buffer.concat([hex('81 00'), hex(chunks[0]!)]), ...chunks.slice(1).map(hex)]);
+        await write(receiver, [
+          Buffer.concat([fromHex('81 00'), fromHex(chunks[0]!)]),
+          ...chunks.slice(1).map(fromHex),
+        ]);
         expect(log.slice(0, 2)).toEqual(['message  false', expected]);
       } else {
         Reflect.set(receiver, name, value);
         expect(Reflect.get(receiver, name)).toBe(value);
-        await write(receiver, chunks.map(hex));
+        await write(receiver, chunks.map(fromHex));
         expect(log[0]).toBe(expected);
       }
     }
@@ -282,14 +291,14 @@ describe.each(both)('the fields and limits of a Receiver of %s', (_name, By) => 
   test('_binaryType applies to the current message, if it only affects the delivery', async () => {
     const receiver = new By({ binaryType: 'fragments' });
     const log = record(receiver);
-    receiver.write(hex('02 01 61 00 01 62'));
+    receiver.write(fromHex('02 01 61 00 01 62'));
     receiver._binaryType = 'nodebuffer';
-    await write(receiver, [hex('80 01 63')]);
+    await write(receiver, [fromHex('80 01 63')]);
     const other = new By();
     other.on('message', (data: unknown) => log.push(shown(data)));
-    other.write(hex('02 01 61'));
+    other.write(fromHex('02 01 61'));
     other._binaryType = 'arraybuffer';
-    await write(other, [hex('80 01 62')]);
+    await write(other, [fromHex('80 01 62')]);
     expect(log).toEqual(['message abc true', 'finish', 'ArrayBuffer ab']);
   });
 
@@ -297,7 +306,7 @@ describe.each(both)('the fields and limits of a Receiver of %s', (_name, By) => 
     const receiver = new By();
     const log = record(receiver);
     receiver._allowSynchronousEvents = false;
-    receiver.write(hex('81 01 61'));
+    receiver.write(fromHex('81 01 61'));
     expect(log).toEqual([]);
     await write(receiver, []);
     expect(log).toEqual(['message a false', 'finish']);
@@ -309,10 +318,10 @@ describe.each(both)('the fields and limits of a Receiver of %s', (_name, By) => 
     receiver._extensions = {
       'permessage-deflate': { decompress: (data, _fin, callback) => setImmediate(callback, null, data) },
     };
-    receiver.write(hex('c1 01 61'));
+    receiver.write(fromHex('c1 01 61'));
     await once(receiver, 'message');
     receiver._extensions = {};
-    await write(receiver, [hex('c1 01 61')]);
+    await write(receiver, [fromHex('c1 01 61')]);
     expect(log).toEqual([
       'message a false',
       'error WS_ERR_UNEXPECTED_RSV_1 Invalid WebSocket frame: RSV1 must be clear 1002',
@@ -324,8 +333,8 @@ describe.each(both)('the fields and limits of a Receiver of %s', (_name, By) => 
     const log = record(receiver);
     const taken = vi.fn();
     receiver.cork();
-    receiver.write(hex('88 00'), taken);
-    receiver.write(hex('82 02 61 61'), taken);
+    receiver.write(fromHex('88 00'), taken);
+    receiver.write(fromHex('82 02 61 61'), taken);
     receiver.uncork();
     await once(receiver, 'close');
     expect(log).toEqual(['conclude 1005 ', 'finish']);
@@ -333,7 +342,7 @@ describe.each(both)('the fields and limits of a Receiver of %s', (_name, By) => 
   });
 
   test('let an empty chunk pass, also without other data', async () => {
-    const chunks = ['', '81 02', '', '61', '', '62', ''].map(hex);
+    const chunks = ['', '81 02', '', '61', '', '62', ''].map(fromHex);
     expect(await told(By, {}, chunks)).toEqual(['message ab false', 'finish']);
   });
 });
@@ -386,7 +395,7 @@ test('both Receivers emit the same for any frames, however they are divided, wit
       numRuns: 400,
       examples: [
         [
-          ['02 00', '00 02 20 20'].map((octets) => Buffer.from(hex(octets))),
+          ['02 00', '00 02 20 20'].map((octets) => Buffer.from(fromHex(octets))),
           [2, 2, 1],
           { maxFragments: 1, maxBufferedChunks: 1 },
         ],
@@ -433,7 +442,7 @@ test.each([
   const deflate = new Deflate({ isServer: true });
   deflate.accept([{}]);
   const log = await told(Receiver, { isServer: false, extensions: { 'permessage-deflate': deflate } }, [
-    hex('c1 07 f2 48 cd c9 c9 07 00 41 03 f2 48 cd 80 04 c9 c9 07 00'),
+    fromHex('c1 07 f2 48 cd c9 c9 07 00 41 03 f2 48 cd 80 04 c9 c9 07 00'),
   ]);
   deflate.cleanup();
   expect(log).toEqual(['message Hello false', 'message Hello false', 'finish']);
@@ -449,7 +458,7 @@ describe('differences of the Receiver of goodwire from that of ws', () => {
     };
     const receiver = new Receiver({ extensions: { 'permessage-deflate': extension } });
     const log = record(receiver);
-    receiver.write(hex('c1 01 61'));
+    receiver.write(fromHex('c1 01 61'));
     receiver.destroy();
     await once(receiver, 'close');
     answer();
@@ -458,7 +467,7 @@ describe('differences of the Receiver of goodwire from that of ws', () => {
   });
 
   test('does not change the data written to it', async () => {
-    const octets = hex('81 85 37 fa 21 3d 7f 9f 4d 51 58');
+    const octets = fromHex('81 85 37 fa 21 3d 7f 9f 4d 51 58');
     const before = Buffer.from(octets);
     const receiver = new Receiver({ isServer: true });
     receiver.write(octets);
@@ -477,7 +486,7 @@ describe('differences of the Receiver of goodwire from that of ws', () => {
         if (String(data) === 'a') throw new Error('in the listener');
       });
       try {
-        receiver.write(hex('81 01 61 81 01 62'));
+        receiver.write(fromHex('81 01 61 81 01 62'));
       } catch (error) {
         expect((error as Error).message).toBe('in the listener');
         seen.push('thrown');
@@ -499,7 +508,7 @@ describe('differences of the Receiver of goodwire from that of ws', () => {
     receiver.once('message', () => {
       throw new Error('in the listener');
     });
-    expect(() => receiver.write(hex('c1 01 61 c1 01 62'))).toThrow('in the listener');
+    expect(() => receiver.write(fromHex('c1 01 61 c1 01 62'))).toThrow('in the listener');
     await once(receiver.end(), 'close');
     expect(log).toEqual(['message a false', 'message b false', 'finish']);
     expect(uncaught.exceptions).toEqual([]);
@@ -513,9 +522,9 @@ describe('differences of the Receiver of goodwire from that of ws', () => {
       if (String(data) === 'b') throw new Error('in the listener');
     });
     receiver.cork();
-    for (const octets of ['81 01 61', '81 01 62 81 01 63', '81 01 64']) receiver.write(hex(octets));
+    for (const octets of ['81 01 61', '81 01 62 81 01 63', '81 01 64']) receiver.write(fromHex(octets));
     receiver.uncork();
-    await write(receiver, [hex('81 01 65')]);
+    await write(receiver, [fromHex('81 01 65')]);
     expect(log).toEqual([...'abcde'].map((letter) => `message ${letter} false`).concat('finish'));
     expect(uncaught.exceptions.map(({ message }) => message)).toEqual(['in the listener']);
   });
@@ -527,7 +536,7 @@ describe('differences of the Receiver of goodwire from that of ws', () => {
       throw new Error('in the listener');
     });
     const answered = vi.fn();
-    expect(() => receiver.write(hex('88 00'), answered)).toThrow('in the listener');
+    expect(() => receiver.write(fromHex('88 00'), answered)).toThrow('in the listener');
     await once(receiver, 'close');
     expect(log).toEqual(['conclude 1005 ', 'finish']);
     expect(answered.mock.calls).toEqual([[null]]);
@@ -541,14 +550,14 @@ describe('differences of the Receiver of goodwire from that of ws', () => {
       const receiver = new Receiver(options);
       const log = record(receiver);
       const answered = vi.fn();
-      receiver.write(hex(octets), answered);
+      receiver.write(fromHex(octets), answered);
       receiver.destroy();
       await once(receiver, 'close');
       await new Promise(setImmediate);
       expect(log).toEqual([]);
       expect(answered.mock.calls).toMatchObject([[{ code: 'ERR_STREAM_DESTROYED' }]]);
       const failed = new Receiver(options);
-      failed.on('error', () => {}).write(hex(octets), answered);
+      failed.on('error', () => {}).write(fromHex(octets), answered);
       failed.destroy(new Error('why'));
       await new Promise((resolve) => failed.once('close', resolve));
       expect(answered.mock.calls[1]).toMatchObject([{ message: 'why' }]);
@@ -559,7 +568,7 @@ describe('differences of the Receiver of goodwire from that of ws', () => {
     const receiver = new Receiver();
     const log = record(receiver);
     receiver.once('message', () => receiver.destroy());
-    receiver.write(hex('81 01 61 81 01 62'));
+    receiver.write(fromHex('81 01 61 81 01 62'));
     await once(receiver, 'close');
     expect(log).toEqual(['message a false']);
   });
@@ -575,7 +584,7 @@ describe('differences of the Receiver of goodwire from that of ws', () => {
         },
       };
       const options = { allowSynchronousEvents: isAllowed, extensions: { 'permessage-deflate': extension } };
-      expect(await told(Receiver, options, [hex('c1 01 61 41 01 62 80 01 63 81 01 64')])).toEqual([
+      expect(await told(Receiver, options, [fromHex('c1 01 61 41 01 62 80 01 63 81 01 64')])).toEqual([
         'message a false',
         'message bc false',
         'message d false',
@@ -591,9 +600,9 @@ describe('differences of the Receiver of goodwire from that of ws', () => {
     ] as const) {
       const receiver = new By();
       const log = record(receiver);
-      receiver.write(hex('02 01 61'));
+      receiver.write(fromHex('02 01 61'));
       receiver._binaryType = 'fragments';
-      await write(receiver, [hex('80 01 62')]);
+      await write(receiver, [fromHex('80 01 62')]);
       expect(log).toEqual([`message ${expected} true`, 'finish']);
     }
   });
@@ -604,7 +613,9 @@ describe('differences of the Receiver of goodwire from that of ws', () => {
         throw new Error('out of memory');
       },
     };
-    const log = await told(Receiver, { extensions: { 'permessage-deflate': extension } }, [hex('c1 01 61 81 01 62')]);
+    const log = await told(Receiver, { extensions: { 'permessage-deflate': extension } }, [
+      fromHex('c1 01 61 81 01 62'),
+    ]);
     expect(log).toEqual(['error undefined out of memory']);
   });
 
@@ -613,7 +624,7 @@ describe('differences of the Receiver of goodwire from that of ws', () => {
       decompress: (_data: Buffer, _fin: boolean, callback: (error: Error | null) => void) =>
         setImmediate(callback, null),
     };
-    expect(await told(Receiver, { extensions: { 'permessage-deflate': extension } }, [hex('c1 01 61')])).toEqual([
+    expect(await told(Receiver, { extensions: { 'permessage-deflate': extension } }, [fromHex('c1 01 61')])).toEqual([
       'message  false',
       'finish',
     ]);
@@ -621,7 +632,7 @@ describe('differences of the Receiver of goodwire from that of ws', () => {
 
   test('needs no more memory for a compressed frame in chunks of one byte than for its bytes', () => {
     const receiver = new Receiver({ extensions: { 'permessage-deflate': { decompress: () => {} } } });
-    receiver.write(hex('c2 7f 00 00 00 00 00 03 0d 41'));
+    receiver.write(fromHex('c2 7f 00 00 00 00 00 03 0d 41'));
     const octet = Buffer.alloc(1);
     const before = memoryInUse();
     for (let i = 0; i < 200_000; i++) receiver.write(octet);
@@ -631,7 +642,7 @@ describe('differences of the Receiver of goodwire from that of ws', () => {
   });
 
   test('refuses text at the first byte that cannot be UTF-8; ws waits for the end of the message', async () => {
-    const chunks = [hex('01 01 ff'), hex('89 00'), hex('80 00')];
+    const chunks = [fromHex('01 01 ff'), fromHex('89 00'), fromHex('80 00')];
     const error = 'error WS_ERR_INVALID_UTF8 Invalid WebSocket frame: invalid UTF-8 sequence 1007';
     expect(await told(Receiver, {}, chunks)).toEqual([error]);
     expect(await told(WsReceiver, {}, chunks)).toEqual(['ping ', error]);
@@ -646,7 +657,7 @@ describe('differences of the Receiver of goodwire from that of ws', () => {
     };
     expect(
       await told(Receiver, { maxPayload: 5, extensions: { 'permessage-deflate': extension } }, [
-        hex('41 01 61 80 01 62'),
+        fromHex('41 01 61 80 01 62'),
       ]),
     ).toEqual(['error WS_ERR_UNSUPPORTED_MESSAGE_LENGTH Max payload size exceeded 1009']);
   });
@@ -681,10 +692,10 @@ describe.each(Object.entries(implementations))('the limits on parts, of a WebSoc
       // Each chunk arrives separately: the next one is sent after the previous one was read.
       for (const chunk of chunks) {
         const read = served._socket.bytesRead;
-        raw.write(hex(chunk));
+        raw.write(fromHex(chunk));
         await until(() => served._socket.bytesRead > read || error.mock.calls.length > 0);
       }
-      expect((await answer)[0]).toEqual(hex('88 02 03 f0'));
+      expect((await answer)[0]).toEqual(fromHex('88 02 03 f0'));
       raw.end();
       await closed;
       expect(error.mock.calls[0]?.[0]).toBeInstanceOf(RangeError);
@@ -710,11 +721,11 @@ describe.each(Object.entries(implementations))('the limits on parts, of a WebSoc
       const { _socket } = client as unknown as { _socket: Socket };
       for (const chunk of chunks) {
         const read = _socket.bytesRead;
-        socket.write(hex(chunk));
+        socket.write(fromHex(chunk));
         await until(() => _socket.bytesRead > read || error.mock.calls.length > 0);
       }
       const [frame] = await answer;
-      expect(frame.subarray(0, 2)).toEqual(hex('88 82'));
+      expect(frame.subarray(0, 2)).toEqual(fromHex('88 82'));
       expect(frame.readUInt16BE(6) ^ frame.readUInt16BE(2)).toBe(1008);
       socket.end();
       await closed;
@@ -734,7 +745,7 @@ describe.each(Object.entries(implementations))('the limits on parts, of a WebSoc
     const { _socket } = client as unknown as { _socket: Socket };
     for (const chunk of ['81 03', '61', '62', '63 81 03 64', '65', '66']) {
       const read = _socket.bytesRead;
-      socket.write(hex(chunk));
+      socket.write(fromHex(chunk));
       await until(() => _socket.bytesRead > read);
     }
     await until(() => seen.length === 2);

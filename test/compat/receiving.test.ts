@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { describe, expect, test, vi } from 'vitest';
 import type { WebSocket } from '../../src/index.ts';
 import { fromClient } from '../support/from-client.ts';
-import { connectPair, hex, implementations, listen, rawClient } from '../support/peers.ts';
+import { fromHex } from '../support/hex.ts';
+import { connectPair, implementations, listen, rawClient } from '../support/peers.ts';
 import { until } from '../support/until.ts';
 
 /** Describes the type and content of received data. */
@@ -100,7 +101,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
         fromClient(9, 'b'),
         fromClient(10, 'c'),
         fromClient(2, 'd'),
-        fromClient(8, hex('03 e8')),
+        fromClient(8, fromHex('03 e8')),
       ]),
     );
     const [code] = await once(served, 'close');
@@ -174,9 +175,9 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
     const [served] = (await accepted) as [WebSocket];
     const message = once(served, 'message');
     const closed = once(served, 'close');
-    raw.write(Buffer.concat([fromClient(1, hex('c3 28')), fromClient(8, hex('03 e8 ff'))]));
-    expect(await message).toEqual([hex('c3 28'), false]);
-    expect(await closed).toEqual([1000, hex('ff')]);
+    raw.write(Buffer.concat([fromClient(1, fromHex('c3 28')), fromClient(8, fromHex('03 e8 ff'))]));
+    expect(await message).toEqual([fromHex('c3 28'), false]);
+    expect(await closed).toEqual([1000, fromHex('ff')]);
     raw.destroy();
   });
 });

@@ -3,7 +3,8 @@ import { setImmediate as immediate } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 import type { WebSocket } from '../../src/index.ts';
 import { fromClient, fromServer } from '../support/from-client.ts';
-import { connectPair, hex, implementations, listen, rawClient } from '../support/peers.ts';
+import { fromHex } from '../support/hex.ts';
+import { connectPair, implementations, listen, rawClient } from '../support/peers.ts';
 import { withTimeLimit } from '../support/time-limit.ts';
 import { captureUncaught } from '../support/uncaught.ts';
 import { until } from '../support/until.ts';
@@ -29,15 +30,15 @@ const kinds: readonly [name: string, data: () => Anything, octets: Buffer, isBin
   ['0', () => 0, Buffer.from('0'), false],
   ['NaN', () => Number.NaN, Buffer.from('NaN'), false],
   ['a Buffer', () => Buffer.from('b'), Buffer.from('b'), true],
-  ['an ArrayBuffer', () => new Uint8Array([1, 2]).buffer, hex('01 02'), true],
-  ['a SharedArrayBuffer', shared, hex('01 02 03'), true],
-  ['words at an offset', () => words, hex('02 00 03 00'), true],
-  ['doubles', () => new Float64Array([1.5]), hex('00 00 00 00 00 00 f8 3f'), true],
-  ['a DataView at an offset', () => view, hex('08 07'), true],
+  ['an ArrayBuffer', () => new Uint8Array([1, 2]).buffer, fromHex('01 02'), true],
+  ['a SharedArrayBuffer', shared, fromHex('01 02 03'), true],
+  ['words at an offset', () => words, fromHex('02 00 03 00'), true],
+  ['doubles', () => new Float64Array([1.5]), fromHex('00 00 00 00 00 00 f8 3f'), true],
+  ['a DataView at an offset', () => view, fromHex('08 07'), true],
   ['a Blob', () => new Blob(['blob']), Buffer.from('blob'), true],
-  ['an array of octets', () => [1, 2, 300], hex('01 02 2c'), true],
-  ['something like an array', () => ({ length: 2, 0: 1, 1: 2 }), hex('01 02'), true],
-  ['the JSON of a Buffer', () => ({ type: 'Buffer', data: [1, 2] }), hex('01 02'), true],
+  ['an array of octets', () => [1, 2, 300], fromHex('01 02 2c'), true],
+  ['something like an array', () => ({ length: 2, 0: 1, 1: 2 }), fromHex('01 02'), true],
+  ['the JSON of a Buffer', () => ({ type: 'Buffer', data: [1, 2] }), fromHex('01 02'), true],
   ['an object with a valueOf', () => ({ valueOf: () => 'vo' }), Buffer.from('vo'), true],
   ['an object that becomes a string', () => ({ [Symbol.toPrimitive]: () => 'tp' }), Buffer.from('tp'), true],
   ['undefined', () => undefined, Buffer.alloc(0), true],
@@ -139,7 +140,9 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, impl
     send('h', { fin: false, binary: true });
     const last = new Promise((resolve) => send(Buffer.from('i'), resolve));
     expect((await last) ?? undefined).toBeUndefined();
-    const expected = hex('81 01 61  81 01 62  81 01 63  81 01 64  82 01 65  81 01 66  01 01 67  00 01 68  80 01 69');
+    const expected = fromHex(
+      '81 01 61  81 01 62  81 01 63  81 01 64  82 01 65  81 01 66  01 01 67  00 01 68  80 01 69',
+    );
     await until(() => Buffer.concat(octets).length >= expected.length);
     expect(Buffer.concat(octets)).toEqual(expected);
   });
@@ -234,10 +237,10 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, impl
       served.send(new Blob(['blob']));
       served.send('behind');
     });
-    raw.write(Buffer.concat([fromClient(1, 'go'), fromClient(8, hex('03 e8'))]));
+    raw.write(Buffer.concat([fromClient(1, 'go'), fromClient(8, fromHex('03 e8'))]));
     expect((await once(served, 'close'))[0]).toBe(1000);
     expect(Buffer.concat(octets)).toEqual(
-      Buffer.concat([fromServer(2, 'blob'), fromServer(1, 'behind'), fromServer(8, hex('03 e8'))]),
+      Buffer.concat([fromServer(2, 'blob'), fromServer(1, 'behind'), fromServer(8, fromHex('03 e8'))]),
     );
   });
 

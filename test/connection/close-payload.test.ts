@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { formatClosePayload, maxReasonLength, parseClosePayload } from '../../src/connection/close-payload.ts';
 import { seenError } from '../frame/frames.ts';
-import { hex, octets, sampleOctets } from '../frame/octets.ts';
+import { sampleOctets } from '../frame/octets.ts';
+import { fromHex, toHex } from '../support/hex.ts';
 
 const allCodes = [...Array.from({ length: 5001 }, (_, code) => code), 65_535];
 /** Codes allowed in a close frame (§7.4). */
@@ -15,7 +16,7 @@ function refusal(payload: Uint8Array): object {
   } catch (error) {
     return seenError(error);
   }
-  throw new Error(`${hex(payload)} was not refused`);
+  throw new Error(`${toHex(payload)} was not refused`);
 }
 
 describe('formatClosePayload', () => {
@@ -26,13 +27,13 @@ describe('formatClosePayload', () => {
   });
 
   it('is the code in two octets, and the reason in UTF-8', () => {
-    expect(hex(formatClosePayload(1000))).toBe('03 e8');
-    expect(hex(formatClosePayload(1000, ''))).toBe('03 e8');
-    expect(hex(formatClosePayload(1000, new Uint8Array(0)))).toBe('03 e8');
-    expect(hex(formatClosePayload(4999, 'bye'))).toBe('13 87 62 79 65');
-    expect(hex(formatClosePayload(3000, 'é€😀'))).toBe('0b b8 c3 a9 e2 82 ac f0 9f 98 80');
-    expect(hex(formatClosePayload(1001, octets('c3 a9')))).toBe('03 e9 c3 a9');
-    expect(hex(formatClosePayload(1001, '\ud800'))).toBe('03 e9 ef bf bd');
+    expect(toHex(formatClosePayload(1000))).toBe('03 e8');
+    expect(toHex(formatClosePayload(1000, ''))).toBe('03 e8');
+    expect(toHex(formatClosePayload(1000, new Uint8Array(0)))).toBe('03 e8');
+    expect(toHex(formatClosePayload(4999, 'bye'))).toBe('13 87 62 79 65');
+    expect(toHex(formatClosePayload(3000, 'é€😀'))).toBe('0b b8 c3 a9 e2 82 ac f0 9f 98 80');
+    expect(toHex(formatClosePayload(1001, fromHex('c3 a9')))).toBe('03 e9 c3 a9');
+    expect(toHex(formatClosePayload(1001, '\ud800'))).toBe('03 e9 ef bf bd');
   });
 
   it('accepts 1000–1003, 1007–1014 and 3000–4999, of all codes from 0 to 5000 and 65535', () => {
@@ -85,7 +86,7 @@ describe('formatClosePayload', () => {
 
   it('refuses a reason without a code', () => {
     expect(() => formatClosePayload(undefined, 'why')).toThrow(/reason needs a close code.*§5\.5\.1/);
-    expect(() => formatClosePayload(undefined, octets('61'))).toThrow(TypeError);
+    expect(() => formatClosePayload(undefined, fromHex('61'))).toThrow(TypeError);
   });
 
   it('copies the reason', () => {
@@ -98,11 +99,11 @@ describe('formatClosePayload', () => {
 
 describe('parseClosePayload', () => {
   it('returns 1005 and no reason for an empty payload', () => {
-    expect(parseClosePayload(octets('03 e8'), 1, 1)).toEqual({ code: 1005, reason: Buffer.alloc(0) });
+    expect(parseClosePayload(fromHex('03 e8'), 1, 1)).toEqual({ code: 1005, reason: Buffer.alloc(0) });
   });
 
   it('refuses a payload of one octet', () => {
-    expect(refusal(octets('03'))).toMatchObject({
+    expect(refusal(fromHex('03'))).toMatchObject({
       code: 'WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH',
       closeCode: 1002,
       section: '5.5',
@@ -111,8 +112,8 @@ describe('parseClosePayload', () => {
   });
 
   it('reads the code and the reason, from start to end', () => {
-    expect(parseClosePayload(octets('ff 03 e8 ff'), 1, 3)).toEqual({ code: 1000, reason: Buffer.alloc(0) });
-    expect(parseClosePayload(octets('ff 0f a0 c3 a9 ff'), 1, 5)).toEqual({ code: 4000, reason: Buffer.from('é') });
+    expect(parseClosePayload(fromHex('ff 03 e8 ff'), 1, 3)).toEqual({ code: 1000, reason: Buffer.alloc(0) });
+    expect(parseClosePayload(fromHex('ff 0f a0 c3 a9 ff'), 1, 5)).toEqual({ code: 4000, reason: Buffer.from('é') });
   });
 
   it('accepts 1000–1003, 1007–1014 and 3000–4999, of all codes from 0 to 5000 and 65535', () => {
@@ -138,7 +139,7 @@ describe('parseClosePayload', () => {
   it.each(['ff', 'c3', 'ed a0 80', '61 c0 80', 'f4 90 80 80', `${'61 '.repeat(120)} e2 82`])(
     'refuses a reason that is not UTF-8 (%.40s)',
     (reason) => {
-      expect(refusal(octets(`03 e8 ${reason}`))).toMatchObject({
+      expect(refusal(fromHex(`03 e8 ${reason}`))).toMatchObject({
         code: 'WS_ERR_INVALID_UTF8',
         closeCode: 1007,
         section: '8.1',
@@ -147,11 +148,11 @@ describe('parseClosePayload', () => {
   );
 
   it('reports an invalid code before an invalid reason', () => {
-    expect(refusal(octets('03 ec ff'))).toMatchObject({ code: 'WS_ERR_INVALID_CLOSE_CODE' });
+    expect(refusal(fromHex('03 ec ff'))).toMatchObject({ code: 'WS_ERR_INVALID_CLOSE_CODE' });
   });
 
   it('copies the reason', () => {
-    const payload = octets('03 e8 62 79 65');
+    const payload = fromHex('03 e8 62 79 65');
     const { reason } = parseClosePayload(payload, 0, 5);
     payload.fill(0);
     expect(String(reason)).toBe('bye');

@@ -7,7 +7,8 @@ import { type ConnectionOptions, ConnectionSettings } from '../../src/connection
 import type { DeflateAgreement } from '../../src/extension/deflate-negotiation.ts';
 import { InflateError } from '../../src/extension/inflate-error.ts';
 import { FrameCollector, FrameDecoder } from '../../src/frame/frame-decoder.ts';
-import { type Cut, cutOctets, cuts, everyCut, exampleKey, hex, naiveFrame, octets } from '../frame/octets.ts';
+import { type Cut, cutOctets, cuts, everyCut, exampleKey, naiveFrame } from '../frame/octets.ts';
+import { fromHex, toHex } from '../support/hex.ts';
 
 const withoutContext: DeflateAgreement = {
   serverNoContextTakeover: true,
@@ -52,7 +53,7 @@ class End extends Connection {
   }
 
   hears(text: string | Uint8Array, cut: Cut = 'whole'): this {
-    for (const chunk of cutOctets(typeof text === 'string' ? octets(text) : text, cut)) this.receive(chunk);
+    for (const chunk of cutOctets(typeof text === 'string' ? fromHex(text) : text, cut)) this.receive(chunk);
     return this;
   }
 }
@@ -92,7 +93,7 @@ describe.each(agreements)('a connection with permessage-deflate %s receives', (_
     for (const stream of ['c1 01 00', 'c2 00', '41 00 80 01 00', '41 00 80 00']) {
       for (const cut of everyCut) {
         const end = client(agreement).hears(stream, cut);
-        expect([end.told.length, end.payloads.map(hex)]).toEqual([1, ['']]);
+        expect([end.told.length, end.payloads.map(toHex)]).toEqual([1, ['']]);
       }
     }
   });
@@ -161,9 +162,9 @@ describe.each(agreements)('a connection with permessage-deflate %s receives', (_
 
   it('text without a check if validation is off', () => {
     const end = client(agreement, { skipUTF8Validation: true }).hears('c1 07 00 01 00 fe ff ff 00');
-    expect(end.payloads.map(hex)).toEqual(['ff']);
+    expect(end.payloads.map(toHex)).toEqual(['ff']);
     const fragmented = client(agreement, { skipUTF8Validation: true }).hears('41 06 00 01 00 fe ff ff 80 01 00');
-    expect(fragmented.payloads.map(hex)).toEqual(['ff']);
+    expect(fragmented.payloads.map(toHex)).toEqual(['ff']);
   });
 
   it('binary messages as lists of one part in fragments mode', () => {
@@ -291,7 +292,7 @@ function inflateOn(stream: Zlib & NodeJS.ReadWriteStream, payload: Uint8Array): 
     const chunks: Buffer[] = [];
     const collect = (chunk: Buffer): unknown => chunks.push(chunk);
     stream.on('data', collect);
-    stream.write(Buffer.concat([payload, octets('00 00 ff ff')]));
+    stream.write(Buffer.concat([payload, fromHex('00 00 ff ff')]));
     (stream as unknown as { flush(done: () => void): void }).flush(() => {
       stream.off('data', collect);
       resolve(Buffer.concat(chunks));
@@ -336,7 +337,7 @@ describe('with context takeover', () => {
     end.send('Hello');
     end.send('Hello');
     // §7.2.3.2
-    expect(hex(end.takeOutgoing())).toBe('c1 07 f2 48 cd c9 c9 07 00 c1 05 f2 00 11 00 00');
+    expect(toHex(end.takeOutgoing())).toBe('c1 07 f2 48 cd c9 c9 07 00 c1 05 f2 00 11 00 00');
     const random = randomBytes(100);
     end.send(random);
     end.send(random);
@@ -361,7 +362,7 @@ describe('with context takeover', () => {
     const end = client(withContext).hears('c1 07 f2 48 cd c9 c9 07 00');
     end.receiveEnd();
     expect(end.told).toEqual(['text 5']);
-    expect(end.receive(octets('c1 05 f2 00 11 00 00'))).toBe(7);
+    expect(end.receive(fromHex('c1 05 f2 00 11 00 00'))).toBe(7);
     expect(end.told).toEqual(['text 5']);
   });
 });
@@ -426,7 +427,7 @@ describe('an owner that inflates large messages', () => {
     const end = client(withoutContext, {}, { inflate: () => {} });
     end.hears(frame);
     end.fail(new InflateError('invalid block type', 'Z_DATA_ERROR', -3));
-    expect([end.state, hex(end.takeOutgoing()).slice(0, 5)]).toEqual(['failed', '88 82']);
+    expect([end.state, toHex(end.takeOutgoing()).slice(0, 5)]).toEqual(['failed', '88 82']);
   });
 
   it('is not called if there is no memory to inflate a message: that ends only the connection', () => {
@@ -453,7 +454,7 @@ describe('an owner that inflates large messages', () => {
 
   it('gets a chunk of many empty messages some hundreds at a time', () => {
     const end = client(withoutContext, {}, { inflate: () => {} });
-    const chunk = Buffer.concat(Array(1000).fill(octets('c2 01 00')));
+    const chunk = Buffer.concat(Array(1000).fill(fromHex('c2 01 00')));
     expect(end.receive(chunk)).toBe(256 * 3);
     expect(end.isExhausted).toBe(true);
   });
@@ -500,11 +501,11 @@ describe('two endpoints', () => {
               from.send(part, isBinary, index === data.length - 1, undefined, compresses);
               if (pings) from.ping(Buffer.from('p'));
             });
-            expected.push(hex(Buffer.concat(data)));
+            expected.push(toHex(Buffer.concat(data)));
           }
           to.hears(from.takeOutgoing(), cut);
           expect(to.errors).toEqual([]);
-          expect(to.payloads.map(hex)).toEqual(expected);
+          expect(to.payloads.map(toHex)).toEqual(expected);
           from.receiveEnd();
           to.receiveEnd();
         },

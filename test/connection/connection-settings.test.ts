@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Connection } from '../../src/connection/connection.ts';
 import { ConnectionSettings } from '../../src/connection/connection-settings.ts';
-import { hex, octets } from '../frame/octets.ts';
+import { fromHex, toHex } from '../support/hex.ts';
 
 describe('ConnectionSettings', () => {
   it('answer pings by default', () => {
@@ -34,7 +34,7 @@ describe('ConnectionSettings', () => {
     settings.giveReader(reader);
     expect(reader.messages.sink).not.toBe(connection);
     // The decoders do not deliver messages to the previous connection either.
-    expect(reader.messages.frame({ opcode: 2, fin: true, rsv1: false, length: 1 }, octets('61'), 0, 1, 0)).toBe(true);
+    expect(reader.messages.frame({ opcode: 2, fin: true, rsv1: false, length: 1 }, fromHex('61'), 0, 1, 0)).toBe(true);
   });
 
   it('lend each writer to one connection at a time, and reuse returned ones', () => {
@@ -44,8 +44,8 @@ describe('ConnectionSettings', () => {
     settings.giveWriter(first);
     expect(settings.takeWriter()).toBe(first);
     expect(settings.takeWriter()).not.toBe(first);
-    first.write(2, octets('00'));
-    expect(hex(Buffer.concat(first.take()))).toBe('82 81 01 01 01 01 01');
+    first.write(2, fromHex('00'));
+    expect(toHex(Buffer.concat(first.take()))).toBe('82 81 01 01 01 01 01');
   });
 
   it('leave writers to the garbage collector if enough are kept', () => {
@@ -63,10 +63,10 @@ describe('ConnectionSettings', () => {
   it('create writers that mask for a client, by default with strong keys, and not for a server', () => {
     const written = (role: 'client' | 'server') => {
       const writer = new ConnectionSettings({ role }).takeWriter();
-      for (let i = 0; i < 20; i++) writer.write(2, octets('61'));
+      for (let i = 0; i < 20; i++) writer.write(2, fromHex('61'));
       return Buffer.concat(writer.take());
     };
-    expect(hex(written('server'))).toBe(Array(20).fill('82 01 61').join(' '));
+    expect(toHex(written('server'))).toBe(Array(20).fill('82 01 61').join(' '));
     const masked = written('client');
     expect(masked).toHaveLength(20 * 7);
     expect(new Set(Array.from({ length: 20 }, (_, i) => masked.readInt32LE(i * 7 + 2))).size).toBe(20);

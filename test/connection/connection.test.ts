@@ -14,12 +14,11 @@ import {
   cuts,
   everyCut,
   exampleKey,
-  hex,
   naiveFrame,
   naiveHeader,
-  octets,
   sampleOctets,
 } from '../frame/octets.ts';
+import { fromHex, toHex } from '../support/hex.ts';
 
 /** Connection that records each event as a line. A client masks with the key of the RFC's examples. */
 class End extends Connection {
@@ -35,11 +34,11 @@ class End extends Connection {
     };
     const events: ConnectionEvents = {
       message: (data, isBinary) => {
-        const payload = Array.isArray(data) ? `[${data.map(hex).join(' | ')}]` : hex(data);
+        const payload = Array.isArray(data) ? `[${data.map(toHex).join(' | ')}]` : toHex(data);
         tell(`${isBinary ? 'binary' : 'text'} ${payload}`.trim());
       },
-      ping: (payload) => tell(`ping ${hex(payload)}`.trim()),
-      pong: (payload) => tell(`pong ${hex(payload)}`.trim()),
+      ping: (payload) => tell(`ping ${toHex(payload)}`.trim()),
+      pong: (payload) => tell(`pong ${toHex(payload)}`.trim()),
       closeReceived: (code, reason) => tell(`close ${code} ${reason}`.trim()),
       failure: (error) => tell(`failure ${error.code}`),
     };
@@ -49,12 +48,12 @@ class End extends Connection {
 
   /** Returns the outgoing octets in hex. */
   outgoing(): string {
-    return hex(this.takeOutgoing());
+    return toHex(this.takeOutgoing());
   }
 
   /** Receives octets in hex, split by a cut. */
   hears(text: string, cut: Cut = 'whole'): void {
-    for (const chunk of cutOctets(octets(text), cut)) this.receive(chunk);
+    for (const chunk of cutOctets(fromHex(text), cut)) this.receive(chunk);
   }
 }
 
@@ -64,14 +63,12 @@ const server = (options: Partial<ConnectionOptions> = {}) => new End({ role: 'se
 
 /** Returns a frame as sent by the peer of a role. */
 function peerFrame(role: Role, first: number, payload: Uint8Array | string): string {
-  return naiveFrame(first, Buffer.from(payload as string), role === 'server' ? exampleKey : null)
-    .toString('hex')
-    .replace(/..(?=.)/g, '$& ');
+  return toHex(naiveFrame(first, Buffer.from(payload as string), role === 'server' ? exampleKey : null));
 }
 
 /** Returns a frame as sent by a role. */
 function ownFrame(role: Role, first: number, payload: Uint8Array | string): string {
-  return hex(naiveFrame(first, Buffer.from(payload as string), role === 'client' ? exampleKey : null));
+  return toHex(naiveFrame(first, Buffer.from(payload as string), role === 'client' ? exampleKey : null));
 }
 
 /** Returns the payload of a close frame. */
@@ -87,7 +84,7 @@ describe('a Connection receives', () => {
       const end = new End({ role: receiver });
       for (const chunk of cutOctets(octets, cut)) expect(end.receive(chunk)).toBe(chunk.length);
       const name = { 0: 'text', 1: 'text', 2: 'binary', 8: 'close', 9: 'ping', 10: 'pong' }[frames[0]!.opcode];
-      expect(end.told).toEqual([`${name} ${hex(Buffer.concat(frames.map(({ payload }) => payload)))}`]);
+      expect(end.told).toEqual([`${name} ${toHex(Buffer.concat(frames.map(({ payload }) => payload)))}`]);
     });
   }
 
@@ -101,7 +98,7 @@ describe('a Connection receives', () => {
   });
 
   it('plain Uint8Arrays, also as views into larger memory', () => {
-    const memory = new Uint8Array([0xff, ...octets('81 01 61 82 02 62'), 0xff]);
+    const memory = new Uint8Array([0xff, ...fromHex('81 01 61 82 02 62'), 0xff]);
     const end = client();
     expect(end.receive(memory.subarray(1, -1))).toBe(6);
     expect(end.receive(Uint8Array.of(0x63))).toBe(1);
@@ -110,7 +107,7 @@ describe('a Connection receives', () => {
 
   it('from the given offset on', () => {
     const end = client();
-    expect(end.receive(octets('ff ff 81 01 61'), 2)).toBe(5);
+    expect(end.receive(fromHex('ff ff 81 01 61'), 2)).toBe(5);
     expect([end.told, end.offset]).toEqual([['text 61'], 5]);
   });
 
@@ -152,11 +149,11 @@ describe('a Connection receives', () => {
         failure: () => {},
       },
     );
-    const chunk = octets('89 01 61 8a 01 62 88 03 03 e8 63');
+    const chunk = fromHex('89 01 61 8a 01 62 88 03 03 e8 63');
     connection.receive(chunk);
     chunk.fill(0);
     expect(kept.map(String)).toEqual(['a', 'b', 'c']);
-    expect(hex(connection.takeOutgoing()).length).toBeGreaterThan(0);
+    expect(toHex(connection.takeOutgoing()).length).toBeGreaterThan(0);
   });
 
   it('4 MiB in 65 536 fragments of 64 octets, with the default settings', () => {
@@ -202,8 +199,8 @@ describe('a Connection sends', () => {
     const [asClient, asServer] = [client(), server()];
     for (const end of [asClient, asServer]) {
       end.send('Hello');
-      end.send(octets('48 65 6c 6c 6f'));
-      end.send(octets('48 65 6c 6c 6f'), false);
+      end.send(fromHex('48 65 6c 6c 6f'));
+      end.send(fromHex('48 65 6c 6c 6f'), false);
       end.send('Hello', true);
     }
     expect(asClient.outgoing()).toBe(
@@ -216,9 +213,9 @@ describe('a Connection sends', () => {
   it('messages in fragments, with control frames between them', () => {
     const end = server();
     end.send('Hel', false, false);
-    end.ping(octets('01'));
-    end.send(octets('6c'), true, false);
-    end.pong(octets('02'));
+    end.ping(fromHex('01'));
+    end.send(fromHex('6c'), true, false);
+    end.pong(fromHex('02'));
     end.send('o');
     end.send('a');
     expect(end.outgoing()).toBe('01 03 48 65 6c 89 01 01 00 01 6c 8a 01 02 80 01 6f 81 01 61');
@@ -226,19 +223,19 @@ describe('a Connection sends', () => {
 
   it('encoded frames, but not within a fragmented message', () => {
     const end = server();
-    end.sendEncoded(octets('81 01 61 82 01 62'));
+    end.sendEncoded(fromHex('81 01 61 82 01 62'));
     end.send('x', false, false);
-    expect(() => end.sendEncoded(octets('81 01 61'))).toThrow(/fragmented message.*§5\.4/);
+    expect(() => end.sendEncoded(fromHex('81 01 61'))).toThrow(/fragmented message.*§5\.4/);
     end.send('', false, true);
-    end.sendEncoded(octets('81 01 63'));
+    end.sendEncoded(fromHex('81 01 63'));
     expect(end.outgoing()).toBe('81 01 61 82 01 62 01 01 78 80 00 81 01 63');
   });
 
   it('unmasked on request, as the mask option of ws does', () => {
     const end = client();
     end.send('a', false, true, false);
-    end.ping(octets('62'), false);
-    end.pong(octets('63'), false);
+    end.ping(fromHex('62'), false);
+    end.pong(fromHex('63'), false);
     expect(end.outgoing()).toBe('81 01 61 89 01 62 8a 01 63');
   });
 
@@ -292,7 +289,7 @@ describe('a Connection sends', () => {
       expect(plain.outgoing()).toBe('88 07 03 e8 48 65 6c 6c 6f');
       expect(Buffer.from(view).toString()).toBe('Hello');
     }
-    expect(hex(new Uint8Array(memory)).replaceAll('5a', '').trim()).toBe('48 65 6c 6c 6f');
+    expect(toHex(new Uint8Array(memory)).replaceAll('5a', '').trim()).toBe('48 65 6c 6c 6f');
   });
 
   it('large messages by reference and in order, and never changes them', () => {
@@ -435,9 +432,9 @@ describe('the closing handshake,', () => {
   it('delivers messages before the peer’s close frame, and nothing behind it', () => {
     const end = client();
     end.close(1000);
-    const chunk = octets('81 01 61 8a 01 62 88 02 03 e8 81 01 63 89 00 ff ff');
+    const chunk = fromHex('81 01 61 8a 01 62 88 02 03 e8 81 01 63 89 00 ff ff');
     expect(end.receive(chunk)).toBe(chunk.length);
-    expect(end.receive(octets('81 01 64 ff ff'))).toBe(5);
+    expect(end.receive(fromHex('81 01 64 ff ff'))).toBe(5);
     expect(end.told).toEqual(['text 61', 'pong 62', 'close 1000']);
   });
 
@@ -471,9 +468,9 @@ describe('the closing handshake,', () => {
     expect([end.outgoing(), end.state, end.told]).toEqual(['', 'closeReceived', ['close 4000 late']]);
     expect([end.isOpen, end.isReceiving]).toEqual([false, false]);
     end.send('a');
-    end.ping(octets('62'));
-    end.pong(octets('63'));
-    end.sendEncoded(octets('82 00'));
+    end.ping(fromHex('62'));
+    end.pong(fromHex('63'));
+    end.sendEncoded(fromHex('82 00'));
     end.echoClose(4000, Buffer.from('late'));
     expect(end.state).toBe('closed');
     expect(end.outgoing()).toBe('81 01 61 89 01 62 8a 01 63 82 00 88 06 0f a0 6c 61 74 65');
@@ -501,7 +498,7 @@ describe('the closing handshake,', () => {
       const end = server();
       if (isAllowed(code)) {
         end.close(code);
-        return end.outgoing() !== hex(naiveFrame(0x88, closing(code))) || end.state !== 'closeSent';
+        return end.outgoing() !== toHex(naiveFrame(0x88, closing(code))) || end.state !== 'closeSent';
       }
       expect(() => end.close(code)).toThrow(new TypeError('First argument must be a valid error code number'));
       return end.outgoing() !== '' || end.state !== 'open';
@@ -598,8 +595,8 @@ describe('failing the connection', () => {
 
   it('consumes the whole chunk: the rest is ignored', () => {
     const end = client();
-    expect(end.receive(octets('81 01 61 a1 00 81 01 61'))).toBe(8);
-    expect(end.receive(octets('81 01 61'))).toBe(3);
+    expect(end.receive(fromHex('81 01 61 a1 00 81 01 61'))).toBe(8);
+    expect(end.receive(fromHex('81 01 61'))).toBe(3);
     expect(end.told).toHaveLength(2);
   });
 
@@ -614,7 +611,7 @@ describe('failing the connection', () => {
   it('by the owner within an event stops the delivery', () => {
     const end = client();
     end.onEvent = () => end.fail(new ProtocolError('WS_ERR_INVALID_UTF8'));
-    const chunk = octets('81 01 61 81 01 62');
+    const chunk = fromHex('81 01 61 81 01 62');
     expect(end.receive(chunk)).toBe(6);
     expect([end.told, end.state]).toEqual([['text 61'], 'failed']);
   });
@@ -639,7 +636,7 @@ describe('failing the connection', () => {
         failure: (found) => (error = found),
       },
     );
-    connection.receive(octets('81 81'));
+    connection.receive(fromHex('81 81'));
     expect(error).toBeInstanceOf(ProtocolError);
     expect(error).toMatchObject({ code: 'WS_ERR_UNEXPECTED_MASK', closeCode: 1002, section: '5.1' });
   });
@@ -678,7 +675,7 @@ describe('in each state', () => {
       },
     },
     'encoded frames are sent': {
-      act: (end) => end.sendEncoded(octets('82 00')),
+      act: (end) => end.sendEncoded(fromHex('82 00')),
       outcome: {
         open: ['open', '82 00', []],
         closeSent: 'throws',
@@ -689,7 +686,7 @@ describe('in each state', () => {
       },
     },
     'a ping is sent': {
-      act: (end) => end.ping(octets('61')),
+      act: (end) => end.ping(fromHex('61')),
       outcome: {
         open: ['open', frame(0x89, 'a'), []],
         closeSent: 'throws',
@@ -700,7 +697,7 @@ describe('in each state', () => {
       },
     },
     'a pong is sent': {
-      act: (end) => end.pong(octets('61')),
+      act: (end) => end.pong(fromHex('61')),
       outcome: {
         open: ['open', frame(0x8a, 'a'), []],
         closeSent: 'throws',
@@ -1023,7 +1020,7 @@ describe('a suspended Connection', () => {
   it('stops behind the message or control frame, and continues from there', () => {
     const end = client();
     end.isSuspended = true;
-    const chunk = octets(stream);
+    const chunk = fromHex(stream);
     const stops: number[] = [];
     for (let at = 0; at < chunk.length; ) {
       at = end.receive(chunk, at);
@@ -1038,7 +1035,7 @@ describe('a suspended Connection', () => {
     end.onEvent = (event) => {
       end.isSuspended = event.startsWith('text');
     };
-    const chunk = octets(stream);
+    const chunk = fromHex(stream);
     expect(end.receive(chunk)).toBe(3);
     end.isSuspended = false;
     expect(end.receive(chunk, 3)).toBe(12);
@@ -1056,7 +1053,7 @@ describe('a suspended Connection', () => {
         end.onEvent = () => {
           end.isSuspended = plan[events++ % plan.length]!;
         };
-        for (const chunk of cutOctets(octets(stream), cut)) {
+        for (const chunk of cutOctets(fromHex(stream), cut)) {
           for (let at = 0; at < chunk.length; ) {
             const before = events;
             at = end.receive(chunk, at);
@@ -1080,7 +1077,7 @@ describe('an event that throws', () => {
         throw new Error(event);
       };
       const thrown: string[] = [];
-      for (const chunk of cutOctets(octets(stream), cut)) {
+      for (const chunk of cutOctets(fromHex(stream), cut)) {
         for (let at = 0; at < chunk.length; ) {
           try {
             at = end.receive(chunk, at);
@@ -1102,9 +1099,9 @@ describe('an event that throws', () => {
     end.onEvent = () => {
       throw new Error('thrown by the application');
     };
-    expect(() => end.receive(octets('a1 00'))).toThrow('thrown by the application');
+    expect(() => end.receive(fromHex('a1 00'))).toThrow('thrown by the application');
     expect([end.outgoing(), end.state]).toEqual([ownFrame('client', 0x88, closing(1002)), 'failed']);
-    expect(end.receive(octets('81 01 61'))).toBe(3);
+    expect(end.receive(fromHex('81 01 61'))).toBe(3);
   });
 
   it('that is a ProtocolError, after the connection failed, is thrown and fails nothing twice', () => {
@@ -1114,7 +1111,7 @@ describe('an event that throws', () => {
       end.fail(error);
       throw error;
     };
-    expect(() => end.receive(octets('81 01 61'))).toThrow(error);
+    expect(() => end.receive(fromHex('81 01 61'))).toThrow(error);
     expect([end.outgoing(), end.told]).toEqual([ownFrame('client', 0x88, closing(1007)), ['text 61']]);
   });
 });
@@ -1196,7 +1193,7 @@ describe('a pair of Connections', () => {
       if (side.state !== 'open' && side.state !== 'closeSent') continue;
       if (item.event !== undefined) side.events.push(item.event);
       if (item.kind === 'ping' && side.state === 'open') {
-        put(model, to, item.payload!, { kind: 'pong', event: `pong ${hex(item.payload!)}`.trim() });
+        put(model, to, item.payload!, { kind: 'pong', event: `pong ${toHex(item.payload!)}`.trim() });
       } else if (item.kind === 'close') {
         if (side.state === 'open') {
           putClose(model, to, item.code, String(item.payload!.subarray(2)));
@@ -1259,7 +1256,7 @@ describe('a pair of Connections', () => {
         const begun = side.begun ?? { isBinary, parts: [] };
         begun.parts.push(payload);
         side.begun = fin ? null : begun;
-        const event = `${begun.isBinary ? 'binary' : 'text'} ${hex(Buffer.concat(begun.parts))}`.trim();
+        const event = `${begun.isBinary ? 'binary' : 'text'} ${toHex(Buffer.concat(begun.parts))}`.trim();
         put(model, from, payload, fin ? { kind: 'message', event } : { kind: 'fragment' });
       }),
     );
@@ -1272,7 +1269,7 @@ describe('a pair of Connections', () => {
         const send = () => real.ends[from][kind](payload);
         if (model[from].state !== 'open') return expect(send).toThrow(/not open/);
         send();
-        put(model, from, payload, { kind, event: `${kind} ${hex(payload)}`.trim(), payload });
+        put(model, from, payload, { kind, event: `${kind} ${toHex(payload)}`.trim(), payload });
       }),
     );
 
@@ -1296,7 +1293,7 @@ describe('a pair of Connections', () => {
   const violates = which.map((to) =>
     step(`a frame with RSV3 comes to ${to}`, (model, real) => {
       model[to].inbox.push({ size: 2, kind: 'violation', event: 'failure WS_ERR_UNEXPECTED_RSV_2_3' });
-      real.wires[to] = Buffer.concat([real.wires[to], octets('91 80')]);
+      real.wires[to] = Buffer.concat([real.wires[to], fromHex('91 80')]);
     }),
   );
 

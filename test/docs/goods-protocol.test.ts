@@ -12,6 +12,7 @@ import {
 import type { Frame, Request } from '../../src/goods/wire/frames.ts';
 import { goodsErrors } from '../../src/goods/wire/goods-error.ts';
 import { formatFrame, formatRequest, parseFrame, parseRequest } from '../../src/goods/wire/text-codec.ts';
+import { fromHex } from '../support/hex.ts';
 import { type TestClient, TestMarket } from '../support/test-market.ts';
 
 const document = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'goods-protocol.md'), 'utf8');
@@ -47,8 +48,8 @@ describe('examples are read, and written again as they stand there', () => {
   });
 
   test('binary messages', () => {
-    const [item, supply] = blocks('hex').map((hex) => Buffer.from(hex.replaceAll(' ', ''), 'hex'));
-    const payload = Buffer.from('cafe', 'hex');
+    const [item, supply] = blocks('hex').map(fromHex);
+    const payload = fromHex('cafe');
     expect(Buffer.from(encodeBytesItem('cam/1', 'small', 3, payload))).toEqual(item);
     expect(decodeBytesItem(item!)).toMatchObject({ goods: 'cam/1', variant: 'small', offset: 3 });
     expect(Buffer.from(encodeBytesSupply(9, 'cam/1', payload))).toEqual(supply);

@@ -7,11 +7,10 @@ import { InflateError } from '../../src/extension/inflate-error.ts';
 import { documentedRung, handleRung, handleRungOver, type ZlibRung } from '../../src/extension/raw-zlib.ts';
 import { ProtocolError } from '../../src/frame/protocol-error.ts';
 import { allocationsOf } from '../frame/allocations.ts';
+import { fromHex, toHex } from '../support/hex.ts';
 import { rungs } from './rungs.ts';
 
-const hex = (octets: string): Buffer => Buffer.from(octets.replaceAll(' ', ''), 'hex');
-const shown = (octets: Uint8Array): string => (Buffer.from(octets).toString('hex').match(/../g) ?? []).join(' ');
-const tail = hex('00 00 ff ff');
+const tail = fromHex('00 00 ff ff');
 
 /** Returns a message deflated by streaming zlib, without the tail. */
 const deflated = (octets: Uint8Array, options: object = {}): Buffer =>
@@ -73,19 +72,19 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
       ['an empty message', '00', ''],
       ['an empty message in a block of its own', '02 00', ''],
     ])('inflates %s', (_title, octets, text) => {
-      expect(inflate(hex(octets)).toString()).toBe(text);
+      expect(inflate(fromHex(octets)).toString()).toBe(text);
     });
 
     it('deflates to one block', () => {
       const deflater = new MessageDeflater(kind);
-      expect(shown(deflater.deflate(Buffer.from('Hello')))).toBe('f2 48 cd c9 c9 07 00');
+      expect(toHex(deflater.deflate(Buffer.from('Hello')))).toBe('f2 48 cd c9 c9 07 00');
       deflater.close();
     });
 
     it('deflates a second time with or without the window', () => {
       const deflater = new MessageDeflater(kind);
       deflater.deflate(Buffer.from('Hello'));
-      const again = shown(deflater.deflate(Buffer.from('Hello')));
+      const again = toHex(deflater.deflate(Buffer.from('Hello')));
       if (takesContextOver) expect(again).toBe('f2 00 11 00 00');
       else expect(again).toBe('f2 48 cd c9 c9 07 00');
       deflater.close();
@@ -93,8 +92,8 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
 
     it('inflates references to the previous message if the window is kept', () => {
       const inflater = new MessageInflater(kind);
-      expect(inflater.inflate(hex('f2 48 cd c9 c9 07 00'), 5).toString()).toBe('Hello');
-      const again = (): Buffer => inflater.inflate(hex('f2 00 11 00 00'), 5);
+      expect(inflater.inflate(fromHex('f2 48 cd c9 c9 07 00'), 5).toString()).toBe('Hello');
+      const again = (): Buffer => inflater.inflate(fromHex('f2 00 11 00 00'), 5);
       if (takesContextOver) expect(again().toString()).toBe('Hello');
       else expect(again).toThrow('invalid distance too far back');
       inflater.close();
@@ -105,7 +104,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
       const inflater = new MessageInflater(kind);
       for (const text of ['', '', 'Hello', '', 'Hello', '', '']) {
         const octets = deflater.deflate(Buffer.from(text));
-        if (text === '') expect(shown(octets)).toBe('00');
+        if (text === '') expect(toHex(octets)).toBe('00');
         expect(inflater.inflate(octets, 5).toString()).toBe(text);
         octets.fill(0xff);
       }
@@ -170,7 +169,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
           const whole = Buffer.concat(parts);
           const blocks: Buffer[] = [];
           for (const part of parts.filter(({ length }) => length > 0)) blocks.push(await write(reference, part));
-          const octets = blocks.length === 0 ? hex('00') : Buffer.concat(blocks).subarray(0, -tail.length);
+          const octets = blocks.length === 0 ? fromHex('00') : Buffer.concat(blocks).subarray(0, -tail.length);
           expect(Buffer.compare(inflater.inflate(octets, whole.length), whole)).toBe(0);
           if (!takesContextOver) reference.reset();
         }
@@ -206,9 +205,9 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
 
     test.each([
       ['alone', final],
-      ['and the octet that a sender is to add', Buffer.concat([final, hex('00')])],
-      ['and a stream that goes on', Buffer.concat([final, hex('02 00')])],
-      ['of which the tail is the end', hex('f2 48 cd c9 c9 07 00 00 00 ff ff 01')],
+      ['and the octet that a sender is to add', Buffer.concat([final, fromHex('00')])],
+      ['and a stream that goes on', Buffer.concat([final, fromHex('02 00')])],
+      ['of which the tail is the end', fromHex('f2 48 cd c9 c9 07 00 00 00 ff ff 01')],
     ])('are inflated: %s', (_title, octets) => {
       const inflater = new MessageInflater(kind);
       for (let i = 0; i < 3; i++) expect(inflater.inflate(octets, 5).toString()).toBe('Hello');
@@ -224,18 +223,18 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
 
     it('clear the window', () => {
       const inflater = new MessageInflater(kind);
-      inflater.inflate(hex('f3 48 cd c9 c9 07 00'), 5);
-      expect(() => inflater.inflate(hex('f2 00 11 00 00'), 5)).toThrow('invalid distance too far back');
-      inflater.inflate(hex('f2 48 cd c9 c9 07 00'), 5);
-      inflater.inflate(hex('f2 48 cd c9 c9 07 00 00 00 ff ff 01'), 5);
-      expect(() => inflater.inflate(hex('f2 00 11 00 00'), 5)).toThrow('invalid distance too far back');
+      inflater.inflate(fromHex('f3 48 cd c9 c9 07 00'), 5);
+      expect(() => inflater.inflate(fromHex('f2 00 11 00 00'), 5)).toThrow('invalid distance too far back');
+      inflater.inflate(fromHex('f2 48 cd c9 c9 07 00'), 5);
+      inflater.inflate(fromHex('f2 48 cd c9 c9 07 00 00 00 ff ff 01'), 5);
+      expect(() => inflater.inflate(fromHex('f2 00 11 00 00'), 5)).toThrow('invalid distance too far back');
       inflater.close();
     });
 
     it('are counted', () => {
-      const empty = hex('03 00');
+      const empty = fromHex('03 00');
       expect(inflate(Buffer.concat(new Array<Buffer>(1024).fill(empty)))).toHaveLength(0);
-      expect(inflate(Buffer.concat([...new Array<Buffer>(1024).fill(empty), hex('00')]))).toHaveLength(0);
+      expect(inflate(Buffer.concat([...new Array<Buffer>(1024).fill(empty), fromHex('00')]))).toHaveLength(0);
       const error = thrownBy(() => inflate(Buffer.concat(new Array<Buffer>(1026).fill(empty))));
       expect(error).toBeInstanceOf(InflateError);
       expect(error).toMatchObject({
@@ -248,7 +247,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
 
   describe('invalid DEFLATE data', () => {
     it('is an error with the fields of zlib’s error, and the close code', () => {
-      const error = thrownBy(() => inflate(hex('ff ff ff')));
+      const error = thrownBy(() => inflate(fromHex('ff ff ff')));
       expect(error).toBeInstanceOf(InflateError);
       expect(error).toMatchObject({
         name: 'InflateError',
@@ -269,13 +268,13 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
       ['a message cut within a block without compression', '00 50 00 af ff 48 65'],
       ['a message cut so that the tail fills a block in part', '00 07 00 f8 ff 48 65 6c 6c 6f'],
     ])('includes %s', (_title, octets) => {
-      const error = thrownBy(() => inflate(hex(octets)));
+      const error = thrownBy(() => inflate(fromHex(octets)));
       expect(error).toBeInstanceOf(InflateError);
       expect(['Z_DATA_ERROR', 'Z_BUF_ERROR']).toContain((error as InflateError).code);
     });
 
     it('is distinguished from a message that ends early', () => {
-      expect(thrownBy(() => inflate(hex('00 50 00 af ff 48 65')))).toMatchObject({
+      expect(thrownBy(() => inflate(fromHex('00 50 00 af ff 48 65')))).toMatchObject({
         message: 'unexpected end of file',
         code: 'Z_BUF_ERROR',
         errno: -5,
@@ -308,7 +307,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
         expect(output?.length ?? 0).toBeLessThanOrEqual(maxLength);
         // Earlier messages do not affect a new connection.
         const next = new MessageInflater(kind);
-        expect(next.inflate(hex('f2 48 cd c9 c9 07 00'), 5).toString()).toBe('Hello');
+        expect(next.inflate(fromHex('f2 48 cd c9 c9 07 00'), 5).toString()).toBe('Hello');
         inflater.close();
         next.close();
       });
@@ -317,19 +316,19 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
 
     it('does not keep its window', () => {
       const inflater = new MessageInflater(kind);
-      inflater.inflate(hex('f2 48 cd c9 c9 07 00'), 5);
-      expect(() => inflater.inflate(hex('ff'), 5)).toThrow(InflateError);
-      expect(() => inflater.inflate(hex('f2 00 11 00 00'), 5)).toThrow('invalid distance too far back');
-      expect(inflater.inflate(hex('f2 48 cd c9 c9 07 00'), 5).toString()).toBe('Hello');
+      inflater.inflate(fromHex('f2 48 cd c9 c9 07 00'), 5);
+      expect(() => inflater.inflate(fromHex('ff'), 5)).toThrow(InflateError);
+      expect(() => inflater.inflate(fromHex('f2 00 11 00 00'), 5)).toThrow('invalid distance too far back');
+      expect(inflater.inflate(fromHex('f2 48 cd c9 c9 07 00'), 5).toString()).toBe('Hello');
       inflater.close();
     });
   });
 
   it('inflates an empty payload to an empty message, and keeps the window', () => {
     const inflater = new MessageInflater(kind);
-    inflater.inflate(hex('f2 48 cd c9 c9 07 00'), 5);
+    inflater.inflate(fromHex('f2 48 cd c9 c9 07 00'), 5);
     expect(inflater.inflate(Buffer.alloc(0), 0)).toHaveLength(0);
-    if (takesContextOver) expect(inflater.inflate(hex('f2 00 11 00 00'), 5).toString()).toBe('Hello');
+    if (takesContextOver) expect(inflater.inflate(fromHex('f2 00 11 00 00'), 5).toString()).toBe('Hello');
     inflater.close();
   });
 
@@ -359,15 +358,15 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
 
     it('clears the window after a message beyond it', () => {
       const inflater = new MessageInflater(kind);
-      inflater.inflate(hex('f2 48 cd c9 c9 07 00'), 5);
+      inflater.inflate(fromHex('f2 48 cd c9 c9 07 00'), 5);
       expect(() => inflater.inflate(deflated(Buffer.alloc(100)), 5)).toThrow('Max payload size exceeded');
-      expect(() => inflater.inflate(hex('f2 00 11 00 00'), 5)).toThrow('invalid distance too far back');
-      expect(inflater.inflate(hex('f2 48 cd c9 c9 07 00'), 5).toString()).toBe('Hello');
+      expect(() => inflater.inflate(fromHex('f2 00 11 00 00'), 5)).toThrow('invalid distance too far back');
+      expect(inflater.inflate(fromHex('f2 48 cd c9 c9 07 00'), 5).toString()).toBe('Hello');
       inflater.close();
     });
 
     it('applies if the tail is inflated as data', () => {
-      const cut = hex('00 07 00 f8 ff 48 65 6c 6c 6f');
+      const cut = fromHex('00 07 00 f8 ff 48 65 6c 6c 6f');
       const error = thrownBy(() => inflate(cut, 5));
       if (rung === handleRung) expect(error).toBeInstanceOf(ProtocolError);
       else expect(error).toBeInstanceOf(InflateError);
@@ -383,9 +382,9 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
       const bomb = deflated(Buffer.alloc(20_000_000));
       expect(bomb.length).toBeLessThan(21_000);
       const limit = 200_000;
-      inflate(hex('00'));
+      inflate(fromHex('00'));
       const inflater = new MessageInflater(kind);
-      inflater.inflate(hex('00'), 0);
+      inflater.inflate(fromHex('00'), 0);
       const sizes = allocationsOf(() =>
         expect(thrownBy(() => inflater.inflate(bomb, limit))).toBeInstanceOf(ProtocolError),
       );
@@ -401,7 +400,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
       const chain = Buffer.concat(new Array<Buffer>(1000).fill(part));
       const limit = 200_000;
       const inflater = new MessageInflater(kind);
-      inflater.inflate(hex('00'), 0);
+      inflater.inflate(fromHex('00'), 0);
       const sizes = allocationsOf(() =>
         expect(thrownBy(() => inflater.inflate(chain, limit))).toBeInstanceOf(ProtocolError),
       );
@@ -511,7 +510,7 @@ describe.each(rungs)('the level, by the rung "%s"', (name, rung) => {
 describe('the rungs', () => {
   const outcome = (inflater: MessageInflater, octets: Uint8Array, maxLength: number): string => {
     try {
-      return shown(inflater.inflate(octets, maxLength));
+      return toHex(inflater.inflate(octets, maxLength));
     } catch (error) {
       return String((error as { closeCode: number }).closeCode);
     }
@@ -667,7 +666,7 @@ describe.each(kinds)('fragments $title', ({ rung, takesContextOver }) => {
   it('that are empty add nothing, except the last', () => {
     const deflater = new MessageDeflater(kind);
     expect([deflater.deflateFragment(Buffer.alloc(0), false), deflater.deflateFragment(Buffer.alloc(0), true)]).toEqual(
-      [Buffer.alloc(0), hex('00')],
+      [Buffer.alloc(0), fromHex('00')],
     );
     deflater.close();
   });
@@ -744,7 +743,7 @@ describe.each(kinds)('the start of a message $title', ({ rung, takesContextOver 
     const inflater = new MessageInflater(kind);
     expect(inflater.peek(deflated(text), 4999)).toBeNull();
     expect(inflater.peek(deflated(text), 5000)).toEqual(text);
-    expect(thrownBy(() => inflater.peek(hex('07 ff'), 5000))).toBeInstanceOf(InflateError);
+    expect(thrownBy(() => inflater.peek(fromHex('07 ff'), 5000))).toBeInstanceOf(InflateError);
     expect(inflater.inflate(deflated(text), 5000)).toEqual(text);
     inflater.close();
   });

@@ -9,20 +9,10 @@ import {
   type FrameDecoderOptions,
   type FrameSink,
 } from '../../src/frame/frame-decoder.ts';
+import { fromHex, toHex } from '../support/hex.ts';
 import { allocationsOf } from './allocations.ts';
 import { decodeFrames, frameSequences, nearlyFrames, seenError, seenFrame, sentOctets, vectors } from './frames.ts';
-import {
-  type Cut,
-  cutOctets,
-  cuts,
-  everyCut,
-  exampleKey,
-  hex,
-  naiveFrame,
-  naiveHeader,
-  octets,
-  sampleOctets,
-} from './octets.ts';
+import { type Cut, cutOctets, cuts, everyCut, exampleKey, naiveFrame, naiveHeader, sampleOctets } from './octets.ts';
 
 const server: FrameDecoderOptions = { role: 'server' };
 const client: FrameDecoderOptions = { role: 'client' };
@@ -59,7 +49,7 @@ describe('FrameDecoder', () => {
           opcode,
           fin,
           rsv1: false,
-          payload: hex(payload),
+          payload: toHex(payload),
         }));
         expect(decodeFrames(octets, cut, { role: receiver })).toEqual({ frames: expected, error: null });
       });
@@ -70,7 +60,7 @@ describe('FrameDecoder', () => {
         const ours = vectors.filter(({ receiver }) => receiver === role);
         const { frames } = decodeFrames(Buffer.concat(ours.map(({ octets }) => octets)), 'whole', { role });
         expect(frames.map(({ payload }) => payload)).toEqual(
-          ours.flatMap(({ frames }) => frames.map(({ payload }) => hex(payload))),
+          ours.flatMap(({ frames }) => frames.map(({ payload }) => toHex(payload))),
         );
       }
     });
@@ -86,7 +76,7 @@ describe('FrameDecoder', () => {
           const { frames, error } = decodeFrames(stream, cut, { role });
           expect(error).toBeNull();
           expect(frames).toHaveLength(1);
-          expect(frames[0]!.payload === hex(payload)).toBe(true);
+          expect(frames[0]!.payload === toHex(payload)).toBe(true);
         }
       }
     },
@@ -95,12 +85,12 @@ describe('FrameDecoder', () => {
   it('starts at the given offset of the chunk', () => {
     const collector = new FrameCollector();
     const decoder = new FrameDecoder(client);
-    expect(decoder.decode(octets('ff ff ff 81 05 48 65 6c 6c 6f'), 3, collector)).toBe(10);
+    expect(decoder.decode(fromHex('ff ff ff 81 05 48 65 6c 6c 6f'), 3, collector)).toBe(10);
     expect(collector.frames.map(seenFrame)).toEqual([{ opcode: 1, fin: true, rsv1: false, payload: '48 65 6c 6c 6f' }]);
   });
 
   it('accepts an empty chunk at any position', () => {
-    const stream = octets(`89 81 ${key} 00 82 84 ${key} 01 02 03 04`);
+    const stream = fromHex(`89 81 ${key} 00 82 84 ${key} 01 02 03 04`);
     const lengths = [...stream].flatMap(() => [0, 1]);
     expect(decodeFrames(stream, lengths, server)).toEqual(decodeFrames(stream, 'whole', server));
   });
@@ -109,7 +99,7 @@ describe('FrameDecoder', () => {
     const collector = new FrameCollector();
     const decoder = new FrameDecoder(server);
     for (const part of [`81 85 ${key} 7f 9f 4d 51 58 81 8a ${key} 7f`, '9f 4d 51 58 7f 9f 4d 51 58']) {
-      decoder.decode(Uint8Array.from(octets(part)), 0, collector);
+      decoder.decode(Uint8Array.from(fromHex(part)), 0, collector);
     }
     expect(collector.frames.map(({ payload }) => String(payload))).toEqual(['Hello', expect.stringMatching(/^Hello/)]);
   });
@@ -122,7 +112,7 @@ describe('FrameDecoder', () => {
   ])('accepts a length in %s %s, longer than necessary, as ws does', (_bits, _what, header) => {
     const payload = header.endsWith('5') ? '01 02 03 04 05' : '';
     for (const cut of everyCut) {
-      expect(decodeFrames(octets(`${header} ${payload}`), cut, client)).toEqual({
+      expect(decodeFrames(fromHex(`${header} ${payload}`), cut, client)).toEqual({
         frames: [{ opcode: 2, fin: true, rsv1: false, payload }],
         error: null,
       });
@@ -130,7 +120,7 @@ describe('FrameDecoder', () => {
   });
 
   it('decodes control frames between the fragments of a message (§5.4), and after it', () => {
-    const stream = octets('01 01 61 89 01 62 00 00 8a 00 80 01 63 82 01 64 88 00');
+    const stream = fromHex('01 01 61 89 01 62 00 00 8a 00 80 01 63 82 01 64 88 00');
     for (const cut of everyCut) {
       const { frames, error } = decodeFrames(stream, cut, client);
       expect(error).toBeNull();
@@ -147,7 +137,7 @@ describe('FrameDecoder', () => {
   });
 
   it('reports RSV1 on the first frame of a message if an extension uses it', () => {
-    const stream = octets('c1 01 61 42 01 62 89 00 00 01 63 80 00 82 00');
+    const stream = fromHex('c1 01 61 42 01 62 89 00 00 01 63 80 00 82 00');
     for (const cut of everyCut) {
       const { frames, error } = decodeFrames(stream, cut, { ...client, allowRsv1: true });
       expect(error).toBeNull();
@@ -165,7 +155,7 @@ describe('FrameDecoder', () => {
 
 describe('calls of a FrameDecoder to its sink', () => {
   it('pass a frame that is complete in the chunk as a view, unmasked in place', () => {
-    const chunk = octets(`81 85 ${key} 7f 9f 4d 51 58 00`);
+    const chunk = fromHex(`81 85 ${key} 7f 9f 4d 51 58 00`);
     const data = vi.fn((_header: FrameHeader, octets: Uint8Array, start: number, end: number) => {
       expect(octets).toBe(chunk);
       expect(String(chunk.subarray(start, end))).toBe('Hello');
@@ -208,7 +198,7 @@ describe('calls of a FrameDecoder to its sink', () => {
         return true;
       },
       dataBegin: (header, available) => calls.push(['begin', header.length, available]),
-      dataPart: (octets, start, end, key) => calls.push(['part', hex(octets.subarray(start, end)), key >>> 0]),
+      dataPart: (octets, start, end, key) => calls.push(['part', toHex(octets.subarray(start, end)), key >>> 0]),
       dataEnd: (header) => {
         calls.push(['end', header.length]);
         return true;
@@ -216,10 +206,10 @@ describe('calls of a FrameDecoder to its sink', () => {
     };
     const decoder = new FrameDecoder(server);
     for (const part of [`82 86 ${key} 37`, 'fa 21', '', '3d 37 fa', `82 83 ${key}`, '37 fa 21']) {
-      decoder.decode(octets(part), 0, sink);
+      decoder.decode(fromHex(part), 0, sink);
     }
-    decoder.decode(octets('82 82 00 00 00 00 01'), 0, sink);
-    decoder.decode(octets('02'), 0, sink);
+    decoder.decode(fromHex('82 82 00 00 00 00 01'), 0, sink);
+    decoder.decode(fromHex('02'), 0, sink);
     expect(calls).toEqual([
       ['begin', 6, 1],
       ['part', '37', 0x3d21fa37],
@@ -243,8 +233,8 @@ describe('calls of a FrameDecoder to its sink', () => {
       dataBegin: (header: FrameHeader, available: number) => begun.push([header.length, available]),
     });
     const decoder = new FrameDecoder(client);
-    decoder.decode(octets('82'), 0, sink);
-    decoder.decode(octets('02 01 02 89 00 82 7f 00 00 00 00 00 00 00 01 07 89 00'), 0, sink);
+    decoder.decode(fromHex('82'), 0, sink);
+    decoder.decode(fromHex('02 01 02 89 00 82 7f 00 00 00 00 00 00 00 01 07 89 00'), 0, sink);
     expect(begun).toEqual([
       [2, 2],
       [1, 1],
@@ -252,7 +242,7 @@ describe('calls of a FrameDecoder to its sink', () => {
   });
 
   it('report whether the octets so far end between two frames', () => {
-    const frames = [`89 82 ${key} 00 00`, `01 80 ${key}`, `80 fe 00 01 ${key} 00`, `82 81 ${key} 00`].map(octets);
+    const frames = [`89 82 ${key} 00 00`, `01 80 ${key}`, `80 fe 00 01 ${key} 00`, `82 81 ${key} 00`].map(fromHex);
     const ends = new Set(frames.map((_frame, i) => Buffer.concat(frames.slice(0, i + 1)).length));
     const decoder = new FrameDecoder(server);
     expect(decoder.isBetweenFrames).toBe(true);
@@ -276,7 +266,7 @@ describe('calls of a FrameDecoder to its sink', () => {
       const decoder = new FrameDecoder(server);
       expect(decoder.isBetweenMessages).toBe(true);
       for (const [text, isBetween] of parts) {
-        const frame = octets(text);
+        const frame = fromHex(text);
         for (const chunk of cutOctets(frame.subarray(0, -1), cut)) {
           decoder.decode(chunk, 0, new Sieve());
           expect(decoder.isBetweenMessages).toBe(false);
@@ -477,8 +467,8 @@ describe('a FrameDecoder refuses', () => {
   it.each(rules.map((rule) => [`${rule.title} (${rule.broken})`, rule] as const))(
     '%s',
     (_title, { options, before = '', broken, error: [code, closeCode, section] }) => {
-      const prefix = octets(before);
-      const stream = Buffer.concat([prefix, octets(broken)]);
+      const prefix = fromHex(before);
+      const stream = Buffer.concat([prefix, fromHex(broken)]);
       const decoder = new FrameDecoder(options);
       const collector = new FrameCollector();
       // Octet by octet: rejected exactly at the octet that breaks the rule.
@@ -509,19 +499,19 @@ describe('a FrameDecoder refuses', () => {
   );
 
   it('these violations with the limit and the received value in the detail', () => {
-    const { error } = decodeFrames(octets('02 04 61 61 61 61 80 07'), 'whole', { ...client, maxPayload: 10 });
+    const { error } = decodeFrames(fromHex('02 04 61 61 61 61 80 07'), 'whole', { ...client, maxPayload: 10 });
     expect(error?.detail).toBe('RFC 6455 §10.4: a message must not be longer than maxPayload; got 11 (limit 10)');
-    const many = decodeFrames(octets('02 00 00 00 80 00'), 'whole', { ...client, maxFragments: 2 });
+    const many = decodeFrames(fromHex('02 00 00 00 80 00'), 'whole', { ...client, maxFragments: 2 });
     expect(many.error?.detail).toBe(
       'RFC 6455 §10.4: a message must not have more fragments than maxFragments, nor a frame arrive in more chunks than maxBufferedChunks; got 3 (limit 2)',
     );
-    expect(decodeFrames(octets('8b 00'), 'whole', client).error?.message).toBe(
+    expect(decodeFrames(fromHex('8b 00'), 'whole', client).error?.message).toBe(
       'Invalid WebSocket frame: invalid opcode 11',
     );
-    expect(decodeFrames(octets('89 7e'), 'whole', client).error?.message).toBe(
+    expect(decodeFrames(fromHex('89 7e'), 'whole', client).error?.message).toBe(
       'Invalid WebSocket frame: invalid payload length 126',
     );
-    expect(decodeFrames(octets('88 01'), 'whole', client).error?.message).toBe(
+    expect(decodeFrames(fromHex('88 01'), 'whole', client).error?.message).toBe(
       'Invalid WebSocket frame: invalid payload length 1',
     );
   });
@@ -545,7 +535,7 @@ describe('a FrameDecoder refuses', () => {
               const sink = new Sieve();
               const decoder = new FrameDecoder({ role, maxPayload });
               let error: unknown;
-              const chunks = cutOctets(octets(`${first} ${second} ${digits} ${rest}`), cut);
+              const chunks = cutOctets(fromHex(`${first} ${second} ${digits} ${rest}`), cut);
               const sizes = allocationsOf(() => {
                 try {
                   for (const chunk of chunks) decoder.decode(chunk, 0, sink);
@@ -631,7 +621,7 @@ describe('maxBufferedChunks of a FrameDecoder', () => {
     }
     return chunks.length;
   }
-  const singly = (stream: string) => Array.from(octets(stream), (octet) => Buffer.of(octet));
+  const singly = (stream: string) => Array.from(fromHex(stream), (octet) => Buffer.of(octet));
 
   it.each([
     ['the first two octets', '82 00', 2],
@@ -640,8 +630,8 @@ describe('maxBufferedChunks of a FrameDecoder', () => {
     ['a payload', '82 05 61 61 61 61 61', 5],
     ['the payload of a control frame', '89 05 61 61 61 61 61', 5],
   ])('counts chunks that contain %s (%s)', (_part, stream, chunks) => {
-    expect(taken(singly(stream), { ...client, maxBufferedChunks: chunks })).toBe(octets(stream).length);
-    expect(taken(singly(stream), { ...client, maxBufferedChunks: chunks - 1 })).toBeLessThan(octets(stream).length);
+    expect(taken(singly(stream), { ...client, maxBufferedChunks: chunks })).toBe(fromHex(stream).length);
+    expect(taken(singly(stream), { ...client, maxBufferedChunks: chunks - 1 })).toBeLessThan(fromHex(stream).length);
   });
 
   it('counts chunks that contain a masking key', () => {
@@ -654,7 +644,7 @@ describe('maxBufferedChunks of a FrameDecoder', () => {
   });
 
   it('fails at the first chunk beyond it, for any content, and not before', () => {
-    const chunks = ['82 06 61', '61', '61', '61 61 61'].map(octets);
+    const chunks = ['82 06 61', '61', '61', '61 61 61'].map(fromHex);
     expect(taken(chunks, { ...client, maxBufferedChunks: 3 })).toBe(3);
     expect(taken(chunks, { ...client, maxBufferedChunks: 4 })).toBe(4);
   });
@@ -664,7 +654,7 @@ describe('maxBufferedChunks of a FrameDecoder', () => {
     expect(taken(fragments, { ...client, maxBufferedChunks: 2 })).toBe(fragments.length);
     expect(taken(fragments, { ...client, maxBufferedChunks: 1 })).toBe(1);
     // A chunk that ends one frame and begins the next counts for both.
-    const overlapping = [octets('82 02 61'), ...Array<Buffer>(20).fill(octets('61 82 02 61')), octets('61')];
+    const overlapping = [fromHex('82 02 61'), ...Array<Buffer>(20).fill(fromHex('61 82 02 61')), fromHex('61')];
     expect(taken(overlapping, { ...client, maxBufferedChunks: 2 })).toBe(overlapping.length);
     expect(taken(overlapping, { ...client, maxBufferedChunks: 1 })).toBe(1);
   });
@@ -679,12 +669,12 @@ describe('maxBufferedChunks of a FrameDecoder', () => {
     };
     for (const frame of ['82 02 61 61', '89 02 61 61']) {
       for (const cut of [1, 2, 3]) {
-        const [begin, rest] = [octets(frame).subarray(0, cut), octets(frame).subarray(cut)];
-        const chunks = Array.from({ length: 10 }, () => [begin, Buffer.concat([rest, octets(frame)])]).flat();
+        const [begin, rest] = [fromHex(frame).subarray(0, cut), fromHex(frame).subarray(cut)];
+        const chunks = Array.from({ length: 10 }, () => [begin, Buffer.concat([rest, fromHex(frame)])]).flat();
         expect(taken(chunks, { ...client, maxBufferedChunks: 2 }, stopping)).toBe(chunks.length);
       }
       // A frame that is complete in its chunk never waits.
-      const whole = Array<Buffer>(5).fill(octets(frame));
+      const whole = Array<Buffer>(5).fill(fromHex(frame));
       expect(taken(whole, { ...client, maxBufferedChunks: 1 }, stopping)).toBe(whole.length);
     }
   });
@@ -697,18 +687,18 @@ describe('maxBufferedChunks of a FrameDecoder', () => {
         throw new Error('of the application');
       },
     });
-    decoder.decode(octets('82 03 61'), 0, sink);
-    decoder.decode(octets('61'), 0, sink);
-    const last = octets('61 82 01');
+    decoder.decode(fromHex('82 03 61'), 0, sink);
+    decoder.decode(fromHex('61'), 0, sink);
+    const last = fromHex('61 82 01');
     decoder.maxBufferedChunks = 3;
     expect(() => decoder.decode(last, 0, throwing)).toThrow('of the application');
     decoder.maxBufferedChunks = 1;
     expect(decoder.decode(last, decoder.offset, sink)).toBe(3);
-    expect(decoder.decode(octets('61'), 0, sink)).toBe(1);
+    expect(decoder.decode(fromHex('61'), 0, sink)).toBe(1);
   });
 
   it('is unlimited by default', () => {
-    const chunks = [octets('82 7e ff ff'), ...Array<Buffer>(65_535).fill(octets('61'))];
+    const chunks = [fromHex('82 7e ff ff'), ...Array<Buffer>(65_535).fill(fromHex('61'))];
     expect(taken(chunks, client)).toBe(chunks.length);
     expect(taken(chunks, { ...client, maxBufferedChunks: 65_535 })).toBe(chunks.length);
   });
@@ -729,14 +719,14 @@ describe('the limits of a FrameDecoder', () => {
     new FrameDecoder(client).decode(naiveHeader(0x82, 104_857_600, null), 0, sink);
     expect(sink.begun).toEqual([104_857_600]);
     expect(defaultMaxPayload).toBe(104_857_600);
-    const fragments = octets(`02 00 ${'00 00 '.repeat(100_000)} 80 00`);
+    const fragments = fromHex(`02 00 ${'00 00 '.repeat(100_000)} 80 00`);
     const all = new Sieve();
     new FrameDecoder(client).decode(fragments, 0, all);
     expect(all.frames).toBe(100_002);
   });
 
   it('restart with every message: a long stream of legal messages passes', () => {
-    const message = octets(
+    const message = fromHex(
       '02 05 61 61 61 61 61 89 03 61 61 61 80 05 61 61 61 61 61 82 0a 61 61 61 61 61 61 61 61 61 61',
     );
     const stream = Buffer.concat(Array(50).fill(message));
@@ -748,7 +738,7 @@ describe('the limits of a FrameDecoder', () => {
   });
 
   it('do not count control frames, nor apply to them', () => {
-    const stream = octets('02 02 61 61 89 05 61 61 61 61 61 8a 05 61 61 61 61 61 88 05 03 e8 61 61 61 80 01 61');
+    const stream = fromHex('02 02 61 61 89 05 61 61 61 61 61 8a 05 61 61 61 61 61 88 05 03 e8 61 61 61 80 01 61');
     for (const cut of everyCut) {
       const { frames, error } = decodeFrames(stream, cut, { ...client, maxPayload: 3, maxFragments: 2 });
       expect(error).toBeNull();
@@ -757,15 +747,15 @@ describe('the limits of a FrameDecoder', () => {
   });
 
   it('do not fail for messages of one frame', () => {
-    const { frames, error } = decodeFrames(octets('82 00 01 00 80 00 82 00'), 'whole', { ...client, maxFragments: 2 });
+    const { frames, error } = decodeFrames(fromHex('82 00 01 00 80 00 82 00'), 'whole', { ...client, maxFragments: 2 });
     expect([frames.length, error]).toEqual([4, null]);
-    expect(decodeFrames(octets('82 00 81 00'), 'octet by octet', { ...client, maxFragments: 1 }).error).toBeNull();
+    expect(decodeFrames(fromHex('82 00 81 00'), 'octet by octet', { ...client, maxFragments: 1 }).error).toBeNull();
   });
 
   it('keep the sum of lengths correct without a limit, even beyond 2^53', () => {
     const sink = new Sieve();
     const decoder = new FrameDecoder({ role: 'client', maxPayload: 0 });
-    decoder.decode(octets('02 01 61'), 0, sink);
+    decoder.decode(fromHex('02 01 61'), 0, sink);
     decoder.decode(naiveHeader(0x00, 2 ** 53 - 1, null), 0, sink);
     expect(sink.begun).toEqual([2 ** 53 - 1]);
   });
@@ -821,7 +811,7 @@ class Interrupted implements FrameSink {
 }
 
 describe('a sink', () => {
-  const stream = octets('89 01 61 82 02 62 63 02 00 8a 00 80 01 64 81 00');
+  const stream = fromHex('89 01 61 82 02 62 63 02 00 8a 00 80 01 64 81 00');
   const ends = [3, 7, 9, 11, 14, 16];
 
   it('stops the decoder behind a frame by returning false, and decoding continues from there', () => {
@@ -886,7 +876,7 @@ describe('a sink', () => {
           } while (at < chunk.length);
         }
         expect(sink.collector.frames.map(seenFrame)).toEqual(
-          frames.map(({ opcode, fin, rsv1, payload }) => ({ opcode, fin, rsv1, payload: hex(payload) })),
+          frames.map(({ opcode, fin, rsv1, payload }) => ({ opcode, fin, rsv1, payload: toHex(payload) })),
         );
       }),
       { numRuns: 300 },
@@ -935,7 +925,7 @@ describe('any octets', () => {
     const cost = (length: number) => {
       const stream = naiveFrame(0x82, sampleOctets(length), exampleKey);
       const small = Buffer.concat(
-        Array.from({ length: length >> 3 }, () => naiveFrame(0x82, octets('61 61'), exampleKey)),
+        Array.from({ length: length >> 3 }, () => naiveFrame(0x82, fromHex('61 61'), exampleKey)),
       );
       const chunks = [...cutOctets(stream, 'octet by octet'), ...cutOctets(small, 'octet by octet')];
       const decoder = new FrameDecoder(server);
@@ -953,11 +943,11 @@ describe('any octets', () => {
 
 describe('FrameCollector', () => {
   it('keeps every frame as a separate value, unmasked', () => {
-    const chunk = octets(`81 85 ${key} 7f 9f 4d 51 58 89 81 ${key} 56 02 85 ${key} 7f 9f`);
+    const chunk = fromHex(`81 85 ${key} 7f 9f 4d 51 58 89 81 ${key} 56 02 85 ${key} 7f 9f`);
     const collector = new FrameCollector();
     const decoder = new FrameDecoder(server);
     decoder.decode(chunk, 0, collector);
-    decoder.decode(octets('4d 51 58'), 0, collector);
+    decoder.decode(fromHex('4d 51 58'), 0, collector);
     chunk.fill(0);
     expect(collector.frames).toEqual([
       { opcode: 1, fin: true, rsv1: false, length: 5, payload: Buffer.from('Hello') },

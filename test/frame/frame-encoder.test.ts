@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeFrame, firstOctet, headerLength, maxHeaderLength, writeHeader } from '../../src/frame/frame-encoder.ts';
 import type { Opcode } from '../../src/frame/opcode.ts';
+import { fromHex, toHex } from '../support/hex.ts';
 import { decodeFrames, frameSequences, sentOctets, vectors } from './frames.ts';
-import { boaster, cuts, exampleKey, hex, naiveFrame, octets, sampleOctets } from './octets.ts';
+import { boaster, cuts, exampleKey, naiveFrame, sampleOctets } from './octets.ts';
 
 /** Payload lengths around which the header changes its form. */
 const borders = [0, 1, 124, 125, 126, 127, 255, 256, 65_534, 65_535, 65_536, 65_537, 100_000];
@@ -19,14 +20,14 @@ describe('encodeFrame', () => {
   });
 
   it('encodes a whole, uncompressed and unmasked frame by default', () => {
-    expect(hex(encodeFrame(2, octets('01 02')))).toBe('82 02 01 02');
+    expect(toHex(encodeFrame(2, fromHex('01 02')))).toBe('82 02 01 02');
   });
 
   it('sets FIN, RSV1 and the masking key from its options', () => {
-    const payload = octets('01 02 03 04 05');
-    expect(hex(encodeFrame(1, payload, { fin: false }))).toBe('01 05 01 02 03 04 05');
-    expect(hex(encodeFrame(1, payload, { rsv1: true }))).toBe('c1 05 01 02 03 04 05');
-    expect(hex(encodeFrame(0, payload, { fin: true, rsv1: false, key: exampleKey }))).toBe(
+    const payload = fromHex('01 02 03 04 05');
+    expect(toHex(encodeFrame(1, payload, { fin: false }))).toBe('01 05 01 02 03 04 05');
+    expect(toHex(encodeFrame(1, payload, { rsv1: true }))).toBe('c1 05 01 02 03 04 05');
+    expect(toHex(encodeFrame(0, payload, { fin: true, rsv1: false, key: exampleKey }))).toBe(
       '80 85 37 fa 21 3d 36 f8 22 39 32',
     );
   });
@@ -76,7 +77,7 @@ describe('encodeFrame', () => {
         });
         expect(error).toBeNull();
         expect(decoded).toEqual(
-          frames.map(({ opcode, fin, rsv1, payload }) => ({ opcode, fin, rsv1, payload: hex(payload) })),
+          frames.map(({ opcode, fin, rsv1, payload }) => ({ opcode, fin, rsv1, payload: toHex(payload) })),
         );
       }),
       { numRuns: 300 },
@@ -88,7 +89,7 @@ describe('encodeFrame', () => {
       fc.property(frameSequences, (frames) => {
         for (const frame of frames) {
           const { opcode, fin, rsv1, payload, key } = frame;
-          expect(hex(encodeFrame(opcode, payload, { fin, rsv1, key }))).toBe(hex(sentOctets(frame, 'server')));
+          expect(toHex(encodeFrame(opcode, payload, { fin, rsv1, key }))).toBe(toHex(sentOctets(frame, 'server')));
         }
       }),
     );
@@ -106,19 +107,19 @@ describe('writeHeader', () => {
   ])('writes the 64-bit length of %i octets', (length, expected) => {
     const target = Buffer.alloc(maxHeaderLength, 0xaa);
     expect(writeHeader(target, 0, 0x82, length, null)).toBe(10);
-    expect(hex(target)).toBe(`${expected} aa aa aa aa`);
+    expect(toHex(target)).toBe(`${expected} aa aa aa aa`);
   });
 
   it('writes at the offset, and returns the offset behind the header', () => {
     const target = Buffer.alloc(20, 0xaa);
     expect(writeHeader(target, 3, 0x81, 126, exampleKey)).toBe(11);
-    expect(hex(target.subarray(0, 13))).toBe('aa aa aa 81 fe 00 7e 37 fa 21 3d aa aa');
+    expect(toHex(target.subarray(0, 13))).toBe('aa aa aa 81 fe 00 7e 37 fa 21 3d aa aa');
   });
 
   it('writes a key of zeros as a key', () => {
     const target = Buffer.alloc(6, 0xaa);
     expect(writeHeader(target, 0, 0x81, 0, 0)).toBe(6);
-    expect(hex(target)).toBe('81 80 00 00 00 00');
+    expect(toHex(target)).toBe('81 80 00 00 00 00');
   });
 });
 
@@ -136,7 +137,7 @@ describe('headerLength', () => {
 describe('firstOctet', () => {
   it('has FIN in the highest bit, RSV1 below it, and the opcode in the lowest four', () => {
     expect(
-      hex(Uint8Array.of(firstOctet(0, false, false), firstOctet(1, true, false), firstOctet(2, false, true))),
+      toHex(Uint8Array.of(firstOctet(0, false, false), firstOctet(1, true, false), firstOctet(2, false, true))),
     ).toBe('00 81 42');
     expect(firstOctet(10, true, true)).toBe(0xca);
   });

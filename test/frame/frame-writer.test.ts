@@ -4,8 +4,9 @@ import { copyUpTo, FrameWriter } from '../../src/frame/frame-writer.ts';
 import { nextMaskingKey } from '../../src/frame/masking-key.ts';
 import type { Opcode } from '../../src/frame/opcode.ts';
 import { isInSlab, largeSlabSize, smallSlabSize } from '../../src/frame/slab-pool.ts';
+import { fromHex, toHex } from '../support/hex.ts';
 import { decodeFrames, vectors } from './frames.ts';
-import { boaster, exampleKey, hex, naiveFrame, octets, sampleOctets } from './octets.ts';
+import { boaster, exampleKey, naiveFrame, sampleOctets } from './octets.ts';
 
 /** Keys 1, 2, 3, … and the last one returned. */
 function countedKeys(): { next: () => number; last: number } {
@@ -73,7 +74,7 @@ describe.each([
   ])('writes text as UTF-8 under the shortest header (%#)', (text) => {
     const keys = countedKeys();
     const writer = new FrameWriter(masked, keys.next);
-    writer.write(2, octets('01 02 03'));
+    writer.write(2, fromHex('01 02 03'));
     const before = taken(writer).length;
     expect(before).toBe(masked ? 9 : 5);
     writer.writeText(1, text);
@@ -91,12 +92,12 @@ describe.each([
     ] as const) {
       const writer = new FrameWriter(masked, () => exampleKey);
       writer.writeText(1, text);
-      expect(hex(taken(writer))).toBe(hex(naiveFrame(0x81, octets(expected), masked ? exampleKey : null)));
+      expect(toHex(taken(writer))).toBe(toHex(naiveFrame(0x81, fromHex(expected), masked ? exampleKey : null)));
     }
     for (const length of [41, 42, 43, 125, 126, 21_845, 21_846]) {
       const writer = new FrameWriter(masked, () => exampleKey);
       writer.writeText(1, '\udfff'.repeat(length));
-      const payload = Buffer.alloc(length * 3, octets('ef bf bd'));
+      const payload = Buffer.alloc(length * 3, fromHex('ef bf bd'));
       expect(taken(writer).equals(naiveFrame(0x81, payload, masked ? exampleKey : null))).toBe(true);
     }
   });
@@ -107,9 +108,9 @@ describe.each([
     const second = masked ? '81' : '01';
     const write = (call: () => void) => {
       call();
-      return hex(taken(writer));
+      return toHex(taken(writer));
     };
-    const payload = octets('61');
+    const payload = fromHex('61');
     expect(write(() => writer.write(2, payload))).toBe(`82 ${second} ${key}61`);
     expect(write(() => writer.write(2, payload, false))).toBe(`02 ${second} ${key}61`);
     expect(write(() => writer.write(1, payload, true, true))).toBe(`c1 ${second} ${key}61`);
@@ -136,8 +137,8 @@ describe.each([
     const writer = new FrameWriter(masked, () => exampleKey);
     for (const payload of [boaster(3), boaster(20_000)])
       expect(() => writer.write(2, payload)).toThrow(/^The length of a payload must be its byteLength; length is 1000/);
-    writer.write(2, octets('61'));
-    expect(taken(writer).equals(naiveFrame(0x82, octets('61'), masked ? exampleKey : null))).toBe(true);
+    writer.write(2, fromHex('61'));
+    expect(taken(writer).equals(naiveFrame(0x82, fromHex('61'), masked ? exampleKey : null))).toBe(true);
   });
 
   it('never changes the application’s data', () => {
@@ -315,11 +316,11 @@ describe('FrameWriter', () => {
     const writer = new FrameWriter(true);
     const keys = new Set<string>();
     for (let i = 0; i < 2000; i++) {
-      writer.write(2, octets('61 62'));
+      writer.write(2, fromHex('61 62'));
       writer.writeText(1, 'ab');
     }
     const stream = taken(writer);
-    for (let at = 0; at < stream.length; at += 8) keys.add(hex(stream.subarray(at + 2, at + 6)));
+    for (let at = 0; at < stream.length; at += 8) keys.add(toHex(stream.subarray(at + 2, at + 6)));
     expect(stream.length).toBe(4000 * 8);
     expect(keys.size).toBeGreaterThan(3990);
     const { frames } = decodeFrames(stream, 'whole', { role: 'server' });
@@ -356,7 +357,7 @@ describe('FrameWriter', () => {
     const stream = taken(writer);
     expect(stream.length).toBe(length);
     const { frames } = decodeFrames(stream, 'whole', { role: 'server' });
-    const payloads = frames.map(({ payload }) => Buffer.from(payload.replaceAll(' ', ''), 'hex').toString());
+    const payloads = frames.map(({ payload }) => fromHex(payload).toString());
     const inner = Array(count).fill('b'.repeat(100));
     expect(payloads).toEqual([...inner, text, ...inner, text]);
   });
@@ -399,12 +400,12 @@ describe('FrameWriter', () => {
   it('never returns a chunk twice, whole or in part', () => {
     const writer = new FrameWriter(false);
     writer.writeText(1, 'a');
-    expect(hex(taken(writer))).toBe('81 01 61');
+    expect(toHex(taken(writer))).toBe('81 01 61');
     writer.writeText(1, 'b');
-    expect(hex(writer.takeOne()!)).toBe('81 01 62');
+    expect(toHex(writer.takeOne()!)).toBe('81 01 62');
     writer.writeText(1, 'c');
     writer.release();
-    expect(hex(taken(writer))).toBe('81 01 63');
+    expect(toHex(taken(writer))).toBe('81 01 63');
     expect(taken(writer)).toHaveLength(0);
   });
 
@@ -417,9 +418,9 @@ describe('FrameWriter', () => {
     writer.writeText(1, 'b');
     expect(writer.takeOne()).toBeNull();
     expect(writer.byteLength).toBe(3 + 10_004 + 3);
-    expect(taken(writer).equals(Buffer.concat([octets('81 01 61'), naiveFrame(0x82, long), octets('81 01 62')]))).toBe(
-      true,
-    );
+    expect(
+      taken(writer).equals(Buffer.concat([fromHex('81 01 61'), naiveFrame(0x82, long), fromHex('81 01 62')])),
+    ).toBe(true);
   });
 
   it('keeps written data that was not taken when its memory is released', () => {
@@ -428,7 +429,7 @@ describe('FrameWriter', () => {
     writer.release();
     // Otherwise a second writer would get that slab.
     new FrameWriter(false).writeText(1, 'zzzzz');
-    expect(hex(taken(writer))).toBe('81 01 61');
+    expect(toHex(taken(writer))).toBe('81 01 61');
   });
 
   it('passes a released slab to the next writer, and no other slab', () => {
@@ -459,8 +460,8 @@ describe('FrameWriter', () => {
     expect(writer.take()).toEqual([]);
     new FrameWriter(false).writeText(1, 'zzzzz');
     writer.writeText(1, 'c');
-    expect(hex(taken(writer))).toBe('81 01 63');
-    expect(hex(kept!)).toBe('81 01 61');
+    expect(toHex(taken(writer))).toBe('81 01 63');
+    expect(toHex(kept!)).toBe('81 01 61');
   });
 
   it('starts with little memory, and with much if many frames follow', () => {

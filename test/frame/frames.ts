@@ -3,7 +3,8 @@ import type { Frame } from '../../src/frame/frame.ts';
 import { FrameCollector, FrameDecoder, type FrameDecoderOptions } from '../../src/frame/frame-decoder.ts';
 import type { Opcode } from '../../src/frame/opcode.ts';
 import { ProtocolError } from '../../src/frame/protocol-error.ts';
-import { type Cut, cutOctets, exampleKey, hex, type LengthForm, naiveFrame, naiveHeader } from './octets.ts';
+import { fromHex, toHex } from '../support/hex.ts';
+import { type Cut, cutOctets, exampleKey, type LengthForm, naiveFrame, naiveHeader } from './octets.ts';
 
 /** Properties of a frame that tests compare; the payload in hex. */
 export interface SeenFrame {
@@ -23,7 +24,7 @@ export interface SeenError {
 }
 
 export function seenFrame({ opcode, fin, rsv1, payload }: Frame): SeenFrame {
-  return { opcode, fin, rsv1, payload: hex(payload) };
+  return { opcode, fin, rsv1, payload: toHex(payload) };
 }
 
 /** Converts a ProtocolError to a value. Other errors are faults and are rethrown. */
@@ -65,8 +66,7 @@ export const vectors: readonly {
   readonly frames: readonly { opcode: Opcode; fin: boolean; payload: Buffer }[];
 }[] = (() => {
   const hello = Buffer.from('Hello');
-  const of = (text: string, rest: Uint8Array = Buffer.alloc(0)) =>
-    Buffer.concat([Buffer.from(text.replaceAll(' ', ''), 'hex'), rest]);
+  const of = (text: string, rest: Uint8Array = Buffer.alloc(0)) => Buffer.concat([fromHex(text), rest]);
   const short = Buffer.from(Array.from({ length: 256 }, (_, i) => (i * 7) & 255));
   const long = Buffer.from(Array.from({ length: 65_536 }, (_, i) => (i * 11 + (i >> 8)) & 255));
   return [

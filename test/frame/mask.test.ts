@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { maskInPlace, maskInto, readKey, rotateKey } from '../../src/frame/mask.ts';
 import { viewOf } from '../../src/frame/mask-words.ts';
-import { exampleKey, hex, naiveMask, octets, sampleOctets } from './octets.ts';
+import { fromHex, toHex } from '../support/hex.ts';
+import { exampleKey, naiveMask, sampleOctets } from './octets.ts';
 
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 const short = range(0, 200);
@@ -142,7 +143,7 @@ describe('maskInPlace', () => {
   it('masks "Hello" as §5.7 does', () => {
     const hello = Buffer.from('Hello');
     maskInPlace(hello, 0, 5, exampleKey);
-    expect(hex(hello)).toBe('7f 9f 4d 51 58');
+    expect(toHex(hello)).toBe('7f 9f 4d 51 58');
   });
 
   it('reaches the last octet of its memory, whatever the length', () => {
@@ -159,7 +160,7 @@ describe('rotateKey', () => {
     const rotated = range(0, 8).map((phase) => {
       const key = Buffer.alloc(4);
       key.writeInt32LE(rotateKey(exampleKey, phase) | 0);
-      return hex(key);
+      return toHex(key);
     });
     const round = ['37 fa 21 3d', 'fa 21 3d 37', '21 3d 37 fa', '3d 37 fa 21'];
     expect(rotated).toEqual([...round, ...round, '37 fa 21 3d']);
@@ -179,7 +180,7 @@ describe('rotateKey', () => {
 
 describe('readKey', () => {
   it('reads four octets in the order of the wire', () => {
-    expect(readKey(octets('00 37 fa 21 3d 00'), 1)).toBe(exampleKey);
-    expect(readKey(octets('ff ff ff ff'), 0)).toBe(-1);
+    expect(readKey(fromHex('00 37 fa 21 3d 00'), 1)).toBe(exampleKey);
+    expect(readKey(fromHex('ff ff ff ff'), 0)).toBe(-1);
   });
 });

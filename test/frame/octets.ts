@@ -1,18 +1,5 @@
 import fc from 'fast-check';
-
-/** Returns octets from hex as the RFC writes it; white space is ignored. */
-export function octets(hex: string): Buffer {
-  const digits = hex.replace(/\s+/g, '');
-  const result = Buffer.from(digits, 'hex');
-  if (result.length * 2 !== digits.length) throw new Error(`not octets in hex: ${hex}`);
-  return result;
-}
-
-/** Formats octets as hex, with spaces if short. Long ones are only compared, and have none. */
-export function hex(octets: Uint8Array): string {
-  const digits = Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength).toString('hex');
-  return octets.length > 64 ? digits : digits.replace(/..(?=.)/g, '$& ');
-}
+import { fromHex } from '../support/hex.ts';
 
 /** Split of octets into chunks. A list gives the lengths of the first chunks; the rest is one chunk. */
 export type Cut = 'whole' | 'octet by octet' | readonly number[];
@@ -71,7 +58,7 @@ export function naiveHeader(first: number, length: number | bigint, key: number 
         : digits(mask | 127, 1) + digits(length, 8);
   const keyOctets = Buffer.alloc(key === null ? 0 : 4);
   if (key !== null) keyOctets.writeInt32LE(key | 0);
-  return Buffer.concat([octets(digits(first, 1) + lengthDigits), keyOctets]);
+  return Buffer.concat([fromHex(digits(first, 1) + lengthDigits), keyOctets]);
 }
 
 /** Returns a frame as described by §5.2. */

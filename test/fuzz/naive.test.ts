@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { readFrames, readWire, writeWire } from '../../fuzz/naive/frames.ts';
 import { hear, readUtf8 } from '../../fuzz/naive/messages.ts';
 import { frameSequences, sentOctets, vectors } from '../frame/frames.ts';
-import { octets } from '../frame/octets.ts';
+import { fromHex } from '../support/hex.ts';
 
 const rules = { role: 'server', maxPayload: 0, maxFragments: 0, allowRsv1: false } as const;
 
@@ -29,9 +29,9 @@ describe('readUtf8, the model of UTF-8', () => {
 
   it('distinguishes incomplete from invalid text', () => {
     for (const begun of ['e2', 'e2 82', 'f0 9d 84', 'ed 9f', 'f4 8f bf', '61 c2'])
-      expect(readUtf8(octets(begun))).toBe('begun');
+      expect(readUtf8(fromHex(begun))).toBe('begun');
     for (const wrong of ['80', 'c0', 'e0 80', 'ed a0', 'f0 8f', 'f4 90', 'f5', 'e2 28'])
-      expect(readUtf8(octets(wrong))).toBe('wrong');
+      expect(readUtf8(fromHex(wrong))).toBe('wrong');
   });
 });
 
@@ -61,7 +61,7 @@ describe('readFrames, the model of a frame decoder', () => {
 
 describe('hear(), the model of a connection', () => {
   it('reports messages, pings and closes, and nothing behind a close', () => {
-    const stream = octets(
+    const stream = fromHex(
       '01 80 00 00 00 00  89 81 00 00 00 00 70  80 82 00 00 00 00 68 69  88 82 00 00 00 00 03 e8  81 80 00 00 00 00',
     );
     expect(hear(stream, rules, true)).toEqual({

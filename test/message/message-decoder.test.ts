@@ -11,12 +11,11 @@ import {
   cuts,
   everyCut,
   exampleKey,
-  hex,
   naiveFrame,
   naiveHeader,
-  octets,
   sampleOctets,
 } from '../frame/octets.ts';
+import { fromHex, toHex } from '../support/hex.ts';
 
 /**
  * Decodes octets to messages: a FrameDecoder that passes data frames to a MessageDecoder. Control frames are only
@@ -35,7 +34,7 @@ class Reader implements FrameSink {
     this.decoder = new MessageDecoder(
       {
         message: (data, isBinary) => {
-          const payload = Array.isArray(data) ? `[${data.map(hex).join(' | ')}]` : hex(data);
+          const payload = Array.isArray(data) ? `[${data.map(toHex).join(' | ')}]` : toHex(data);
           this.messages.push(`${isBinary ? 'binary' : 'text'}: ${payload}`);
           return this.onMessage(data);
         },
@@ -98,7 +97,7 @@ describe('MessageDecoder', () => {
   const data = vectors.filter(({ frames }) => frames[0]!.opcode < 8);
   for (const { title, receiver, octets, frames } of data) {
     it.each(everyCut)(`delivers ${title}, %s`, (cut) => {
-      const payload = hex(Buffer.concat(frames.map(({ payload }) => payload)));
+      const payload = toHex(Buffer.concat(frames.map(({ payload }) => payload)));
       expect(decodeMessages(octets, cut, { role: receiver })).toEqual({
         messages: [`${frames[0]!.opcode === 1 ? 'text' : 'binary'}: ${payload}`],
         error: null,
@@ -107,7 +106,7 @@ describe('MessageDecoder', () => {
   }
 
   it('joins the fragments of a message, which has the type of the first, with control frames between them', () => {
-    const stream = octets(
+    const stream = fromHex(
       '01 03 48 65 6c 89 01 ff 00 00 00 01 6c 8a 00 80 01 6f 02 00 80 02 ff 00 82 01 fe 01 00 80 00',
     );
     for (const cut of everyCut) {
@@ -119,15 +118,15 @@ describe('MessageDecoder', () => {
   });
 
   it.each(everyCut)('delivers empty messages, %s', (cut) => {
-    const stream = octets('81 00 82 00 01 00 80 00 02 00 00 00 80 00');
+    const stream = fromHex('81 00 82 00 01 00 80 00 02 00 00 00 80 00');
     const messages = ['text: ', 'binary: ', 'text: ', 'binary: '];
     expect(decodeMessages(stream, cut, client)).toEqual({ messages, error: null });
-    const masked = octets('81 80 37 fa 21 3d 02 80 37 fa 21 3d 80 80 37 fa 21 3d');
+    const masked = fromHex('81 80 37 fa 21 3d 02 80 37 fa 21 3d 80 80 37 fa 21 3d');
     expect(decodeMessages(masked, cut, server)).toEqual({ messages: messages.slice(0, 2), error: null });
   });
 
   it('delivers a message in one frame inside one chunk as a view, without a copy', () => {
-    const chunk = octets('81 01 61 82 02 62 63');
+    const chunk = fromHex('81 01 61 82 02 62 63');
     const reader = new Reader(client);
     const seen: unknown[] = [];
     reader.onMessage = (data) => {
@@ -146,7 +145,7 @@ describe('MessageDecoder', () => {
     const reader = new Reader(client);
     const kept: Buffer[] = [];
     reader.onMessage = (data) => kept.push(data as Buffer) > 0;
-    const stream = octets('02 03 61 62 63 80 01 64 02 03 65 66 67 80 01 68');
+    const stream = fromHex('02 03 61 62 63 80 01 64 02 03 65 66 67 80 01 68');
     const chunks = cutOctets(stream, [4, 5]);
     for (const chunk of chunks) reader.read(chunk);
     for (const chunk of chunks) chunk.fill(0);
@@ -156,7 +155,7 @@ describe('MessageDecoder', () => {
   it('stops behind a message if the sink returns false, and only there', () => {
     const reader = new Reader(client);
     reader.onMessage = () => false;
-    const stream = octets('81 01 61 01 01 62 80 01 63 82 00');
+    const stream = fromHex('81 01 61 01 01 62 80 01 63 82 00');
     expect(reader.read(stream)).toBe(3);
     expect(reader.read(stream, 3)).toBe(9);
     expect(reader.read(stream, 9)).toBe(11);
@@ -164,7 +163,7 @@ describe('MessageDecoder', () => {
   });
 
   it('continues with the next message if its sink throws', () => {
-    const stream = octets('81 01 61 01 01 62 80 01 63 82 01 64');
+    const stream = fromHex('81 01 61 01 01 62 80 01 63 82 01 64');
     for (const cut of [[], [1], [2, 3], [5, 3, 2]] as Cut[]) {
       const reader = new Reader(client);
       reader.onMessage = () => {
@@ -204,7 +203,7 @@ describe('MessageDecoder', () => {
     decoder.discard();
     decoder.keepsFragments = false;
     decoder.begin(header(1, false, 2), 2);
-    decoder.part(header(1, false, 2), octets('61 c3'), 0, 2, 0);
+    decoder.part(header(1, false, 2), fromHex('61 c3'), 0, 2, 0);
     decoder.discard();
     expect(decoder.frame(header(2, true, 3), Buffer.from('new'), 0, 3, 0)).toBe(false);
     expect(decoder.frame(header(2, false, 1), Buffer.from('new'), 0, 1, 0)).toBe(true);
@@ -213,13 +212,13 @@ describe('MessageDecoder', () => {
 
   it('reports whether the frames so far end between two messages', () => {
     const reader = new Reader(client);
-    const states = [...octets('81 00 01 01 61 89 00 00 00 80 01 62 82 01 63')].map((octet) => {
+    const states = [...fromHex('81 00 01 01 61 89 00 00 00 80 01 62 82 01 63')].map((octet) => {
       reader.read(Buffer.of(octet));
       return reader.decoder.isBetweenMessages ? '.' : 'm';
     });
     // A message in one frame counts from the last octet of its header on.
     expect(states.join('')).toBe('...mmmmmmmm..m.');
-    reader.read(octets('02 00'));
+    reader.read(fromHex('02 00'));
     expect(reader.decoder.isBetweenMessages).toBe(false);
     reader.decoder.discard();
     expect(reader.decoder.isBetweenMessages).toBe(true);
@@ -229,11 +228,11 @@ describe('MessageDecoder', () => {
     const reader = new Reader(client);
     const first = reader.decoder.sink;
     const others: string[] = [];
-    reader.read(octets('81 01 61 01 01 62'));
+    reader.read(fromHex('81 01 61 01 01 62'));
     reader.decoder.sink = { message: (data) => others.push(String(data)) > 0 };
-    reader.read(octets('80 01 63'));
+    reader.read(fromHex('80 01 63'));
     reader.decoder.sink = first;
-    reader.read(octets('81 01 64'));
+    reader.read(fromHex('81 01 64'));
     expect([reader.messages, others]).toEqual([['text: 61', 'text: 64'], ['bc']]);
   });
 
@@ -254,7 +253,7 @@ describe('MessageDecoder', () => {
           if (!fin) continue;
           const list = keepsFragments && type === 'binary';
           expected.push(
-            `${type}: ${list ? `[${parts.map((part) => hex(octets(part))).join(' | ')}]` : hex(octets(parts.join('')))}`,
+            `${type}: ${list ? `[${parts.map((part) => toHex(fromHex(part))).join(' | ')}]` : toHex(fromHex(parts.join('')))}`,
           );
         }
         const stream = Buffer.concat(frames.map((frame) => sentOctets(frame, role)));
@@ -270,7 +269,7 @@ describe('in fragments mode', () => {
   const options = { ...client };
 
   it.each(everyCut)('a binary message is a list of its non-empty fragments, %s', (cut) => {
-    const stream = octets('02 02 61 62 00 00 89 00 00 01 63 80 03 64 65 66 82 01 67 82 00 02 00 80 00');
+    const stream = fromHex('02 02 61 62 00 00 89 00 00 01 63 80 03 64 65 66 82 01 67 82 00 02 00 80 00');
     expect(decodeMessages(stream, cut, options, true)).toEqual({
       messages: ['binary: [61 62 | 63 | 64 65 66]', 'binary: [67]', 'binary: []', 'binary: []'],
       error: null,
@@ -278,7 +277,7 @@ describe('in fragments mode', () => {
   });
 
   it('text is delivered as a whole', () => {
-    const stream = octets('01 02 61 62 80 01 63 81 01 64');
+    const stream = fromHex('01 02 61 62 80 01 63 81 01 64');
     for (const cut of everyCut) {
       expect(decodeMessages(stream, cut, options, true).messages).toEqual(['text: 61 62 63', 'text: 64']);
     }
@@ -286,11 +285,11 @@ describe('in fragments mode', () => {
 
   it('a change applies to the next message', () => {
     const reader = new Reader(client);
-    reader.read(octets('02 01 61'));
+    reader.read(fromHex('02 01 61'));
     reader.decoder.keepsFragments = true;
-    reader.read(octets('80 01 62 02 01 63'));
+    reader.read(fromHex('80 01 62 02 01 63'));
     reader.decoder.keepsFragments = false;
-    reader.read(octets('80 01 64 02 01 65 80 01 66'));
+    reader.read(fromHex('80 01 64 02 01 65 80 01 66'));
     expect(reader.messages).toEqual(['binary: 61 62', 'binary: [63 | 64]', 'binary: 65 66']);
   });
 
@@ -333,7 +332,7 @@ describe('text', () => {
   it.each(invalid)('that is not UTF-8 (%.60s) is refused at octet %i, inside a frame', (text, at) => {
     for (const role of ['server', 'client'] as const) {
       for (const before of [0, 60]) {
-        const payload = Buffer.concat([Buffer.alloc(before, 'a'), octets(text)]);
+        const payload = Buffer.concat([Buffer.alloc(before, 'a'), fromHex(text)]);
         const stream = frameFor(role, 0x81, payload);
         const header = stream.length - payload.length;
         const reader = new Reader({ role });
@@ -352,16 +351,16 @@ describe('text', () => {
   });
 
   it.each(invalid)('that is not UTF-8 (%.60s) is refused at octet %i, across fragments', (text, at) => {
-    const payload = octets(text);
+    const payload = fromHex(text);
     for (const size of [1, 2, 5]) {
       const reader = new Reader(client);
       const refused = () => {
         for (let from = 0; from < payload.length; from += size) {
           const part = payload.subarray(from, from + size);
           try {
-            reader.read(octets('89 00'));
+            reader.read(fromHex('89 00'));
             reader.read(naiveFrame(from === 0 ? 0x01 : 0x00, part));
-            reader.read(octets('00 00'));
+            reader.read(fromHex('00 00'));
           } catch (error) {
             expect(seenError(error)).toMatchObject(invalidUtf8);
             return from;
@@ -379,13 +378,13 @@ describe('text', () => {
     const reader = new Reader(client);
     reader.read(naiveHeader(0x81, 1_000_000, null));
     reader.read(Buffer.alloc(1000, 'a'));
-    expect(() => reader.read(octets('61 ff'))).toThrow(invalidUtf8.message);
+    expect(() => reader.read(fromHex('61 ff'))).toThrow(invalidUtf8.message);
   });
 
   it.each(['c3', 'e2 82', 'f0 9f 98'])(
     'that ends within a character (%s) is refused at the end of the message',
     (text) => {
-      const payload = octets(text);
+      const payload = fromHex(text);
       for (const role of ['server', 'client'] as const) {
         for (const before of [0, 100]) {
           const cutOff = Buffer.concat([Buffer.alloc(before, 'a'), payload]);
@@ -407,11 +406,11 @@ describe('text', () => {
     for (let first = 0; first <= payload.length; first++) {
       const stream = Buffer.concat([
         frameFor('server', 0x01, payload.subarray(0, first)),
-        frameFor('server', 0x89, octets('ff')),
+        frameFor('server', 0x89, fromHex('ff')),
         frameFor('server', 0x80, payload.subarray(first)),
       ]);
       for (const cut of [...everyCut, [first + 6], [3, first]] as Cut[]) {
-        expect(decodeMessages(stream, cut, server)).toEqual({ messages: [`text: ${hex(payload)}`], error: null });
+        expect(decodeMessages(stream, cut, server)).toEqual({ messages: [`text: ${toHex(payload)}`], error: null });
       }
     }
   });
@@ -419,22 +418,22 @@ describe('text', () => {
   it('starts anew with each message: an incomplete character of the last one has no effect', () => {
     const decoder = new MessageDecoder({ message: () => true });
     const header: FrameHeader = { opcode: 1, fin: false, rsv1: false, length: 1 };
-    decoder.frame(header, octets('c3'), 0, 1, 0x80);
+    decoder.frame(header, fromHex('c3'), 0, 1, 0x80);
     decoder.discard();
-    decoder.frame(header, octets('61'), 0, 1, 0x80);
-    expect(decoder.frame({ ...header, opcode: 0, fin: true }, octets('62'), 0, 1, 0x80)).toBe(true);
+    decoder.frame(header, fromHex('61'), 0, 1, 0x80);
+    expect(decoder.frame({ ...header, opcode: 0, fin: true }, fromHex('62'), 0, 1, 0x80)).toBe(true);
   });
 
   it('keeps a byte order mark: it is part of the data', () => {
-    const bom = octets('81 04 ef bb bf 61 01 02 ef bb 80 02 bf 61');
+    const bom = fromHex('81 04 ef bb bf 61 01 02 ef bb 80 02 bf 61');
     for (const cut of everyCut) {
       expect(decodeMessages(bom, cut, client).messages).toEqual(['text: ef bb bf 61', 'text: ef bb bf 61']);
     }
   });
 
   it('is not checked if that is disabled, nor is binary data', () => {
-    const text = octets('81 01 ff 01 01 ff 80 01 fe');
-    const binary = octets('82 01 ff 02 01 ff 80 01 fe');
+    const text = fromHex('81 01 ff 01 01 ff 80 01 fe');
+    const binary = fromHex('82 01 ff 02 01 ff 80 01 fe');
     for (const cut of everyCut) {
       expect(decodeMessages(text, cut, { ...client, skipUTF8Validation: true }).messages).toEqual([
         'text: ff',
@@ -555,9 +554,9 @@ describe('the memory of a message', () => {
   it('is not allocated for an announced length: a header of 100 MiB with one octet behind it', () => {
     for (const first of [0x82, 0x02, 0x81, 0x01]) {
       const reader = new Reader(client);
-      const chunk = Buffer.concat([naiveHeader(first, 104_857_600, null), octets('61')]);
+      const chunk = Buffer.concat([naiveHeader(first, 104_857_600, null), fromHex('61')]);
       expect(sum(allocationsOf(() => reader.read(chunk)))).toBeLessThanOrEqual(1024);
-      expect(sum(allocationsOf(() => reader.read(octets('61'))))).toBeLessThanOrEqual(1024);
+      expect(sum(allocationsOf(() => reader.read(fromHex('61'))))).toBeLessThanOrEqual(1024);
     }
     const reader = new Reader(client);
     const header = naiveHeader(0x82, 104_857_600, null);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { EndpointDeflate } from '../../src/extension/endpoint-deflate.ts';
 import { PreparedMessage } from '../../src/message/prepared-message.ts';
-import { hex } from '../frame/octets.ts';
+import { toHex } from '../support/hex.ts';
 
 const agreement = {
   serverNoContextTakeover: true,
@@ -14,17 +14,17 @@ const endpoint = (windowBits = 15) =>
 
 describe('a PreparedMessage', () => {
   it('is text for a string, binary for octets, or of the given type', () => {
-    expect(hex(new PreparedMessage('Hello').frame(null))).toBe('81 05 48 65 6c 6c 6f');
-    expect(hex(new PreparedMessage(Buffer.from('Hello')).frame(null))).toBe('82 05 48 65 6c 6c 6f');
-    expect(hex(new PreparedMessage('a', { binary: true }).frame(null))).toBe('82 01 61');
-    expect(hex(new PreparedMessage(new Uint8Array([0x61]), { binary: false }).frame(null))).toBe('81 01 61');
+    expect(toHex(new PreparedMessage('Hello').frame(null))).toBe('81 05 48 65 6c 6c 6f');
+    expect(toHex(new PreparedMessage(Buffer.from('Hello')).frame(null))).toBe('82 05 48 65 6c 6c 6f');
+    expect(toHex(new PreparedMessage('a', { binary: true }).frame(null))).toBe('82 01 61');
+    expect(toHex(new PreparedMessage(new Uint8Array([0x61]), { binary: false }).frame(null))).toBe('81 01 61');
   });
 
   it('is not affected by later changes to the octets passed in', () => {
     const octets = Buffer.from('abc');
     const message = new PreparedMessage(octets);
     octets.fill('x');
-    expect(hex(message.frame(null))).toBe('82 03 61 62 63');
+    expect(toHex(message.frame(null))).toBe('82 03 61 62 63');
   });
 
   it('is encoded once, and compressed once for each variant', () => {
@@ -45,7 +45,7 @@ describe('a PreparedMessage', () => {
   it('accepts data that was compressed elsewhere', () => {
     const message = new PreparedMessage('Hello');
     const frame = message.keep(endpoint(), Buffer.from([1, 2, 3]));
-    expect([hex(frame), message.frame(endpoint()) === frame]).toEqual(['c1 03 01 02 03', true]);
+    expect([toHex(frame), message.frame(endpoint()) === frame]).toEqual(['c1 03 01 02 03', true]);
   });
 
   it.each([5, null, undefined, {}, new ArrayBuffer(3)])('refuses %j', (data) => {

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Utf8Validator } from '../../src/message/utf8-validator.ts';
-import { type Cut, cutOctets, cuts, hex, octets } from '../frame/octets.ts';
+import { type Cut, cutOctets, cuts } from '../frame/octets.ts';
+import { fromHex, toHex } from '../support/hex.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
@@ -92,7 +93,7 @@ const surroundings = [0, 1, 44, 45, 46, 47, 48, 49, 50, 51, 200];
 
 describe('Utf8Validator', () => {
   it.each(invalid)('refuses %s (%s) at octet %i', (_title, text, at) => {
-    const sequence = octets(text);
+    const sequence = fromHex(text);
     expect(firstBadOctet(sequence)).toBe(at);
     for (const before of surroundings) {
       for (const behind of surroundings) {
@@ -116,10 +117,10 @@ describe('Utf8Validator', () => {
   it.each(valid)('accepts %s (%s)', (_title, text) => {
     for (const before of surroundings) {
       for (const behind of surroundings) {
-        const all = Buffer.concat([Buffer.alloc(before, 'a'), octets(text), Buffer.alloc(behind, 'a')]);
+        const all = Buffer.concat([Buffer.alloc(before, 'a'), fromHex(text), Buffer.alloc(behind, 'a')]);
         for (const size of [1, 2, 3, 4, 5, 47, 48, 49, 50, 51]) {
           const sizes = Array(Math.ceil(all.length / size)).fill(size);
-          if (!validate(all, sizes)) throw new Error(`refused ${hex(all)} in chunks of ${size}`);
+          if (!validate(all, sizes)) throw new Error(`refused ${toHex(all)} in chunks of ${size}`);
         }
         expect(validate(all, 'whole')).toBe(true);
       }
@@ -130,7 +131,7 @@ describe('Utf8Validator', () => {
     'treats a text cut within a character (%s) as incomplete',
     (text) => {
       for (const before of surroundings) {
-        const all = Buffer.concat([Buffer.alloc(before, 'a'), octets(text)]);
+        const all = Buffer.concat([Buffer.alloc(before, 'a'), fromHex(text)]);
         for (const cut of ['whole', 'octet by octet', [before], [before + 1]] as Cut[]) {
           const validator = new Utf8Validator();
           for (const chunk of cutOctets(all, cut)) expect(validator.push(chunk, 0, chunk.length)).toBe(true);
@@ -142,19 +143,19 @@ describe('Utf8Validator', () => {
 
   it('reads the octets from start to end and nothing around them', () => {
     const validator = new Utf8Validator();
-    expect(validator.push(octets('ff c3 a9 ff'), 1, 3)).toBe(true);
+    expect(validator.push(fromHex('ff c3 a9 ff'), 1, 3)).toBe(true);
     expect(validator.isComplete).toBe(true);
-    const long = Buffer.concat([octets('ff'), Buffer.alloc(100, 'a'), octets('c3 ff')]);
+    const long = Buffer.concat([fromHex('ff'), Buffer.alloc(100, 'a'), fromHex('c3 ff')]);
     expect(validator.push(long, 1, 102)).toBe(true);
     expect(validator.isComplete).toBe(false);
-    expect(validator.push(octets('a9'), 0, 1)).toBe(true);
+    expect(validator.push(fromHex('a9'), 0, 1)).toBe(true);
     expect(validator.isComplete).toBe(true);
   });
 
   it('starts anew after a reset, in any state', () => {
     for (const rest of ['c3', 'e0', 'ed', 'f0', 'f4', 'f4 8f', 'ff']) {
       const validator = new Utf8Validator();
-      const start = octets(rest);
+      const start = fromHex(rest);
       validator.push(start, 0, start.length);
       validator.reset();
       expect(validator.isComplete).toBe(true);
@@ -179,7 +180,7 @@ describe('Utf8Validator', () => {
             sequence.set([first, second, third, fourth]);
             for (let length = 1; length <= 4; length++) {
               const octets = sequence.subarray(0, length);
-              if (validate(octets, 'whole') !== isUtf8(octets)) wrong.push(hex(octets));
+              if (validate(octets, 'whole') !== isUtf8(octets)) wrong.push(toHex(octets));
             }
           }
         }
@@ -191,13 +192,13 @@ describe('Utf8Validator', () => {
   const characters = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 30 }).map((text) => Buffer.from(text)),
     fc.string({ unit: 'binary-ascii', minLength: 40, maxLength: 60, size: 'max' }).map((text) => Buffer.from(text)),
-    fc.constantFrom(...valid.map(([, text]) => octets(text))),
+    fc.constantFrom(...valid.map(([, text]) => fromHex(text))),
   );
   const nearlyText = fc
     .array(
       fc.oneof(
         { weight: 20, arbitrary: characters },
-        { weight: 1, arbitrary: fc.constantFrom(...invalid.map(([, text]) => octets(text))) },
+        { weight: 1, arbitrary: fc.constantFrom(...invalid.map(([, text]) => fromHex(text))) },
         { weight: 1, arbitrary: fc.uint8Array({ maxLength: 3 }) },
       ),
       { maxLength: 12 },
@@ -253,5 +254,5 @@ describe('Utf8Validator', () => {
 });
 
 function refusedAtAfter(validator: Utf8Validator, text: string): number {
-  return [...octets(text)].findIndex((octet) => !validator.push(Uint8Array.of(octet), 0, 1));
+  return [...fromHex(text)].findIndex((octet) => !validator.push(Uint8Array.of(octet), 0, 1));
 }

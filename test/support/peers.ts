@@ -116,8 +116,3 @@ export async function drain(stream: net.Socket): Promise<Buffer> {
   if (!stream.readableEnded) await Promise.race([once(stream, 'end'), once(stream, 'close')]);
   return Buffer.concat(chunks);
 }
-
-/** Returns octets from hex with spaces, as the RFC prints them. */
-export function hex(text: string): Buffer {
-  return Buffer.from(text.replaceAll(/\s/g, ''), 'hex');
-}

@@ -6,7 +6,8 @@ import * as tls from 'node:tls';
 import { describe, expect, test, vi } from 'vitest';
 import { WebSocket } from '../../src/index.ts';
 import { fromClient, fromServer } from '../support/from-client.ts';
-import { connectPair, hex, implementations, listen, type Peers, rawClient, type Wire } from '../support/peers.ts';
+import { fromHex } from '../support/hex.ts';
+import { connectPair, implementations, listen, type Peers, rawClient, type Wire } from '../support/peers.ts';
 import { until } from '../support/until.ts';
 
 const { goodwire } = implementations;
@@ -182,12 +183,12 @@ describe('a flood of pings from a peer that does not read', () => {
     let tail = Buffer.alloc(0);
     raw.on('data', (chunk: Buffer) => {
       tail = Buffer.concat([tail, chunk]).subarray(-4);
-      if (tail.equals(hex('88 02 03 e8'))) raw.write(fromClient(8, hex('03 e8')));
+      if (tail.equals(fromHex('88 02 03 e8'))) raw.write(fromClient(8, fromHex('03 e8')));
     });
     raw.resume();
     const [code] = await once(served, 'close');
     expect(code).toBe(1000);
-    expect(tail).toEqual(hex('88 02 03 e8'));
+    expect(tail).toEqual(fromHex('88 02 03 e8'));
   });
 });
 
@@ -266,7 +267,7 @@ describe('pause()', () => {
     const served = new WebSocket(null);
     served.setSocket(stream, Buffer.alloc(0));
     raw.resume();
-    raw.write(fromClient(8, hex('03 e8')));
+    raw.write(fromClient(8, fromHex('03 e8')));
     await immediate();
     expect(served.readyState).toBe(2);
     served.pause();

@@ -6,8 +6,9 @@ import { TransportSettings } from '../../src/transport/transport-settings.ts';
 import { agreements, idle, type Loose, large, largeInBrief, record, serve, turns } from '../support/compressing.ts';
 import { compressed, holdZlibSlot, noTakeover, takeover } from '../support/deflating.ts';
 import { fromClient } from '../support/from-client.ts';
+import { fromHex } from '../support/hex.ts';
 import { closed } from '../support/life.ts';
-import { connectPair, hex, implementations, listen, memoryPair, rawClient } from '../support/peers.ts';
+import { connectPair, implementations, listen, memoryPair, rawClient } from '../support/peers.ts';
 import { captureUncaught } from '../support/uncaught.ts';
 import { eventually } from '../support/until.ts';
 
@@ -343,11 +344,11 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
       const { stream, socket, log } = serve(both);
       {
         using _ = holdZlibSlot();
-        stream.push(Buffer.concat([conversation(), fromClient(8, hex('03 e8'))]));
+        stream.push(Buffer.concat([conversation(), fromClient(8, fromHex('03 e8'))]));
         await turns();
         socket.close(1000, 'bye');
         await turns();
-        expect(Buffer.concat(stream.written)).toEqual(hex('88 05 03 e8 62 79 65'));
+        expect(Buffer.concat(stream.written)).toEqual(fromHex('88 05 03 e8 62 79 65'));
         expect(log).toEqual([]);
       }
       stream.on('finish', () => stream.push(null));

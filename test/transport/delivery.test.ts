@@ -4,7 +4,8 @@ import { setImmediate as immediate } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 import { WebSocket } from '../../src/index.ts';
 import { fromClient, fromServer } from '../support/from-client.ts';
-import { hex, memoryPair } from '../support/peers.ts';
+import { fromHex } from '../support/hex.ts';
+import { memoryPair } from '../support/peers.ts';
 import { captureUncaught } from '../support/uncaught.ts';
 
 const nothing = Buffer.alloc(0);
@@ -41,7 +42,7 @@ const conversation = [
   fromClient(0, '', false),
   fromClient(0, 'ments'),
   fromClient(2, 'x'.repeat(300)),
-  fromClient(8, Buffer.concat([hex('0f a1'), Buffer.from('end – 完')])),
+  fromClient(8, Buffer.concat([fromHex('0f a1'), Buffer.from('end – 完')])),
 ];
 const told = [
   'text text – 足够',
@@ -82,7 +83,10 @@ describe('what a stream delivers', () => {
       await once(socket, 'close');
       expect(log).toEqual(told);
       expect(Buffer.concat(stream.written)).toEqual(
-        Buffer.concat([fromServer(10, 'ping'), fromServer(8, Buffer.concat([hex('0f a1'), Buffer.from('end – 完')]))]),
+        Buffer.concat([
+          fromServer(10, 'ping'),
+          fromServer(8, Buffer.concat([fromHex('0f a1'), Buffer.from('end – 完')])),
+        ]),
       );
     },
   );

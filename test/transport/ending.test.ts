@@ -7,7 +7,8 @@ import { WebSocket } from '../../src/index.ts';
 import { rawServer, switching } from '../client/raw-server.ts';
 import { memoryInUse } from '../frame/allocations.ts';
 import { fromClient, fromServer } from '../support/from-client.ts';
-import { connectPair, drain, hex, implementations, listen, memoryPair, rawClient } from '../support/peers.ts';
+import { fromHex } from '../support/hex.ts';
+import { connectPair, drain, implementations, listen, memoryPair, rawClient } from '../support/peers.ts';
 import { until } from '../support/until.ts';
 
 const { goodwire } = implementations;
@@ -59,7 +60,7 @@ describe('the end of a connection', () => {
     socket.on('close', closed);
     const end = vi.spyOn(stream, 'end');
     raw.resume();
-    raw.write(fromServer(8, hex('03 e9')));
+    raw.write(fromServer(8, fromHex('03 e9')));
     await vi.advanceTimersByTimeAsync(950);
     expect(end).not.toHaveBeenCalled();
     await vi.advanceTimersByTimeAsync(100);
@@ -115,11 +116,11 @@ describe('the end of a connection', () => {
     socket.send(new Blob(['blob']));
     socket.close(1000);
     // The peer closes too, before the Blob is read.
-    raw.write(fromClient(8, hex('0f a0')));
+    raw.write(fromClient(8, fromHex('0f a0')));
     raw.on('end', () => raw.end());
     const [code] = await once(socket, 'close');
     expect(code).toBe(4000);
-    expect(Buffer.concat(octets)).toEqual(Buffer.concat([fromServer(2, 'blob'), fromServer(8, hex('03 e8'))]));
+    expect(Buffer.concat(octets)).toEqual(Buffer.concat([fromServer(2, 'blob'), fromServer(8, fromHex('03 e8'))]));
   });
 
   test('of a socket with messages held back by pause() delivers them before it is told', async () => {
@@ -130,7 +131,7 @@ describe('the end of a connection', () => {
     socket.once('message', () => socket.pause());
     raw.write(Buffer.concat([fromClient(1, '1'), fromClient(1, '2')]));
     await immediate();
-    raw.write(Buffer.concat([fromClient(1, '3'), fromClient(8, hex('03 e8'))]));
+    raw.write(Buffer.concat([fromClient(1, '3'), fromClient(8, fromHex('03 e8'))]));
     await immediate();
     expect(log).toEqual(['1 1']);
     stream.destroy();
@@ -262,7 +263,7 @@ describe('a peer that dies after any octet', () => {
       frame(1, 'frag', false),
       frame(9, 'p'),
       frame(0, 'ment'),
-      frame(8, hex('03 e8')),
+      frame(8, fromHex('03 e8')),
     ]);
 
   test('brings no server down, and leaves no client behind', async () => {

@@ -9,8 +9,9 @@ import type { WebSocket } from '../../src/index.ts';
 import { agreements, idle, large, largeInBrief, serve, turns } from '../support/compressing.ts';
 import { compressed, deflated, deflatedFrame, holdZlibSlot, noTakeover, takeover } from '../support/deflating.ts';
 import { fromClient } from '../support/from-client.ts';
+import { fromHex } from '../support/hex.ts';
 import { closed } from '../support/life.ts';
-import { connectPair, hex, implementations, listen, memoryPair, rawClient } from '../support/peers.ts';
+import { connectPair, implementations, listen, memoryPair, rawClient } from '../support/peers.ts';
 import { captureUncaught } from '../support/uncaught.ts';
 import { eventually } from '../support/until.ts';
 
@@ -105,8 +106,8 @@ describe('one connection does not keep others waiting', () => {
     // The first fragment inflates to the whole message. The last one has an empty block.
     const message = () =>
       Buffer.concat([
-        deflatedFrame(2, Buffer.concat([octets, hex('00 00 ff ff')]), { fin: false }),
-        deflatedFrame(0, hex('00'), { rsv1: false }),
+        deflatedFrame(2, Buffer.concat([octets, fromHex('00 00 ff ff')]), { fin: false }),
+        deflatedFrame(0, fromHex('00'), { rsv1: false }),
       ]);
     stream.push(Buffer.concat(Array.from({ length: 40 }, message)));
     const most = await maxPerTurn(socket, 40);
@@ -116,7 +117,9 @@ describe('one connection does not keep others waiting', () => {
 
   test('final blocks count against the inflate budget too, because each costs a stream of zlib', async () => {
     const { stream, socket } = serve();
-    stream.push(Buffer.concat(Array.from({ length: 30 }, () => deflatedFrame(2, Buffer.alloc(2040, hex('03 00'))))));
+    stream.push(
+      Buffer.concat(Array.from({ length: 30 }, () => deflatedFrame(2, Buffer.alloc(2040, fromHex('03 00'))))),
+    );
     const most = await maxPerTurn(socket, 30);
     expect(most).toBeLessThanOrEqual(4);
     socket.terminate();
@@ -158,9 +161,9 @@ describe.each(agreements)('what a hostile peer compresses, $name', ({ deflate })
     }
     return Buffer.concat(frames);
   };
-  const tail = hex('00 00 ff ff');
+  const tail = fromHex('00 00 ff ff');
   const final = (data: Uint8Array) => deflateRawSync(data);
-  const badText = Buffer.concat([Buffer.from('text '), hex('ff'), Buffer.from('x'.repeat(300_000))]);
+  const badText = Buffer.concat([Buffer.from('text '), fromHex('ff'), Buffer.from('x'.repeat(300_000))]);
 
   test.each([
     ['a bomb', limited(1000), () => whole(deflated(Buffer.alloc(1_000_000))), 1009],
@@ -199,31 +202,31 @@ describe.each(agreements)('what a hostile peer compresses, $name', ({ deflate })
     [
       'more than the limit before it is inflated',
       limited(1000),
-      () => whole(Buffer.concat(Array(300).fill(hex('00 00 00 ff ff')))),
+      () => whole(Buffer.concat(Array(300).fill(fromHex('00 00 00 ff ff')))),
       1009,
     ],
-    ['octets that are not DEFLATE', {}, () => whole(hex('ff ff ff ff')), 1007],
+    ['octets that are not DEFLATE', {}, () => whole(fromHex('ff ff ff ff')), 1007],
     [
       'octets that are not DEFLATE, in the first fragment',
       {},
-      () => deflatedFrame(2, hex('ff ff ff ff'), { fin: false }),
+      () => deflatedFrame(2, fromHex('ff ff ff ff'), { fin: false }),
       1007,
     ],
     ['many octets that are not DEFLATE', {}, () => whole(Buffer.alloc(300_000, 0xff)), 1007],
     [
       'octets that are not DEFLATE behind many that are',
       {},
-      () => whole(Buffer.concat([deflated(large), tail, hex('ff ff')])),
+      () => whole(Buffer.concat([deflated(large), tail, fromHex('ff ff')])),
       1007,
     ],
     ['a message that ends within a block', {}, () => whole(deflated(large.slice(0, 9000)).subarray(0, -9)), 1007],
     ['a large message that ends within a block', {}, () => whole(deflated(large).subarray(0, -9)), 1007],
-    ['a reference to before the beginning', {}, () => whole(hex('f2 00 11 00 00')), 1007],
-    ['too many final blocks', {}, () => whole(Buffer.concat(Array(1100).fill(hex('03 00')))), 1007],
+    ['a reference to before the beginning', {}, () => whole(fromHex('f2 00 11 00 00')), 1007],
+    ['too many final blocks', {}, () => whole(Buffer.concat(Array(1100).fill(fromHex('03 00')))), 1007],
     [
       'too many final blocks behind much',
       {},
-      () => whole(Buffer.concat([final(Buffer.from(large)), ...Array(1100).fill(hex('03 00'))])),
+      () => whole(Buffer.concat([final(Buffer.from(large)), ...Array(1100).fill(fromHex('03 00'))])),
       1007,
     ],
     ['text that is not UTF-8', {}, () => whole(deflated(badText.subarray(0, 100)), 1), 1007],
@@ -242,7 +245,7 @@ describe.each(agreements)('what a hostile peer compresses, $name', ({ deflate })
     [
       'large text that ends within a character',
       {},
-      () => whole(deflated(Buffer.concat([Buffer.alloc(300_000, 'x'), hex('e6 b1')])), 1),
+      () => whole(deflated(Buffer.concat([Buffer.alloc(300_000, 'x'), fromHex('e6 b1')])), 1),
       1007,
     ],
   ] as const)('%s', async (_name, options, frames, code) => {
@@ -256,7 +259,7 @@ describe.each(agreements)('what a hostile peer compresses, $name', ({ deflate })
     expect(failure).toMatchObject({ closeCode: code });
     await eventually(() => expect(stream.writableFinished).toBe(true));
     expect(Buffer.concat(stream.written)).toEqual(
-      Buffer.concat([hex('88 02'), hex(code.toString(16).padStart(4, '0'))]),
+      Buffer.concat([fromHex('88 02'), fromHex(code.toString(16).padStart(4, '0'))]),
     );
     stream.push(null);
     await closed(socket);
@@ -273,7 +276,7 @@ describe.each(agreements)('what a hostile peer compresses, $name', ({ deflate })
       whole(Buffer.concat([...parts.slice(0, 2).map((part) => final(Buffer.from(part))), deflated('three')]), 1),
     );
     stream.push(whole(final(Buffer.from('final')), 1));
-    stream.push(whole(Buffer.concat([final(Buffer.from('final')), hex('00')]), 1));
+    stream.push(whole(Buffer.concat([final(Buffer.from('final')), fromHex('00')]), 1));
     stream.push(whole(Buffer.concat(parts.map((part) => final(Buffer.from(part)))), 1));
     stream.push(compressed(`${large}${large}`));
     await eventually(() => expect(log.length).toBe(5));
@@ -290,7 +293,7 @@ describe.each(agreements)('what a hostile peer compresses, $name', ({ deflate })
   test('the limit may be passed while compressed, as long as it holds', async () => {
     const { stream, socket, log } = serve(limited(600));
     // 100 empty blocks, 500 octets, and then 5 more octets of text.
-    stream.push(whole(Buffer.concat([...Array(100).fill(hex('00 00 00 ff ff')), deflated('hello')]), 1));
+    stream.push(whole(Buffer.concat([...Array(100).fill(fromHex('00 00 00 ff ff')), deflated('hello')]), 1));
     await eventually(() => expect(log).toEqual(['message hello']));
     socket.terminate();
   });

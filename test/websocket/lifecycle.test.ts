@@ -4,7 +4,8 @@ import { setImmediate as immediate } from 'node:timers/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { WebSocket } from '../../src/index.ts';
 import { fromClient } from '../support/from-client.ts';
-import { connectPair, drain, hex, implementations, listen, memoryPair, rawClient } from '../support/peers.ts';
+import { fromHex } from '../support/hex.ts';
+import { connectPair, drain, implementations, listen, memoryPair, rawClient } from '../support/peers.ts';
 import { captureUncaught } from '../support/uncaught.ts';
 import { eventually } from '../support/until.ts';
 
@@ -24,7 +25,7 @@ describe('closing', () => {
     vi.useFakeTimers();
     client.close(1000);
     await vi.advanceTimersByTimeAsync(0);
-    servedStream.write(hex('88 02 03 e8'));
+    servedStream.write(fromHex('88 02 03 e8'));
     await vi.advanceTimersByTimeAsync(900);
     expect(Buffer.concat(octets).length).toBe(8);
     expect(ended).not.toHaveBeenCalled();
@@ -177,9 +178,9 @@ describe('closing', () => {
     served.on('message', () => events.push('message'));
     const rest = drain(raw);
     // A frame with RSV2, and behind it a valid message that must not be delivered.
-    raw.write(hex('a1 80 00 00 00 00 81 80 00 00 00 00'));
-    raw.write(hex('81 80 00 00 00 00'));
-    expect(await rest).toEqual(hex('88 02 03 ea'));
+    raw.write(fromHex('a1 80 00 00 00 00 81 80 00 00 00 00'));
+    raw.write(fromHex('81 80 00 00 00 00'));
+    expect(await rest).toEqual(fromHex('88 02 03 ea'));
     const closed = once(served, 'close');
     raw.end();
     await closed;
@@ -196,7 +197,7 @@ describe('closing', () => {
     const message = vi.fn();
     const closed = vi.fn();
     served.on('message', message).on('close', closed);
-    clientStream.write(hex('83 80 00 00 00 00'));
+    clientStream.write(fromHex('83 80 00 00 00 00'));
     for (let i = 0; i < 50; i++) {
       clientStream.write(Buffer.alloc(1000, 0x81));
       await vi.advanceTimersByTimeAsync(30);
@@ -218,7 +219,7 @@ describe('a server-accepted socket', () => {
       const [served] = (await accepted) as [WebSocket];
       // Not once(), which would add a listener for errors.
       const closed = new Promise((resolve) => served.on('close', resolve));
-      raw.write(hex('c1 80 00 00 00 00'));
+      raw.write(fromHex('c1 80 00 00 00 00'));
       await drain(raw);
       raw.end();
       await closed;

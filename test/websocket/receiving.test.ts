@@ -3,7 +3,8 @@ import { setImmediate as immediate } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 import { WebSocket, WebSocketServer } from '../../src/index.ts';
 import { fromClient } from '../support/from-client.ts';
-import { connectPair, hex, implementations, listen, memoryPair, rawClient } from '../support/peers.ts';
+import { fromHex } from '../support/hex.ts';
+import { connectPair, implementations, listen, memoryPair, rawClient } from '../support/peers.ts';
 import { captureUncaught } from '../support/uncaught.ts';
 import { until } from '../support/until.ts';
 
@@ -22,7 +23,7 @@ describe('what ws does not promise', () => {
       const errors: unknown[] = [];
       served.on('error', (error: NodeJS.ErrnoException) => errors.push(error.code));
       const closed = new Promise((resolve) => served.on('close', resolve));
-      raw.end(hex(`82 ff ${length} 00000000 01`));
+      raw.end(fromHex(`82 ff ${length} 00000000 01`));
       await closed;
       expect(errors).toEqual(code === undefined ? [] : [code]);
       raw.destroy();
@@ -79,7 +80,7 @@ describe('what ws does not promise', () => {
           fromClient(9, 'b'),
           fromClient(10, 'c'),
           fromClient(1, 'd'),
-          fromClient(8, hex('03 e8')),
+          fromClient(8, fromHex('03 e8')),
         ]),
       );
       expect((await once(served, 'close'))[0]).toBe(1000);

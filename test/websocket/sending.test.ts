@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
-import { hex, memoryPair } from '../support/peers.ts';
+import { fromHex } from '../support/hex.ts';
+import { memoryPair } from '../support/peers.ts';
 import { captureUncaught } from '../support/uncaught.ts';
 import { until } from '../support/until.ts';
 
@@ -36,7 +37,7 @@ describe('what ws leaves to chance', () => {
     const buffer = shared();
     for (let i = 0; i < 3; i++) {
       client.send(buffer);
-      expect((await once(served, 'message'))[0]).toEqual(hex('01 02 03'));
+      expect((await once(served, 'message'))[0]).toEqual(fromHex('01 02 03'));
     }
     client.terminate();
   });

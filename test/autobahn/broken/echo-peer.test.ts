@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
+import { fromHex } from '../../support/hex.ts';
 import { runEchoClient } from './echo-client.ts';
 import { startEchoServer } from './echo-server.ts';
 import { isSelected } from './select-cases.ts';
@@ -10,7 +11,7 @@ import { Utf8 } from './utf8.ts';
 const messages: readonly (readonly [data: string | Buffer, binary: boolean])[] = [
   ['', false],
   ['κόσμε', false],
-  [Buffer.from('00ff80', 'hex'), true],
+  [fromHex('00ff80'), true],
   [Buffer.alloc(126, 0xaa), true],
   ['x'.repeat(65_535), false],
   ['y'.repeat(65_536), false],
@@ -69,7 +70,7 @@ describe.each([false, true])('a peer without a fault, with compression %j', (per
     const socket = new WebSocket(server.url, { perMessageDeflate });
     await once(socket, 'open');
     const raw = (socket as unknown as { _socket: { write(data: Buffer): void } })._socket;
-    raw.write(Buffer.from(octets.replaceAll(' ', ''), 'hex'));
+    raw.write(fromHex(octets));
     expect((await once(socket, 'close'))[0]).toBe(code);
   });
 });
@@ -107,7 +108,7 @@ describe('the UTF-8 validator of the peers', () => {
   test.each(['ed a0', 'f4 90', 'f5', 'c0', 'e0 9f', 'f0 8f', '80', 'ff', 'ce 41'])(
     'refuses %s before the next octet is received',
     (hex) => {
-      expect(new Utf8().accepts(Buffer.from(hex.replaceAll(' ', ''), 'hex'))).toBe(false);
+      expect(new Utf8().accepts(fromHex(hex))).toBe(false);
     },
   );
 });

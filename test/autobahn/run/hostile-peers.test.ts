@@ -6,6 +6,7 @@ import type { CaseResult } from '../../../autobahn/report/case-result.ts';
 import { runFuzzingClient } from '../../../autobahn/run/fuzzing-client.ts';
 import { FuzzingServer } from '../../../autobahn/run/fuzzing-server.ts';
 import { acceptFor } from '../../../autobahn/wire/http-head.ts';
+import { fromHex } from '../../support/hex.ts';
 
 /** Maximum time in milliseconds for an answer of a hostile peer. */
 const patience = 150;
@@ -37,36 +38,36 @@ const behaviors: readonly (readonly [title: string, act: (socket: Socket, masked
   [
     'sends fragments of one octet for ever',
     (socket, masked) => {
-      socket.write(Buffer.from(masked ? '018000000000' : '0100', 'hex'));
+      socket.write(fromHex(masked ? '018000000000' : '0100'));
       flood(socket, repeated(masked ? '00810000000061' : '000161'));
     },
   ],
   [
     'sends empty fragments for ever',
     (socket, masked) => {
-      socket.write(Buffer.from(masked ? '018000000000' : '0100', 'hex'));
+      socket.write(fromHex(masked ? '018000000000' : '0100'));
       flood(socket, repeated(masked ? '008000000000' : '0000'));
     },
   ],
   [
     'announces 2^63 octets',
-    (socket, masked) => socket.write(Buffer.from(`82${masked ? 'ff' : '7f'}7fffffffffffffff00000000`, 'hex')),
+    (socket, masked) => socket.write(fromHex(`82${masked ? 'ff' : '7f'}7fffffffffffffff00000000`)),
   ],
   [
     'announces a MiB and sends an octet',
-    (socket, masked) => socket.write(Buffer.from(`82${masked ? 'ff' : '7f'}00000000001000000000000000`, 'hex')),
+    (socket, masked) => socket.write(fromHex(`82${masked ? 'ff' : '7f'}00000000001000000000000000`)),
   ],
   [
     'closes and goes on sending',
     (socket, masked) => {
-      socket.write(Buffer.from(masked ? '888200000000 03e8'.replace(' ', '') : '880203e8', 'hex'));
+      socket.write(fromHex(masked ? '888200000000 03e8' : '880203e8'));
       flood(socket, repeated(masked ? '81810000000061' : '810161'));
     },
   ],
 ];
 
-function repeated(hex: string): Buffer {
-  const one = Buffer.from(hex, 'hex');
+function repeated(text: string): Buffer {
+  const one = fromHex(text);
   return Buffer.alloc(one.length * 8192, one);
 }
 

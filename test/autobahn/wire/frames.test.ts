@@ -5,8 +5,8 @@ import type { IncomingFrame } from '../../../autobahn/wire/frame.ts';
 import { FrameReader, type FrameReaderOptions } from '../../../autobahn/wire/frame-reader.ts';
 import { maskInPlace } from '../../../autobahn/wire/mask.ts';
 import { Violation } from '../../../autobahn/wire/violation.ts';
+import { fromHex } from '../../support/hex.ts';
 
-const bytes = (hex: string): Buffer => Buffer.from(hex.replaceAll(' ', ''), 'hex');
 const fromServer: FrameReaderOptions = { masked: false, deflate: false, maxPayload: 2 ** 20 };
 
 /** Returns the frames in octets that are passed in pieces of `step`. */
@@ -42,11 +42,11 @@ describe.each([
   const masked = key !== null;
 
   test('is encoded', () => {
-    expect(encodeFrame(frame, masked ? bytes(key) : null).equals(bytes(hex))).toBe(true);
+    expect(encodeFrame(frame, masked ? fromHex(key) : null).equals(fromHex(hex))).toBe(true);
   });
 
   test.each([1, 2, 3, 7, 100_000])('is read in pieces of %i octets', (step) => {
-    const [read, ...rest] = readAll(bytes(hex), { ...fromServer, masked }, step);
+    const [read, ...rest] = readAll(fromHex(hex), { ...fromServer, masked }, step);
     expect(rest).toEqual([]);
     const { opcode, payload, fin = true } = { fin: true, ...frame };
     expect(read).toMatchObject({ opcode, fin, rsv: 0 });
@@ -57,19 +57,19 @@ describe.each([
 
 test('can also send violations: reserved bits and opcodes, long control frames', () => {
   expect(encodeFrame({ opcode: 9, payload: Buffer.alloc(126), fin: false, rsv: 7 }, null).subarray(0, 4)).toEqual(
-    bytes('79 7e 00 7e'),
+    fromHex('79 7e 00 7e'),
   );
-  expect(encodeFrame({ opcode: 11, payload: Buffer.alloc(0), rsv: 2 }, null)).toEqual(bytes('ab 00'));
+  expect(encodeFrame({ opcode: 11, payload: Buffer.alloc(0), rsv: 2 }, null)).toEqual(fromHex('ab 00'));
 });
 
 test('does not change a payload that is sent masked', () => {
   const payload = Buffer.from('unaltered');
-  encodeFrame({ opcode: 1, payload }, bytes('ffffffff'));
+  encodeFrame({ opcode: 1, payload }, fromHex('ffffffff'));
   expect(payload.toString()).toBe('unaltered');
 });
 
 test.each([0, 1, 2, 3])('masks equally at every offset: %i', (start) => {
-  const key = bytes('01 02 04 80');
+  const key = fromHex('01 02 04 80');
   const octets = Buffer.alloc(1000 + start, 0x55).subarray(start);
   maskInPlace(octets, key);
   expect(octets.every((octet, index) => octet === (0x55 ^ (key[index % 4] as number)))).toBe(true);
@@ -98,14 +98,14 @@ describe('the reader enforces §5', () => {
     ['longer than may be', '82 7f 00 00 00 00 00 10 00 01', {}, 1009],
   ])('%s', (_title, hex, options, closeCode) => {
     for (const step of [1, 100]) {
-      const read = () => readAll(bytes(hex), { ...fromServer, ...options }, step);
+      const read = () => readAll(fromHex(hex), { ...fromServer, ...options }, step);
       expect(read).toThrow(Violation);
       expect(read).toThrow(expect.objectContaining({ closeCode }));
     }
   });
 
   test('accepts control frames between fragments, and RSV1 on the first frame of a compressed message', () => {
-    const frames = readAll(bytes('41 01 61 89 00 80 01 62'), { ...fromServer, deflate: true });
+    const frames = readAll(fromHex('41 01 61 89 00 80 01 62'), { ...fromServer, deflate: true });
     expect(frames.map(({ opcode, rsv, fin }) => [opcode, rsv, fin])).toEqual([
       [1, 4, false],
       [9, 0, true],
@@ -138,7 +138,7 @@ describe('the reader enforces §5', () => {
     const payloads = fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 5 });
     fc.assert(
       fc.property(payloads, fc.integer({ min: 1, max: 300 }), fc.boolean(), (list, step, masked) => {
-        const key = masked ? bytes('de ad be ef') : null;
+        const key = masked ? fromHex('de ad be ef') : null;
         const encoded = list.map((payload) => encodeFrame({ opcode: 2, payload: Buffer.from(payload) }, key));
         const frames = readAll(Buffer.concat(encoded), { ...fromServer, masked }, step);
         expect(frames.map(({ payload }) => payload.toString('hex'))).toEqual(
