@@ -1,4 +1,4 @@
-import { cutOctets } from '../test/frame/octets.ts';
+import { cutOctets } from '../test/support/octets.ts';
 import type { Random } from './random.ts';
 
 /** Input of a target: bytes, the split into chunks, and the settings. */

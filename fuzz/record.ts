@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import * as net from 'node:net';
 import { join } from 'node:path';
 import { WebSocket, WebSocketServer } from '../src/index.ts';
-import { findChromium, launchChromium } from '../test/site/chromium.ts';
+import { findChromium, launchChromium } from '../test/support/chromium.ts';
 import { kitFolder } from './folders.ts';
 import type { Recording } from './recordings.ts';
 

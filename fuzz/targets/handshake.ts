@@ -4,7 +4,7 @@ import { checkResponse } from '../../src/handshake/client-handshake.ts';
 import { HandshakeError } from '../../src/handshake/handshake-error.ts';
 import { readOffer } from '../../src/handshake/server-handshake.ts';
 import { WebSocketServer } from '../../src/server/websocket-server.ts';
-import { MemoryStream } from '../../test/server/support.ts';
+import { MemoryStream } from '../../test/support/memory-stream.ts';
 import { demand, type Target } from '../case.ts';
 import { mutateText } from '../mutations/text.ts';
 import { readRecordings } from '../recordings.ts';

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { deflateRawSync, constants as zlib } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readWire } from '../../fuzz/naive/frames.ts';
-import { memoryInUse } from '../frame/allocations.ts';
-import { naiveFrame } from '../frame/octets.ts';
+import { memoryInUse } from '../support/allocations.ts';
+import { naiveFrame } from '../support/octets.ts';
 import { drain, implementations, listen, type Peers, rawClient } from '../support/peers.ts';
 
 const { goodwire } = implementations;

@@ -1,4 +1,4 @@
-import { memoryInUse } from '../frame/allocations.ts';
+import { memoryInUse } from '../support/allocations.ts';
 
 /**
  * Returns the CPU time of a call in microseconds: the minimum of a few runs, because other programs use the machine

@@ -7,7 +7,7 @@ import { hasToken } from '../../src/handshake/fields.ts';
 import { allowOrigins } from '../../src/handshake/origin.ts';
 import { readOffer } from '../../src/handshake/server-handshake.ts';
 import { parseSubprotocols } from '../../src/handshake/subprotocols.ts';
-import { naiveFrame } from '../frame/octets.ts';
+import { naiveFrame } from '../support/octets.ts';
 import { growth, maxGrowth } from './measure.ts';
 
 const silent = { message() {}, ping() {}, pong() {}, closeReceived() {}, failure() {} };

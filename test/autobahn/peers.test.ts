@@ -5,7 +5,7 @@ import type { CaseResult } from '../../autobahn/report/case-result.ts';
 import { statusOf } from '../../autobahn/report/report-data.ts';
 import { runFuzzingClient } from '../../autobahn/run/fuzzing-client.ts';
 import { FuzzingServer } from '../../autobahn/run/fuzzing-server.ts';
-import { start } from '../site/program.ts';
+import { start } from '../support/program.ts';
 import { isSelected } from './broken/select-cases.ts';
 
 type Role = 'server' | 'client';

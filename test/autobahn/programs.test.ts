@@ -3,8 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import { type Program, start } from '../site/program.ts';
 import { fromHex } from '../support/hex.ts';
+import { type Program, start } from '../support/program.ts';
 
 describe('the echo server', () => {
   let program: Program;

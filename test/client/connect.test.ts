@@ -11,9 +11,12 @@ import { WebSocketServer, WebSocket as WsWebSocket } from 'ws';
 import type { ClientOptions } from '../../src/client/client-options.ts';
 import { type ConnectAttempt, connect } from '../../src/client/connect.ts';
 import { HandshakeError } from '../../src/handshake/handshake-error.ts';
-import { agree, agreeing, certificate, closed, server, switching } from './raw-server.ts';
+import { certificate } from '../support/certificate.ts';
+import { streamClosed } from '../support/life.ts';
+import { portOf } from '../support/port-of.ts';
+import { agree, agreeing, server, switching } from '../support/raw-server.ts';
+import { settle } from '../support/until.ts';
 import { type Outcome, type Reactions, Recording } from './recording.ts';
-import { settle } from './watch.ts';
 
 interface Run extends Outcome {
   readonly attempt: ConnectAttempt;
@@ -83,15 +86,13 @@ describe('connecting to a ws server', () => {
     return octets.subarray(2).toString();
   }
 
-  const port = (listener: net.Server) => (listener.address() as net.AddressInfo).port;
-
   it('opens a ws: connection', async () => {
     const listener = http.createServer();
     await wsServer(listener);
-    const result = await run(`ws://127.0.0.1:${port(listener)}/chat?room=1`, { protocols: ['a', 'b'] });
+    const result = await run(`ws://127.0.0.1:${portOf(listener)}/chat?room=1`, { protocols: ['a', 'b'] });
     expect(result.recording.events).toEqual(['upgrade', 'open']);
     expect(result.agreement).toEqual({ protocol: 'a', deflate: null });
-    expect(result.attempt.url).toBe(`ws://127.0.0.1:${port(listener)}/chat?room=1`);
+    expect(result.attempt.url).toBe(`ws://127.0.0.1:${portOf(listener)}/chat?room=1`);
     expect(await firstText(result)).toBe('/chat?room=1 a');
   });
 
@@ -108,7 +109,7 @@ describe('connecting to a ws server', () => {
     for (const listener of [http.createServer(), https.createServer(certificate)]) {
       await wsServer(listener);
       const scheme = listener instanceof https.Server ? 'wss' : 'ws';
-      const address = `${scheme}://127.0.0.1:${port(listener)}/`;
+      const address = `${scheme}://127.0.0.1:${portOf(listener)}/`;
       const theirs = new WsWebSocket(address, { ca: certificate.cert.toString() });
       await once(theirs, 'open');
       const { _socket } = theirs as unknown as { _socket: net.Socket };
@@ -147,7 +148,7 @@ describe('the request', () => {
     };
     expect(() => begin(`ws://127.0.0.1:${raw.port}/`, { finishRequest })).toThrow(mistake);
     expect(request!.destroyed).toBe(true);
-    await closed(request!);
+    await streamClosed(request!);
   });
 
   it('that is aborted in a finishRequest that throws ends with the error of finishRequest', async () => {
@@ -163,7 +164,7 @@ describe('the request', () => {
     };
     const call = () => connect('ws://127.0.0.1:1/', [], { finishRequest }, Object.assign(recording, { onBegin }));
     expect(call).toThrow(mistake);
-    await closed(attempt!.request);
+    await streamClosed(attempt!.request);
     await settle();
     expect(recording.events).toEqual([]);
   });
@@ -279,7 +280,7 @@ describe('the response', () => {
         },
       },
     );
-    await closed(attempt.request);
+    await streamClosed(attempt.request);
     await raw.allClosed();
     await settle();
     expect(vi.getTimerCount()).toBe(0);
@@ -546,7 +547,7 @@ describe('an error', () => {
     const errors: Error[] = [];
     socket!.on('error', (error) => errors.push(error)).resume();
     raw.connections[0]!.resetAndDestroy();
-    await closed(socket!);
+    await streamClosed(socket!);
     attempt.request.emit('error', new Error('late'));
     expect(errors).toMatchObject([{ code: 'ECONNRESET' }]);
     expect(recording.events).toEqual(['upgrade', 'open']);

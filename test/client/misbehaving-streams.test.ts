@@ -1,9 +1,9 @@
 import { Duplex } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { insideOf, WebSocket } from '../../src/websocket/websocket.ts';
+import { acceptFor } from '../support/raw-server.ts';
 import { captureUncaught } from '../support/uncaught.ts';
-import { acceptFor } from './raw-server.ts';
-import { settle } from './watch.ts';
+import { settle } from '../support/until.ts';
 
 const thrown = (): never => {
   throw new Error('the stream misbehaves');

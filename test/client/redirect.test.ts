@@ -8,7 +8,8 @@ import { type ConnectAttempt, connect } from '../../src/client/connect.ts';
 import { keepsCredentials, withoutCredentials } from '../../src/client/redirect.ts';
 import { headerEntries, parseAddress } from '../../src/handshake/client-handshake.ts';
 import { HandshakeError } from '../../src/handshake/handshake-error.ts';
-import { agree, certificate, type RawServer, redirection, server, switching } from './raw-server.ts';
+import { certificate } from '../support/certificate.ts';
+import { agree, type RawServer, redirection, server, switching } from '../support/raw-server.ts';
 import { type Outcome, type Reactions, Recording } from './recording.ts';
 
 async function follow(

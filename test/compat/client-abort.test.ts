@@ -2,9 +2,10 @@ import * as http from 'node:http';
 import * as net from 'node:net';
 import { describe, expect, test } from 'vitest';
 import type { WebSocket } from '../../src/index.ts';
-import { agree, memoryServer, type RawServer, redirection, server, switching } from '../client/raw-server.ts';
-import { client, settle, thrownBy, type Watch, watch } from '../client/watch.ts';
 import { type Implementation, implementations } from '../support/peers.ts';
+import { agree, memoryServer, type RawServer, redirection, server, switching } from '../support/raw-server.ts';
+import { settle } from '../support/until.ts';
+import { client, thrownBy, type Watch, watch } from '../support/watch.ts';
 
 type Options = NonNullable<Parameters<typeof client>[2]>;
 

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { agree, fieldOf, memoryServer, server, targetOf } from '../client/raw-server.ts';
-import { client, thrownBy, watch, watchUntilOpen } from '../client/watch.ts';
 import { implementations } from '../support/peers.ts';
+import { agree, fieldOf, memoryServer, server, targetOf } from '../support/raw-server.ts';
+import { client, thrownBy, watch, watchUntilOpen } from '../support/watch.ts';
 
 const scheme = 'The URL\'s protocol must be one of "ws:", "wss:", "http:", "https:", or "ws+unix:"';
 const fragment = 'The URL contains a fragment identifier';

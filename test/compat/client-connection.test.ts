@@ -8,9 +8,12 @@ import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import * as tls from 'node:tls';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { agree, certificate, memoryServer, type RawServer, server, targetOf } from '../client/raw-server.ts';
-import { client, settle, thrownBy, watch, watchUntilOpen } from '../client/watch.ts';
+import { certificate } from '../support/certificate.ts';
 import { implementations } from '../support/peers.ts';
+import { portOf } from '../support/port-of.ts';
+import { agree, memoryServer, type RawServer, server, targetOf } from '../support/raw-server.ts';
+import { settle } from '../support/until.ts';
+import { client, thrownBy, watch, watchUntilOpen } from '../support/watch.ts';
 
 type Options = NonNullable<Parameters<typeof client>[2]>;
 type Delivery = (error: Error | null, stream?: Duplex) => void;
@@ -285,7 +288,7 @@ describe.each(Object.entries(implementations))('the agent of a client of %s', (_
 
     class TunnelAgent extends https.Agent {
       override createConnection(options: https.RequestOptions, callback: Delivery) {
-        const { port } = proxy.address() as net.AddressInfo;
+        const port = portOf(proxy);
         http
           .request({ host: '127.0.0.1', port, method: 'CONNECT', path: `${options.host}:${options.port}` })
           .on('connect', (_response, socket) =>

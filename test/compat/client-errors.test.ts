@@ -2,10 +2,11 @@ import { once } from 'node:events';
 import * as http from 'node:http';
 import type * as net from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { type Answer, agree, agreeing, rawServer, redirection, server, switching } from '../client/raw-server.ts';
-import { client, settle, watch, watchUntilOpen } from '../client/watch.ts';
 import { implementations } from '../support/peers.ts';
+import { type Answer, agree, agreeing, rawServer, redirection, server, switching } from '../support/raw-server.ts';
 import { withTimeLimit } from '../support/time-limit.ts';
+import { settle } from '../support/until.ts';
+import { client, watch, watchUntilOpen } from '../support/watch.ts';
 
 type Options = NonNullable<Parameters<typeof client>[2]>;
 

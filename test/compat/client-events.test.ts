@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { describe, expect, test } from 'vitest';
-import { agree, server, switching } from '../client/raw-server.ts';
-import { client, described, settle, watch } from '../client/watch.ts';
 import { implementations } from '../support/peers.ts';
+import { agree, server, switching } from '../support/raw-server.ts';
 import { withTimeLimit } from '../support/time-limit.ts';
 import { captureUncaught } from '../support/uncaught.ts';
+import { settle } from '../support/until.ts';
+import { client, described, watch } from '../support/watch.ts';
 
 const lost = 'close 1006 "" [3]';
 const url = ({ port }: { port: number }) => `ws://127.0.0.1:${port}/`;

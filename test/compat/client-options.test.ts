@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import type { WebSocket } from '../../src/index.ts';
-import { agree, type RawServer, server, switching } from '../client/raw-server.ts';
-import { client, settle, watch } from '../client/watch.ts';
 import { fromHex } from '../support/hex.ts';
 import { type Implementation, implementations } from '../support/peers.ts';
+import { agree, type RawServer, server, switching } from '../support/raw-server.ts';
+import { settle } from '../support/until.ts';
+import { client, watch } from '../support/watch.ts';
 
 type Options = NonNullable<Parameters<typeof client>[2]>;
 

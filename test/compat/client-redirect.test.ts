@@ -1,8 +1,9 @@
 import * as http from 'node:http';
 import { describe, expect, test } from 'vitest';
-import { agree, fieldOf, memoryServer, redirection, server, switching, targetOf } from '../client/raw-server.ts';
-import { client, settle, watch, watchUntilOpen } from '../client/watch.ts';
 import { implementations } from '../support/peers.ts';
+import { agree, fieldOf, memoryServer, redirection, server, switching, targetOf } from '../support/raw-server.ts';
+import { settle } from '../support/until.ts';
+import { client, watch, watchUntilOpen } from '../support/watch.ts';
 
 type Options = NonNullable<Parameters<typeof client>[2]>;
 

@@ -1,9 +1,10 @@
 import type { ClientRequest } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import type { WebSocket } from '../../src/index.ts';
-import { agree, fieldOf, memoryServer, server, switching } from '../client/raw-server.ts';
-import { client, described, settle, thrownBy, watch, watchUntilOpen } from '../client/watch.ts';
 import { implementations } from '../support/peers.ts';
+import { agree, fieldOf, memoryServer, server, switching } from '../support/raw-server.ts';
+import { settle } from '../support/until.ts';
+import { client, described, thrownBy, watch, watchUntilOpen } from '../support/watch.ts';
 
 type Options = NonNullable<Parameters<typeof client>[2]>;
 

@@ -4,11 +4,12 @@ import * as net from 'node:net';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { WebSocket } from '../../src/index.ts';
-import { acceptFor, rawServer, switching } from '../client/raw-server.ts';
 import { fromClient, fromServer } from '../support/from-client.ts';
 import { fromHex } from '../support/hex.ts';
 import { closed, record } from '../support/life.ts';
 import { connectPair, type Implementation, implementations, listen, rawClient } from '../support/peers.ts';
+import { portOf } from '../support/port-of.ts';
+import { acceptFor, rawServer, switching } from '../support/raw-server.ts';
 import { withTimeLimit } from '../support/time-limit.ts';
 import { until } from '../support/until.ts';
 
@@ -92,7 +93,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
   test.each(['close', 'terminate'] as const)('aborts connecting on %s(), reported on a later tick', async (how) => {
     const silent = net.createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1');
     await once(silent, 'listening');
-    const { port } = silent.address() as net.AddressInfo;
+    const port = portOf(silent);
     const socket = new by.WebSocket(`ws://127.0.0.1:${port}`);
     const log = record(socket);
     // The code is not checked, because there is no peer to receive it.
@@ -267,7 +268,7 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
           socket.write(fromHex(octets));
         });
       });
-      const socket = new by.WebSocket(`ws://127.0.0.1:${(server.address() as net.AddressInfo).port}`);
+      const socket = new by.WebSocket(`ws://127.0.0.1:${portOf(server)}`);
       const log = record(socket);
       await closed(socket);
       expect(log).toEqual(['open [1]', `error ${code} [2]`, 'close 1006  [3]']);

@@ -1,16 +1,17 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { deflateRawSync, inflateRawSync, constants as zlib } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { InflateError, type WebSocket } from '../../src/index.ts';
-import { server as rawServer, switching } from '../client/raw-server.ts';
 import { areZlibSlotsFree, compressed, deflated, deflatedFrame } from '../support/deflating.ts';
 import { fromClient } from '../support/from-client.ts';
 import { fromHex } from '../support/hex.ts';
 import { closed } from '../support/life.ts';
 import { connectPair, type Implementation, implementations, listen, type Peers } from '../support/peers.ts';
+import { portOf } from '../support/port-of.ts';
+import { server as rawServer, switching } from '../support/raw-server.ts';
 import { eventually } from '../support/until.ts';
 
 const { goodwire, ws } = implementations;
@@ -36,7 +37,7 @@ interface Asked {
 
 /** Requests an upgrade with these extensions. */
 async function ask(peers: Peers, extensions: string): Promise<Asked> {
-  const { port } = peers.httpServer.address() as AddressInfo;
+  const port = portOf(peers.httpServer);
   const asking = request({
     port,
     host: '127.0.0.1',

@@ -8,6 +8,7 @@ import type { WebSocket } from '../../src/index.ts';
 import { fromClient } from '../support/from-client.ts';
 import { closed } from '../support/life.ts';
 import { connectPair, implementations, listen, rawClient } from '../support/peers.ts';
+import { portOf } from '../support/port-of.ts';
 
 // Undocumented uses of a WebSocket by programs, which must keep working.
 
@@ -200,7 +201,7 @@ describe.each(Object.entries(implementations))('a program with a WebSocket of %s
     });
     tcp.listen(0, '127.0.0.1');
     await once(tcp, 'listening');
-    const { port } = tcp.address() as { port: number };
+    const port = portOf(tcp);
     const socket = connect(port, '127.0.0.1');
     const [head] = await once(socket, 'data');
     expect(String(head)).toMatch(/^HTTP\/1\.1 101 /);

@@ -5,10 +5,10 @@ import { describe, expect, test, vi } from 'vitest';
 import * as ws from 'ws';
 import type * as goodwire from '../../src/index.ts';
 import { PerMessageDeflate, Receiver } from '../../src/index.ts';
-import { rawServer, switching } from '../client/raw-server.ts';
-import { memoryInUse } from '../frame/allocations.ts';
+import { memoryInUse } from '../support/allocations.ts';
 import { fromHex } from '../support/hex.ts';
 import { implementations, listen, rawClient } from '../support/peers.ts';
+import { rawServer, switching } from '../support/raw-server.ts';
 import { captureUncaught } from '../support/uncaught.ts';
 import { until } from '../support/until.ts';
 

@@ -2,23 +2,15 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { describe, expect, test, vi } from 'vitest';
 import type { ServerOptions } from '../../src/server/server-options.ts';
-import {
-  closing,
-  connect,
-  dial,
-  dialed,
-  exchange,
-  exchangeHead,
-  injectedRequest,
-  MemoryStream,
-  portOf,
-  requestText,
-  serve,
-  serveHttp,
-  settle,
-} from '../server/support.ts';
+import { connect, exchange, exchangeHead } from '../support/exchange.ts';
+import { closing } from '../support/life.ts';
+import { MemoryStream } from '../support/memory-stream.ts';
+import { injectedRequest, requestText } from '../support/opening-request.ts';
 import { implementations } from '../support/peers.ts';
+import { portOf } from '../support/port-of.ts';
+import { dial, dialed, serve, serveHttp } from '../support/serve.ts';
 import { captureUncaught } from '../support/uncaught.ts';
+import { settle } from '../support/until.ts';
 
 const refused503 = /^HTTP\/1\.1 503 Service Unavailable\r\n[\s\S]*\r\n\r\nService Unavailable$/;
 

@@ -3,25 +3,16 @@ import http, { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { describe, expect, test, vi } from 'vitest';
 import type { WebSocket } from '../../src/websocket/websocket.ts';
-import {
-  accept,
-  closing,
-  connect,
-  dial,
-  dialed,
-  exchange,
-  exchangeHead,
-  injectedRequest,
-  MemoryStream,
-  requestText,
-  serve,
-  serveHttp,
-  settle,
-  textFrame,
-} from '../server/support.ts';
+import { connect, exchange, exchangeHead } from '../support/exchange.ts';
+import { textFrame } from '../support/from-client.ts';
+import { closing } from '../support/life.ts';
+import { MemoryStream } from '../support/memory-stream.ts';
+import { accept, injectedRequest, requestText } from '../support/opening-request.ts';
 import { implementations } from '../support/peers.ts';
+import { portOf } from '../support/port-of.ts';
+import { dial, dialed, serve, serveHttp } from '../support/serve.ts';
 import { captureUncaught } from '../support/uncaught.ts';
-import { eventually } from '../support/until.ts';
+import { eventually, settle } from '../support/until.ts';
 
 describe.each(Object.entries(implementations))('a server of %s', (_name, by) => {
   test('emits the events of a connection in one order, on the server and in the class of the socket', async () => {
@@ -62,7 +53,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
     });
     server.on('close', () => order.push('close'));
     await once(server, 'listening');
-    using client = dial(by, (server.address() as { port: number }).port, '/', ['a', 'b']);
+    using client = dial(by, portOf(server), '/', ['a', 'b']);
     client.on('open', () => {
       order.push('client open');
       client.send('hello');
@@ -100,7 +91,7 @@ describe.each(Object.entries(implementations))('a server of %s', (_name, by) => 
     const server = new Server({ port: 0, host: '127.0.0.1' });
     await once(server, 'listening');
     emitted.length = 0;
-    const { port } = server.address() as { port: number };
+    const port = portOf(server);
     await exchange(port, requestText({ headers: { Upgrade: 'x' } }));
     expect(emitted).toEqual([]);
     await exchangeHead(port, requestText());

@@ -5,17 +5,13 @@ import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import type { ServerOptions } from '../../src/server/server-options.ts';
 import type { WebSocket } from '../../src/websocket/websocket.ts';
-import {
-  closing,
-  dialed,
-  injectedRequest,
-  MemoryStream,
-  portOf,
-  serve,
-  serveHttp,
-  textFrame,
-} from '../server/support.ts';
+import { textFrame } from '../support/from-client.ts';
+import { closing } from '../support/life.ts';
+import { MemoryStream } from '../support/memory-stream.ts';
+import { injectedRequest } from '../support/opening-request.ts';
 import { implementations } from '../support/peers.ts';
+import { portOf } from '../support/port-of.ts';
+import { dialed, serve, serveHttp } from '../support/serve.ts';
 import { eventually } from '../support/until.ts';
 
 const noHead = Buffer.alloc(0);

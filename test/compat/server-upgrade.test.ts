@@ -5,27 +5,17 @@ import type net from 'node:net';
 import type { Duplex } from 'node:stream';
 import { describe, expect, test, vi } from 'vitest';
 import type { ClientInfo, ServerOptions, VerifyClientAsync } from '../../src/server/server-options.ts';
-import { certificate } from '../client/raw-server.ts';
-import {
-  accept,
-  closing,
-  connect,
-  dial,
-  dialed,
-  exchange,
-  exchangeHead,
-  injectedRequest,
-  key,
-  MemoryStream,
-  requestText,
-  serve,
-  serveHttp,
-  settle,
-  textFrame,
-} from '../server/support.ts';
+import { certificate } from '../support/certificate.ts';
+import { connect, exchange, exchangeHead } from '../support/exchange.ts';
+import { textFrame } from '../support/from-client.ts';
+import { closing } from '../support/life.ts';
+import { MemoryStream } from '../support/memory-stream.ts';
+import { accept, injectedRequest, key, requestText } from '../support/opening-request.ts';
 import { implementations } from '../support/peers.ts';
+import { portOf } from '../support/port-of.ts';
+import { dial, dialed, serve, serveHttp } from '../support/serve.ts';
 import { captureUncaught } from '../support/uncaught.ts';
-import { eventually } from '../support/until.ts';
+import { eventually, settle } from '../support/until.ts';
 
 const noHead = Buffer.alloc(0);
 const switching = [
@@ -547,7 +537,7 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       }
       const server = new Server({ port: 0, host: '127.0.0.1' });
       await once(server, 'listening');
-      const { port } = server.address() as net.AddressInfo;
+      const port = portOf(server);
       const { client, socket } = await dialed(by, { server, port });
       expect(socket).toMatchObject({ mark: 'by the class for /' });
       const patched = vi.fn((_request: unknown, stream: Duplex) => stream.destroy());

@@ -12,6 +12,7 @@ import type { WebSocket } from '../../src/index.ts';
 import { createWebSocketStream } from '../../src/websocket/create-websocket-stream.ts';
 import { fromClient } from '../support/from-client.ts';
 import { connectPair, type Implementation, implementations, listen, rawClient } from '../support/peers.ts';
+import { portOf } from '../support/port-of.ts';
 import { until } from '../support/until.ts';
 
 interface Streams {
@@ -341,7 +342,7 @@ describe.each<[string, Streams]>(Object.entries(streams))(
     test('a connection that is refused destroys it with that error, once', async () => {
       const server = net.createServer().listen(0, '127.0.0.1');
       await once(server, 'listening');
-      const { port } = server.address() as net.AddressInfo;
+      const port = portOf(server);
       await new Promise((resolve) => server.close(resolve));
       const client = new by.of.WebSocket(`ws://127.0.0.1:${port}/`);
       const stream = by.createWebSocketStream(client);

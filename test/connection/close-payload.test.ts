@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { formatClosePayload, maxReasonLength, parseClosePayload } from '../../src/connection/close-payload.ts';
-import { seenError } from '../frame/frames.ts';
-import { sampleOctets } from '../frame/octets.ts';
+import { seenError } from '../support/frames.ts';
 import { fromHex, toHex } from '../support/hex.ts';
+import { sampleOctets } from '../support/octets.ts';
 
 const allCodes = [...Array.from({ length: 5001 }, (_, code) => code), 65_535];
 /** Codes allowed in a close frame (§7.4). */

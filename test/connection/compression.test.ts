@@ -7,8 +7,8 @@ import { type ConnectionOptions, ConnectionSettings } from '../../src/connection
 import type { DeflateAgreement } from '../../src/extension/deflate-negotiation.ts';
 import { InflateError } from '../../src/extension/inflate-error.ts';
 import { FrameCollector, FrameDecoder } from '../../src/frame/frame-decoder.ts';
-import { type Cut, cutOctets, cuts, everyCut, exampleKey, naiveFrame } from '../frame/octets.ts';
 import { fromHex, toHex } from '../support/hex.ts';
+import { type Cut, cutOctets, cuts, everyCut, exampleKey, naiveFrame } from '../support/octets.ts';
 
 const withoutContext: DeflateAgreement = {
   serverNoContextTakeover: true,

@@ -6,8 +6,9 @@ import type { ConnectionState } from '../../src/connection/connection-state.ts';
 import type { Role } from '../../src/frame/frame.ts';
 import { ProtocolError } from '../../src/frame/protocol-error.ts';
 import { largeSlabSize, smallSlabSize } from '../../src/frame/slab-pool.ts';
-import { allocationsOf, memoryInUse } from '../frame/allocations.ts';
-import { frameSequences, nearlyFrames, sentOctets, vectors } from '../frame/frames.ts';
+import { allocationsOf, memoryInUse } from '../support/allocations.ts';
+import { frameSequences, nearlyFrames, sentOctets, vectors } from '../support/frames.ts';
+import { fromHex, toHex } from '../support/hex.ts';
 import {
   type Cut,
   cutOctets,
@@ -17,8 +18,7 @@ import {
   naiveFrame,
   naiveHeader,
   sampleOctets,
-} from '../frame/octets.ts';
-import { fromHex, toHex } from '../support/hex.ts';
+} from '../support/octets.ts';
 
 /** Connection that records each event as a line. A client masks with the key of the RFC's examples. */
 class End extends Connection {

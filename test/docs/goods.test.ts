@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { defaultLimits, goodsErrors, Market } from '../../src/goods.ts';
-import { start } from '../site/program.ts';
+import { start } from '../support/program.ts';
 import { codeOf, entriesOf, namesOf, withoutFacts } from './entries.ts';
 import { PublicTypes } from './public-types.ts';
 

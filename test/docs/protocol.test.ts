@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import * as protocol from '../../src/protocol.ts';
-import { start } from '../site/program.ts';
+import { start } from '../support/program.ts';
 
 const guide = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
 

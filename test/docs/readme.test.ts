@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { type Program, start } from '../site/program.ts';
 import { freePort } from '../support/free-port.ts';
+import { type Program, start } from '../support/program.ts';
 
 // Every js block of README.md runs as it stands, as a process of its own in the root of the repository, where `goodwire` is the package
 // itself with its dist/. What is changed is where it listens and connects, and nothing else: loopback instead of every address, and a
@@ -43,7 +43,7 @@ afterEach(async () => {
 });
 
 /** Runs a server, with a last line that says when it listens, and gives the program once it does. */
-async function serve(code: string, port: number): Promise<Program> {
+async function serveExample(code: string, port: number): Promise<Program> {
   const program = run(`${code}\nserver.on('listening', () => console.log('(it listens)'));`, port);
   await program.prints(/\(it listens\)/);
   return program;
@@ -78,7 +78,7 @@ describe('the snippets of README.md', () => {
 
   test('let the origins in that are listed, and answer 403 to others', async () => {
     const port = await freePort();
-    await serve(blockWith('origins: ['), port);
+    await serveExample(blockWith('origins: ['), port);
     const allowed = new WebSocket(`ws://127.0.0.1:${port}`, { origin: 'http://localhost:3000' });
     await once(allowed, 'open');
     allowed.terminate();
@@ -90,7 +90,7 @@ describe('the snippets of README.md', () => {
   test('print why a connection closed as their comments say', async () => {
     const port = await freePort();
     const code = blockWith('goodwire:upgrade-refused');
-    const program = await serve(code, port);
+    const program = await serveExample(code, port);
 
     const raw = connect(port, '127.0.0.1');
     raw.write(
@@ -133,7 +133,7 @@ describe('the snippets of README.md', () => {
   test.each([0, 5, 60])('supply goods, and a client that comes after %i items gets five', async (items) => {
     const port = await freePort();
     const supplied = `for (let i = 0; i < ${items}; i++) orchard.supply(apple, { variety: 'fuji', price: 10 });`;
-    await serve(`${blockWith('market.serve(server)')}${supplied}`, port);
+    await serveExample(`${blockWith('market.serve(server)')}${supplied}`, port);
     const { code, stdout, stderr } = await run(blockWith('new GoodsClient('), port).exit;
     expect([code, stderr]).toEqual([0, '']);
     const offsets = [...stdout.matchAll(/^#(\d+) fuji: 1\.3$/gm)].map((match) => Number(match[1]));
@@ -144,7 +144,7 @@ describe('the snippets of README.md', () => {
 
   test('take one upgrade of an HTTP server, and outlive the refusal of another', async () => {
     const port = await freePort();
-    const program = await serve(blockWith('await upgrade('), port);
+    const program = await serveExample(blockWith('await upgrade('), port);
     expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('Hello over HTTP\n');
     const raw = connect(port, '127.0.0.1');
     raw.write('GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n');

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { start } from '../site/program.ts';
+import { start } from '../support/program.ts';
 
 // The js blocks of the pages below, each run as a program in the root of the repository, where `goodwire` is the package itself with its
 // dist/. README.md, docs/goods.md and docs/protocol.md have tests of their own.

@@ -6,7 +6,7 @@ import { type PerMessageDeflateOptions, WebSocketServer } from 'ws';
 import { closed, connect, crash, listen, next, nextMessage } from './loopback.ts';
 import { eventually } from './until.ts';
 
-async function serve(port = 0) {
+async function serveCrossws(port = 0) {
   const webSocketServer = new WebSocketServer({ noServer: true, perMessageDeflate: true });
   const closes: { code?: number | undefined; reason?: string | undefined }[] = [];
   const drains: string[] = [];
@@ -44,7 +44,7 @@ async function serve(port = 0) {
 }
 
 test('peers send and receive text and binary data, and publish to subscribers', async () => {
-  const { url, closes } = await serve();
+  const { url, closes } = await serveCrossws();
   const sockets = ['a', 'b', 'c'].map((name) => connect(`${url}/?name=${name}`));
   const [, response] = await Promise.all([Promise.all(sockets.map(nextMessage)), next(sockets[0]!, 'upgrade')]);
   expect(response[0].headers['x-served-by']).toBe('crossws');
@@ -63,7 +63,7 @@ test('peers send and receive text and binary data, and publish to subscribers', 
 });
 
 test('a hook configures compression for its connection only', async () => {
-  const { url } = await serve();
+  const { url } = await serveCrossws();
   const ask = async (compression: unknown): Promise<string | undefined> => {
     const socket = connect(`${url}/?name=a&compression=${encodeURIComponent(JSON.stringify(compression))}`);
     const [[response], greeting] = await Promise.all([next(socket, 'upgrade'), nextMessage(socket)]);
@@ -80,13 +80,13 @@ test('a hook configures compression for its connection only', async () => {
 });
 
 test('a hook refuses an upgrade', async () => {
-  const { url } = await serve();
+  const { url } = await serveCrossws();
   const [error] = await next(connect(`${url}/?token=wrong`), 'error');
   expect(error.message).toBe('Unexpected server response: 403');
 });
 
 test('a peer is notified when its data has been sent', async () => {
-  const { url, drains } = await serve();
+  const { url, drains } = await serveCrossws();
   const socket = connect(`${url}/?compression=false`);
   await nextMessage(socket);
   expect(drains).toEqual([]);
@@ -96,7 +96,7 @@ test('a peer is notified when its data has been sent', async () => {
 });
 
 test('the server closes one peer or all; after a restart new ones connect', async () => {
-  const first = await serve();
+  const first = await serveCrossws();
   const [one, other] = [connect(first.url), connect(first.url)];
   await Promise.all([nextMessage(one), nextMessage(other)]);
   one.send('close me');
@@ -105,6 +105,6 @@ test('the server closes one peer or all; after a restart new ones connect', asyn
   first.adapter.closeAll(1001, 'going away');
   expect(await ended).toEqual([1001, 'going away']);
   await crash(first.httpServer);
-  await serve(first.port);
+  await serveCrossws(first.port);
   expect(await nextMessage(connect(`${first.url}/?name=b`))).toBe('hello b at 127.0.0.1');
 });

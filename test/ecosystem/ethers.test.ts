@@ -6,7 +6,7 @@ import { closed, crash, listen } from './loopback.ts';
 import { eventually } from './until.ts';
 
 /** Starts a blockchain node with the functions that the test needs. */
-async function serve(port = 0) {
+async function serveBlockchain(port = 0) {
   const httpServer = createServer();
   const webSocketServer = new WebSocketServer({ server: httpServer });
   const notify = (result: unknown) => {
@@ -43,7 +43,7 @@ async function open(url: string): Promise<WebSocketProvider> {
 }
 
 test('calls are answered, including failures', async () => {
-  const { url } = await serve();
+  const { url } = await serveBlockchain();
   const provider = await open(url);
   expect((await provider.getNetwork()).chainId).toBe(1337n);
   expect(await provider.getBlockNumber()).toBe(16);
@@ -52,7 +52,7 @@ test('calls are answered, including failures', async () => {
 });
 
 test('several clients receive notifications of the server', async () => {
-  const { url, notify } = await serve();
+  const { url, notify } = await serveBlockchain();
   const providers = await Promise.all([open(url), open(url)]);
   const numbers: number[][] = [[], []];
   await Promise.all(providers.map((provider, i) => provider.on('block', (number) => void numbers[i]!.push(number))));
@@ -63,7 +63,7 @@ test('several clients receive notifications of the server', async () => {
 });
 
 test('destroy() closes; a restarted server serves a new client', async () => {
-  const first = await serve();
+  const first = await serveBlockchain();
   const provider = await open(first.url);
   await provider.getBlockNumber();
   const [served] = first.webSocketServer.clients;
@@ -71,6 +71,6 @@ test('destroy() closes; a restarted server serves a new client', async () => {
   await provider.destroy();
   expect((await ended)[0]).toBe(1005);
   await crash(first.httpServer);
-  await serve(first.port);
+  await serveBlockchain(first.port);
   expect(await (await open(first.url)).getBlockNumber()).toBe(16);
 });

@@ -7,7 +7,7 @@ import type WebSocket from 'ws';
 import type { ServerOptions, WebSocketServer } from 'ws';
 import { closed, connect, crash, listen, next, nextMessage } from './loopback.ts';
 
-async function serve(wsOptions: ServerOptions = {}, port = 0) {
+async function serveExpress(wsOptions: ServerOptions = {}, port = 0) {
   const httpServer = createServer();
   const { app, applyTo, getWss } = expressWs(express(), httpServer, { wsOptions });
   httpServer.on('request', app);
@@ -37,7 +37,7 @@ async function serve(wsOptions: ServerOptions = {}, port = 0) {
 }
 
 test('a route of express gets text and binary, its parameters and the query, along with pages', async () => {
-  const { url, port } = await serve();
+  const { url, port } = await serveExpress();
   const socket = connect(`${url}/echo/gustav?from=here`);
   expect(await nextMessage(socket)).toBe('gustav from here');
   socket.send('grüße, 世界 🚀');
@@ -51,7 +51,7 @@ test('a route of express gets text and binary, its parameters and the query, alo
 });
 
 test('getWss().clients reaches every client', async () => {
-  const { url } = await serve();
+  const { url } = await serveExpress();
   const sockets = [1, 2, 3].map(() => connect(`${url}/chat`));
   await Promise.all(sockets.map((socket) => next(socket, 'open')));
   const heard = Promise.all(sockets.map(nextMessage));
@@ -60,20 +60,20 @@ test('getWss().clients reaches every client', async () => {
 });
 
 test('a router accepts authorized clients, and closes others', async () => {
-  const { url } = await serve();
+  const { url } = await serveExpress();
   const member = connect(`${url}/members/inner`, [], { headers: { authorization: 'secret' } });
   expect(await nextMessage(member)).toBe('welcome');
   expect(await closed(connect(`${url}/members/inner`))).toEqual([1005, '']);
 });
 
 test('a route that closes sends its code and reason; a path without a route is refused', async () => {
-  const { url } = await serve();
+  const { url } = await serveExpress();
   expect(await closed(connect(`${url}/leave`))).toEqual([4_000, 'not today']);
   expect(await closed(connect(`${url}/nowhere`))).toEqual([1005, '']);
 });
 
 test('the options of a server are passed on: verifyClient refuses, maxPayload limits', async () => {
-  const { url } = await serve({
+  const { url } = await serveExpress({
     verifyClient: ({ req }: { req: IncomingMessage }) => req.headers['x-key'] === 'right',
     maxPayload: 100,
   });
@@ -86,12 +86,12 @@ test('the options of a server are passed on: verifyClient refuses, maxPayload li
 });
 
 test('after a restart a new socket works at the same address', async () => {
-  const first = await serve();
+  const first = await serveExpress();
   const socket = connect(`${first.url}/echo/a`);
   await nextMessage(socket);
   const ended = closed(socket);
   await crash(first.httpServer);
   expect(await ended).toEqual([1006, '']);
-  await serve({}, first.port);
+  await serveExpress({}, first.port);
   expect(await nextMessage(connect(`${first.url}/echo/b`))).toBe('b from undefined');
 });

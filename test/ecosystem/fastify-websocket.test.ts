@@ -44,7 +44,7 @@ async function build() {
   return { app, failures };
 }
 
-async function serve(port = 0) {
+async function serveFastify(port = 0) {
   const built = await build();
   await built.app.listen({ port, host: '127.0.0.1' });
   const listening = (built.app.server.address() as AddressInfo).port;
@@ -52,7 +52,7 @@ async function serve(port = 0) {
 }
 
 test('a route gets text and binary, along with routes of HTTP', async () => {
-  const { url, port } = await serve();
+  const { url, port } = await serveFastify();
   const socket = connect(`${url}/echo`, [], { headers: { 'x-name': 'gustav' } });
   expect(await nextMessage(socket)).toBe('hello gustav');
   expect(socket.extensions).toMatch(/^permessage-deflate/);
@@ -67,7 +67,7 @@ test('a route gets text and binary, along with routes of HTTP', async () => {
 });
 
 test('websocketServer.clients reaches every client', async () => {
-  const { url } = await serve();
+  const { url } = await serveFastify();
   const sockets = [1, 2, 3].map(() => connect(`${url}/spread`));
   await Promise.all(sockets.map((socket) => next(socket, 'open')));
   const heard = Promise.all(sockets.map(nextMessage));
@@ -76,7 +76,7 @@ test('websocketServer.clients reaches every client', async () => {
 });
 
 test('a hook refuses the upgrade with a status, or accepts it', async () => {
-  const { url } = await serve();
+  const { url } = await serveFastify();
   const [error] = await next(connect(`${url}/members`), 'error');
   expect(error.message).toBe('Unexpected server response: 401');
   const member = connect(`${url}/members`, [], { headers: { authorization: 'secret' } });
@@ -84,14 +84,14 @@ test('a hook refuses the upgrade with a status, or accepts it', async () => {
 });
 
 test('the error of a handler is passed to the error handler; a route without a WebSocket closes', async () => {
-  const { url, failures } = await serve();
+  const { url, failures } = await serveFastify();
   expect(await closed(connect(`${url}/fails`))).toEqual([1011, 'failed']);
   expect(failures).toEqual(['no luck']);
   expect(await closed(connect(`${url}/page`))).toEqual([1005, '']);
 });
 
 test('an error of a client is passed to the error handler of its route', async () => {
-  const { url, failures } = await serve();
+  const { url, failures } = await serveFastify();
   const socket = connect(`${url}/echo`);
   await nextMessage(socket);
   socket.send(randomBytes(1_048_577));
@@ -134,12 +134,12 @@ test('injectWS is refused like a client, and terminated by either side', async (
 });
 
 test('close() ends the clients, and a restarted server serves new ones', async () => {
-  const first = await serve();
+  const first = await serveFastify();
   const socket = connect(`${first.url}/echo`);
   await nextMessage(socket);
   const ended = closed(socket);
   await first.app.close();
   expect(await ended).toEqual([1005, '']);
-  await serve(first.port);
+  await serveFastify(first.port);
   expect(await nextMessage(connect(`${first.url}/echo`))).toBe('hello you');
 });

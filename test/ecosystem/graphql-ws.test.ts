@@ -16,7 +16,7 @@ const schema = buildSchema(`
 
 type Options = ServerOptions<{ token?: string }, Extra & Partial<Record<PropertyKey, never>>>;
 
-async function serve(options: Partial<Options> = {}, { port = 0, keepAlive = 0 } = {}) {
+async function serveGraphql(options: Partial<Options> = {}, { port = 0, keepAlive = 0 } = {}) {
   const speech = new EventEmitter();
   const roots = {
     query: { hello: ({ name }: { name: string }) => `hello ${name}` },
@@ -83,7 +83,7 @@ const event = (client: Client, name: 'closed' | 'connected' | 'error' | 'opened'
   });
 
 test('queries, mutations and subscriptions of several clients work', async () => {
-  const { url, speech } = await serve();
+  const { url, speech } = await serveGraphql();
   const [speaker, ...hearers] = [client(url), client(url), client(url)] as const;
   expect(await results(speaker, '{ hello(name: "世界") }')).toEqual([{ hello: 'hello 世界' }]);
   expect(await results(speaker, 'subscription { count(to: 500) }', 500)).toEqual(
@@ -98,7 +98,7 @@ test('queries, mutations and subscriptions of several clients work', async () =>
 });
 
 test('a server that denies a connection closes it with 4403', async () => {
-  const { url } = await serve({ onConnect: ({ connectionParams }) => connectionParams?.token === 'secret' });
+  const { url } = await serveGraphql({ onConnect: ({ connectionParams }) => connectionParams?.token === 'secret' });
   const denied = client(url, { connectionParams: { token: 'guess' }, retryAttempts: 0 });
   expect(await event(denied, 'closed')).toMatchObject({
     code: CloseCode.Forbidden,
@@ -110,7 +110,7 @@ test('a server that denies a connection closes it with 4403', async () => {
 });
 
 test('an error of a peer is answered with the close codes of the protocol', async () => {
-  const { url } = await serve({ connectionInitWaitTimeout: 50 });
+  const { url } = await serveGraphql({ connectionInitWaitTimeout: 50 });
   expect(await closed(connect(url, [GRAPHQL_TRANSPORT_WS_PROTOCOL]))).toEqual([
     CloseCode.ConnectionInitialisationTimeout,
     'Connection initialisation timeout',
@@ -124,7 +124,7 @@ test('an error of a peer is answered with the close codes of the protocol', asyn
 });
 
 test('a client that no longer answers pings is disconnected, another one stays', async () => {
-  const { url } = await serve({}, { keepAlive: 30 });
+  const { url } = await serveGraphql({}, { keepAlive: 30 });
   const living = client(url);
   await event(living, 'connected');
   const dead = connect(url, [GRAPHQL_TRANSPORT_WS_PROTOCOL], { autoPong: false });
@@ -133,7 +133,7 @@ test('a client that no longer answers pings is disconnected, another one stays',
 });
 
 test('a subscription continues after a restart of the server', async () => {
-  const first = await serve();
+  const first = await serveGraphql();
   const subscriber = client(first.url, { shouldRetry: () => true });
   const received: unknown[] = [];
   const onError = vi.fn();
@@ -147,7 +147,7 @@ test('a subscription continues after a restart of the server', async () => {
   const lost = event(subscriber, 'closed');
   await crash(first.httpServer);
   expect(await lost).toMatchObject({ code: 1006, wasClean: false });
-  const second = await serve({}, { port: first.port });
+  const second = await serveGraphql({}, { port: first.port });
   await eventually(() => expect(second.speech.listenerCount('said')).toBe(1));
   second.speech.emit('said', 'after');
   await eventually(() => expect(received).toEqual([{ said: 'before' }, { said: 'after' }]));
@@ -155,7 +155,7 @@ test('a subscription continues after a restart of the server', async () => {
 });
 
 test('either side closes with the code of the protocol', async () => {
-  const { url, disposable } = await serve();
+  const { url, disposable } = await serveGraphql();
   const raw = connect(url, [GRAPHQL_TRANSPORT_WS_PROTOCOL]);
   await next(raw, 'open');
   raw.send('{"type":"connection_init"}');

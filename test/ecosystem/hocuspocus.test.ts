@@ -6,7 +6,7 @@ import WebSocket from 'ws';
 import * as Y from 'yjs';
 import { eventually, until } from './until.ts';
 
-async function serve(configuration: Partial<ServerConfiguration> = {}, port = 0) {
+async function serveHocuspocus(configuration: Partial<ServerConfiguration> = {}, port = 0) {
   const server = new Server({ quiet: true, stopOnSignals: false, address: '127.0.0.1', debounce: 0, ...configuration });
   await server.listen(port);
   onTestFinished(() => server.destroy());
@@ -39,7 +39,7 @@ const synced = ({ provider }: ReturnType<typeof join>) => until(() => provider.i
 
 test('documents of several clients merge, and stateless messages arrive in both directions', async () => {
   const heard: string[] = [];
-  const { url, server } = await serve({
+  const { url, server } = await serveHocuspocus({
     onStateless: async ({ payload, connection }) => {
       heard.push(payload);
       connection.sendStateless(`echo ${payload}`);
@@ -63,7 +63,7 @@ test('documents of several clients merge, and stateless messages arrive in both 
 });
 
 test('a refused client gets the reason', async () => {
-  const { url } = await serve({
+  const { url } = await serveHocuspocus({
     onAuthenticate: async ({ token }) => {
       if (token !== 'secret') throw new Error();
     },
@@ -75,7 +75,7 @@ test('a refused client gets the reason', async () => {
 });
 
 test('clients reconnect to a restarted server and send their changes', async () => {
-  const first = await serve();
+  const first = await serveHocuspocus();
   const [one, other] = [join(first.url), join(first.url)];
   await Promise.all([one, other].map(synced));
   one.text.insert(0, 'before');
@@ -85,12 +85,12 @@ test('clients reconnect to a restarted server and send their changes', async () 
   await first.server.destroy();
   await Promise.all(lost);
   one.text.insert(0, 'meanwhile ');
-  await serve({}, first.port);
+  await serveHocuspocus({}, first.port);
   await eventually(() => expect(other.text.toString()).toBe('meanwhile before'));
 });
 
 test('the server receives the close code of a client', async () => {
-  const { url, server } = await serve();
+  const { url, server } = await serveHocuspocus();
   const leaving = join(url);
   await synced(leaving);
   const [socket] = server.webSocketServer.clients;

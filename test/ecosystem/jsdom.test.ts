@@ -6,7 +6,7 @@ import { WebSocketServer } from 'ws';
 import { crash, listen } from './loopback.ts';
 import { eventually } from './until.ts';
 
-async function serve(port = 0) {
+async function serveEcho(port = 0) {
   const httpServer = createServer();
   const webSocketServer = new WebSocketServer({ server: httpServer, handleProtocols: () => 'second' });
   const requests: IncomingMessage[] = [];
@@ -33,7 +33,7 @@ function openPage({ url = 'http://127.0.0.1/page', cookie = '' } = {}) {
 }
 
 test('a script of a page sends and receives text and binary data of every kind', async () => {
-  const { url, requests } = await serve();
+  const { url, requests } = await serveEcho();
   const window = openPage({ cookie: 'taste=sweet' });
   const octets = randomBytes(70_000);
   window.octets = Uint8Array.from(octets).buffer;
@@ -61,7 +61,7 @@ test('a script of a page sends and receives text and binary data of every kind',
 });
 
 test('a message changes the page', async () => {
-  const { url, webSocketServer } = await serve();
+  const { url, webSocketServer } = await serveEcho();
   const window = openPage();
   window.eval(`new WebSocket(${JSON.stringify(url)}).onmessage = ({ data }) => {
     document.querySelector('p').textContent = data;
@@ -71,7 +71,7 @@ test('a message changes the page', async () => {
 });
 
 test('either side closes, and both get the code and the reason', async () => {
-  const { url, closes } = await serve();
+  const { url, closes } = await serveEcho();
   const window = openPage();
   const open = (run: string) =>
     window.eval(`new Promise((resolve) => {
@@ -89,7 +89,7 @@ test('either side closes, and both get the code and the reason', async () => {
 });
 
 test('closing the window of a page disconnects it', async () => {
-  const { url, webSocketServer, closes } = await serve();
+  const { url, webSocketServer, closes } = await serveEcho();
   const window = openPage();
   await window.eval(`new Promise((resolve) => { new WebSocket(${JSON.stringify(url)}).onopen = resolve; })`);
   window.close();
@@ -98,7 +98,7 @@ test('closing the window of a page disconnects it', async () => {
 });
 
 test('a page detects the loss of its server, fails to connect, and reconnects when the server is back', async () => {
-  const first = await serve();
+  const first = await serveEcho();
   const window = openPage();
   window.eval(`
     window.log = [];
@@ -115,6 +115,6 @@ test('a page detects the loss of its server, fails to connect, and reconnects wh
   await eventually(() => expect(window.log).toContain('error'));
   expect([...window.log].slice(0, 5)).toEqual(['open', 'hello', 1006, 'error', 1006]);
   window.log.length = 0;
-  await serve(first.port);
+  await serveEcho(first.port);
   await eventually(() => expect(window.log).toContain('hello'));
 });

@@ -9,7 +9,7 @@ import { eventually } from './until.ts';
 
 type AedesOptions = NonNullable<Parameters<typeof Aedes.createBroker>[0]>;
 
-async function serve(options: AedesOptions = {}, port = 0) {
+async function serveMqtt(options: AedesOptions = {}, port = 0) {
   const broker = await Aedes.createBroker(options);
   const httpServer = createServer();
   const webSocketServer = new WebSocketServer({ server: httpServer });
@@ -46,7 +46,7 @@ async function nextPublish(receiver: MqttClient): Promise<[topic: string, payloa
 }
 
 test('the subprotocol is agreed on, and text and binary payloads arrive at every quality of service', async () => {
-  const { url, webSocketServer } = await serve();
+  const { url, webSocketServer } = await serveMqtt();
   const [publisher, subscriber] = [await client(url), await client(url)];
   expect([...webSocketServer.clients].map(({ protocol }) => protocol)).toEqual(['mqtt', 'mqtt']);
   await subscriber.subscribeAsync('fruit/#', { qos: 2 });
@@ -63,7 +63,7 @@ test('the subprotocol is agreed on, and text and binary payloads arrive at every
 });
 
 test('a burst arrives whole and in order under backpressure of the stream', async () => {
-  const { url } = await serve({ queueLimit: 1_000 });
+  const { url } = await serveMqtt({ queueLimit: 1_000 });
   const [publisher, subscriber] = [await client(url), await client(url)];
   await subscriber.subscribeAsync('burst', { qos: 1 });
   const received: number[] = [];
@@ -84,7 +84,7 @@ test('a burst arrives whole and in order under backpressure of the stream', asyn
 });
 
 test('several subscribers get the topics they subscribed to; a late one gets retained messages', async () => {
-  const { url } = await serve();
+  const { url } = await serveMqtt();
   const publisher = await client(url);
   const [all, some] = [await client(url), await client(url)];
   await all.subscribeAsync('+/temperature');
@@ -104,7 +104,7 @@ test('several subscribers get the topics they subscribed to; a late one gets ret
 });
 
 test('an unauthorized client is refused', async () => {
-  const { url } = await serve({
+  const { url } = await serveMqtt({
     authenticate: (_client, name, password, done) => done(null, name === 'gustav' && `${password}` === 'secret'),
   });
   await expect(
@@ -114,21 +114,21 @@ test('an unauthorized client is refused', async () => {
 });
 
 test('a client reconnects to a restarted broker, with its subscriptions and unsent messages', async () => {
-  const first = await serve();
+  const first = await serveMqtt();
   const [publisher, subscriber] = [await client(first.url), await client(first.url)];
   await subscriber.subscribeAsync('news', { qos: 1 });
   const lost = [next(publisher, 'close'), next(subscriber, 'close')];
   await crash(first.httpServer);
   await Promise.all(lost);
   const received = nextPublish(subscriber);
-  const second = await serve({}, first.port);
+  const second = await serveMqtt({}, first.port);
   await eventually(() => expect(second.subscriptions).toEqual(['news']));
   await publisher.publishAsync('news', 'we are back', { qos: 1 });
   expect(await received).toEqual(['news', Buffer.from('we are back'), false]);
 });
 
 test('a kept session gets messages sent while its client was away', async () => {
-  const { url, broker } = await serve();
+  const { url, broker } = await serveMqtt();
   const away = await client(url, { clientId: 'away', clean: false });
   await away.subscribeAsync('post', { qos: 1 });
   const gone = next(broker, 'clientDisconnect');
@@ -141,7 +141,7 @@ test('a kept session gets messages sent while its client was away', async () => 
 });
 
 test('the will of a client is published if its connection is lost, and not if it disconnects', async () => {
-  const { url, broker, closes } = await serve();
+  const { url, broker, closes } = await serveMqtt();
   const heir = await client(url);
   await heir.subscribeAsync('wills/#');
   const heard: string[] = [];
@@ -160,7 +160,7 @@ test('the will of a client is published if its connection is lost, and not if it
 });
 
 test('a broker that disconnects a client ends its WebSocket', async () => {
-  const { url, broker } = await serve();
+  const { url, broker } = await serveMqtt();
   const victim = await client(url, { clientId: 'victim', reconnectPeriod: 0 });
   const closed = next(victim, 'close');
   const clients = (broker as unknown as { clients: Record<string, { close(): void }> }).clients;

@@ -10,7 +10,7 @@ import { eventually } from './until.ts';
 // In TypeScript a default import; in Node the CommonJS module.
 const ReconnectingWebSocket = ReconnectingWebSocketModule as unknown as typeof ReconnectingWebSocketModule.default;
 
-async function serve(port = 0) {
+async function serveEcho(port = 0) {
   const httpServer = createServer();
   const webSocketServer = new WebSocketServer({ server: httpServer });
   webSocketServer.on('connection', (socket) => {
@@ -36,7 +36,7 @@ test('isomorphic-ws exports the class itself', () => {
 });
 
 test('text and binary data arrive in both directions through browser events', async () => {
-  const { url } = await serve();
+  const { url } = await serveEcho();
   const socket = reconnecting(url);
   socket.binaryType = 'arraybuffer' as never;
   const received: unknown[] = [];
@@ -50,7 +50,7 @@ test('text and binary data arrive in both directions through browser events', as
 });
 
 test('it reconnects to a restarted server, and sends queued messages', async () => {
-  const first = await serve();
+  const first = await serveEcho();
   const socket = reconnecting(first.url);
   const log: unknown[] = [];
   socket.addEventListener('open', () => void log.push('open'));
@@ -61,12 +61,12 @@ test('it reconnects to a restarted server, and sends queued messages', async () 
   await eventually(() => expect(log.slice(0, 2)).toEqual(['open', 1006]));
   await eventually(() => expect(socket.retryCount).toBeGreaterThan(1));
   socket.send('kept');
-  await serve(first.port);
+  await serveEcho(first.port);
   await eventually(() => expect(log.slice(-2)).toEqual(['open', 'kept']));
 });
 
 test('a close code of the server is passed on, and close() prevents reconnecting', async () => {
-  const { url, webSocketServer } = await serve();
+  const { url, webSocketServer } = await serveEcho();
   const socket = reconnecting(url);
   const codes: [number, string][] = [];
   socket.addEventListener('close', ({ code, reason }) => void codes.push([code, reason]));

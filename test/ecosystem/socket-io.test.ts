@@ -10,7 +10,7 @@ import WebSocket, { WebSocketServer } from 'ws';
 import { crash, listen, next } from './loopback.ts';
 import { eventually } from './until.ts';
 
-async function serve(options: Partial<ServerOptions> = {}, port = 0) {
+async function serveSocketIo(options: Partial<ServerOptions> = {}, port = 0) {
   const httpServer = createServer();
   const server = new Server(httpServer, { serveClient: false, ...options });
   server.on('connection', (socket) => {
@@ -42,7 +42,7 @@ const webSocketsOf = (server: Server): WebSocket[] =>
   [...server.sockets.sockets.values()].map(({ conn }) => (conn.transport as unknown as { socket: WebSocket }).socket);
 
 test('text, binary and acknowledgements arrive in both directions over a WebSocket', async () => {
-  const { server, url } = await serve();
+  const { server, url } = await serveSocketIo();
   const socket = client(url);
   await next(socket, 'connect');
   expect(webSocketsOf(server)[0]).toBeInstanceOf(WebSocket);
@@ -58,7 +58,7 @@ test('text, binary and acknowledgements arrive in both directions over a WebSock
 });
 
 test('a connection that began with polling is upgraded to a WebSocket and loses nothing on the way', async () => {
-  const { server, url } = await serve();
+  const { server, url } = await serveSocketIo();
   server.on('connection', ({ conn }) => {
     for (let i = 0; i < 50; i++) server.emit('number', i);
     conn.once('upgrade', () => {
@@ -76,7 +76,7 @@ test('a connection that began with polling is upgraded to a WebSocket and loses 
 });
 
 test('an event to a room reaches only its members, in frames that are encoded once', async () => {
-  const { server, url } = await serve();
+  const { server, url } = await serveSocketIo();
   const clients = [client(url), client(url), client(url)];
   const received: string[][] = clients.map(() => []);
   clients.forEach((socket, i) => {
@@ -102,7 +102,7 @@ test('an event to a room reaches only its members, in frames that are encoded on
 });
 
 test('binary and volatile messages reach every client but the sender', async () => {
-  const { server, url } = await serve();
+  const { server, url } = await serveSocketIo();
   server.on('connection', (socket) => {
     socket.on('spread', (octets: Buffer) => socket.broadcast.volatile.emit('spread', octets));
   });
@@ -117,7 +117,7 @@ test('binary and volatile messages reach every client but the sender', async () 
 });
 
 test('messages are compressed if both sides enable it', async () => {
-  const { server, url } = await serve({ perMessageDeflate: { threshold: 1_024 } });
+  const { server, url } = await serveSocketIo({ perMessageDeflate: { threshold: 1_024 } });
   const socket = client(url);
   await next(socket, 'connect');
   const [webSocket] = webSocketsOf(server);
@@ -144,7 +144,7 @@ test('a class that extends WebSocketServer works as wsEngine', async () => {
       super.handleUpgrade(...args);
     }
   }
-  const { url } = await serve({ wsEngine: Counting } as Partial<ServerOptions>);
+  const { url } = await serveSocketIo({ wsEngine: Counting } as Partial<ServerOptions>);
   const socket = client(url);
   await next(socket, 'connect');
   expect(await socket.emitWithAck('echo', 'a', Buffer.of(1))).toEqual(['a', Buffer.of(1)]);
@@ -152,7 +152,7 @@ test('a class that extends WebSocketServer works as wsEngine', async () => {
 });
 
 test('a refused client gets the reason from a middleware or at the upgrade', async () => {
-  const { server, url } = await serve({
+  const { server, url } = await serveSocketIo({
     allowRequest: (request, decide) => decide(null, !request.url!.includes('stranger')),
   });
   server.use((socket, next) => {
@@ -171,7 +171,7 @@ test('a refused client gets the reason from a middleware or at the upgrade', asy
 });
 
 test('clients reconnect to a restarted server, and messages sent meanwhile arrive', async () => {
-  const first = await serve();
+  const first = await serveSocketIo();
   const socket = client(first.url);
   await next(socket, 'connect');
   const disconnected = next(socket, 'disconnect');
@@ -179,13 +179,13 @@ test('clients reconnect to a restarted server, and messages sent meanwhile arriv
   expect((await disconnected)[0]).toBe('transport close');
   const answer = socket.emitWithAck('echo', 'sent while nobody was there', Buffer.of(2));
   const reconnected = next(socket, 'connect');
-  await serve({}, first.port);
+  await serveSocketIo({}, first.port);
   await reconnected;
   expect(await answer).toEqual(['sent while nobody was there', Buffer.of(2)]);
 });
 
 test('heartbeats keep a connection open, and missing ones close it', async () => {
-  const { url } = await serve({ pingInterval: 30, pingTimeout: 200 });
+  const { url } = await serveSocketIo({ pingInterval: 30, pingTimeout: 200 });
   const socket = client(url, { reconnection: false });
   await next(socket, 'connect');
   for (let i = 0; i < 4; i++) await next(socket.io, 'ping');
@@ -196,7 +196,7 @@ test('heartbeats keep a connection open, and missing ones close it', async () =>
 });
 
 test('either side closes, and both get the reason', async () => {
-  const { server, url } = await serve();
+  const { server, url } = await serveSocketIo();
   const [leaving, removed, last] = [client(url), client(url), client(url)] as const;
   await Promise.all([leaving, removed, last].map((socket) => next(socket, 'connect')));
   const served = server.sockets.sockets;
@@ -215,7 +215,7 @@ test('either side closes, and both get the reason', async () => {
 });
 
 test('a client with autoUnref does not keep its process alive', async () => {
-  const { url } = await serve();
+  const { url } = await serveSocketIo();
   const program = `import { io } from 'socket.io-client';
     const socket = io(${JSON.stringify(url)}, { transports: ['websocket'], autoUnref: true });
     const alive = setInterval(() => {}, 1000);

@@ -30,7 +30,7 @@ const router = t.router({
   }),
 });
 
-async function serve(port = 0) {
+async function serveTrpc(port = 0) {
   const httpServer = createServer();
   const webSocketServer = new WebSocketServer({ server: httpServer });
   const handler = applyWSSHandler({
@@ -65,7 +65,7 @@ function subscribe({ remote }: ReturnType<typeof client>) {
 }
 
 test('queries, mutations and subscriptions of several clients work', async () => {
-  const { url } = await serve();
+  const { url } = await serveTrpc();
   const [speaker, ...hearers] = [client(url), client(url), client(url)] as const;
   expect(await speaker.remote.hello.query('世界 🚀')).toBe('hello 世界 🚀');
   const subscriptions = hearers.map(subscribe);
@@ -78,13 +78,13 @@ test('queries, mutations and subscriptions of several clients work', async () =>
 });
 
 test('errors arrive as errors, with the connection parameters of the client', async () => {
-  const { url } = await serve();
+  const { url } = await serveTrpc();
   await expect(client(url, 'guess').remote.secret.query()).rejects.toThrow('UNAUTHORIZED');
   expect(await client(url).remote.secret.query()).toBe('the secret');
 });
 
 test('subscriptions continue after a restart of the server', async () => {
-  const first = await serve();
+  const first = await serveTrpc();
   const hearer = client(first.url);
   const { heard } = subscribe(hearer);
   await eventually(() => expect(speech.listenerCount('said')).toBe(1));
@@ -93,14 +93,14 @@ test('subscriptions continue after a restart of the server', async () => {
   await crash(first.httpServer);
   await eventually(() => expect(hearer.events).toContain('close 1006'));
   await eventually(() => expect(speech.listenerCount('said')).toBe(0));
-  await serve(first.port);
+  await serveTrpc(first.port);
   await eventually(() => expect(speech.listenerCount('said')).toBe(1));
   speech.emit('said', 'after');
   await eventually(() => expect(heard).toEqual(['before', 'after']));
 });
 
 test('a client that does not answer pings is disconnected', async () => {
-  const { url, webSocketServer } = await serve();
+  const { url, webSocketServer } = await serveTrpc();
   const dead = connect(url);
   await next(dead, 'open');
   // The client does not answer "PING", the keep-alive of tRPC, or any other message.
@@ -109,7 +109,7 @@ test('a client that does not answer pings is disconnected', async () => {
 });
 
 test('the server asks its clients to reconnect, and either side closes', async () => {
-  const { url, handler, webSocketServer } = await serve();
+  const { url, handler, webSocketServer } = await serveTrpc();
   const caller = client(url);
   expect(await caller.remote.hello.query('a')).toBe('hello a');
   const before = new Set(webSocketServer.clients);

@@ -22,7 +22,7 @@ async function freePort(): Promise<number> {
 }
 
 /** Starts the server of y-websocket as its users do, and waits until it listens. */
-async function serve(port: number): Promise<ChildProcess> {
+async function serveYjs(port: number): Promise<ChildProcess> {
   const server = spawn(process.execPath, [program], {
     env: { ...process.env, HOST: '127.0.0.1', PORT: String(port) },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -59,7 +59,7 @@ const synced = ({ provider }: { provider: WebsocketProvider }) => until(() => pr
 
 test('documents of several clients merge, including binary data; another room is another document', async () => {
   const port = await freePort();
-  await serve(port);
+  await serveYjs(port);
   const clients = [join(port), join(port), join(port)] as const;
   const elsewhere = join(port, 'elsewhere');
   await Promise.all([...clients, elsewhere].map(synced));
@@ -81,7 +81,7 @@ test('documents of several clients merge, including binary data; another room is
 
 test('clients see the presence of others, and their leaving', async () => {
   const port = await freePort();
-  await serve(port);
+  await serveYjs(port);
   const [one, other] = [join(port), join(port)];
   await Promise.all([one, other].map(synced));
   other.provider.awareness.setLocalStateField('name', 'gustav');
@@ -93,7 +93,7 @@ test('clients see the presence of others, and their leaving', async () => {
 
 test('clients reconnect to a restarted server and send their changes', async () => {
   const port = await freePort();
-  const first = await serve(port);
+  const first = await serveYjs(port);
   const [one, other] = [join(port), join(port)];
   await Promise.all([one, other].map(synced));
   one.text.insert(0, 'before');
@@ -103,7 +103,7 @@ test('clients reconnect to a restarted server and send their changes', async () 
   await Promise.all(lost);
   one.text.insert(0, 'meanwhile ');
   await new Promise((resolve) => one.provider.once('connection-error', resolve));
-  await serve(port);
+  await serveYjs(port);
   await eventually(() => expect(other.text.toString()).toBe('meanwhile before'));
 });
 
@@ -125,7 +125,7 @@ test('a final close code prevents a client from reconnecting', async () => {
 
 test('a provider destroyed while connecting leaves nothing behind', async () => {
   const port = await freePort();
-  await serve(port);
+  await serveYjs(port);
   const { provider } = join(port);
   const socket = provider.ws as unknown as WebSocket;
   expect(socket.readyState).toBe(WebSocket.CONNECTING);

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { type Program, start } from '../site/program.ts';
+import { type Program, start } from '../support/program.ts';
 
 const folder = new URL('../../examples/', import.meta.url);
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { start } from '../site/program.ts';
+import { start } from '../support/program.ts';
 
 /** Returns the output of an example, line by line, after it has ended successfully. */
 async function run(example: string): Promise<string[]> {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { start } from '../site/program.ts';
+import { start } from '../support/program.ts';
 
 describe('examples/protocol.js', () => {
   it('runs a connection over two arrays: messages, pings, fragments, both sides of a closing handshake, and a violation', async () => {

@@ -6,7 +6,7 @@ import { MessageDeflater, MessageInflater } from '../../src/extension/deflate-me
 import { InflateError } from '../../src/extension/inflate-error.ts';
 import { documentedRung, handleRung, handleRungOver, type ZlibRung } from '../../src/extension/raw-zlib.ts';
 import { ProtocolError } from '../../src/frame/protocol-error.ts';
-import { allocationsOf } from '../frame/allocations.ts';
+import { allocationsOf } from '../support/allocations.ts';
 import { fromHex, toHex } from '../support/hex.ts';
 import { rungs } from './rungs.ts';
 

@@ -9,10 +9,27 @@ import {
   type FrameDecoderOptions,
   type FrameSink,
 } from '../../src/frame/frame-decoder.ts';
+import { allocationsOf } from '../support/allocations.ts';
+import {
+  decodeFrames,
+  frameSequences,
+  nearlyFrames,
+  seenError,
+  seenFrame,
+  sentOctets,
+  vectors,
+} from '../support/frames.ts';
 import { fromHex, toHex } from '../support/hex.ts';
-import { allocationsOf } from './allocations.ts';
-import { decodeFrames, frameSequences, nearlyFrames, seenError, seenFrame, sentOctets, vectors } from './frames.ts';
-import { type Cut, cutOctets, cuts, everyCut, exampleKey, naiveFrame, naiveHeader, sampleOctets } from './octets.ts';
+import {
+  type Cut,
+  cutOctets,
+  cuts,
+  everyCut,
+  exampleKey,
+  naiveFrame,
+  naiveHeader,
+  sampleOctets,
+} from '../support/octets.ts';
 
 const server: FrameDecoderOptions = { role: 'server' };
 const client: FrameDecoderOptions = { role: 'client' };

@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeFrame, firstOctet, headerLength, maxHeaderLength, writeHeader } from '../../src/frame/frame-encoder.ts';
 import type { Opcode } from '../../src/frame/opcode.ts';
+import { decodeFrames, frameSequences, sentOctets, vectors } from '../support/frames.ts';
 import { fromHex, toHex } from '../support/hex.ts';
-import { decodeFrames, frameSequences, sentOctets, vectors } from './frames.ts';
-import { boaster, cuts, exampleKey, naiveFrame, sampleOctets } from './octets.ts';
+import { boaster, cuts, exampleKey, naiveFrame, sampleOctets } from '../support/octets.ts';
 
 /** Payload lengths around which the header changes its form. */
 const borders = [0, 1, 124, 125, 126, 127, 255, 256, 65_534, 65_535, 65_536, 65_537, 100_000];

@@ -4,9 +4,9 @@ import { copyUpTo, FrameWriter } from '../../src/frame/frame-writer.ts';
 import { nextMaskingKey } from '../../src/frame/masking-key.ts';
 import type { Opcode } from '../../src/frame/opcode.ts';
 import { isInSlab, largeSlabSize, smallSlabSize } from '../../src/frame/slab-pool.ts';
+import { decodeFrames, vectors } from '../support/frames.ts';
 import { fromHex, toHex } from '../support/hex.ts';
-import { decodeFrames, vectors } from './frames.ts';
-import { boaster, exampleKey, naiveFrame, sampleOctets } from './octets.ts';
+import { boaster, exampleKey, naiveFrame, sampleOctets } from '../support/octets.ts';
 
 /** Keys 1, 2, 3, … and the last one returned. */
 function countedKeys(): { next: () => number; last: number } {

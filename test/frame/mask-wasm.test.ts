@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import wabt from 'wabt';
 import { maskModule, xorInWasm } from '../../src/frame/mask-wasm.ts';
 import { xorInWords } from '../../src/frame/mask-words.ts';
-import { exampleKey, naiveMask, sampleOctets } from './octets.ts';
+import { exampleKey, naiveMask, sampleOctets } from '../support/octets.ts';
 
 const lengths = [
   ...Array.from({ length: 201 }, (_, length) => length),

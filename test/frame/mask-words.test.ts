@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { maskWords, viewOf } from '../../src/frame/mask-words.ts';
-import { exampleKey, naiveMask, sampleOctets } from './octets.ts';
+import { exampleKey, naiveMask, sampleOctets } from '../support/octets.ts';
 
 describe('maskWords', () => {
   it('equals the loop over octets for every length from 0 to 100, at every alignment, and touches nothing around', () => {

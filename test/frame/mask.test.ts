@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { maskInPlace, maskInto, readKey, rotateKey } from '../../src/frame/mask.ts';
 import { viewOf } from '../../src/frame/mask-words.ts';
 import { fromHex, toHex } from '../support/hex.ts';
-import { exampleKey, naiveMask, sampleOctets } from './octets.ts';
+import { exampleKey, naiveMask, sampleOctets } from '../support/octets.ts';
 
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 const short = range(0, 200);

@@ -4,9 +4,9 @@ import { expect, test } from 'vitest';
 import { mutateText } from '../../fuzz/mutations/text.ts';
 import { Random } from '../../fuzz/random.ts';
 import { readRecordings } from '../../fuzz/recordings.ts';
-import { acceptFor, fieldOf } from '../client/raw-server.ts';
-import { described } from '../client/watch.ts';
 import { type Implementation, implementations } from '../support/peers.ts';
+import { acceptFor, fieldOf } from '../support/raw-server.ts';
+import { described } from '../support/watch.ts';
 
 const rightKey = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=';
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readFrames, readWire, writeWire } from '../../fuzz/naive/frames.ts';
 import { hear, readUtf8 } from '../../fuzz/naive/messages.ts';
-import { frameSequences, sentOctets, vectors } from '../frame/frames.ts';
+import { frameSequences, sentOctets, vectors } from '../support/frames.ts';
 import { fromHex } from '../support/hex.ts';
 
 const rules = { role: 'server', maxPayload: 0, maxFragments: 0, allowRsv1: false } as const;

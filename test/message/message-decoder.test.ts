@@ -3,8 +3,9 @@ import { describe, expect, it, vi } from 'vitest';
 import type { FrameHeader, Role } from '../../src/frame/frame.ts';
 import { FrameDecoder, type FrameDecoderOptions, type FrameSink } from '../../src/frame/frame-decoder.ts';
 import { MessageDecoder, type MessageDecoderOptions } from '../../src/message/message-decoder.ts';
-import { allocationsOf, memoryInUse } from '../frame/allocations.ts';
-import { frameSequences, type SeenError, seenError, sentOctets, vectors } from '../frame/frames.ts';
+import { allocationsOf, memoryInUse } from '../support/allocations.ts';
+import { frameSequences, type SeenError, seenError, sentOctets, vectors } from '../support/frames.ts';
+import { fromHex, toHex } from '../support/hex.ts';
 import {
   type Cut,
   cutOctets,
@@ -14,8 +15,7 @@ import {
   naiveFrame,
   naiveHeader,
   sampleOctets,
-} from '../frame/octets.ts';
-import { fromHex, toHex } from '../support/hex.ts';
+} from '../support/octets.ts';
 
 /**
  * Decodes octets to messages: a FrameDecoder that passes data frames to a MessageDecoder. Control frames are only

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Utf8Validator } from '../../src/message/utf8-validator.ts';
-import { type Cut, cutOctets, cuts } from '../frame/octets.ts';
 import { fromHex, toHex } from '../support/hex.ts';
+import { type Cut, cutOctets, cuts } from '../support/octets.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 

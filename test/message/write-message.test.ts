@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { FrameWriter } from '../../src/frame/frame-writer.ts';
 import { writeMessage } from '../../src/message/write-message.ts';
-import { exampleKey } from '../frame/octets.ts';
 import { fromHex, toHex } from '../support/hex.ts';
+import { exampleKey } from '../support/octets.ts';
 
 /** Returns the written octets in hex, of a client or a server. */
 function written(masked: boolean, write: (writer: FrameWriter) => void): string {

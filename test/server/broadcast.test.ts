@@ -2,12 +2,13 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { constants, inflateRawSync } from 'node:zlib';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { MessageDeflater } from '../../src/extension/deflate-messages.ts';
 import { PreparedMessage, type RawData, WebSocket, type WebSocketServer } from '../../src/index.ts';
 import { encodeFrame, FrameCollector, FrameDecoder, Opcode } from '../../src/protocol.ts';
-import { cleanups, serve } from './serving.ts';
-import { portOf, requestText } from './support.ts';
+import { requestText } from '../support/opening-request.ts';
+import { portOf } from '../support/port-of.ts';
+import { serveGoodwire } from '../support/serve.ts';
 
 const text = '{"id":17,"name":"Ada Lovelace"} '.repeat(60);
 
@@ -15,7 +16,7 @@ const text = '{"id":17,"name":"Ada Lovelace"} '.repeat(60);
 async function clients(server: WebSocketServer, count: number, options: object = {}): Promise<WebSocket[]> {
   const before = server.clients.size;
   const made = Array.from({ length: count }, () => new WebSocket(`ws://127.0.0.1:${portOf(server)}`, options));
-  for (const client of made) cleanups.push(() => client.terminate());
+  for (const client of made) onTestFinished(() => client.terminate());
   await Promise.all(made.map((client) => once(client, 'open')));
   expect(server.clients.size).toBe(before + count);
   return made;
@@ -36,7 +37,7 @@ async function raw(
   extensions: string,
 ): Promise<{ socket: Socket; collector: FrameCollector }> {
   const socket = connect(portOf(server), '127.0.0.1');
-  cleanups.push(() => socket.destroy());
+  onTestFinished(() => void socket.destroy());
   socket.write(requestText({ headers: { 'Sec-WebSocket-Extensions': extensions || undefined } }));
   await once(socket, 'data');
   const collector = new FrameCollector();
@@ -47,7 +48,7 @@ async function raw(
 
 describe('broadcast()', () => {
   test('sends to all open clients, and returns their number', async () => {
-    const server = await serve();
+    const server = await serveGoodwire();
     const all = await clients(server, 3);
     const messages = heard(all);
     expect(server.broadcast('Hello')).toBe(3);
@@ -61,7 +62,7 @@ describe('broadcast()', () => {
   });
 
   test('omits clients that the filter rejects, and closing ones', async () => {
-    const server = await serve();
+    const server = await serveGoodwire();
     const [, second] = await clients(server, 3);
     const [first, , third] = [...server.clients];
     third!.close();
@@ -71,21 +72,21 @@ describe('broadcast()', () => {
   });
 
   test('returns 0 without clients', async () => {
-    const server = await serve();
+    const server = await serveGoodwire();
     expect(server.broadcast('Hello')).toBe(0);
   });
 
   test('requires clients and a message', async () => {
-    const server = await serve({ clientTracking: false });
+    const server = await serveGoodwire({ clientTracking: false });
     expect(() => server.broadcast('Hello')).toThrow('broadcast() requires clientTracking, which is off');
-    const other = await serve();
+    const other = await serveGoodwire();
     expect(() => other.broadcast(5 as never)).toThrow(TypeError);
   });
 
   test('compresses once for all clients with the same agreement, and encodes once for all others', async () => {
-    const server = await serve({ perMessageDeflate: true });
+    const server = await serveGoodwire({ perMessageDeflate: true });
     const compressing = vi.spyOn(MessageDeflater.prototype, 'deflate');
-    cleanups.push(() => compressing.mockRestore());
+    onTestFinished(() => compressing.mockRestore());
     const all = await clients(server, 4);
     all.push(...(await clients(server, 2, { perMessageDeflate: { clientMaxWindowBits: 9 } })));
     all.push(...(await clients(server, 2, { perMessageDeflate: { serverMaxWindowBits: 10 } })));
@@ -97,7 +98,7 @@ describe('broadcast()', () => {
   });
 
   test('sends compressed frames if that was agreed on and the message is long enough, and plain ones otherwise', async () => {
-    const server = await serve({ perMessageDeflate: true });
+    const server = await serveGoodwire({ perMessageDeflate: true });
     const [plain, compressed] = [await raw(server, ''), await raw(server, 'permessage-deflate')];
     server.broadcast(text);
     server.broadcast('short');
@@ -114,7 +115,7 @@ describe('broadcast()', () => {
   });
 
   test('compresses by the context of each client that has one, so that earlier and later messages are understood', async () => {
-    const server = await serve({ perMessageDeflate: { contextTakeover: true } });
+    const server = await serveGoodwire({ perMessageDeflate: { contextTakeover: true } });
     const [client] = await clients(server, 1);
     const [socket] = [...server.clients];
     const seen: string[] = [];
@@ -127,7 +128,7 @@ describe('broadcast()', () => {
   });
 
   test('compresses large messages once, on the thread pool, and keeps their order', async () => {
-    const server = await serve({ perMessageDeflate: true });
+    const server = await serveGoodwire({ perMessageDeflate: true });
     const all = await clients(server, 3);
     const large = text.repeat(100);
     const seen = all.map((client) => {
@@ -136,7 +137,7 @@ describe('broadcast()', () => {
       return lengths;
     });
     const compressing = vi.spyOn(MessageDeflater.prototype, 'deflate');
-    cleanups.push(() => compressing.mockRestore());
+    onTestFinished(() => compressing.mockRestore());
     server.broadcast('first');
     server.broadcast(large);
     for (const socket of server.clients) socket.send('between');
@@ -147,7 +148,7 @@ describe('broadcast()', () => {
   });
 
   test('continues with the other clients if one is in a fragmented message, and reports that afterwards', async () => {
-    const server = await serve();
+    const server = await serveGoodwire();
     const [, second] = await clients(server, 2);
     const [first] = [...server.clients];
     first!.send('beginning', { fin: false });
@@ -157,7 +158,7 @@ describe('broadcast()', () => {
   });
 
   test('by several listeners in one poll phase is sent in one write to each client', async () => {
-    const server = await serve();
+    const server = await serveGoodwire();
     await clients(server, 3);
     const sockets = [...server.clients];
     for (const socket of sockets) socket.on('message', (data) => server.broadcast(String(data)));
@@ -176,7 +177,7 @@ describe('broadcast()', () => {
 
 describe('a PreparedMessage', () => {
   test('is sent by sockets of both sides, unchanged', async () => {
-    const server = await serve({ perMessageDeflate: true });
+    const server = await serveGoodwire({ perMessageDeflate: true });
     const [client] = await clients(server, 1);
     const [socket] = [...server.clients];
     const message = new PreparedMessage(text);
@@ -189,7 +190,7 @@ describe('a PreparedMessage', () => {
   });
 
   test('calls back after it was sent, and with the error if that fails', async () => {
-    const server = await serve();
+    const server = await serveGoodwire();
     await clients(server, 1);
     const [socket] = [...server.clients];
     const message = new PreparedMessage('Hello');

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type PerMessageDeflateOptions, type WebSocket, WebSocketServer } from '../../src/index.ts';
-import { findChromium, launchChromium, openPage } from '../site/chromium.ts';
+import { findChromium, launchChromium, openPage } from '../support/chromium.ts';
+import { portOf } from '../support/port-of.ts';
 
 const executablePath = findChromium();
 const isDemanded = process.env.CI === 'true';
@@ -41,7 +42,7 @@ describe.skipIf(!executablePath)('a page in Chromium', () => {
     });
     httpServer.listen(0, '127.0.0.1');
     [browser] = await Promise.all([launchChromium(executablePath!), once(httpServer, 'listening')]);
-    origin = `127.0.0.1:${(httpServer.address() as AddressInfo).port}`;
+    origin = `127.0.0.1:${portOf(httpServer)}`;
     page = await openPage(browser);
     await page.goto(`http://${origin}/`);
   });

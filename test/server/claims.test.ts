@@ -3,19 +3,14 @@ import { describe, expect, it, vi } from 'vitest';
 import type { ServerOptions } from '../../src/server/server-options.ts';
 import { upgrade } from '../../src/server/upgrade.ts';
 import { WebSocketServer } from '../../src/server/websocket-server.ts';
+import { connect, exchange } from '../support/exchange.ts';
+import { closing } from '../support/life.ts';
+import { MemoryStream } from '../support/memory-stream.ts';
+import { injectedRequest, requestText } from '../support/opening-request.ts';
 import { implementations } from '../support/peers.ts';
+import { dial, serveHttp } from '../support/serve.ts';
 import { captureUncaught } from '../support/uncaught.ts';
-import {
-  closing,
-  connect,
-  dial,
-  exchange,
-  injectedRequest,
-  MemoryStream,
-  requestText,
-  serveHttp,
-  settle,
-} from './support.ts';
+import { settle } from '../support/until.ts';
 
 const noHead = Buffer.alloc(0);
 const misuse = new Error(

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { createWebSocketStream, type PerMessageDeflateOptions, upgrade, WebSocket } from '../../src/index.ts';
 import { connectPair, implementations, listen } from '../support/peers.ts';
+import { portOf } from '../support/port-of.ts';
 import { captureUncaught } from '../support/uncaught.ts';
 
 const { goodwire } = implementations;
@@ -87,7 +88,7 @@ test('upgrade() agrees to it', async () => {
       resolve(upgrade(request, socket, head, { perMessageDeflate }));
     });
   });
-  const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const client = new WebSocket(`ws://127.0.0.1:${portOf(server)}`);
   const [served] = await Promise.all([accepted, once(client, 'open')]);
   expect([client.extensions, served.extensions]).toEqual(['permessage-deflate', 'permessage-deflate']);
   expect(await echoes({ client, served })).toBe(true);
@@ -103,7 +104,7 @@ test('upgrade() with an invalid option rejects', async () => {
       upgrade(request, socket, head, { perMessageDeflate: { serverMaxWindowBits: 7 } }).catch(resolve);
     });
   });
-  const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const client = new WebSocket(`ws://127.0.0.1:${portOf(server)}`);
   client.on('error', () => {});
   expect(await rejected).toMatchObject({ name: 'HandshakeError', cause: { name: 'RangeError' } });
 });

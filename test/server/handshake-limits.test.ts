@@ -2,26 +2,20 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import http from 'node:http';
 import type { Socket } from 'node:net';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { HandshakeError } from '../../src/handshake/handshake-error.ts';
 import { type UpgradeRefusedMessage, upgradeRefusedChannelName } from '../../src/server/diagnostics.ts';
 import type { ServerOptions } from '../../src/server/server-options.ts';
 import { upgrade } from '../../src/server/upgrade.ts';
 import { httpServerOf, WebSocketServer } from '../../src/server/websocket-server.ts';
+import { connect, exchange, exchangeHead } from '../support/exchange.ts';
+import { closing } from '../support/life.ts';
+import { MemoryStream } from '../support/memory-stream.ts';
+import { injectedRequest, requestText } from '../support/opening-request.ts';
 import { implementations } from '../support/peers.ts';
-import { cleanups, serve } from './serving.ts';
-import {
-  closing,
-  connect,
-  exchange,
-  exchangeHead,
-  injectedRequest,
-  MemoryStream,
-  portOf,
-  requestText,
-  serveHttp,
-  settle,
-} from './support.ts';
+import { portOf } from '../support/port-of.ts';
+import { serveGoodwire, serveHttp } from '../support/serve.ts';
+import { settle, until } from '../support/until.ts';
 
 type Answer = (isAllowed: boolean) => void;
 
@@ -36,11 +30,6 @@ function thoughtful(): { readonly answers: Answer[]; readonly verifyClient: Serv
   };
 }
 
-/** Waits until a condition holds, which the event loop brings about. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise(setImmediate);
-}
-
 /**
  * Starts a WebSocketServer on a separate HTTP server, until the end of the test. For tests of the application's time
  * limit. With the server's own HTTP server the same limit applies to the client's request, which a busy machine could
@@ -48,7 +37,7 @@ async function until(condition: () => boolean): Promise<void> {
  */
 async function serveGiven(options: ServerOptions): Promise<WebSocketServer> {
   const served = await serveHttp();
-  cleanups.push(() => served[Symbol.asyncDispose]());
+  onTestFinished(() => served[Symbol.asyncDispose]());
   return new WebSocketServer({ ...options, server: served.httpServer });
 }
 
@@ -84,7 +73,7 @@ describe('handshakeTimeout of a server', () => {
 
   it('has no effect on an answer during the call, after a promise of shouldHandle', async () => {
     let connections = 0;
-    const server = await serve({ verifyClient: (_info, callback) => callback(true) });
+    const server = await serveGoodwire({ verifyClient: (_info, callback) => callback(true) });
     server.shouldHandle = () => Promise.resolve(true);
     server.on('connection', () => {
       connections++;
@@ -98,14 +87,14 @@ describe('handshakeTimeout of a server', () => {
 
   it('may be a fraction of a millisecond', async () => {
     const { answers, verifyClient } = thoughtful();
-    const server = await serve({ verifyClient, handshakeTimeout: 0.5 });
+    const server = await serveGoodwire({ verifyClient, handshakeTimeout: 0.5 });
     expect(httpServerOf(server)).toMatchObject({ headersTimeout: 1, requestTimeout: 1 });
     expect(answers).toEqual([]);
   });
 
   it('accepts an answer in time, and clears its timer', async () => {
     const { answers, verifyClient } = thoughtful();
-    const server = await serve({ verifyClient, handshakeTimeout: 60_000 });
+    const server = await serveGoodwire({ verifyClient, handshakeTimeout: 60_000 });
     const head = exchangeHead(portOf(server), requestText());
     await until(() => answers.length === 1);
     const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
@@ -123,7 +112,7 @@ describe('handshakeTimeout of a server', () => {
     const refused: string[] = [];
     const note = (message: unknown) => refused.push((message as UpgradeRefusedMessage).error.code);
     subscribe(upgradeRefusedChannelName, note);
-    cleanups.push(() => unsubscribe(upgradeRefusedChannelName, note));
+    onTestFinished(() => void unsubscribe(upgradeRefusedChannelName, note));
     const text = await exchange(portOf(server), requestText());
     answers[0]!(true);
     expect(text).toMatch(/^HTTP\/1\.1 503 /);
@@ -138,7 +127,7 @@ describe('handshakeTimeout of a server', () => {
     });
     let failures = 0;
     const server = await serveGiven({ handshakeTimeout: 20, verifyClient: ((_info: unknown) => thinking) as never });
-    const { port } = server.address() as { port: number };
+    const port = portOf(server);
     expect(await exchange(port, requestText())).toMatch(/^HTTP\/1\.1 503 /);
     server.on('wsClientError', () => failures++);
     reject(new Error('too late'));
@@ -148,7 +137,7 @@ describe('handshakeTimeout of a server', () => {
 
   it('of 0 is disabled', async () => {
     const { answers, verifyClient } = thoughtful();
-    const server = await serve({ verifyClient, handshakeTimeout: 0 });
+    const server = await serveGoodwire({ verifyClient, handshakeTimeout: 0 });
     const head = exchangeHead(portOf(server), requestText());
     await until(() => answers.length === 1);
     answers[0]!(true);
@@ -157,14 +146,14 @@ describe('handshakeTimeout of a server', () => {
   });
 
   it('closes a connection to its own server that sends nothing', async () => {
-    const server = await serve({ handshakeTimeout: 60 });
+    const server = await serveGoodwire({ handshakeTimeout: 60 });
     const socket = await connect(portOf(server));
     socket.resume();
     await closing(socket);
   });
 
   it('closes a connection to its own server that sends its request byte by byte', async () => {
-    const server = await serve({ handshakeTimeout: 60 });
+    const server = await serveGoodwire({ handshakeTimeout: 60 });
     const socket = await connect(portOf(server));
     let received = '';
     socket.on('data', (chunk) => {
@@ -173,7 +162,7 @@ describe('handshakeTimeout of a server', () => {
     const text = requestText({ headers: { 'X-Long': 'x'.repeat(10_000) } });
     let sent = 0;
     const timer = setInterval(() => socket.write(text.charAt(sent++)), 5);
-    cleanups.push(() => clearInterval(timer));
+    onTestFinished(() => clearInterval(timer));
     await closing(socket);
     expect(received).toMatch(/^(HTTP\/1\.1 408 Request Timeout\r\n|$)/);
     expect(sent).toBeLessThan(text.length);
@@ -196,7 +185,7 @@ describe('handshakeTimeout of a server', () => {
 describe('maxPendingHandshakes', () => {
   it('answers 503 while that many wait for the application, and no longer after one was answered', async () => {
     const { answers, verifyClient } = thoughtful();
-    const server = await serve({ verifyClient, maxPendingHandshakes: 2 });
+    const server = await serveGoodwire({ verifyClient, maxPendingHandshakes: 2 });
     const heads = [1, 2].map(() => exchangeHead(portOf(server), requestText()));
     await until(() => answers.length === 2);
     expect(await exchange(portOf(server), requestText())).toMatch(/^HTTP\/1\.1 503 /);
@@ -212,7 +201,7 @@ describe('maxPendingHandshakes', () => {
 
   it('does not count requests of disconnected clients', async () => {
     const { answers, verifyClient } = thoughtful();
-    const server = await serve({ verifyClient, maxPendingHandshakes: 1 });
+    const server = await serveGoodwire({ verifyClient, maxPendingHandshakes: 1 });
     const socket = await connect(portOf(server));
     const accepted = once(httpServerOf(server)!, 'upgrade') as Promise<[unknown, Socket]>;
     socket.write(requestText());
@@ -243,7 +232,7 @@ describe('maxPendingHandshakes', () => {
   });
 
   it('closes, on its own server, the connection that has waited longest without a request', async () => {
-    const server = await serve({ maxPendingHandshakes: 3 });
+    const server = await serveGoodwire({ maxPendingHandshakes: 3 });
     const idle: Socket[] = [];
     const gone: number[] = [];
     for (let i = 0; i < 3; i++) {
@@ -261,7 +250,7 @@ describe('maxPendingHandshakes', () => {
   });
 
   it('accepts clients while others hold hundreds of connections', async () => {
-    const server = await serve({ maxPendingHandshakes: 20 });
+    const server = await serveGoodwire({ maxPendingHandshakes: 20 });
     const idle = await Promise.all(Array.from({ length: 300 }, () => connect(portOf(server))));
     for (let i = 0; i < 10; i++) {
       expect(await exchangeHead(portOf(server), requestText())).toMatch(/^HTTP\/1\.1 101 /);
@@ -272,7 +261,7 @@ describe('maxPendingHandshakes', () => {
   });
 
   it('does not count connections that are WebSockets', async () => {
-    const server = await serve({ maxPendingHandshakes: 1 });
+    const server = await serveGoodwire({ maxPendingHandshakes: 1 });
     const { WebSocket } = implementations.goodwire;
     const clients: InstanceType<typeof WebSocket>[] = [];
     for (let i = 0; i < 4; i++) {
@@ -287,7 +276,7 @@ describe('maxPendingHandshakes', () => {
 
   it('of 0 is unlimited', async () => {
     const { answers, verifyClient } = thoughtful();
-    const server = await serve({ verifyClient, maxPendingHandshakes: 0 });
+    const server = await serveGoodwire({ verifyClient, maxPendingHandshakes: 0 });
     const heads = [1, 2, 3].map(() => exchangeHead(portOf(server), requestText()));
     await until(() => answers.length === 3);
     for (const answer of answers) answer(true);
@@ -303,7 +292,7 @@ describe('limits on the headers of a request', () => {
   };
 
   it('maxHeadersCount accepts that many fields, and answers 431 to one more, on its own server', async () => {
-    const server = await serve({ maxHeadersCount: 20 });
+    const server = await serveGoodwire({ maxHeadersCount: 20 });
     expect(await exchangeHead(portOf(server), withFields(20))).toMatch(/^HTTP\/1\.1 101 /);
     expect(await exchange(portOf(server), withFields(21))).toMatch(/^HTTP\/1\.1 431 /);
     expect(await exchange(portOf(server), withFields(100))).toMatch(/^HTTP\/1\.1 431 /);
@@ -317,19 +306,19 @@ describe('limits on the headers of a request', () => {
   });
 
   it('maxHeadersCount of 0 uses the limit of Node', async () => {
-    const server = await serve({ maxHeadersCount: 0 });
+    const server = await serveGoodwire({ maxHeadersCount: 0 });
     expect(await exchangeHead(portOf(server), withFields(1000))).toMatch(/^HTTP\/1\.1 101 /);
   });
 
   it('maxHeaderSize answers 431 to a request with more bytes, on its own server', async () => {
-    const server = await serve({ maxHeaderSize: 2000 });
+    const server = await serveGoodwire({ maxHeaderSize: 2000 });
     const request = (octets: number) => requestText({ headers: { 'X-Long': 'x'.repeat(octets) } });
     expect(await exchangeHead(portOf(server), request(1000))).toMatch(/^HTTP\/1\.1 101 /);
     expect(await exchange(portOf(server), request(2000))).toMatch(/^HTTP\/1\.1 431 /);
   });
 
   it('are those of Node for the bytes by default', async () => {
-    const server = await serve();
+    const server = await serveGoodwire();
     const text = requestText({ headers: { 'X-Long': 'x'.repeat(http.maxHeaderSize) } });
     expect(await exchange(portOf(server), text)).toMatch(/^HTTP\/1\.1 431 /);
   });

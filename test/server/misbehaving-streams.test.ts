@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events';
 import http, { type IncomingMessage, type Server } from 'node:http';
 import { Duplex } from 'node:stream';
 import fc from 'fast-check';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { acceptUpgrade, type UpgradeHost } from '../../src/server/accept-upgrade.ts';
 import {
   type SocketErrorMessage,
@@ -17,10 +17,14 @@ import { UnaskedConnections } from '../../src/server/unasked-connections.ts';
 import { upgrade } from '../../src/server/upgrade.ts';
 import { httpServerOf, WebSocketServer } from '../../src/server/websocket-server.ts';
 import { WebSocket } from '../../src/websocket/websocket.ts';
+import { exchange } from '../support/exchange.ts';
+import { closing } from '../support/life.ts';
+import { injectedRequest, requestText } from '../support/opening-request.ts';
+import { portOf } from '../support/port-of.ts';
+import { serveGoodwire } from '../support/serve.ts';
 import { captureUncaught } from '../support/uncaught.ts';
+import { settle } from '../support/until.ts';
 import { MisbehavingStream, misbehaviours, refusing } from './misbehaving-stream.ts';
-import { cleanups, serve } from './serving.ts';
-import { closing, exchange, injectedRequest, portOf, requestText, settle } from './support.ts';
 
 const noHead = Buffer.alloc(0);
 const thrown = (): never => {
@@ -104,7 +108,7 @@ const refusals: Readonly<Record<string, Case>> = {
     options: { maxPendingHandshakes: 1, verifyClient: (_info, _answer) => {} },
     prepare: (server) => {
       const other = new MisbehavingStream();
-      cleanups.push(() => other.destroy());
+      onTestFinished(() => void other.destroy());
       server.handleUpgrade(injectedRequest(), other, noHead, () => {});
     },
   },
@@ -131,7 +135,7 @@ function collect<Message>(name: string, belongs: (message: Message) => boolean):
     if (belongs(message as Message)) messages.push(message as Message);
   };
   subscribe(name, listener);
-  cleanups.push(() => unsubscribe(name, listener));
+  onTestFinished(() => void unsubscribe(name, listener));
   return messages;
 }
 
@@ -283,7 +287,7 @@ describe('a refusal', () => {
 
   it('ends the socket without a response if the application has corrupted http.STATUS_CODES', async () => {
     const { 500: text } = http.STATUS_CODES;
-    cleanups.push(() => {
+    onTestFinished(() => {
       http.STATUS_CODES[500] = text;
     });
     http.STATUS_CODES[500] = 'a\r\nb';
@@ -360,7 +364,7 @@ describe('an error thrown by a listener of the application', () => {
     using uncaught = captureUncaught();
     const listener = () => thrown();
     subscribe(upgradeRefusedChannelName, listener);
-    cleanups.push(() => unsubscribe(upgradeRefusedChannelName, listener));
+    onTestFinished(() => void unsubscribe(upgradeRefusedChannelName, listener));
     const stream = new MisbehavingStream();
     const { start, refused } = attempt(stream, { request: { method: 'POST' } });
     expect(start).not.toThrow();
@@ -425,7 +429,7 @@ describe('a stream that fails while it becomes a WebSocket', () => {
 describe('the server’s own HTTP server', () => {
   it('does not send a second response if a listener of the application has responded', async () => {
     using uncaught = captureUncaught();
-    const server = await serve();
+    const server = await serveGoodwire();
     httpServerOf(server)!.prependListener('request', (_request, response) => response.writeHead(200).end('ok'));
     const response = await exchange(portOf(server), 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
     expect(response).toMatch(/^HTTP\/1\.1 200 [\s\S]*ok/);

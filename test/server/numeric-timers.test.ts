@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest';
 import { MarketCore } from '../../src/goods/market/market-core.ts';
 import { PendingHandshakes } from '../../src/server/pending-handshakes.ts';
 import { unref } from '../../src/transport/timer.ts';
-import { start } from '../site/program.ts';
+import { start } from '../support/program.ts';
 import { MisbehavingStream } from './misbehaving-stream.ts';
 
 const lines = [

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import type { Duplex } from 'node:stream';
 import fc from 'fast-check';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { HandshakeError } from '../../src/handshake/handshake-error.ts';
 import {
   type SocketErrorMessage,
@@ -13,25 +13,19 @@ import {
 } from '../../src/server/diagnostics.ts';
 import type { ServerOptions } from '../../src/server/server-options.ts';
 import { WebSocketServer } from '../../src/server/websocket-server.ts';
-import { cleanups, serve } from './serving.ts';
-import {
-  closing,
-  connect,
-  exchange,
-  exchangeHead,
-  injectedRequest,
-  key,
-  MemoryStream,
-  portOf,
-  requestText,
-} from './support.ts';
+import { connect, exchange, exchangeHead } from '../support/exchange.ts';
+import { closing } from '../support/life.ts';
+import { MemoryStream } from '../support/memory-stream.ts';
+import { injectedRequest, key, requestText } from '../support/opening-request.ts';
+import { portOf } from '../support/port-of.ts';
+import { serveGoodwire } from '../support/serve.ts';
 
 /** Collects the messages of a channel during a test. */
 function collect<Message>(channel: string): Message[] {
   const messages: Message[] = [];
   const listener = (message: unknown) => messages.push(message as Message);
   subscribe(channel, listener);
-  cleanups.push(() => unsubscribe(channel, listener));
+  onTestFinished(() => void unsubscribe(channel, listener));
   return messages;
 }
 
@@ -57,7 +51,7 @@ async function inject(options: ServerOptions, headers: Record<string, string | u
 
 describe('a request that breaks a rule', () => {
   it('gets a response with the allowed method', async () => {
-    const response = await exchange(portOf(await serve()), requestText({ method: 'POST' }));
+    const response = await exchange(portOf(await serveGoodwire()), requestText({ method: 'POST' }));
     expect(response).toBe(
       'HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Type: text/html\r\nContent-Length: 19\r\nAllow: GET\r\n\r\nInvalid HTTP method',
     );
@@ -67,7 +61,7 @@ describe('a request that breaks a rule', () => {
     'gets a response with the supported versions, if it requests %j',
     async (version) => {
       const response = await exchange(
-        portOf(await serve()),
+        portOf(await serveGoodwire()),
         requestText({ headers: { 'Sec-WebSocket-Version': version } }),
       );
       expect(response).toMatch(/^HTTP\/1\.1 426 Upgrade Required\r\nConnection: close, Upgrade\r\n/);
@@ -80,7 +74,7 @@ describe('a request that breaks a rule', () => {
     ['HTTP/1.0', { version: '1.0' }],
     ['no Host', { headers: { Host: undefined } }],
   ])('is answered with 400, although ws accepts it: %s', async (_, options) => {
-    const response = await exchange(portOf(await serve()), requestText(options));
+    const response = await exchange(portOf(await serveGoodwire()), requestText(options));
     expect(response).toMatch(/^HTTP\/1\.1 400 Bad Request\r\nConnection: close\r\n/);
   });
 
@@ -89,9 +83,9 @@ describe('a request that breaks a rule', () => {
     plain.maxHeadersCount = 20;
     plain.listen(0, '127.0.0.1');
     await once(plain, 'listening');
-    cleanups.push(() => {
+    onTestFinished(() => {
       plain.closeAllConnections();
-      return new Promise((resolve) => plain.close(resolve));
+      return new Promise((resolve) => plain.close(() => resolve()));
     });
     new WebSocketServer({ server: plain });
     const many = Array.from({ length: 40 }, (_, index) => `X-${index}: y\r\n`).join('');
@@ -135,7 +129,7 @@ describe('a request that breaks a rule', () => {
   });
 
   it('is passed to wsClientError as a HandshakeError', async () => {
-    const server = await serve();
+    const server = await serveGoodwire();
     const told = once(server, 'wsClientError');
     server.on('wsClientError', (_error, socket) => socket.destroy());
     await exchangeHead(portOf(server), requestText({ method: 'POST' }));
@@ -146,10 +140,10 @@ describe('a request that breaks a rule', () => {
 
   it('is published', async () => {
     const refused = collect<UpgradeRefusedMessage>(upgradeRefusedChannelName);
-    await exchange(portOf(await serve()), requestText({ method: 'POST' }));
-    await exchange(portOf(await serve({ path: '/x' })), requestText());
-    await exchange(portOf(await serve({ verifyClient: () => false })), requestText());
-    await exchange(portOf(await serve({ origins: [] })), requestText());
+    await exchange(portOf(await serveGoodwire()), requestText({ method: 'POST' }));
+    await exchange(portOf(await serveGoodwire({ path: '/x' })), requestText());
+    await exchange(portOf(await serveGoodwire({ verifyClient: () => false })), requestText());
+    await exchange(portOf(await serveGoodwire({ origins: [] })), requestText());
     expect(refused.map(({ error }) => error.code)).toEqual([
       'GOODWIRE_INVALID_METHOD',
       'GOODWIRE_NOT_HANDLED',
@@ -244,7 +238,7 @@ describe('errors of the application', () => {
     ['removes the status line', (headers) => headers.shift()],
   ])('are answered with 500 if a headers listener %s', async (_, listener) => {
     const refused = collect<UpgradeRefusedMessage>(upgradeRefusedChannelName);
-    const server = await serve();
+    const server = await serveGoodwire();
     server.on('headers', listener);
     expect(await exchange(portOf(server), requestText())).toMatch(/^HTTP\/1\.1 500 [\s\S]*Internal Server Error$/);
     expect(refused).toHaveLength(1);
@@ -252,7 +246,7 @@ describe('errors of the application', () => {
 
   it('are answered with 500 if a headers listener is added for one response, and corrupts it', async () => {
     const refused = collect<UpgradeRefusedMessage>(upgradeRefusedChannelName);
-    const server = await serve();
+    const server = await serveGoodwire();
     server.once('headers', (headers) => headers.push('X: a\r\nY: b'));
     expect(await exchange(portOf(server), requestText())).toMatch(/^HTTP\/1\.1 500 /);
     expect(await exchangeHead(portOf(server), requestText())).toMatch(/^HTTP\/1\.1 101 /);
@@ -260,14 +254,14 @@ describe('errors of the application', () => {
   });
 
   it('are passed to wsClientError', async () => {
-    const server = await serve({ verifyClient: thrown });
+    const server = await serveGoodwire({ verifyClient: thrown });
     server.on('wsClientError', (error, socket) => socket.end(`HTTP/1.1 500 ${(error.cause as Error).message}\r\n\r\n`));
     expect(await exchange(portOf(server), requestText())).toBe('HTTP/1.1 500 mine\r\n\r\n');
   });
 
   it('are reported as a warning if there is no listener', async () => {
     const emitWarning = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
-    cleanups.push(() => emitWarning.mockRestore());
+    onTestFinished(() => emitWarning.mockRestore());
     await inject({ verifyClient: thrown });
     await inject({
       verifyClient: () => {
@@ -309,7 +303,7 @@ describe('errors of the application', () => {
 
   it('after the response are ignored', async () => {
     const refused = collect(upgradeRefusedChannelName);
-    const server = await serve({
+    const server = await serveGoodwire({
       verifyClient: async (_, answer) => {
         answer(true);
         thrown();
@@ -343,7 +337,7 @@ describe('an error of the raw socket', () => {
       const refused = published<UpgradeRefusedMessage>(upgradeRefusedChannelName);
       const failed = published<SocketErrorMessage>(socketErrorChannelName);
       const { options, started, go } = verifying();
-      const server = await serve(options);
+      const server = await serveGoodwire(options);
       const connected = vi.fn();
       server.on('connection', connected).on('wsClientError', connected);
       const client = await connect(portOf(server));
@@ -378,7 +372,7 @@ describe('an error of the raw socket', () => {
   });
 
   it('before the upgrade does not end the process', async () => {
-    const server = await serve();
+    const server = await serveGoodwire();
     const client = await connect(portOf(server));
     const accepted = once(server, 'connection');
     client.write(requestText().slice(0, 20));
@@ -438,7 +432,7 @@ describe('an error of the raw socket', () => {
 
 describe('a protocol violation by the peer', () => {
   it('does not end the process of a server without error listeners', async () => {
-    const server = await serve();
+    const server = await serveGoodwire();
     const closed = once(server, 'connection').then(([websocket]) => closing(websocket));
     const client = await connect(portOf(server));
     client.write(requestText());

@@ -1,13 +1,16 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import type { Duplex } from 'node:stream';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import * as ws from 'ws';
 import { HandshakeError } from '../../src/handshake/handshake-error.ts';
 import type { UpgradeOptions } from '../../src/server/server-options.ts';
 import { upgrade } from '../../src/server/upgrade.ts';
 import { WebSocket } from '../../src/websocket/websocket.ts';
-import { connect, exchange, exchangeHead, injectedRequest, MemoryStream, portOf, requestText } from './support.ts';
+import { connect, exchange, exchangeHead } from '../support/exchange.ts';
+import { MemoryStream } from '../support/memory-stream.ts';
+import { injectedRequest, requestText } from '../support/opening-request.ts';
+import { portOf } from '../support/port-of.ts';
 
 const cleanups: (() => unknown)[] = [];
 
@@ -17,15 +20,16 @@ afterEach(async () => {
 
 type OnUpgrade = (request: http.IncomingMessage, socket: Duplex, head: Buffer) => unknown;
 
-async function serve(onUpgrade: OnUpgrade): Promise<http.Server> {
+/** Starts an HTTP server that hands its upgrade requests to a function, until the end of the test. */
+async function serveUpgrades(onUpgrade: OnUpgrade): Promise<http.Server> {
   const server = http.createServer();
   server.on('upgrade', onUpgrade);
   const sockets = new Set<Duplex>();
   server.on('connection', (socket) => sockets.add(socket));
   server.listen(0, '127.0.0.1');
-  cleanups.push(() => {
+  onTestFinished(() => {
     for (const socket of sockets) socket.destroy();
-    return new Promise((resolve) => server.close(resolve));
+    return new Promise((resolve) => server.close(() => resolve()));
   });
   await once(server, 'listening');
   return server;
@@ -38,7 +42,7 @@ function inject(options: UpgradeOptions, headers: Record<string, string | undefi
 
 describe('upgrade()', () => {
   it('returns an open WebSocket', async () => {
-    const server = await serve(async (request, socket, head) => {
+    const server = await serveUpgrades(async (request, socket, head) => {
       const websocket = await upgrade(request, socket, head);
       websocket.on('message', (data, isBinary) => websocket.send(data, { binary: isBinary }));
       websocket.send(`hello ${request.url}`);
@@ -55,12 +59,12 @@ describe('upgrade()', () => {
 
   it('loses no message that arrived with the request', async () => {
     const message = new Promise((resolve) => {
-      void serve(async (request, socket, head) => {
+      void serveUpgrades(async (request, socket, head) => {
         const websocket = await upgrade(request, socket, head);
         websocket.on('message', (data) => resolve(String(data)));
       }).then(async (server) => {
         const client = await connect(portOf(server));
-        cleanups.push(() => client.destroy());
+        onTestFinished(() => void client.destroy());
         client.write(`${requestText()}\x81\x82\0\0\0\0hi`, 'latin1');
       });
     });
@@ -96,7 +100,7 @@ describe('upgrade()', () => {
 
   it('rejects after it has sent the refusal', async () => {
     const errors: HandshakeError[] = [];
-    const server = await serve((request, socket, head) =>
+    const server = await serveUpgrades((request, socket, head) =>
       upgrade(request, socket, head, { origins: ['https://example.com'] }).catch((error) => errors.push(error)),
     );
     const refused = await exchange(portOf(server), requestText({ headers: { Origin: 'https://evil.test' } }));

@@ -2,37 +2,29 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import * as ws from 'ws';
 import type { ServerOptions } from '../../src/server/server-options.ts';
 import { httpServerOf, WebSocketServer } from '../../src/server/websocket-server.ts';
 import { WebSocket } from '../../src/websocket/websocket.ts';
+import { exchange, exchangeHead } from '../support/exchange.ts';
+import { closing } from '../support/life.ts';
+import { MemoryStream } from '../support/memory-stream.ts';
+import { accept, injectedRequest, requestText } from '../support/opening-request.ts';
+import { portOf } from '../support/port-of.ts';
+import { serveGoodwire, serveHttp } from '../support/serve.ts';
 import { captureUncaught } from '../support/uncaught.ts';
-import { cleanups, serve } from './serving.ts';
-import {
-  accept,
-  closing,
-  exchange,
-  exchangeHead,
-  injectedRequest,
-  MemoryStream,
-  portOf,
-  requestText,
-} from './support.ts';
 
-async function serveHttp(server: http.Server = http.createServer()): Promise<http.Server> {
-  server.listen(0, '127.0.0.1');
-  cleanups.push(() => {
-    server.closeAllConnections();
-    return new Promise((resolve) => server.close(resolve));
-  });
-  await once(server, 'listening');
-  return server;
+/** Starts an HTTP server, until the end of the test. */
+async function serveHttpForTest(server?: http.Server): Promise<http.Server> {
+  const served = await serveHttp(server);
+  onTestFinished(() => served[Symbol.asyncDispose]());
+  return served.httpServer;
 }
 
-function dial(port: number, path = '/', ...rest: unknown[]): ws.WebSocket {
+function dialWithWs(port: number, path = '/', ...rest: unknown[]): ws.WebSocket {
   const client = new ws.WebSocket(`ws://127.0.0.1:${port}${path}`, ...(rest as []));
-  cleanups.push(() => client.terminate());
+  onTestFinished(() => client.terminate());
   client.on('error', () => {});
   return client;
 }
@@ -85,11 +77,11 @@ describe('a connection', () => {
   it('does not keep a reference to its request', async () => {
     setFlagsFromString('--expose_gc');
     const collectGarbage: () => void = runInNewContext('gc');
-    const server = await serve({ verifyClient: (_, answer) => setImmediate(answer, true) });
+    const server = await serveGoodwire({ verifyClient: (_, answer) => setImmediate(answer, true) });
     const connected = new Promise<WeakRef<object>>((resolve) => {
       server.on('connection', (_, request) => resolve(new WeakRef(request)));
     });
-    const client = dial(portOf(server));
+    const client = dialWithWs(portOf(server));
     await once(client, 'open');
     const request = await connected;
     // References kept by Node itself are dropped with the next messages.
@@ -104,7 +96,7 @@ describe('a connection', () => {
 
 describe('the response', () => {
   it('has the headers that the application adds by option and by event', async () => {
-    const server = await serve({ responseHeaders: { 'X-Option': 'a', 'Set-Cookie': ['b=1', 'c=2'] } });
+    const server = await serveGoodwire({ responseHeaders: { 'X-Option': 'a', 'Set-Cookie': ['b=1', 'c=2'] } });
     const seen: string[][] = [];
     server.on('headers', (headers, request) => {
       seen.push([...headers]);
@@ -125,7 +117,7 @@ describe('the response', () => {
   });
 
   it('has the headers that a function returns for the request', async () => {
-    const server = await serve({ responseHeaders: ({ url }) => (url === '/x' ? { 'X-Url': url } : undefined) });
+    const server = await serveGoodwire({ responseHeaders: ({ url }) => (url === '/x' ? { 'X-Url': url } : undefined) });
     expect(await exchangeHead(portOf(server), requestText({ url: '/x' }))).toContain('\r\nX-Url: /x');
     expect(await exchangeHead(portOf(server), requestText({ url: '/y' }))).not.toContain('X-Url');
   });
@@ -137,7 +129,7 @@ describe('verifyClient', () => {
     ['sets a status without a name', (_, answer) => answer(false, 499), '499 ', ''],
     ['sets an invalid message', (_, answer) => answer(false, 403, 5 as never), '403 Forbidden', '5'],
   ])('refuses if it %s', async (_, verifyClient, status, body) => {
-    const server = await serve({ verifyClient });
+    const server = await serveGoodwire({ verifyClient });
     server.on('wsClientError', () => {
       throw new Error('is for requests that break a rule');
     });
@@ -148,7 +140,7 @@ describe('verifyClient', () => {
 
   it('sends a field once for each of its values, and none about the connection or the length', async () => {
     const headers = { 'Set-Cookie': ['a', 'b'], 'content-type': 'x/y', Connection: 'keep-alive', 'Content-Length': 99 };
-    const server = await serve({
+    const server = await serveGoodwire({
       verifyClient: (_, answer) =>
         answer(false, 401, 'Who?', { ...headers, 'X-Left-Out': undefined, 'WWW-Authenticate': 'Basic' }),
     });
@@ -175,7 +167,7 @@ describe('verifyClient', () => {
       },
     ],
   ])('accepts if it %s', async (_, verifyClient) => {
-    const server = await serve({ verifyClient });
+    const server = await serveGoodwire({ verifyClient });
     const connected = once(server, 'connection');
     expect(await exchangeHead(portOf(server), requestText())).toMatch(/^HTTP\/1\.1 101 /);
     await connected;
@@ -184,7 +176,7 @@ describe('verifyClient', () => {
 
 describe('origins', () => {
   it('accept every origin by default', async () => {
-    const server = await serve();
+    const server = await serveGoodwire();
     expect(await exchangeHead(portOf(server), requestText({ headers: { Origin: 'https://evil.test' } }))).toMatch(
       / 101 /,
     );
@@ -198,7 +190,7 @@ describe('origins', () => {
     ['refuses a request without origin', undefined, '403'],
     ['refuses two origins', ['https://example.com', 'https://example.com'], '403'],
   ])('%s', async (_, Origin, status) => {
-    const server = await serve({ origins: ['https://example.com'] });
+    const server = await serveGoodwire({ origins: ['https://example.com'] });
     const head = await exchangeHead(portOf(server), requestText({ headers: { Origin } }));
     expect(head.split(' ')[1]).toBe(status);
     if (status === '403') expect(head).toMatch(/^HTTP\/1\.1 403 Forbidden\r\nConnection: close\r\n/);
@@ -206,7 +198,7 @@ describe('origins', () => {
 
   it('calls a function', async () => {
     const origins = vi.fn((origin: string | undefined) => origin === undefined);
-    const server = await serve({ origins });
+    const server = await serveGoodwire({ origins });
     expect(await exchangeHead(portOf(server), requestText())).toMatch(/ 101 /);
     expect(await exchangeHead(portOf(server), requestText({ headers: { Origin: 'http://x' } }))).toMatch(/ 403 /);
     expect(origins.mock.calls.map(([origin]) => origin)).toEqual([undefined, 'http://x']);
@@ -214,7 +206,7 @@ describe('origins', () => {
 
   it('accepts only true from it', async () => {
     for (const answer of ['yes', 1, Promise.resolve('yes')]) {
-      const server = await serve({ origins: () => answer as unknown as boolean });
+      const server = await serveGoodwire({ origins: () => answer as unknown as boolean });
       expect(await exchange(portOf(server), requestText())).toMatch(/ 403 /);
     }
   });
@@ -222,13 +214,13 @@ describe('origins', () => {
 
 describe('an external HTTP server', () => {
   it('may be shared by path, and a request for no server is refused once', async () => {
-    const plain = await serveHttp();
+    const plain = await serveHttpForTest();
     const a = new WebSocketServer({ server: plain, path: '/a' });
     const b = new WebSocketServer({ server: plain, path: '/b' });
     a.on('connection', (socket) => socket.send('a'));
     b.on('connection', (socket) => socket.send('b'));
     for (const path of ['/a', '/b']) {
-      const [data] = await once(dial(portOf(plain), path), 'message');
+      const [data] = await once(dialWithWs(portOf(plain), path), 'message');
       expect(`/${data}`).toBe(path);
     }
     const response = await exchange(portOf(plain), requestText({ url: '/c' }));
@@ -244,7 +236,7 @@ describe('an external HTTP server', () => {
   });
 
   it('passes a request for two servers to the first', async () => {
-    const plain = await serveHttp();
+    const plain = await serveHttpForTest();
     const first = new WebSocketServer({ server: plain });
     const second = new WebSocketServer({ server: plain });
     second.on('connection', () => {
@@ -256,7 +248,7 @@ describe('an external HTTP server', () => {
   });
 
   it('answers 500 if shouldHandle of one of them throws', async () => {
-    const plain = await serveHttp();
+    const plain = await serveHttpForTest();
     class Broken extends WebSocketServer {
       override shouldHandle(): boolean {
         throw new Error('broken');
@@ -274,7 +266,7 @@ describe('an external HTTP server', () => {
 
   it('answers 500 if the promise of one of them is rejected, and leaves no rejection unhandled', async () => {
     using uncaught = captureUncaught();
-    const plain = await serveHttp();
+    const plain = await serveHttpForTest();
     class Broken extends WebSocketServer {
       override shouldHandle(): Promise<boolean> {
         return Promise.reject(new Error('broken'));
@@ -292,7 +284,7 @@ describe('its own HTTP server', () => {
     ['close', 'close, Upgrade'],
     ['keep-alive', 'Upgrade'],
   ])('names the protocol to upgrade to, to a plain request with Connection: %s', async (connection, expected) => {
-    const server = await serve();
+    const server = await serveGoodwire();
     const text = `GET / HTTP/1.1\r\nHost: x\r\nConnection: ${connection}\r\n\r\n`;
     const head = await exchangeHead(portOf(server), text);
     expect(head.split('\r\n').slice(0, 3)).toEqual([
@@ -306,7 +298,7 @@ describe('its own HTTP server', () => {
 describe('httpServerOf()', () => {
   it('returns the HTTP server, as long as the WebSocketServer listens to it', async () => {
     const given = http.createServer();
-    const own = await serve();
+    const own = await serveGoodwire();
     const servers = [noServer(), new WebSocketServer({ server: given }), own];
     expect(servers.map(httpServerOf)).toEqual([null, given, expect.any(http.Server)]);
     expect(portOf(httpServerOf(own)!)).toBe(portOf(own));

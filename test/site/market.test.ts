@@ -1,8 +1,8 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { findChromium, launchChromium, openPage } from '../support/chromium.ts';
 import { freePort } from '../support/free-port.ts';
-import { findChromium, launchChromium, openPage } from './chromium.ts';
-import { type Program, start } from './program.ts';
+import { type Program, start } from '../support/program.ts';
 
 const executablePath = findChromium();
 const isDemanded = process.env.CI === 'true';
@@ -19,14 +19,14 @@ describe.skipIf(!executablePath)('the market of npm start, in Chromium', () => {
   let complaints: string[] = [];
   const pages: Page[] = [];
 
-  const serve = async () => {
+  const startServer = async () => {
     program = start('site/server.js', { PORT: String(port) });
     await program.prints(/\/market and ws/);
   };
 
   beforeAll(async () => {
     port = await freePort();
-    [browser] = await Promise.all([launchChromium(executablePath!), serve()]);
+    [browser] = await Promise.all([launchChromium(executablePath!), startServer()]);
   });
 
   afterAll(async () => {
@@ -112,7 +112,7 @@ describe.skipIf(!executablePath)('the market of npm start, in Chromium', () => {
     program.kill('SIGKILL');
     await program.exit;
     await page.locator('#link[data-state=waiting], #link[data-state=connecting]').waitFor();
-    await serve();
+    await startServer();
     await page.locator('#link[data-state=open]').waitFor();
     await page.locator('#reconnects', { hasText: '1' }).waitFor();
     const before = Number(await page.locator('#items').textContent());

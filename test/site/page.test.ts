@@ -1,9 +1,9 @@
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { findChromium, launchChromium, openPage } from './chromium.ts';
-import { type Site, startSite } from './program.ts';
+import { findChromium, launchChromium, openPage } from '../support/chromium.ts';
+import { portOf } from '../support/port-of.ts';
+import { type Site, startSite } from './site.ts';
 
 const MIB = 1024 * 1024;
 const executablePath = findChromium();
@@ -248,7 +248,7 @@ describe.skipIf(!executablePath)('the page, in Chromium', () => {
   test('shows an unreachable server as 1006, never open', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => taken.once('listening', resolve));
-    const { port } = taken.address() as AddressInfo;
+    const port = portOf(taken);
     await new Promise((resolve) => taken.close(resolve));
     await page.getByLabel('Address').fill(`ws://127.0.0.1:${port}/`);
     await button('Connect').click();

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RawData, WebSocket } from 'ws';
-import { type Site, start, startSite } from './program.ts';
+import { start } from '../support/program.ts';
+import { type Site, startSite } from './site.ts';
 
 /** Opening handshake of RFC 6455 §1.3, for a client without a library. */
 const openingHandshake = [

@@ -9,3 +9,8 @@ export function fromClient(opcode: number, payload: string | Uint8Array = '', fi
 export function fromServer(opcode: number, payload: string | Uint8Array = '', fin = true): Buffer {
   return encodeFrame(opcode as Opcode, Buffer.from(payload as string), { fin });
 }
+
+/** Returns a client's frame with a short text. */
+export function textFrame(text: string): string {
+  return `\x81${String.fromCharCode(0x80 | text.length)}\0\0\0\0${text}`;
+}

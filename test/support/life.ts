@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import type { WebSocket } from '../../src/index.ts';
 
 /** Records the events of a socket, with its readyState at each event. */
@@ -16,3 +17,18 @@ export function record(socket: WebSocket): string[] {
 /** Resolves when the socket is closed, at once if it already is. */
 export const closed = (socket: WebSocket) =>
   socket.readyState === 3 ? Promise.resolve() : new Promise<void>((resolve) => socket.on('close', () => resolve()));
+
+/** Resolves when a stream has closed, with or without an error. */
+export async function streamClosed(stream: {
+  closed: boolean;
+  once(event: 'close', listener: () => void): unknown;
+}): Promise<void> {
+  if (!stream.closed) await new Promise<void>((resolve) => stream.once('close', resolve));
+}
+
+/** Waits for `close`. Unlike `once` it adds no `error` listener, so that an unhandled error stays uncaught. */
+export function closing(emitter: EventEmitter): Promise<unknown[]> {
+  return new Promise((resolve) => {
+    emitter.on('close', (...args) => resolve(args));
+  });
+}

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { duplexPair } from 'node:stream';
 import { WebSocketServer as WsServer, WebSocket as WsWebSocket } from 'ws';
 import { WebSocket, WebSocketServer } from '../../src/index.ts';
-import { certificate } from '../client/raw-server.ts';
+import { certificate } from './certificate.ts';
+import { portOf } from './port-of.ts';
 
 /**
  * The two implementations by the names in test output. Typed as goodwire's, because the tests check that both behave
@@ -96,7 +97,7 @@ export function memoryPair(options: { server?: object; client?: object } = {}): 
 
 /** Opens a raw TCP connection after the opening handshake, as a hostile peer would use it. May request extensions. */
 export async function rawClient(peers: Peers, extensions = ''): Promise<net.Socket> {
-  const { port } = peers.httpServer.address() as net.AddressInfo;
+  const port = portOf(peers.httpServer);
   const socket = net.connect(port, '127.0.0.1');
   socket.write(
     'GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +

@@ -10,3 +10,8 @@ export const until = (condition: () => boolean): Promise<unknown> => vi.waitUnti
 
 /** Resolves once the assertion passes. If it never does, rejects with its last error. */
 export const eventually = (assertion: () => unknown): Promise<unknown> => vi.waitFor(assertion, options);
+
+/** Waits a few turns of the event loop, after which no further event is due. */
+export async function settle(turns = 5): Promise<void> {
+  for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
+}

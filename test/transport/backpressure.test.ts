@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import type * as net from 'node:net';
 import { Duplex, duplexPair } from 'node:stream';
 import { setImmediate as immediate } from 'node:timers/promises';
 import * as tls from 'node:tls';
@@ -8,6 +7,7 @@ import { WebSocket } from '../../src/index.ts';
 import { fromClient, fromServer } from '../support/from-client.ts';
 import { fromHex } from '../support/hex.ts';
 import { connectPair, implementations, listen, type Peers, rawClient, type Wire } from '../support/peers.ts';
+import { portOf } from '../support/port-of.ts';
 import { until } from '../support/until.ts';
 
 const { goodwire } = implementations;
@@ -44,7 +44,7 @@ async function stalled(wire: Wire | 'memory'): Promise<AsyncDisposable & { raw: 
 
 async function open(peers: Peers, wire: Wire): Promise<Duplex> {
   if (wire === 'tcp') return rawClient(peers);
-  const { port } = peers.httpServer.address() as net.AddressInfo;
+  const port = portOf(peers.httpServer);
   const raw = tls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
   raw.on('error', () => {});
   raw.write(

@@ -3,14 +3,15 @@ import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { PreparedMessage, WebSocket } from '../../src/index.ts';
 import { TransportSettings } from '../../src/transport/transport-settings.ts';
-import { agreements, idle, type Loose, large, largeInBrief, record, serve, turns } from '../support/compressing.ts';
 import { compressed, holdZlibSlot, noTakeover, takeover } from '../support/deflating.ts';
 import { fromClient } from '../support/from-client.ts';
 import { fromHex } from '../support/hex.ts';
 import { closed } from '../support/life.ts';
+import type { ChunkStream } from '../support/memory-stream.ts';
 import { connectPair, implementations, listen, memoryPair, rawClient } from '../support/peers.ts';
 import { captureUncaught } from '../support/uncaught.ts';
-import { eventually } from '../support/until.ts';
+import { eventually, settle } from '../support/until.ts';
+import { agreements, idle, large, largeInBrief, record, serverEnd } from './compressing.ts';
 
 const { goodwire } = implementations;
 const nothing = Buffer.alloc(0);
@@ -80,7 +81,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
       client.send('a'.repeat(16_385));
       client.send('not compressed', { compress: false });
       client.ping('ping');
-      await turns();
+      await settle(20);
       expect(log.length).toBe(1);
       expect(client.bufferedAmount).toBe(16_385 + 14 + 4);
     }
@@ -91,14 +92,14 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
   });
 
   test('up to 256 KiB are inflated at once, and more on the threads', async () => {
-    const { stream, socket, log } = serve(both);
+    const { stream, socket, log } = serverEnd(both);
     {
       using _ = holdZlibSlot();
       stream.push(compressed('a'.repeat(262_144)));
       await eventually(() => expect(log).toEqual(['message aaaaaaaaa (262144)']));
       stream.push(compressed('a'.repeat(262_145)));
       stream.push(fromClient(1, 'behind'));
-      await turns();
+      await settle(20);
       expect(log.length).toBe(1);
     }
     await eventually(() => expect(log.slice(1)).toEqual(['message aaaaaaaaa (262145)', 'message behind']));
@@ -199,16 +200,16 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
     const told = [`message ${largeInBrief}`, 'message next'];
 
     test('pause() and resume() before it is there do not hold it up', async () => {
-      const { stream, socket, log } = serve(both);
+      const { stream, socket, log } = serverEnd(both);
       {
         using _ = holdZlibSlot();
         stream.push(conversation());
-        await turns();
+        await settle(20);
         socket.pause();
-        await turns();
+        await settle(20);
         socket.resume();
         socket.resume();
-        await turns();
+        await settle(20);
         expect(log).toEqual([]);
       }
       await eventually(() => expect(log).toEqual(told));
@@ -216,15 +217,15 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
     });
 
     test('pause() holds it back until resume()', async () => {
-      const { stream, socket, log } = serve(both);
+      const { stream, socket, log } = serverEnd(both);
       {
         using _ = holdZlibSlot();
         stream.push(conversation());
-        await turns();
+        await settle(20);
         socket.pause();
       }
       await idle();
-      await turns();
+      await settle(20);
       expect(log).toEqual([]);
       socket.resume();
       await eventually(() => expect(log).toEqual(told));
@@ -232,11 +233,11 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
     });
 
     test('pause() inside of it holds back what comes behind it', async () => {
-      const { stream, socket, log } = serve(both);
+      const { stream, socket, log } = serverEnd(both);
       socket.once('message', () => socket.pause());
       stream.push(conversation());
       await eventually(() => expect(log).toEqual(told.slice(0, 1)));
-      await turns();
+      await settle(20);
       expect(log.length).toBe(1);
       socket.resume();
       await eventually(() => expect(log).toEqual(told));
@@ -244,19 +245,19 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
     });
 
     /** Emits 'data' by hand, as a stream does that ignores pause(). */
-    async function tell(stream: Loose, event: string): Promise<void> {
+    async function tell(stream: ChunkStream, event: string): Promise<void> {
       if (event === 'end') stream.emit('end');
-      await turns();
+      await settle(20);
       stream.destroy();
-      await turns();
+      await settle(20);
     }
 
     test.each(['end', 'close'])('%s of the stream during a pause delivers what had come before', async (event) => {
-      const { stream, socket, log } = serve(both);
+      const { stream, socket, log } = serverEnd(both);
       {
         using _ = holdZlibSlot();
         stream.push(conversation());
-        await turns();
+        await settle(20);
         socket.pause();
       }
       await idle();
@@ -266,18 +267,18 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
     });
 
     test.each(['end', 'close'])('%s of the stream is told behind it', async (event) => {
-      const { stream, socket, log } = serve(both);
+      const { stream, socket, log } = serverEnd(both);
       {
         using _ = holdZlibSlot();
         // Paused, so that the stream has all octets and its end before the first is delivered.
         socket.pause();
         stream.push(conversation());
         if (event === 'end') stream.push(null);
-        await turns();
+        await settle(20);
         socket.resume();
-        await turns();
+        await settle(20);
         if (event === 'close') stream.destroy();
-        await turns();
+        await settle(20);
         expect(log).toEqual([]);
       }
       await closed(socket);
@@ -286,11 +287,11 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
     });
 
     test.each(['end', 'close'])('pause() and then %s of the stream does not lose it', async (event) => {
-      const { stream, socket, log } = serve(both);
+      const { stream, socket, log } = serverEnd(both);
       {
         using _ = holdZlibSlot();
         stream.push(conversation());
-        await turns();
+        await settle(20);
         socket.pause();
         await tell(stream, event);
         expect(log).toEqual([]);
@@ -300,54 +301,54 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
     });
 
     test('an error of the stream cancels it, and nothing behind it is delivered', async () => {
-      const { stream, socket, log } = serve(both);
+      const { stream, socket, log } = serverEnd(both);
       using _ = holdZlibSlot();
       stream.push(conversation());
-      await turns();
+      await settle(20);
       stream.destroy(Object.assign(new Error('reset'), { code: 'ECONNRESET' }));
       await closed(socket);
       expect(log).toEqual(['close 1006']);
     });
 
     test('terminate() cancels it', async () => {
-      const { stream, socket, log } = serve(both);
+      const { stream, socket, log } = serverEnd(both);
       {
         using _ = holdZlibSlot();
         stream.push(conversation());
-        await turns();
+        await settle(20);
         socket.terminate();
         await closed(socket);
       }
       await idle();
-      await turns();
+      await settle(20);
       expect(log).toEqual(['close 1006']);
     });
 
     test.each(['terminate', 'time'])('%s ends a socket whose stream has closed already', async (by) => {
-      const { stream, socket, log } = serve({ ...both, closeTimeout: 1 });
+      const { stream, socket, log } = serverEnd({ ...both, closeTimeout: 1 });
       using _ = holdZlibSlot();
       stream.push(conversation());
-      await turns();
+      await settle(20);
       if (by === 'time') socket.close();
       stream.destroy();
-      await turns();
+      await settle(20);
       if (by === 'terminate') {
         expect(log).toEqual([]);
         socket.terminate();
       }
       await closed(socket);
-      await turns();
+      await settle(20);
       expect(log).toEqual(['close 1006']);
     });
 
     test('close() is sent at once, and the message still delivered', async () => {
-      const { stream, socket, log } = serve(both);
+      const { stream, socket, log } = serverEnd(both);
       {
         using _ = holdZlibSlot();
         stream.push(Buffer.concat([conversation(), fromClient(8, fromHex('03 e8'))]));
-        await turns();
+        await settle(20);
         socket.close(1000, 'bye');
-        await turns();
+        await settle(20);
         expect(Buffer.concat(stream.written)).toEqual(fromHex('88 05 03 e8 62 79 65'));
         expect(log).toEqual([]);
       }
@@ -357,7 +358,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
     });
 
     test.each(['close', 'terminate'] as const)('%s() inside of the message ends the connection', async (how) => {
-      const { stream, socket, log } = serve(both);
+      const { stream, socket, log } = serverEnd(both);
       socket.once('message', () => socket[how]());
       stream.push(Buffer.concat([compressed(large), compressed(large), fromClient(8, nothing)]));
       stream.on('finish', () => stream.push(null));
@@ -369,7 +370,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
 
     test('what a listener throws reaches the process, and nobody else', async () => {
       using uncaught = captureUncaught();
-      const { stream, socket, log } = serve(both);
+      const { stream, socket, log } = serverEnd(both);
       socket.once('message', () => {
         throw new Error('of the listener');
       });
@@ -380,7 +381,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
     });
 
     test('with allowSynchronousEvents off each message has a turn of its own', async () => {
-      const { stream, socket, log } = serve({ ...both, allowSynchronousEvents: false });
+      const { stream, socket, log } = serverEnd({ ...both, allowSynchronousEvents: false });
       let inTurn = 0;
       let most = 0;
       socket.on('message', () => {
@@ -467,7 +468,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
         using _ = holdZlibSlot();
         calls = sendThree(client);
         client.close(4000, 'all');
-        await turns();
+        await settle(20);
         expect(log).toEqual([]);
       }
       await closed(served);
@@ -483,7 +484,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
         using _ = holdZlibSlot();
         calls = sendThree(client);
         served.close(4000);
-        await turns();
+        await settle(20);
         expect(client.readyState).toBe(WebSocket.CLOSING);
       }
       await closed(served);
@@ -498,7 +499,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
       {
         using _ = holdZlibSlot();
         calls = sendThree(client);
-        await turns();
+        await settle(20);
         if (how === 'terminate') client.terminate();
         else if (how === 'reset') clientStream.destroy(Object.assign(new Error('reset'), { code: 'ECONNRESET' }));
         else clientStream.destroy();
@@ -506,7 +507,7 @@ describe.each(agreements)('$name', ({ deflate, perMessageDeflate }) => {
         await eventually(() => expect(calls.length).toBe(3));
       }
       await idle();
-      await turns();
+      await settle(20);
       const code = 'ERR_STREAM_DESTROYED';
       expect(calls).toEqual([`large ${code}`, `small ${code}`, `blob ${code}`]);
       expect(log).toEqual(['close 1006']);
@@ -540,7 +541,7 @@ describe('a message that zlib fails to compress', () => {
     ],
   ])('%s ends its connection, and nothing else', async (_name, send) => {
     using uncaught = captureUncaught();
-    const { socket, log } = serve({ settings });
+    const { socket, log } = serverEnd({ settings });
     const errors: (Error | undefined)[] = [];
     send(socket, (error) => errors.push(error));
     socket.send('behind it', (error) => errors.push(error));
@@ -555,10 +556,10 @@ describe('a message that zlib fails to compress', () => {
 
   test('that was prepared can be tried again', async () => {
     const message = new PreparedMessage(large);
-    const failing = serve({ settings });
+    const failing = serverEnd({ settings });
     failing.socket.send(message, () => {});
     await closed(failing.socket);
-    const again = serve({ settings });
+    const again = serverEnd({ settings });
     again.socket.send(message, () => {});
     await closed(again.socket);
     expect([failing.log, again.log]).toEqual(Array(2).fill(['error ERR_OUT_OF_RANGE', 'close 1006']));
@@ -569,7 +570,7 @@ test.each([
   ['for a message that is being compressed', large, 'data was being compressed'],
   ['for a Blob', new Blob([large]), 'the blob was being read'],
 ])('what waits %s says so if the connection closes', async (_name, first, meanwhile) => {
-  const { socket } = serve();
+  const { socket } = serverEnd();
   using _ = holdZlibSlot();
   const errors: (string | undefined)[] = [];
   socket.send(first, { compress: typeof first === 'string' }, (error) => errors.push(error?.message));

@@ -1,17 +1,18 @@
 import { once } from 'node:events';
-import { Duplex, duplexPair } from 'node:stream';
+import { type Duplex, duplexPair } from 'node:stream';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 import { WebSocket } from '../../src/index.ts';
 import { fromClient, fromServer } from '../support/from-client.ts';
 import { fromHex } from '../support/hex.ts';
+import { ChunkStream } from '../support/memory-stream.ts';
 import { memoryPair } from '../support/peers.ts';
 import { captureUncaught } from '../support/uncaught.ts';
 
 const nothing = Buffer.alloc(0);
 
 /** Returns a server's end on a stream, and a log of its events in order. */
-function serve(stream: Duplex, head = nothing, options: object = {}): { socket: WebSocket; log: string[] } {
+function serverEndOn(stream: Duplex, head = nothing, options: object = {}): { socket: WebSocket; log: string[] } {
   const socket = new WebSocket(null);
   const log: string[] = [];
   socket.on('message', (data, isBinary) => log.push(`${isBinary ? 'binary' : 'text'} ${data}`));
@@ -21,16 +22,6 @@ function serve(stream: Duplex, head = nothing, options: object = {}): { socket: 
   socket.on('close', (code, reason) => log.push(`close ${code} ${reason}`));
   socket.setSocket(stream, head, options);
   return { socket, log };
-}
-
-/** A Duplex whose other side is the test. `written` has the chunks that were written. */
-class Loose extends Duplex {
-  readonly written: Buffer[] = [];
-  override _read(): void {}
-  override _write(chunk: Buffer, _encoding: string, callback: (error?: Error) => void): void {
-    this.written.push(Buffer.from(chunk));
-    callback();
-  }
 }
 
 const conversation = [
@@ -57,8 +48,8 @@ const told = [
 test.each(['end', 'close'])(
   'a stream that tells of its %s inside of a message does not hang the process',
   async (event) => {
-    const stream = new Loose();
-    const { socket, log } = serve(stream);
+    const stream = new ChunkStream();
+    const { socket, log } = serverEndOn(stream);
     socket.once('message', () => {
       stream.emit('data', fromClient(1, 'inside'));
       stream.emit(event);
@@ -75,8 +66,8 @@ describe('what a stream delivers', () => {
   test.each([1, 2, 3, 7, 64, 100_000])(
     'is the same in chunks of %i octets, each in an event of its own',
     async (size) => {
-      const stream = new Loose();
-      const { socket, log } = serve(stream);
+      const stream = new ChunkStream();
+      const { socket, log } = serverEndOn(stream);
       const octets = Buffer.concat(conversation);
       for (let at = 0; at < octets.length; at += size) stream.push(Buffer.from(octets.subarray(at, at + size)));
       stream.push(null);
@@ -92,8 +83,8 @@ describe('what a stream delivers', () => {
   );
 
   test.each([1, 5, 100_000])('is the same with allowSynchronousEvents off, in chunks of %i octets', async (size) => {
-    const stream = new Loose();
-    const { socket, log } = serve(stream, nothing, { allowSynchronousEvents: false });
+    const stream = new ChunkStream();
+    const { socket, log } = serverEndOn(stream, nothing, { allowSynchronousEvents: false });
     const octets = Buffer.concat(conversation);
     for (let at = 0; at < octets.length; at += size) stream.push(Buffer.from(octets.subarray(at, at + size)));
     stream.push(null);
@@ -102,10 +93,10 @@ describe('what a stream delivers', () => {
   });
 
   test('is delivered on a later tick, also what came behind the opening handshake', async () => {
-    const stream = new Loose();
+    const stream = new ChunkStream();
     stream.push(Buffer.from(Buffer.concat(conversation.slice(1))));
     stream.push(null);
-    const { socket, log } = serve(stream, Buffer.from(conversation[0]!));
+    const { socket, log } = serverEndOn(stream, Buffer.from(conversation[0]!));
     expect(log).toEqual([]);
     await once(socket, 'close');
     expect(log).toEqual(told);
@@ -113,8 +104,8 @@ describe('what a stream delivers', () => {
 
   test('stays in order where the answer to a write comes inside of it', async () => {
     // A read() delivers the octets that wait. A large message leaves at once, so its answer is pushed inside that read().
-    const stream = new Loose();
-    const { socket, log } = serve(stream);
+    const stream = new ChunkStream();
+    const { socket, log } = serverEndOn(stream);
     const three = fromClient(1, 'three');
     let answer = Buffer.concat([three.subarray(8), fromClient(1, 'answer')]);
     stream._write = (_chunk, _encoding, callback) => {
@@ -130,8 +121,8 @@ describe('what a stream delivers', () => {
   });
 
   test('in the middle of a write is whole and in order, however the answers are cut', async () => {
-    const stream = new Loose();
-    const { socket, log } = serve(stream);
+    const stream = new ChunkStream();
+    const { socket, log } = serverEndOn(stream);
     const answers = Buffer.concat(Array.from({ length: 50 }, (_, i) => fromClient(1, `answer ${i}`)));
     let at = 0;
     let isIn = 0;
@@ -159,9 +150,9 @@ describe('what a stream delivers', () => {
 
   test('of a stream that ignores pause() waits, and is delivered in order by resume() and before the end', async () => {
     for (const end of ['resume', 'end'] as const) {
-      const stream = new Loose();
+      const stream = new ChunkStream();
       stream.pause = () => stream;
-      const { socket, log } = serve(stream);
+      const { socket, log } = serverEndOn(stream);
       socket.once('message', () => socket.pause());
       stream.push(Buffer.concat([fromClient(1, '1'), fromClient(1, '2'), fromClient(1, '3').subarray(0, 3)]));
       await immediate();
@@ -183,7 +174,7 @@ describe('a stream', () => {
     const [stream] = duplexPair();
     stream.destroy();
     await once(stream, 'close');
-    const { socket, log } = serve(stream);
+    const { socket, log } = serverEndOn(stream);
     expect(socket.readyState).toBe(1);
     await once(socket, 'close');
     expect(log).toEqual(['close 1006 ']);
@@ -194,7 +185,7 @@ describe('a stream', () => {
     other.end();
     stream.resume();
     await once(stream, 'end');
-    const { socket, log } = serve(stream);
+    const { socket, log } = serverEndOn(stream);
     other.resume();
     await once(socket, 'close');
     expect(log).toEqual(['close 1006 ']);
@@ -203,15 +194,15 @@ describe('a stream', () => {
   test('that is being destroyed closes the WebSocket once', async () => {
     const [stream] = duplexPair();
     stream.destroy();
-    const { socket, log } = serve(stream);
+    const { socket, log } = serverEndOn(stream);
     await once(socket, 'close');
     await immediate();
     expect(log).toEqual(['close 1006 ']);
   });
 
   test('that reports an error and goes on is destroyed', async () => {
-    const stream = new Loose({ autoDestroy: false });
-    const { socket, log } = serve(stream);
+    const stream = new ChunkStream({ autoDestroy: false });
+    const { socket, log } = serverEndOn(stream);
     const closed = new Promise((resolve) => socket.on('close', resolve));
     stream.emit('error', new Error('odd'));
     expect(socket.readyState).toBe(2);
@@ -221,8 +212,8 @@ describe('a stream', () => {
   });
 
   test('that reports an error after it has closed brings nothing down', async () => {
-    const stream = new Loose();
-    const { socket, log } = serve(stream);
+    const stream = new ChunkStream();
+    const { socket, log } = serverEndOn(stream);
     socket.terminate();
     await once(socket, 'close');
     stream.emit('error', new Error('late'));
@@ -230,11 +221,11 @@ describe('a stream', () => {
   });
 
   test('whose write() throws is destroyed, the callbacks are told, and sends of others in the same tick go out', async () => {
-    const stream = new Loose();
+    const stream = new ChunkStream();
     stream.write = () => {
       throw new Error('no write');
     };
-    const { socket } = serve(stream);
+    const { socket } = serverEndOn(stream);
     const { client, served } = memoryPair();
     const callback = vi.fn();
     socket.send('a', callback);
@@ -248,9 +239,9 @@ describe('a stream', () => {
   });
 
   test('whose writing fails tells the callbacks of the error, those of later sends, too', async () => {
-    const stream = new Loose();
+    const stream = new ChunkStream();
     stream._write = (_chunk, _encoding, callback) => callback(new Error('pipe broke'));
-    const { socket } = serve(stream);
+    const { socket } = serverEndOn(stream);
     const errors: (string | undefined)[] = [];
     socket.send('a', (error) => errors.push(error?.message));
     await immediate();
@@ -262,8 +253,8 @@ describe('a stream', () => {
   });
 
   test('that has been ended below us tells the callback of a send', async () => {
-    const stream = new Loose();
-    const { socket } = serve(stream);
+    const stream = new ChunkStream();
+    const { socket } = serverEndOn(stream);
     stream.end();
     const error = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => socket.send('a', resolve));
     expect(error?.code).toBe('ERR_STREAM_DESTROYED');
@@ -271,8 +262,8 @@ describe('a stream', () => {
   });
 
   test('of octets that are no Buffers is read, too', async () => {
-    const stream = new Loose({ objectMode: true });
-    const { log } = serve(stream);
+    const stream = new ChunkStream({ objectMode: true });
+    const { log } = serverEndOn(stream);
     stream.push(new Uint8Array(Buffer.concat([fromClient(1, 'a'), fromClient(1, 'b')])));
     await immediate();
     expect(log).toEqual(['text a', 'text b']);
@@ -303,8 +294,8 @@ describe('a listener that throws', () => {
 
   test('does not keep what had arrived before the end from being delivered', async () => {
     using uncaught = captureUncaught();
-    const stream = new Loose();
-    const { socket, log } = serve(stream);
+    const stream = new ChunkStream();
+    const { socket, log } = serverEndOn(stream);
     socket.on('message', () => {
       throw new Error('each');
     });

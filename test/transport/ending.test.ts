@@ -4,11 +4,12 @@ import { type Duplex, duplexPair } from 'node:stream';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { WebSocket } from '../../src/index.ts';
-import { rawServer, switching } from '../client/raw-server.ts';
-import { memoryInUse } from '../frame/allocations.ts';
+import { memoryInUse } from '../support/allocations.ts';
 import { fromClient, fromServer } from '../support/from-client.ts';
 import { fromHex } from '../support/hex.ts';
 import { connectPair, drain, implementations, listen, memoryPair, rawClient } from '../support/peers.ts';
+import { portOf } from '../support/port-of.ts';
+import { rawServer, switching } from '../support/raw-server.ts';
 import { until } from '../support/until.ts';
 
 const { goodwire } = implementations;
@@ -277,7 +278,7 @@ describe('a peer that dies after any octet', () => {
       socket.on('error', ({ message }) => log.push(message));
       socket.on('close', () => closes++);
     });
-    const { port } = peers.httpServer.address() as net.AddressInfo;
+    const port = portOf(peers.httpServer);
     const octets = Buffer.concat([Buffer.from(request), frames(fromClient)]);
     for (let length = 1; length <= octets.length; length += length < request.length - 4 ? 9 : 1) {
       for (const reset of [true, false]) {

@@ -6,14 +6,14 @@ import { runInNewContext } from 'node:vm';
 import { deflateRawSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import type { WebSocket } from '../../src/index.ts';
-import { agreements, idle, large, largeInBrief, serve, turns } from '../support/compressing.ts';
 import { compressed, deflated, deflatedFrame, holdZlibSlot, noTakeover, takeover } from '../support/deflating.ts';
 import { fromClient } from '../support/from-client.ts';
 import { fromHex } from '../support/hex.ts';
 import { closed } from '../support/life.ts';
 import { connectPair, implementations, listen, memoryPair, rawClient } from '../support/peers.ts';
 import { captureUncaught } from '../support/uncaught.ts';
-import { eventually } from '../support/until.ts';
+import { eventually, settle } from '../support/until.ts';
+import { agreements, idle, large, largeInBrief, serverEnd } from './compressing.ts';
 
 const { goodwire } = implementations;
 
@@ -42,7 +42,7 @@ describe('one connection does not keep others waiting', () => {
   const quarter = Buffer.alloc(250_000);
 
   test.each(['goes on', 'ends'])('whose peer %s behind a chain of small bombs', async (how) => {
-    const { stream, socket } = serve();
+    const { stream, socket } = serverEnd();
     socket.pause();
     stream.push(Buffer.concat(Array.from({ length: 100 }, () => compressed(quarter))));
     if (how === 'ends') stream.push(null);
@@ -57,14 +57,14 @@ describe('one connection does not keep others waiting', () => {
   test('who is served while it is being held back may close, pause and end as ever', async () => {
     const chain = () => Buffer.concat(Array.from({ length: 40 }, () => compressed(quarter)));
     for (const how of ['pause', 'terminate', 'close', 'reset'] as const) {
-      const { stream, socket, log } = serve();
+      const { stream, socket, log } = serverEnd();
       stream.push(chain());
       await eventually(() => expect(log.length).toBeGreaterThan(0));
       const before = log.length;
       expect(before).toBeLessThan(40);
       if (how === 'pause') {
         socket.pause();
-        await turns();
+        await settle(20);
         expect(log.length).toBe(before);
         socket.resume();
         await eventually(() => expect(log.length).toBe(40));
@@ -101,7 +101,7 @@ describe('one connection does not keep others waiting', () => {
   });
 
   test('peeking into fragments counts against the inflate budget too', async () => {
-    const { stream, socket } = serve();
+    const { stream, socket } = serverEnd();
     const octets = deflated(Buffer.alloc(240_000));
     // The first fragment inflates to the whole message. The last one has an empty block.
     const message = () =>
@@ -116,7 +116,7 @@ describe('one connection does not keep others waiting', () => {
   });
 
   test('final blocks count against the inflate budget too, because each costs a stream of zlib', async () => {
-    const { stream, socket } = serve();
+    const { stream, socket } = serverEnd();
     stream.push(
       Buffer.concat(Array.from({ length: 30 }, () => deflatedFrame(2, Buffer.alloc(2040, fromHex('03 00'))))),
     );
@@ -128,7 +128,7 @@ describe('one connection does not keep others waiting', () => {
   test('large messages of many connections are inflated in the order in which they came, as many at once as the limit allows', async () => {
     const order: number[] = [];
     const sockets = Array.from({ length: 30 }, (_, i) => {
-      const { stream, socket } = serve({ perMessageDeflate: { concurrencyLimit: 2 } });
+      const { stream, socket } = serverEnd({ perMessageDeflate: { concurrencyLimit: 2 } });
       socket.on('message', () => order.push(i));
       return { stream, socket };
     });
@@ -137,7 +137,7 @@ describe('one connection does not keep others waiting', () => {
       {
         using _ = holdZlibSlot();
         for (const { stream } of sockets) stream.push(compressed(large));
-        await turns();
+        await settle(20);
         expect(order).toEqual([]);
       }
       // One slot is held, so that one is left for all connections: their messages are inflated one by one.
@@ -249,7 +249,7 @@ describe.each(agreements)('what a hostile peer compresses, $name', ({ deflate })
       1007,
     ],
   ] as const)('%s', async (_name, options, frames, code) => {
-    const { stream, socket, log } = serve({ deflate, ...options });
+    const { stream, socket, log } = serverEnd({ deflate, ...options });
     let failure: (Error & { closeCode?: number }) | undefined;
     socket.on('error', (error) => {
       failure = error;
@@ -270,7 +270,7 @@ describe.each(agreements)('what a hostile peer compresses, $name', ({ deflate })
   });
 
   test('final blocks are read, and what follows them', async () => {
-    const { stream, socket, log } = serve({ deflate });
+    const { stream, socket, log } = serverEnd({ deflate });
     const parts = ['one ', 'two ', 'three ', large];
     stream.push(
       whole(Buffer.concat([...parts.slice(0, 2).map((part) => final(Buffer.from(part))), deflated('three')]), 1),
@@ -291,7 +291,7 @@ describe.each(agreements)('what a hostile peer compresses, $name', ({ deflate })
   });
 
   test('the limit may be passed while compressed, as long as it holds', async () => {
-    const { stream, socket, log } = serve(limited(600));
+    const { stream, socket, log } = serverEnd(limited(600));
     // 100 empty blocks, 500 octets, and then 5 more octets of text.
     stream.push(whole(Buffer.concat([...Array(100).fill(fromHex('00 00 00 ff ff')), deflated('hello')]), 1));
     await eventually(() => expect(log).toEqual(['message hello']));
@@ -299,7 +299,7 @@ describe.each(agreements)('what a hostile peer compresses, $name', ({ deflate })
   });
 
   test('a message octet by octet costs no more than it has', async () => {
-    const { stream, socket, log } = serve({ deflate });
+    const { stream, socket, log } = serverEnd({ deflate });
     const frames = Buffer.concat([inFragments(deflated(large), 1, 1), compressed('x'.repeat(3000))]);
     for (let at = 0; at < frames.length; at++) stream.push(frames.subarray(at, at + 1));
     await eventually(() => expect(log).toEqual([`message ${largeInBrief}`, 'message xxxxxxxxx (3000)']));
@@ -307,7 +307,7 @@ describe.each(agreements)('what a hostile peer compresses, $name', ({ deflate })
   });
 
   test('bombs cost no more memory than the limit', async () => {
-    const { stream, socket } = serve(limited(4_000_000));
+    const { stream, socket } = serverEnd(limited(4_000_000));
     const bomb = compressed(Buffer.alloc(2 ** 28));
     socket.on('error', () => {});
     const before = process.memoryUsage().arrayBuffers;
@@ -377,7 +377,7 @@ test('10 000 connections that close with work pending leave nothing behind', asy
   const heap = async () => {
     // Memory that the first collection finds dead is freed by another thread.
     collectGarbage();
-    await turns();
+    await settle(20);
     collectGarbage();
     const { heapUsed, arrayBuffers } = process.memoryUsage();
     return heapUsed + arrayBuffers;
@@ -391,7 +391,7 @@ test('10 000 connections that close with work pending leave nothing behind', asy
     const { deflate } = agreements[round % 2]!;
     const all: Promise<void>[] = [];
     for (let i = 0; i < perRound; i++) {
-      const { stream, socket } = serve({ deflate, perMessageDeflate: { concurrencyLimit: 4 } });
+      const { stream, socket } = serverEnd({ deflate, perMessageDeflate: { concurrencyLimit: 4 } });
       let isClosed = false;
       socket.on('message', () => {
         if (isClosed) late++;

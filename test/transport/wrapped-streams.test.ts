@@ -2,14 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server as HttpServer, type IncomingMessage } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PreparedMessage, WebSocket, WebSocketServer } from '../../src/index.ts';
-import { certificate } from '../client/raw-server.ts';
+import { certificate } from '../support/certificate.ts';
+import { portOf } from '../support/port-of.ts';
 
 // Applications put functions of their own between a WebSocket and the kernel: throttles, recorders, tracers, interceptors. These may keep a
 // chunk, and pass it on at any time. Each connection here sends only its own canary, one octet repeated. No other connection, and no
@@ -349,7 +350,7 @@ let urls: Record<'tcp' | 'tls' | 'unix', string>;
 const partyOf = (request: IncomingMessage): Party => parties[Number(request.url?.split('/').pop())]!;
 
 /** Plays the server's end: answers each message with the same octets, and each third also with the message for all. */
-function serve(socket: WebSocket, party: Party, stream: Duplex): void {
+function playServer(socket: WebSocket, party: Party, stream: Duplex): void {
   let count = 0;
   const news = new PreparedMessage(Buffer.alloc(300, shared));
   socket.on('error', () => {});
@@ -376,10 +377,10 @@ beforeAll(async () => {
     server.on('upgrade', (request, socket, head) => {
       const party = partyOf(request);
       party.turn(socket, 'server', -1);
-      wss.handleUpgrade(request, socket, head, (websocket) => serve(websocket, party, socket));
+      wss.handleUpgrade(request, socket, head, (websocket) => playServer(websocket, party, socket));
     });
   }
-  const [tcp, tls] = made.map((server) => (server.address() as AddressInfo).port);
+  const [tcp, tls] = made.map((server) => portOf(server));
   urls = { tcp: `ws://127.0.0.1:${tcp}/`, tls: `wss://127.0.0.1:${tls}/`, unix: `ws+unix:${unixPath}:/` };
 });
 
@@ -399,7 +400,7 @@ function connect(party: Party, index: number): { socket: WebSocket; stream: () =
     party.turn(far, 'server', -1);
     socket.setSocket(near, Buffer.alloc(0), {});
     served.setSocket(far, Buffer.alloc(0), {});
-    serve(served, party, far);
+    playServer(served, party, far);
     queueMicrotask(() => socket.emit('open'));
     return { socket, stream: () => near };
   }

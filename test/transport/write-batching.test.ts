@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { Duplex } from 'node:stream';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
@@ -8,6 +7,7 @@ import { WebSocket } from '../../src/index.ts';
 import { insideOf } from '../../src/websocket/websocket.ts';
 import { fromClient, fromServer } from '../support/from-client.ts';
 import { connectPair, implementations, listen, rawClient } from '../support/peers.ts';
+import { portOf } from '../support/port-of.ts';
 
 const { goodwire } = implementations;
 
@@ -29,7 +29,7 @@ class Notebook extends Duplex {
   }
 }
 
-function serve(): { stream: Notebook; socket: WebSocket } {
+function serverEnd(): { stream: Notebook; socket: WebSocket } {
   const stream = new Notebook();
   const socket = new WebSocket(null);
   socket.setSocket(stream, Buffer.alloc(0));
@@ -44,7 +44,7 @@ async function quiet(): Promise<void> {
 
 describe('one write', () => {
   test('carries all answers to the messages of one chunk, pongs and the close frame among them', async () => {
-    const { stream, socket } = serve();
+    const { stream, socket } = serverEnd();
     socket.on('message', (data) => socket.send(String(data)));
     const frames = Array.from({ length: 100 }, (_, i) => fromClient(1, `m${i}`));
     stream.push(Buffer.concat([...frames, fromClient(9, 'p'), fromClient(8)]));
@@ -54,7 +54,7 @@ describe('one write', () => {
   });
 
   test('carries all that is sent in one tick, and leaves at its end', async () => {
-    const { stream, socket } = serve();
+    const { stream, socket } = serverEnd();
     for (let i = 0; i < 50; i++) socket.send(`m${i}`);
     socket.ping('p');
     socket.close(1000);
@@ -73,7 +73,7 @@ describe('one write', () => {
   });
 
   test('carries a large message at once and with what was sent before: its octets may be changed then', async () => {
-    const { stream, socket } = serve();
+    const { stream, socket } = serverEnd();
     const large = Buffer.alloc(20_000, 'L');
     const expected = [
       Buffer.concat([fromServer(1, 'before'), fromServer(2, Buffer.from(large))]),
@@ -89,7 +89,7 @@ describe('one write', () => {
   });
 
   test('gives a stream that is not a socket of Node a copy, of which no other chunk has the memory', async () => {
-    const { stream, socket } = serve();
+    const { stream, socket } = serverEnd();
     const given: Buffer[] = [];
     stream.on('written', () => given.push(stream.last!));
     const large = Buffer.alloc(20_000, 'L');
@@ -134,7 +134,7 @@ describe('one write', () => {
   });
 
   test('is not waited for where a tick sends more than 256 KiB', () => {
-    const { stream, socket } = serve();
+    const { stream, socket } = serverEnd();
     const chunk = Buffer.alloc(8000);
     for (let i = 0; i < 32; i++) socket.send(chunk);
     expect(stream.writes).toEqual([]);
@@ -145,7 +145,7 @@ describe('one write', () => {
   });
 
   test('keeps the order over the border of 256 KiB, inside of a message', async () => {
-    const { stream, socket } = serve();
+    const { stream, socket } = serverEnd();
     const sent = Array.from({ length: 100 }, (_, i) => Buffer.alloc(8000, i));
     socket.on('message', () => {
       for (const one of sent) socket.send(one);
@@ -158,7 +158,7 @@ describe('one write', () => {
 
 test('timers that a test of the application fakes and never fires do not keep answers back, then or later', async () => {
   for (const fake of [true, false]) {
-    const { stream, socket } = serve();
+    const { stream, socket } = serverEnd();
     socket.on('message', (data) => socket.send(String(data)));
     if (fake) vi.useFakeTimers({ toFake: ['setImmediate', 'setTimeout', 'performance'] });
     const written = once(stream, 'written');
@@ -172,7 +172,7 @@ test('timers that a test of the application fakes and never fires do not keep an
 
 describe('bufferedAmount', () => {
   test('is what has been sent in this tick with its framing, and 0 once the stream has taken it', async () => {
-    const { socket } = serve();
+    const { socket } = serverEnd();
     socket.send('12345');
     expect(socket.bufferedAmount).toBe(7);
     socket.send(new Blob(['123']));
@@ -185,7 +185,7 @@ describe('bufferedAmount', () => {
   });
 
   test('holds what the stream holds, and the callback comes when the stream has taken it', async () => {
-    const { stream, socket } = serve();
+    const { stream, socket } = serverEnd();
     let taken = () => {};
     stream._write = (_chunk, _encoding, callback) => {
       taken = callback;
@@ -205,14 +205,14 @@ describe('bufferedAmount', () => {
 
 describe('the memory of a batch', () => {
   test('is not used again while a stream that is no socket may still hold it', async () => {
-    const { stream, socket } = serve();
+    const { stream, socket } = serverEnd();
     const kept: Buffer[] = [];
     // A stream in memory passes the chunk on without a copy.
     stream._write = (chunk, _encoding, callback) => {
       kept.push(chunk);
       callback();
     };
-    const others = Array.from({ length: 20 }, serve);
+    const others = Array.from({ length: 20 }, serverEnd);
     const expected: Buffer[] = [];
     for (let i = 0; i < 200; i++) {
       socket.send(`message ${i}`);
@@ -309,7 +309,7 @@ describe('process.exit()', () => {
         socket.on('close', () => resolve());
       });
     });
-    const { port } = listener.address() as AddressInfo;
+    const port = portOf(listener);
     const child = spawn(process.execPath, ['--input-type=module', '--eval', program(when), `ws://127.0.0.1:${port}`], {
       stdio: 'inherit',
     });
@@ -325,7 +325,7 @@ describe('answers of one turn of the event loop', () => {
   /** Two hundred sockets that answer each message. Each gets several messages in the same turn, and again later. */
   async function conversations(handle: () => void): Promise<Notebook[]> {
     const streams = Array.from({ length: 200 }, () => {
-      const { stream, socket } = serve();
+      const { stream, socket } = serverEnd();
       socket.on('message', (data) => {
         handle();
         socket.send(String(data));
@@ -356,7 +356,7 @@ describe('answers of one turn of the event loop', () => {
   });
 
   test('all leave, where one connection alone speaks for a long time', async () => {
-    const { stream, socket } = serve();
+    const { stream, socket } = serverEnd();
     socket.on('message', (data) => socket.send(String(data)));
     const sent: Buffer[] = [];
     for (let i = 0; i < 700; i++) {
@@ -373,7 +373,7 @@ describe('frames that many share', () => {
   const transportOf = (socket: WebSocket) => insideOf(socket).transport!;
 
   test('leave at once and as they are, behind what was sent before', () => {
-    const { stream, socket } = serve();
+    const { stream, socket } = serverEnd();
     socket.send('first');
     const frame = fromServer(1, 'shared');
     transportOf(socket).sendShared([frame]);
@@ -383,7 +383,7 @@ describe('frames that many share', () => {
   });
 
   test('reach a stream that is none of Node as a copy: it may change or keep what it gets', () => {
-    const { stream, socket } = serve();
+    const { stream, socket } = serverEnd();
     const given: Uint8Array[] = [];
     const { write } = stream;
     stream.write = ((chunk: Uint8Array, ...rest: never[]) => {
@@ -401,7 +401,7 @@ describe('frames that many share', () => {
   });
 
   test('are refused inside of a fragmented message, and once the connection closes', () => {
-    const { socket } = serve();
+    const { socket } = serverEnd();
     const transport = transportOf(socket);
     socket.send('begun', { fin: false });
     expect(() => transport.sendShared([fromServer(1, 'shared')])).toThrow('fragmented');
@@ -411,7 +411,7 @@ describe('frames that many share', () => {
   });
 
   test('wait behind a Blob that is being read', async () => {
-    const { stream, socket } = serve();
+    const { stream, socket } = serverEnd();
     socket.send(new Blob(['blob']) as never);
     transportOf(socket).sendShared([fromServer(1, 'shared')]);
     expect(stream.writes).toEqual([]);
@@ -420,7 +420,7 @@ describe('frames that many share', () => {
   });
 
   test('destroy a stream whose write() throws, and nothing else', () => {
-    const { stream, socket } = serve();
+    const { stream, socket } = serverEnd();
     stream.write = () => {
       throw new Error('no');
     };

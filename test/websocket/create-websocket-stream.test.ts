@@ -20,7 +20,7 @@ interface Raw extends AsyncDisposable {
 }
 
 /** Returns a raw peer, and the server's end of its connection. */
-async function serve(): Promise<Raw> {
+async function serveRawClient(): Promise<Raw> {
   const peers = await listen(goodwire);
   const accepted = once(peers.server, 'connection') as Promise<[WebSocket]>;
   const raw = await rawClient(peers);
@@ -239,7 +239,7 @@ describe('writing', () => {
   });
 
   test('an error in the middle is told to all whose octets may not have left', async () => {
-    await using peer = await serve();
+    await using peer = await serveRawClient();
     peer.raw.pause();
     const stream = createWebSocketStream(peer.served);
     const log = record(stream);
@@ -267,7 +267,7 @@ describe('a stream that was destroyed', () => {
 
 describe('a million messages of one octet', () => {
   test('wait in the kernel: the stream has no more of them than its limit', async () => {
-    await using peer = await serve();
+    await using peer = await serveRawClient();
     const stream = createWebSocketStream(peer.served, { readableObjectMode: true });
     const flood = Buffer.concat(Array.from({ length: 10_000 }, () => fromClient(1, 'x')));
     for (let i = 0; i < 100; i++) peer.raw.write(flood);
@@ -313,7 +313,7 @@ describe('a listener for data that throws', () => {
 
 describe('errors that nobody listens for', () => {
   test("do not end a server's process when the peer breaks the protocol", async () => {
-    await using peer = await serve();
+    await using peer = await serveRawClient();
     using uncaught = captureUncaught();
     const stream = createWebSocketStream(peer.served);
     peer.raw.write(fromClient(5));
@@ -324,7 +324,7 @@ describe('errors that nobody listens for', () => {
   });
 
   test("do not end a server's process when the peer has gone", async () => {
-    await using peer = await serve();
+    await using peer = await serveRawClient();
     using uncaught = captureUncaught();
     const stream = createWebSocketStream(peer.served);
     peer.raw.destroy();
@@ -337,7 +337,7 @@ describe('errors that nobody listens for', () => {
   });
 
   test("are thrown all the same when they are the application's own", async () => {
-    await using peer = await serve();
+    await using peer = await serveRawClient();
     using uncaught = captureUncaught();
     const destroyed = createWebSocketStream(peer.served);
     destroyed.destroy(new Error('of the application'));

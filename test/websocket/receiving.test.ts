@@ -5,6 +5,7 @@ import { WebSocket, WebSocketServer } from '../../src/index.ts';
 import { fromClient } from '../support/from-client.ts';
 import { fromHex } from '../support/hex.ts';
 import { connectPair, implementations, listen, memoryPair, rawClient } from '../support/peers.ts';
+import { portOf } from '../support/port-of.ts';
 import { captureUncaught } from '../support/uncaught.ts';
 import { until } from '../support/until.ts';
 
@@ -123,7 +124,7 @@ describe('what ws does not promise', () => {
     }
     const server = new WebSocketServer({ port: 0, host: '127.0.0.1', WebSocket: Mine });
     await once(server, 'listening');
-    const { port } = server.address() as { port: number };
+    const port = portOf(server);
     const client = new WebSocket(`ws://127.0.0.1:${port}`);
     const [served] = (await once(server, 'connection')) as [Mine];
     expect(served.extra).toBe('mine');

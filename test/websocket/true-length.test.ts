@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { PreparedMessage } from '../../src/index.ts';
-import { boaster } from '../frame/octets.ts';
+import { boaster } from '../support/octets.ts';
 import { connectPair, implementations, listen } from '../support/peers.ts';
 
 const { goodwire } = implementations;

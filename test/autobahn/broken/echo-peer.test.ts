@@ -1,8 +1,8 @@
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { fromHex } from '../../support/hex.ts';
+import { portOf } from '../../support/port-of.ts';
 import { runEchoClient } from './echo-client.ts';
 import { startEchoServer } from './echo-server.ts';
 import { isSelected } from './select-cases.ts';
@@ -47,7 +47,7 @@ describe.each([false, true])('a peer without a fault, with compression %j', (per
     const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate });
     await once(server, 'listening');
     const accepted = once(server, 'connection');
-    const ended = runEchoClient(`ws://127.0.0.1:${(server.address() as AddressInfo).port}/?a`);
+    const ended = runEchoClient(`ws://127.0.0.1:${portOf(server)}/?a`);
     const [socket, request] = await accepted;
     expect(request.url).toBe('/?a');
     expect(socket.extensions).toBe(perMessageDeflate ? 'permessage-deflate' : '');

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
+import { portOf } from '../../support/port-of.ts';
 import { EchoPeer } from './echo-peer.ts';
 import { acceptOffer } from './extensions.ts';
 import type { FaultName } from './faults.ts';
@@ -17,12 +18,12 @@ export async function startEchoServer(faults: Iterable<FaultName> = []): Promise
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket)).on('error', () => {});
-    serve(socket, chosen).catch(() => socket.destroy());
+    echoOn(socket, chosen).catch(() => socket.destroy());
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
-    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `ws://127.0.0.1:${portOf(server)}`,
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
@@ -30,7 +31,7 @@ export async function startEchoServer(faults: Iterable<FaultName> = []): Promise
   };
 }
 
-async function serve(socket: Socket, faults: ReadonlySet<FaultName>): Promise<void> {
+async function echoOn(socket: Socket, faults: ReadonlySet<FaultName>): Promise<void> {
   socket.setNoDelay(true);
   const { head, rest } = await readHead(socket);
   const fields = fieldsOf(head);

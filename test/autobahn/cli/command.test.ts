@@ -8,6 +8,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { readConformanceOptions } from '../../../autobahn/cli/conformance-options.ts';
 import { runCommand } from '../../../autobahn/cli/run-command.ts';
 import packageJson from '../../../package.json' with { type: 'json' };
+import { portOf } from '../../support/port-of.ts';
 import { echoFrom, startEchoServer } from '../run/peers.ts';
 
 const directories: string[] = [];
@@ -180,7 +181,7 @@ describe('a server under test', () => {
   test('that is unreachable gives exit code 2', async () => {
     const free = createServer().listen(0, '127.0.0.1');
     await once(free, 'listening');
-    const { port } = free.address() as { port: number };
+    const port = portOf(free);
     free.close();
     await once(free, 'close');
     const { code, error } = await run(['conformance', `ws://127.0.0.1:${port}`, '--no-report']);
@@ -194,7 +195,7 @@ describe('a server under test', () => {
       socket.once('data', () => socket.end('HTTP/1.1 404 Not \u001b[31mFound\r\n\r\n'));
     }).listen(0, '127.0.0.1');
     await once(refusing, 'listening');
-    const { port } = refusing.address() as { port: number };
+    const port = portOf(refusing);
     const { code, error } = await run(['conformance', `ws://127.0.0.1:${port}`, '--no-report']);
     refusing.close();
     expect(error).toContain('the server answered HTTP/1.1 404 Not');
@@ -276,7 +277,7 @@ describe('clients under test', () => {
   test('cannot connect if another program uses the port', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
-    const { port } = taken.address() as { port: number };
+    const port = portOf(taken);
     const { code, error } = await run(['conformance', '--listen', String(port), '--no-report']);
     taken.close();
     expect(error).toContain(`cannot listen on 127.0.0.1:${port}: EADDRINUSE`);

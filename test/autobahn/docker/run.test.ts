@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { catalogue } from '../../../autobahn/cases/catalogue.ts';
-import { type Exit, start } from '../../site/program.ts';
+import { portOf } from '../../support/port-of.ts';
+import { type Exit, start } from '../../support/program.ts';
 import { goodReport } from '../checker/reports.ts';
 
 const ids = catalogue.map(({ id }) => id);
@@ -111,7 +112,7 @@ if (copied) cpSync(${JSON.stringify(`${folder}/`)} + copied[1], copied[2], { rec
 test('the health check of the echo server detects whether the port is open', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const port = String((server.address() as AddressInfo).port);
+  const port = String(portOf(server));
   expect((await start('autobahn/docker/is-listening.js', {}, [port]).exit).code).toBe(0);
   await new Promise((resolve) => server.close(resolve));
   expect((await start('autobahn/docker/is-listening.js', {}, [port]).exit).code).toBe(1);

@@ -6,7 +6,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { CaseResult } from '../../../autobahn/report/case-result.ts';
 import { formatHtmlReport, writeHtmlReport } from '../../../autobahn/report/html-report.ts';
-import { findChromium, launchChromium, openPage } from '../../site/chromium.ts';
+import { findChromium, launchChromium, openPage } from '../../support/chromium.ts';
 import { caseResult, frame } from './results.ts';
 
 const hostile = `</script><script>window.isOwned = true</script><img src=x onerror="window.isOwned = true">'"&\u202e<!--`;

@@ -7,6 +7,7 @@ import { runFuzzingClient } from '../../../autobahn/run/fuzzing-client.ts';
 import { FuzzingServer } from '../../../autobahn/run/fuzzing-server.ts';
 import { acceptFor } from '../../../autobahn/wire/http-head.ts';
 import { fromHex } from '../../support/hex.ts';
+import { portOf } from '../../support/port-of.ts';
 
 /** Maximum time in milliseconds for an answer of a hostile peer. */
 const patience = 150;
@@ -87,7 +88,7 @@ function expectAllBad(results: readonly CaseResult[]): void {
   }
 }
 
-async function serve(onSocket: (socket: Socket) => void): Promise<{ url: URL; stop: () => void }> {
+async function serveTcp(onSocket: (socket: Socket) => void): Promise<{ url: URL; stop: () => void }> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
@@ -95,7 +96,7 @@ async function serve(onSocket: (socket: Socket) => void): Promise<{ url: URL; st
     onSocket(socket);
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const { port } = server.address() as { port: number };
+  const port = portOf(server);
   return {
     url: new URL(`ws://127.0.0.1:${port}`),
     stop: () => {
@@ -124,7 +125,7 @@ describe.each(behaviors)('a peer that %s', (title, act) => {
   const isGoodAtFailing = /^(ends|resets) TCP/.test(title);
 
   test('fails as a server, without harm to the runner', async () => {
-    const { url, stop } = await serve((socket) => {
+    const { url, stop } = await serveTcp((socket) => {
       socket.once('data', (request) => {
         socket.write(upgrade(String(request)));
         socket.resume();
@@ -181,7 +182,7 @@ describe('a server whose handshake', () => {
     ['is reset', (socket) => socket.resetAndDestroy(), /broke inside the handshake|ended the TCP connection/],
     ['has the accept of another key', (socket) => socket.end(upgrade('')), /invalid Sec-WebSocket-Accept/i],
   ])('%s fails the case, not the runner', async (_title, act, why) => {
-    const { url, stop } = await serve((socket) => socket.once('data', () => act(socket)));
+    const { url, stop } = await serveTcp((socket) => socket.once('data', () => act(socket)));
     const [definition] = selectCases('1.1.1');
     const attempt = runFuzzingClient({ url, agent: 'hostile', cases: [definition as never], patience });
     const said = await attempt.then(

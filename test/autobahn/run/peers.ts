@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import type { CaseDefinition } from '../../../autobahn/cases/case-definition.ts';
 import type { CaseResult } from '../../../autobahn/report/case-result.ts';
 import { runFuzzingClient } from '../../../autobahn/run/fuzzing-client.ts';
 import { FuzzingServer } from '../../../autobahn/run/fuzzing-server.ts';
-import { certificate } from '../../client/raw-server.ts';
+import { certificate } from '../../support/certificate.ts';
 import { implementations } from '../../support/peers.ts';
+import { portOf } from '../../support/port-of.ts';
 
 export type Name = keyof typeof implementations;
 
@@ -26,7 +26,7 @@ export async function startEchoServer(
   });
   http.listen(0, '127.0.0.1');
   await once(http, 'listening');
-  const { port } = http.address() as AddressInfo;
+  const port = portOf(http);
   return {
     url: new URL(`${isSecure ? 'wss' : 'ws'}://127.0.0.1:${port}`),
     close: () =>

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { fromHex } from '../support/hex.ts';
+import { fromHex } from './hex.ts';
 
 /** Split of octets into chunks. A list gives the lengths of the first chunks; the rest is one chunk. */
 export type Cut = 'whole' | 'octet by octet' | readonly number[];

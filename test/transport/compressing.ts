@@ -1,9 +1,8 @@
-import { Duplex } from 'node:stream';
-import { setImmediate as immediate } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { WebSocket } from '../../src/index.ts';
-import { areZlibSlotsFree, noTakeover, takeover } from './deflating.ts';
-import { eventually } from './until.ts';
+import { areZlibSlotsFree, noTakeover, takeover } from '../support/deflating.ts';
+import { ChunkStream } from '../support/memory-stream.ts';
+import { eventually } from '../support/until.ts';
 
 /** Long enough for zlib's thread pool, both to compress and to inflate. */
 export const large = 'The quick brown fox. '.repeat(20_000);
@@ -13,16 +12,6 @@ export const agreements = [
   { name: 'without context takeover', deflate: noTakeover, perMessageDeflate: true },
   { name: 'with context takeover', deflate: takeover, perMessageDeflate: { contextTakeover: true } },
 ];
-
-/** Duplex whose other side is the test: `written` is its output. */
-export class Loose extends Duplex {
-  readonly written: Buffer[] = [];
-  override _read(): void {}
-  override _write(chunk: Buffer, _encoding: string, callback: (error?: Error) => void): void {
-    this.written.push(Buffer.from(chunk));
-    callback();
-  }
-}
 
 /** Shortens data for a log. */
 function brief(data: unknown): string {
@@ -46,18 +35,13 @@ export function record(socket: WebSocket): string[] {
  * Returns a server's end on a stream, with compression. At most one message at a time is in zlib's thread pool, so that
  * `holdZlibSlot` blocks it.
  */
-export function serve(options: object = {}): { stream: Loose; socket: WebSocket; log: string[] } {
-  const stream = new Loose();
+export function serverEnd(options: object = {}): { stream: ChunkStream; socket: WebSocket; log: string[] } {
+  const stream = new ChunkStream();
   const socket = new WebSocket(null);
   const log = record(socket);
   const perMessageDeflate = { concurrencyLimit: 1 };
   socket.setSocket(stream, Buffer.alloc(0), { deflate: noTakeover, perMessageDeflate, ...options });
   return { stream, socket, log };
-}
-
-/** Waits some turns of the event loop. */
-export async function turns(count = 20): Promise<void> {
-  for (let i = 0; i < count; i++) await immediate();
 }
 
 /** Resolves once zlib's thread pool is unused. */

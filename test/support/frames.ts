@@ -3,7 +3,7 @@ import type { Frame } from '../../src/frame/frame.ts';
 import { FrameCollector, FrameDecoder, type FrameDecoderOptions } from '../../src/frame/frame-decoder.ts';
 import type { Opcode } from '../../src/frame/opcode.ts';
 import { ProtocolError } from '../../src/frame/protocol-error.ts';
-import { fromHex, toHex } from '../support/hex.ts';
+import { fromHex, toHex } from './hex.ts';
 import { type Cut, cutOctets, exampleKey, type LengthForm, naiveFrame, naiveHeader } from './octets.ts';
 
 /** Properties of a frame that tests compare; the payload in hex. */

@@ -1,7 +1,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { onTestFinished } from 'vitest';
 import type { WebSocket, WebSocketEvents } from '../../src/index.ts';
-import type { Implementation } from '../support/peers.ts';
+import type { Implementation } from './peers.ts';
 
 type Options = NonNullable<ConstructorParameters<typeof WebSocket>[2]>;
 
@@ -78,9 +78,4 @@ export function watchUntilOpen(socket: WebSocket): Watch {
   const watched = watch(socket);
   socket.on('open', () => socket.terminate());
   return watched;
-}
-
-/** Waits until all due events have happened. */
-export async function settle(): Promise<void> {
-  for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
 }

@@ -1,17 +1,12 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import type { ClientRequestArgs } from 'node:http';
 import * as net from 'node:net';
 import { Duplex } from 'node:stream';
 import * as tls from 'node:tls';
 import { onTestFinished } from 'vitest';
-
-/** Certificate for localhost, 127.0.0.1 and ::1. Untrusted unless a test adds it. */
-export const certificate = {
-  key: readFileSync(new URL('../fixtures/localhost-key.pem', import.meta.url)),
-  cert: readFileSync(new URL('../fixtures/localhost-cert.pem', import.meta.url)),
-};
+import { certificate } from './certificate.ts';
+import { streamClosed } from './life.ts';
 
 /** Returns the `Sec-WebSocket-Accept` for a key, computed without the code under test. */
 export function acceptFor(key: string): string {
@@ -31,14 +26,6 @@ export interface RawRequest {
 
 /** Returns the response to write; undefined to leave the request unanswered, or if the response was already written. */
 export type Answer = (request: RawRequest) => string | Buffer | undefined;
-
-/** Resolves when a stream has closed, with or without an error. */
-export async function closed(stream: {
-  closed: boolean;
-  once(event: 'close', listener: () => void): unknown;
-}): Promise<void> {
-  if (!stream.closed) await new Promise<void>((resolve) => stream.once('close', resolve));
-}
 
 /** Server that responds to each request with given bytes, valid or not. */
 export interface RawServer extends AsyncDisposable {
@@ -93,7 +80,7 @@ export async function rawServer(
     port: typeof address === 'object' && address !== null ? address.port : 0,
     requests,
     connections,
-    allClosed: () => Promise.all(connections.map((socket) => closed(socket))),
+    allClosed: () => Promise.all(connections.map((socket) => streamClosed(socket))),
     async [Symbol.asyncDispose]() {
       for (const socket of connections) socket.destroy();
       listener.close();
