@@ -20,7 +20,7 @@ test('no test uses a helper that gives up after a second by default', () => {
 
 test('every page of a browser is opened with the timeout of a test', () => {
   const others = linesWith(/\.newPage\(/).filter(
-    (line) => !/^(?:site\/chromium|ecosystem\/puppeteer\.test)\.ts/.test(line),
+    (line) => !/^(?:support\/chromium|ecosystem\/puppeteer\.test)\.ts/.test(line),
   );
   expect(others).toEqual([]);
 });
