@@ -2,6 +2,44 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { allowOrigins, normalizeOrigin } from '../../src/handshake/origin.ts';
 
+const defaultPorts: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
+
+/** Returns a URL with changed parts. */
+function changed(url: string, parts: Partial<Pick<URL, 'protocol' | 'port' | 'pathname' | 'search'>>): string {
+  return Object.assign(new URL(url), parts).href;
+}
+
+/** Changes only letter case, path, query and the spelling of the default port: the origin stays the same. */
+const sameOrigin = (url: string): fc.Arbitrary<string> =>
+  fc.tuple(fc.webPath(), fc.boolean(), fc.boolean()).map(([path, isUpper, hasPort]) => {
+    const { protocol, hostname, port } = new URL(url);
+    const authority = `${protocol}//${hostname}`;
+    const written = port !== '' ? `:${port}` : hasPort ? `:${defaultPorts[protocol]}` : '';
+    return `${isUpper ? authority.toUpperCase() : authority}${written}${path}`;
+  });
+
+/** Keeps the host, and changes the port or the scheme: another origin. */
+const sameHost = (url: string): fc.Arbitrary<string> => {
+  const { protocol, port } = new URL(url);
+  const otherPort = fc.integer({ min: 1, max: 65_535 }).map((number) => changed(url, { port: String(number) }));
+  const otherScheme = fc.constant(changed(url, { protocol: protocol === 'http:' ? 'https:' : 'http:', port }));
+  return fc.oneof(otherPort, otherScheme);
+};
+
+/** Two URLs: the second is unrelated, or has the origin of the first, or only its host. Half have the same origin. */
+const twoUrls: fc.Arbitrary<[listed: string, asked: string]> = fc
+  .webUrl({ authoritySettings: { withPort: true }, validSchemes: ['http', 'https'] })
+  .chain((listed) =>
+    fc.tuple(
+      fc.constant(listed),
+      fc.oneof(
+        { arbitrary: sameOrigin(listed), weight: 2 },
+        { arbitrary: fc.webUrl(), weight: 1 },
+        { arbitrary: sameHost(listed), weight: 1 },
+      ),
+    ),
+  );
+
 describe('allowOrigins', () => {
   const isAllowed = allowOrigins([
     'https://example.com',
@@ -108,13 +146,35 @@ describe('allowOrigins', () => {
   });
 
   it('accepts an origin as URL returns it, and no other one', () => {
+    const verdicts = { true: 0, false: 0 };
     fc.assert(
-      fc.property(fc.webUrl(), fc.webUrl(), (listed, asked) => {
+      fc.property(twoUrls, ([listed, asked]) => {
+        const isSame = new URL(asked).origin === new URL(listed).origin;
+        verdicts[`${isSame}`]++;
         const rule = allowOrigins([new URL(listed).origin]);
         expect(rule(new URL(listed).origin)).toBe(true);
-        expect(rule(new URL(asked).origin)).toBe(new URL(asked).origin === new URL(listed).origin);
+        expect(rule(new URL(asked).origin)).toBe(isSame);
       }),
+      { numRuns: 1000 },
     );
+    // Otherwise a rule that refuses, or accepts, every other URL could pass.
+    expect(Math.min(verdicts.true, verdicts.false)).toBeGreaterThan(250);
+  });
+
+  it('accepts an origin in capitals or with its default port written, and no other spelling of another one', () => {
+    const verdicts = { true: 0, false: 0 };
+    fc.assert(
+      fc.property(twoUrls, fc.boolean(), fc.boolean(), ([listed, asked], isUpper, hasPort) => {
+        const { origin, protocol, hostname, port } = new URL(asked);
+        const isSame = origin === new URL(listed).origin;
+        verdicts[`${isSame}`]++;
+        const written = hasPort ? `${protocol}//${hostname}:${port || defaultPorts[protocol]}` : origin;
+        const rule = allowOrigins([new URL(listed).origin]);
+        expect(rule(isUpper ? written.toUpperCase() : written)).toBe(isSame);
+      }),
+      { numRuns: 1000 },
+    );
+    expect(Math.min(verdicts.true, verdicts.false)).toBeGreaterThan(250);
   });
 
   it('returns a result for any text, without throwing', () => {
