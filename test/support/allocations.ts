@@ -21,6 +21,9 @@ export function allocationsOf(call: () => void): number[] {
 }
 
 setFlagsFromString('--expose-gc');
+// Otherwise collections would also free the bytecode of functions that were not called for a while, as if the measured
+// call had freed memory. How much that is depends on the files that a test imports.
+setFlagsFromString('--no-flush-bytecode');
 const collect: () => void = runInNewContext('gc');
 
 /** Returns the octets in use after garbage collection: objects, and the memory of Buffers. */
