@@ -315,6 +315,7 @@ describe.each(Object.entries(implementations))('the handshakeTimeout of a client
     await withTimeLimit(50, async (handshakeTimeout) => {
       const raw = await server(agree);
       const { log } = watch(client(by, url(raw), { handshakeTimeout }));
+      // Long enough for a timeout that was not stopped. No event says that it does not come.
       await new Promise((resolve) => setTimeout(resolve, 3 * handshakeTimeout));
       expect(log).toEqual(['upgrade 101 [0]', 'open [1]']);
     });

@@ -270,6 +270,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     await fill(ends.near, Buffer.alloc(1_000_000));
     const written = vi.fn();
     ends.near.write('last', written);
+    // Long enough for a callback that does not wait for the peer. No event says that it is not called.
     await delay(50);
     expect(written).not.toHaveBeenCalled();
     ends.far.resume();
@@ -394,6 +395,8 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     const stream = ends.near;
     const chunks: string[] = [];
     stream.on('data', (chunk) => chunks.push(`${chunk}`));
+    let received = 0;
+    ends.client.on('message', () => received++);
     const sendEmpty = () => {
       ends.served.send('');
       ends.served.send(Buffer.alloc(0));
@@ -402,7 +405,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     ends.served.send('a');
     await until(() => chunks.length === 1);
     sendEmpty();
-    await delay(10);
+    await until(() => received === 5);
     // The same with a full buffer.
     stream.pause();
     ends.served.send('bb');
@@ -433,6 +436,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
       octets += chunk.length;
       await immediate();
     }
+    // Long enough to read more than the limit. No event says that no more is read.
     await delay(50);
     expect(ends.served.bufferedAmount).toBeGreaterThanOrEqual(500_000);
     expect(ends.near.readableLength).toBeGreaterThan(0);
@@ -461,6 +465,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     for (let i = 0; i < rounds; i++) raw.write(flood);
     raw.end(fromClient(8));
     await until(() => stream.readableLength >= 16);
+    // Long enough to read more than the limit. No event says that no more is read.
     await delay(20);
     // One read returns at most 65 536 bytes, and such a message has 7.
     expect(stream.readableLength).toBeLessThan(20_000);
@@ -506,6 +511,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     ends.client.pause();
     ends.served.send('early');
     ends.served.close();
+    // Usually long enough for all data to arrive. A paused socket emits no event for it.
     await delay(20);
     expect(`${await collect(by.createWebSocketStream(ends.client))}`).toBe('early');
   });
@@ -783,6 +789,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     for (let at = 0; at < sent.length; at += 100_000) ends.served.send(sent.subarray(at, at + 100_000));
     await until(() => ends.near.readableLength > 0);
     ends.near.end();
+    // Long enough for an event that does not wait for the data to be read.
     await delay(20);
     expect(log).toEqual([]);
     expect((await collect(ends.near)).equals(sent)).toBe(true);
@@ -796,6 +803,7 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
     ends.served.pause();
     const ended = vi.fn();
     ends.near.end('x', ended);
+    // Long enough for an event that does not wait for the peer.
     await delay(50);
     expect(log).toEqual([]);
     expect(ended).not.toHaveBeenCalled();
@@ -850,12 +858,13 @@ describe.each<[string, Streams]>(Object.entries(streams))('createWebSocketStream
   test('a write while the peer closes is an error, once', async () => {
     await using ends = await open(by);
     const log = record(ends.near.resume(), ends.client);
+    const flowing = once(ends.far, 'data');
     ends.far.resume();
     const write = () => {
       if (!ends.near.destroyed) ends.near.write('x', (error) => !error && setImmediate(write));
     };
     write();
-    await delay(10);
+    await flowing;
     ends.served.close(1001);
     await over(ends);
     await until(() => ends.near.closed);
@@ -1027,7 +1036,8 @@ describe.each(sides)('createWebSocketStream() of %s, read at any speed', (_name,
         for await (const chunk of receiver) {
           const wait = waits[chunks.push(chunk as Buffer) % waits.length] ?? 0;
           if (wait === 1) await immediate();
-          else if (wait > 1) await delay(wait);
+          // A slow reader is the subject of the test.
+          if (wait > 1) await delay(wait);
         }
         expect(Buffer.concat(chunks).equals(Buffer.concat(messages))).toBe(true);
         expect(to.readyState).toBe(3);

@@ -273,6 +273,7 @@ describe('a million messages of one octet', () => {
     for (let i = 0; i < 100; i++) peer.raw.write(flood);
     peer.raw.end(fromClient(8));
     await until(() => stream.readableLength === stream.readableHighWaterMark);
+    // Long enough to read more than the limit. No event says that no more is read.
     await delay(20);
     expect(stream.readableLength).toBe(stream.readableHighWaterMark);
     let count = 0;
