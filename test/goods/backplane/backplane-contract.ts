@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { Backplane, Published, Supply } from '../../../src/goods/backplane/backplane.ts';
 
-/** One backplane, as two processes see it. */
+/** One backplane, as two processes use it. */
 export interface Plane {
   readonly here: Backplane;
   readonly there: Backplane;
-  /** Milliseconds go by, for those that keep items for a time. */
+  /** Lets milliseconds pass, for implementations that keep items for a time. */
   wait(milliseconds: number): void | Promise<void>;
   close(): void | Promise<void>;
 }
@@ -13,9 +13,9 @@ export interface Plane {
 const json = (...items: unknown[]): Supply => ({ kind: 'json', items });
 const kept = { size: 3 };
 
-/** What every backplane has to do; run it against yours. */
+/** Tests that every implementation of `Backplane` must pass. Run them against yours. */
 export function backplaneContract(title: string, create: () => Plane | Promise<Plane>): void {
-  /** Waits for the n-th of a list that is filled by and by. */
+  /** Waits until a condition holds. */
   async function until(isSo: () => boolean): Promise<void> {
     while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
   }
@@ -31,24 +31,27 @@ export function backplaneContract(title: string, create: () => Plane | Promise<P
     });
 
   describe(`the backplane ${title}`, () => {
-    run('hands what is published to all who have subscribed, the publisher too, with one counting', async (plane) => {
-      const [here, there]: Published[][] = [[], []];
-      const first = await plane.here.subscribe('n', (published) => here!.push(published));
-      const second = await plane.there.subscribe('n', (published) => there!.push(published));
-      expect(first.offset).toBe(0);
-      expect(second).toEqual(first);
-      expect(await plane.here.publish('n', json(1), kept)).toEqual({ epoch: first.epoch, offset: 1 });
-      expect(await plane.there.publish('n', json(2, 3), kept)).toEqual({ epoch: first.epoch, offset: 3 });
-      await until(() => here!.length === 2 && there!.length === 2);
-      for (const list of [here!, there!]) {
-        expect(list).toMatchObject([
-          { epoch: first.epoch, offset: 1, kind: 'json', items: [1] },
-          { epoch: first.epoch, offset: 2, kind: 'json', items: [2, 3] },
-        ]);
-      }
-    });
+    run(
+      'delivers every supply to all listeners, those of the publisher too, with one count of offsets',
+      async (plane) => {
+        const [here, there]: Published[][] = [[], []];
+        const first = await plane.here.subscribe('n', (published) => here!.push(published));
+        const second = await plane.there.subscribe('n', (published) => there!.push(published));
+        expect(first.offset).toBe(0);
+        expect(second).toEqual(first);
+        expect(await plane.here.publish('n', json(1), kept)).toEqual({ epoch: first.epoch, offset: 1 });
+        expect(await plane.there.publish('n', json(2, 3), kept)).toEqual({ epoch: first.epoch, offset: 3 });
+        await until(() => here!.length === 2 && there!.length === 2);
+        for (const list of [here!, there!]) {
+          expect(list).toMatchObject([
+            { epoch: first.epoch, offset: 1, kind: 'json', items: [1] },
+            { epoch: first.epoch, offset: 2, kind: 'json', items: [2, 3] },
+          ]);
+        }
+      },
+    );
 
-    run('keeps goods apart, whatever they are called', async (plane) => {
+    run('keeps goods apart, whatever their names are', async (plane) => {
       const names = ['a', 'a/b', '__proto__', 'constructor', 'ä 你好'];
       const heard: string[] = [];
       for (const name of names) {
@@ -59,7 +62,7 @@ export function backplaneContract(title: string, create: () => Plane | Promise<P
       expect(heard.sort()).toEqual(names.map((name) => `${name}: ["${name}"]`).sort());
     });
 
-    run('keeps what is there in its order, for those who come later', async (plane) => {
+    run('keeps the latest items in order, for listeners that come later', async (plane) => {
       const { epoch } = await plane.here.subscribe('n', () => {});
       for (const n of [1, 2, 3, 4, 5]) await plane.here.publish('n', json(n), kept);
       expect(await plane.there.subscribe('n', () => {})).toEqual({ epoch, offset: 5 });
@@ -70,7 +73,7 @@ export function backplaneContract(title: string, create: () => Plane | Promise<P
       expect(await plane.there.history('others', 3)).toEqual([]);
     });
 
-    run('keeps nothing where nothing is to be kept, and nothing for longer than it is to be', async (plane) => {
+    run('keeps nothing with a size of 0, and no item that has expired', async (plane) => {
       await plane.here.subscribe('none', () => {});
       await plane.here.subscribe('short', () => {});
       await plane.here.publish('none', json(1), { size: 0 });
@@ -81,7 +84,7 @@ export function backplaneContract(title: string, create: () => Plane | Promise<P
       expect(await plane.here.history('short', 5)).toMatchObject([{ offset: 2 }]);
     });
 
-    run('carries text and octets as they are', async (plane) => {
+    run('carries text and bytes unchanged', async (plane) => {
       const heard: Published[] = [];
       await plane.there.subscribe('n', (published) => heard.push(published));
       await plane.here.publish('n', { kind: 'text', items: ['\u0000 "ä"'] }, kept);
@@ -92,20 +95,23 @@ export function backplaneContract(title: string, create: () => Plane | Promise<P
       expect(Buffer.from(heard[1]!.items[0] as Uint8Array)).toEqual(Buffer.from([0, 255]));
     });
 
-    run('hands over nothing any more to who has unsubscribed', async (plane) => {
-      const [gone, left]: Published[][] = [[], []];
-      const listener = (published: Published) => void gone!.push(published);
-      await plane.here.subscribe('n', listener);
-      await plane.here.subscribe('n', (published) => left!.push(published));
-      await plane.here.unsubscribe('n', listener);
-      await plane.here.unsubscribe('n', listener);
-      await plane.here.unsubscribe('nowhere', listener);
-      await plane.here.publish('n', json(1), kept);
-      await until(() => left!.length === 1);
-      expect(gone).toEqual([]);
-    });
+    run(
+      'calls a listener no more after unsubscribe, also if that is called twice or for unknown goods',
+      async (plane) => {
+        const [gone, left]: Published[][] = [[], []];
+        const listener = (published: Published) => void gone!.push(published);
+        await plane.here.subscribe('n', listener);
+        await plane.here.subscribe('n', (published) => left!.push(published));
+        await plane.here.unsubscribe('n', listener);
+        await plane.here.unsubscribe('n', listener);
+        await plane.here.unsubscribe('nowhere', listener);
+        await plane.here.publish('n', json(1), kept);
+        await until(() => left!.length === 1);
+        expect(gone).toEqual([]);
+      },
+    );
 
-    run('keeps the order for all when a listener publishes', async (plane) => {
+    run('keeps the order for all listeners if one of them publishes', async (plane) => {
       const [first, second]: number[][] = [[], []];
       await plane.here.subscribe('n', ({ offset }) => {
         first!.push(offset);

@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { Backplane, BackplaneListener, Published } from '../../../src/goods/backplane/backplane.ts';
+import type { Supply } from '../../../src/goods/backplane/backplane.ts';
 import { MemoryBackplane, randomEpoch } from '../../../src/goods/backplane/memory-backplane.ts';
-import { defineGoods } from '../../../src/goods/definition/goods.ts';
-import { TestMarket } from '../../support/test-market.ts';
+import { DistantBackplane } from '../../support/distant-backplane.ts';
 import { backplaneContract } from './backplane-contract.ts';
 
 function inMemory() {
@@ -18,194 +17,123 @@ backplaneContract('in memory', () => {
   return { here: plane, there: plane, wait, close: () => {} };
 });
 
-/** The same, as one that is far away: every answer takes a turn of the event loop. */
-class Distant implements Backplane {
-  readonly #plane: MemoryBackplane;
-  gap: (goods: string) => void = () => {};
-  isDown = false;
-
-  constructor(plane: MemoryBackplane) {
-    this.#plane = plane;
-  }
-
-  async #away<T>(answer: () => T): Promise<T> {
-    await new Promise((resolve) => setImmediate(resolve));
-    if (this.isDown) throw new Error('down');
-    return answer();
-  }
-
-  publish = (...args: Parameters<Backplane['publish']>) => this.#away(() => this.#plane.publish(...args));
-  subscribe = (goods: string, listener: BackplaneListener) => this.#away(() => this.#plane.subscribe(goods, listener));
-  unsubscribe = (goods: string, listener: BackplaneListener) =>
-    this.#away(() => this.#plane.unsubscribe(goods, listener));
-  history = (goods: string, count: number): Promise<readonly Published[]> =>
-    this.#away(() => this.#plane.history(goods, count));
-
-  onGap(listener: (goods: string) => void): void {
-    this.gap = listener;
-  }
-}
-
-backplaneContract('that takes its time', () => {
+backplaneContract('that answers later', () => {
   const { plane, wait } = inMemory();
-  return { here: new Distant(plane), there: new Distant(plane), wait, close: () => {} };
+  return { here: new DistantBackplane(plane), there: new DistantBackplane(plane), wait, close: () => {} };
 });
 
-const turns = async (count = 5) => {
-  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
-};
+const json = (...items: unknown[]): Supply => ({ kind: 'json', items });
+const kept = { size: 10 };
 
-const goods = defineGoods<number>('n', { history: { size: 10 } });
-
-test('two markets over one backplane act as one', () => {
-  const backplane = new MemoryBackplane();
-  const [east, west] = [new TestMarket({ backplane }), new TestMarket({ backplane })];
-  const [here, there] = [east.market.provider('east'), west.market.provider('west')];
-  here.shelve(goods);
-  here.supply(goods, 1);
-  there.shelve(goods);
-  const [one, other] = [east.connect(), west.connect()];
-  for (const client of [one, other]) client.subscribe('n');
-  expect(there.supply(goods, 2)).toMatchObject({ offset: 2 });
-  here.supplyAll(goods, [3, 4]);
-  for (const testMarket of [east, west]) testMarket.flush();
-  for (const client of [one, other]) expect(client.take()).toEqual(['ok', 'n 1 1', 'n 2 2', 'n 3 3', 'n 4 4']);
-  // A client may come back to the other one.
-  const { epoch } = west.market.statistics().goods[0]!;
-  one.session.end();
-  const back = west.connect();
-  expect(back.subscribe('n', { since: [{ goods: 'n', epoch, offset: 2 }] })).toMatchObject({
-    streams: [{ recovered: true }],
-  });
-  expect(back.take()).toEqual(['ok', 'n 3 3', 'n 4 4']);
-});
-
-describe('a market whose backplane takes its time', () => {
-  function distant() {
-    const memory = new MemoryBackplane();
-    const plane = new Distant(memory);
-    const testMarket = new TestMarket({ backplane: plane });
-    return { memory, plane, testMarket, provider: testMarket.market.provider('p') };
-  }
-
-  test('lets subscribers wait until it knows where the goods stand, and loses nothing that comes meanwhile', async () => {
-    const { memory, testMarket, provider } = distant();
-    memory.subscribe('n', () => {});
-    memory.publish('n', { kind: 'json', items: [1] }, { size: 10 });
-    provider.shelve(goods);
-    const one = testMarket.connect();
-    const id = one.begin('subscribe', { goods: 'n', last: 5 });
-    await turns(1);
-    memory.publish('n', { kind: 'json', items: [2] }, { size: 10 });
-    expect(one.replyTo(id)).toBeUndefined();
-    await turns();
-    testMarket.flush();
-    expect(one.take()).toEqual(['ok', 'n 1 1', 'n 2 2']);
-    expect(await provider.supply(goods, 3)).toMatchObject({ offset: 3 });
-    testMarket.flush();
-    expect(one.take()).toEqual(['n 3 3']);
+describe('the log of goods', () => {
+  test('is dropped with the last listener: the next one begins another epoch', () => {
+    let epochs = 0;
+    const plane = new MemoryBackplane({ epoch: () => `e${++epochs}` });
+    const listener = () => {};
+    expect(plane.subscribe('n', listener)).toEqual({ epoch: 'e1', offset: 0 });
+    plane.publish('n', json(1), kept);
+    plane.unsubscribe('n', listener);
+    expect(plane.history('n', 5)).toEqual([]);
+    expect(plane.subscribe('n', listener)).toEqual({ epoch: 'e2', offset: 0 });
   });
 
-  test('takes goods off the shelf that the backplane does not have, and says so', async () => {
-    const { plane, testMarket, provider } = distant();
-    plane.isDown = true;
-    provider.shelve(goods);
-    const one = testMarket.connect();
-    const id = one.begin('subscribe', { goods: 'n' });
-    await turns();
-    testMarket.flush();
-    expect(one.replyTo(id)).toMatchObject({ op: 'ok', streams: [] });
-    expect(testMarket.market.catalog()).toEqual([]);
-    expect(testMarket.notes.failures.map(({ place }) => place)).toContain('backplane');
+  test('is not kept for goods without a listener', () => {
+    const plane = new MemoryBackplane();
+    const [first, second] = [plane.publish('n', json(1), kept), plane.publish('n', json(1), kept)];
+    expect([first.offset, second.offset]).toEqual([1, 1]);
+    expect(first.epoch).not.toBe(second.epoch);
+    expect(plane.history('n', 5)).toEqual([]);
   });
 
-  test('reports a supply that failed, and whoever does not wait for it brings nothing down', async () => {
-    const { plane, testMarket, provider } = distant();
-    provider.shelve(goods);
-    await turns();
-    plane.isDown = true;
-    const lost = provider.supply(goods, 1);
-    await expect(lost).rejects.toThrow('down');
-    expect(testMarket.notes.failures).toMatchObject([{ place: 'backplane', goods: 'n' }]);
+  test('has each item of a supply on its own, with its JSON if the supply has it', () => {
+    const plane = new MemoryBackplane({ now: () => 7, epoch: () => 'e' });
+    plane.subscribe('n', () => {});
+    plane.publish('n', { kind: 'json', items: [1, 2], texts: ['1', '2'] }, kept);
+    plane.publish('n', json(3), kept);
+    const common = { kind: 'json', epoch: 'e', time: 7 };
+    expect(plane.history('n', 5)).toEqual([
+      { ...common, offset: 1, items: [1], texts: ['1'] },
+      { ...common, offset: 2, items: [2], texts: ['2'] },
+      { ...common, offset: 3, items: [3], texts: undefined },
+    ]);
   });
 
-  test('begins anew with goods of which the backplane may have lost something', async () => {
-    const { plane, testMarket, provider } = distant();
-    provider.shelve(goods);
-    await turns();
-    const one = testMarket.connect();
-    one.subscribe('n');
-    one.take();
-    plane.gap('n');
-    plane.gap('unknown');
-    await turns();
-    testMarket.flush();
-    expect(one.take()).toEqual(['unshelved n interrupted', 'shelved n n @0']);
+  test('holds at most twice as many items as the history has, and none that has expired', () => {
+    const { plane, wait } = inMemory();
+    plane.subscribe('n', () => {});
+    for (let i = 0; i < 1000; i++) {
+      plane.publish('n', json(i), { size: 5 });
+      expect(plane.history('n', 1000).length).toBeLessThanOrEqual(10);
+    }
+    wait(50);
+    plane.publish('n', json('late'), { size: 5, ttl: 50 });
+    expect(plane.history('n', 1000)).toMatchObject([{ items: ['late'], offset: 1001 }]);
+    wait(49);
+    plane.publish('n', json('later'), { size: 5, ttl: 50 });
+    expect(plane.history('n', 1000)).toHaveLength(2);
+  });
+
+  test('with a size of 0 holds nothing, also where items expire', () => {
+    const { plane } = inMemory();
+    plane.subscribe('n', () => {});
+    plane.publish('n', json(1), { size: 0, ttl: 50 });
+    expect(plane.history('n', 5)).toEqual([]);
   });
 });
 
-test('a market begins anew where it sees a gap itself, and ignores what it has had', () => {
-  const listeners: BackplaneListener[] = [];
-  const backplane: Backplane = {
-    publish: () => ({ epoch: 'e', offset: 0 }),
-    subscribe: (_goods, listener) => {
-      listeners.push(listener);
-      return { epoch: 'e', offset: 1 };
-    },
-    unsubscribe: () => {
-      throw new Error('down');
-    },
-    history: () => [{ epoch: 'e', offset: 1, kind: 'json', items: [1], time: 1000 }],
-    onGap: () => {},
-  };
-  const testMarket = new TestMarket({ backplane });
-  testMarket.market.provider('p').shelve(goods);
-  const one = testMarket.connect();
-  one.subscribe('n');
-  const say = (offset: number, ...items: number[]) =>
-    listeners.at(-1)!({ epoch: 'e', offset, kind: 'json', items, time: 1000 });
-  say(1, 1);
-  say(1, 1, 2);
-  testMarket.flush();
-  expect(one.take()).toEqual(['ok', 'n 1 1', 'n 2 2']);
-  say(9, 9);
-  testMarket.flush();
-  expect(one.take()).toEqual(['unshelved n interrupted', 'shelved n n @1', 'n 1 1']);
-  expect(testMarket.notes.failures).toMatchObject([{ place: 'backplane' }]);
+describe('while a supply is being delivered', () => {
+  test('a listener that subscribes gets the supplies that wait, and the history lacks exactly those', () => {
+    const plane = new MemoryBackplane();
+    const late: number[] = [];
+    let position: unknown;
+    plane.subscribe('n', ({ offset }) => {
+      if (offset !== 1) return;
+      plane.publish('n', json(2, 3), kept);
+      expect(plane.history('n', 5).map((published) => published.offset)).toEqual([1]);
+      position = plane.subscribe('n', (published) => late.push(published.offset));
+    });
+    plane.publish('n', json(1), kept);
+    expect(position).toMatchObject({ offset: 1 });
+    expect(late).toEqual([2]);
+    expect(plane.history('n', 5).map(({ offset }) => offset)).toEqual([1, 2, 3]);
+  });
+
+  test('a listener that another one removes is not called any more', () => {
+    const plane = new MemoryBackplane();
+    const calls: string[] = [];
+    const second = () => void calls.push('second');
+    plane.subscribe('n', () => {
+      calls.push('first');
+      plane.unsubscribe('n', second);
+    });
+    plane.subscribe('n', second);
+    plane.publish('n', json(1), kept);
+    expect(calls).toEqual(['first']);
+  });
+
+  test('an error thrown by a listener reaches the publisher, and later supplies are delivered', () => {
+    const plane = new MemoryBackplane();
+    const offsets: number[] = [];
+    plane.subscribe('n', ({ offset }) => {
+      offsets.push(offset);
+      if (offset === 1) throw new Error('mine');
+    });
+    expect(() => plane.publish('n', json(1), kept)).toThrow('mine');
+    expect(plane.publish('n', json(2), kept)).toMatchObject({ offset: 2 });
+    expect(offsets).toEqual([1, 2]);
+  });
 });
 
-test('what is no item of its goods costs a market those goods, and nobody else anything', () => {
-  const backplane = new MemoryBackplane();
-  const [east, west] = [new TestMarket({ backplane }), new TestMarket({ backplane })];
-  const [here, there] = [east.market.provider('east'), west.market.provider('west')];
-  const text = defineGoods<string>('n', { kind: 'text' });
-  here.shelve(goods);
-  there.shelve(text);
-  const one = west.connect();
-  one.subscribe('n');
-  const published = { kind: 'json', items: [1] } as const;
-  expect(backplane.publish('n', published, { size: 1 })).toMatchObject({ offset: 1 });
-  west.flush();
-  expect(one.take()).toEqual(['ok', 'unshelved n not available']);
-  expect(west.notes.failures).toMatchObject([{ place: 'backplane', goods: 'n' }]);
-  expect(east.market.statistics().goods[0]).toMatchObject({ offset: 1 });
-  // Nor can it be shelved again while that is kept.
-  there.shelve(text);
-  expect(west.market.catalog()).toEqual([]);
+test('a backplane in memory loses no items: it never calls the listener for gaps', () => {
+  const plane = new MemoryBackplane();
+  const gaps: unknown[] = [];
+  plane.onGap(...([(goods: string) => void gaps.push(goods)] as unknown as []));
+  plane.subscribe('n', () => {});
+  plane.publish('n', json(1), kept);
+  expect(gaps).toEqual([]);
 });
 
-test('a backplane that throws at once is one that does not have the goods', () => {
-  const backplane = new MemoryBackplane();
-  backplane.subscribe = () => {
-    throw new Error('down');
-  };
-  const testMarket = new TestMarket({ backplane });
-  testMarket.market.provider('p').shelve(goods);
-  expect(testMarket.market.catalog()).toEqual([]);
-  expect(testMarket.notes.failures).toMatchObject([{ place: 'backplane' }]);
-});
-
-test('epochs are not alike', () => {
+test('no two epochs are equal', () => {
   const epochs = new Set(Array.from({ length: 1000 }, randomEpoch));
   expect(epochs.size).toBe(1000);
   for (const epoch of epochs) expect(epoch).toMatch(/^[0-9a-z]{14}$/);

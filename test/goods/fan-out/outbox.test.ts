@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { EncodedMessage, plainCoding } from '../../../src/goods/fan-out/encoded-message.ts';
 import { type BatchSequence, join, Outbox, type Recipient } from '../../../src/goods/fan-out/outbox.ts';
 
@@ -10,16 +10,16 @@ class Listener implements Recipient<string> {
   pieces: readonly Uint8Array[] = [];
   after: (() => void) | null = null;
 
-  deliver(bundle: BatchSequence<string>): void {
-    this.pieces = bundle.pieces;
-    for (const { messages } of bundle.batches) {
+  deliver(sequence: BatchSequence<string>): void {
+    this.pieces = sequence.pieces;
+    for (const { messages } of sequence.batches) {
       for (const { encoded } of messages) this.got.push(Buffer.from(encoded.payload).toString());
     }
     this.after?.();
   }
 }
 
-test('each gets what was put in for it, in order, in one delivery; who gets the same shares the octets', () => {
+test('each recipient gets its messages in order and in one delivery, and recipients of the same messages share the bytes', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(3), { maxLength: 30 }), (choices) => {
       const listeners = Array.from({ length: 6 }, () => new Listener());
@@ -52,7 +52,7 @@ test('each gets what was put in for it, in order, in one delivery; who gets the 
   );
 });
 
-test('what is put in during a delivery leaves with the next flush, and nothing is handed out twice', () => {
+test('messages that are pushed during a delivery leave with the next flush, and none is delivered twice', () => {
   const flushes: (() => void)[] = [];
   const outbox = new Outbox<string>((flush) => void flushes.push(flush));
   const [one, other] = [new Listener(), new Listener()];
@@ -73,7 +73,7 @@ test('what is put in during a delivery leaves with the next flush, and nothing i
   ]);
 });
 
-test('frames are joined, but for those that are large', () => {
+test('frames are joined to pieces of at most 65 536 bytes, and a longer frame stays as it is', () => {
   const [small, large] = [Buffer.alloc(1000, 1), Buffer.alloc(70_000, 2)];
   expect(join([])).toEqual([]);
   expect(join([large])[0]).toBe(large);
@@ -81,4 +81,105 @@ test('frames are joined, but for those that are large', () => {
   expect(pieces.map(({ length }) => length)).toEqual([2000, 70_000, 1000]);
   expect(pieces[1]).toBe(large);
   expect(join(Array(100).fill(small)).map(({ length }) => length)).toEqual([65_000, 35_000]);
+});
+
+/** An outbox with one recipient, which is flushed by hand. */
+function open() {
+  const flushes: (() => void)[] = [];
+  const outbox = new Outbox<string>((flush) => void flushes.push(flush));
+  const listener = new Listener();
+  const audience = [listener];
+  const push = (text: string, topic: string | null = 'topic') => outbox.push(audience, topic, new EncodedMessage(text));
+  return { flushes, outbox, listener, audience, push };
+}
+
+describe('whenEmpty', () => {
+  test('calls back at once if nothing is queued', () => {
+    const { outbox } = open();
+    let calls = 0;
+    outbox.whenEmpty(() => calls++);
+    expect(calls).toBe(1);
+  });
+
+  test('calls back once, behind everything that is queued, also behind what is pushed during the delivery', () => {
+    const { outbox, listener, push } = open();
+    push('first');
+    outbox.whenEmpty(() => listener.got.push('empty'));
+    listener.after = () => {
+      if (listener.got.length === 1) push('second');
+    };
+    outbox.flush();
+    expect(listener.got).toEqual(['first']);
+    outbox.flush();
+    expect(listener.got).toEqual(['first', 'second', 'empty']);
+    push('third');
+    outbox.flush();
+    expect(listener.got).toEqual(['first', 'second', 'empty', 'third']);
+  });
+
+  test('does not call back inside of a delivery, because other recipients have not got their messages yet', () => {
+    const { outbox, listener, push } = open();
+    listener.after = () => outbox.whenEmpty(() => listener.got.push('empty'));
+    push('first');
+    let during: string[] = [];
+    const { deliver } = listener;
+    listener.deliver = (sequence) => {
+      deliver.call(listener, sequence);
+      during = [...listener.got];
+    };
+    outbox.flush();
+    expect([during, listener.got]).toEqual([['first'], ['first', 'empty']]);
+  });
+});
+
+describe('the latest message', () => {
+  test('is the one queued last, if it has the same audience and topic', () => {
+    const { outbox, audience, push } = open();
+    expect(outbox.latest(audience, 'topic')).toBeUndefined();
+    push('first');
+    push('second');
+    expect(Buffer.from(outbox.latest(audience, 'topic')!.encoded.payload).toString()).toBe('second');
+    expect(outbox.latest(audience, 'other')).toBeUndefined();
+    expect(outbox.latest([...audience], 'topic')).toBeUndefined();
+    push('reply', null);
+    expect(outbox.latest(audience, 'topic')).toBeUndefined();
+  });
+
+  test('can be replaced, with other offsets', () => {
+    const { outbox, listener, audience, push } = open();
+    push('first');
+    push('second');
+    outbox.replaceLatest(new EncodedMessage('third'), 2, 5);
+    expect(outbox.latest(audience, 'topic')).toMatchObject({ from: 2, to: 5 });
+    outbox.flush();
+    expect(listener.got).toEqual(['first', 'third']);
+  });
+});
+
+test('consecutive messages to one audience and topic are one batch, and a flush is scheduled once for all', () => {
+  const { flushes, outbox, listener, push } = open();
+  let topics: (string | null)[] = [];
+  const { deliver } = listener;
+  listener.deliver = (sequence) => {
+    topics = sequence.batches.map(({ topic }) => topic);
+    deliver.call(listener, sequence);
+  };
+  for (const topic of ['a', 'a', null, 'a', 'b']) push(String(topic), topic);
+  expect(flushes).toHaveLength(1);
+  outbox.flush();
+  expect(topics).toEqual(['a', null, 'a', 'b']);
+  expect(listener.got).toEqual(['a', 'a', 'null', 'a', 'b']);
+});
+
+test('an error thrown by a recipient does not keep the outbox from flushing again', () => {
+  const { outbox, listener, push } = open();
+  listener.after = () => {
+    throw new Error('mine');
+  };
+  push('first');
+  expect(() => outbox.flush()).toThrow('mine');
+  listener.after = null;
+  push('second');
+  outbox.flush();
+  expect(listener.got).toEqual(['first', 'second']);
 });

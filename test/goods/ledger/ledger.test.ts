@@ -1,29 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
-import { matches } from '../../../src/goods/definition/goods-name.ts';
 import { Ledger } from '../../../src/goods/ledger/ledger.ts';
 import type { Line } from '../../../src/goods/ledger/ledger-lines.ts';
 import { PatternTree } from '../../../src/goods/ledger/pattern-tree.ts';
 import { NaiveLedger } from '../../support/naive-ledger.ts';
+import { anyName as name, anyPattern as pattern } from './arbitraries.ts';
 
 interface Subscriber {
   readonly id: number;
 }
 
-/** Entries of several kinds; several of them are equal in some ways, none as a set compares. */
+/** Entries of several types. Some are equal by other comparisons, none as a Set compares. */
 const entries: readonly unknown[] = [Number.NaN, 0, '0', undefined, null, {}, {}, 'NaN', 1, 2, 3, 4];
 
-/** Segments that are no identifiers, and those that mean something. */
-const segments = ['a', 'b', '', '__proto__', 'constructor', '\0', '\ud800', '*', '**', 'a*', '***', '1'];
-
-const name = fc.array(fc.constantFrom(...segments), { minLength: 1, maxLength: 5 }).map((parts) => parts.join('/'));
-/** Mostly stars and two segments, so that much matches. */
-const pattern = fc.oneof(
-  name,
-  fc.array(fc.constantFrom('a', 'b', '*', '**'), { minLength: 1, maxLength: 6 }).map((parts) => parts.join('/')),
-);
-
-/** A line in words that no other line has, to compare lists whose order does not count. */
+/** Returns a text that no other line has, to compare lists whose order does not matter. */
 const inWords = ({ subscriber, pattern, entry }: Line<Subscriber, unknown>): string =>
   `${subscriber.id} ${entries.findIndex((other) => Object.is(other, entry))} ${JSON.stringify(pattern)}`;
 
@@ -35,7 +25,7 @@ function visited(ledger: Ledger<Subscriber, unknown>, goods: string): Line<Subsc
   return lines;
 }
 
-/** Runs a program, and gives the trees of patterns that ledgers took something out of meanwhile. */
+/** Runs a program. Returns the pattern trees from which ledgers have deleted meanwhile. */
 function treesOf(program: () => void): Set<PatternTree<object>> {
   const spy = vi.spyOn(PatternTree.prototype, 'delete');
   try {
@@ -46,7 +36,7 @@ function treesOf(program: () => void): Set<PatternTree<object>> {
   }
 }
 
-test('a booking is found by its goods, by its subscriber and by its pattern', () => {
+test('a line is found by the goods that it matches, by its subscriber and by its pattern', () => {
   const ledger = new Ledger<Subscriber, string>();
   const [ada, grace] = [{ id: 1 }, { id: 2 }];
   expect(ledger.book(ada, 'fruit/apple', 'in CNY')).toBe(true);
@@ -63,7 +53,7 @@ test('a booking is found by its goods, by its subscriber and by its pattern', ()
   expect(ledger).toMatchObject({ size: 3, subscribers: 2, patterns: 2 });
 });
 
-test('what is booked twice is booked once, and struck once', () => {
+test('a line that is booked twice exists once, and is struck once', () => {
   const ledger = new Ledger<Subscriber, number>();
   const ada = { id: 1 };
   expect(ledger.book(ada, 'a', 1)).toBe(true);
@@ -77,23 +67,20 @@ test('what is booked twice is booked once, and struck once', () => {
   expect(ledger.size).toBe(0);
 });
 
-test.each([1, 2, 8, 9, 40])(
-  'entries are compared as a set compares, also when a subscriber has %i of them',
-  (count) => {
-    const ledger = new Ledger<Subscriber, unknown>();
-    const ada = { id: 1 };
-    expect(ledger.book(ada, 'a', Number.NaN)).toBe(true);
-    for (let i = 1; i < count; i++) ledger.book(ada, 'a', i);
-    expect(ledger.book(ada, 'a', Number.NaN)).toBe(false);
-    expect(ledger.book(ada, 'a', 0)).toBe(true);
-    expect(ledger.book(ada, 'a', -0)).toBe(false);
-    expect(ledger.strike(ada, 'a', -0)).toBe(true);
-    expect(ledger.strike(ada, 'a', Number.NaN)).toBe(true);
-    expect(ledger.size).toBe(count - 1);
-  },
-);
+test.each([1, 2, 8, 9, 40])('entries are compared as a Set compares, also if a subscriber has %i of them', (count) => {
+  const ledger = new Ledger<Subscriber, unknown>();
+  const ada = { id: 1 };
+  expect(ledger.book(ada, 'a', Number.NaN)).toBe(true);
+  for (let i = 1; i < count; i++) ledger.book(ada, 'a', i);
+  expect(ledger.book(ada, 'a', Number.NaN)).toBe(false);
+  expect(ledger.book(ada, 'a', 0)).toBe(true);
+  expect(ledger.book(ada, 'a', -0)).toBe(false);
+  expect(ledger.strike(ada, 'a', -0)).toBe(true);
+  expect(ledger.strike(ada, 'a', Number.NaN)).toBe(true);
+  expect(ledger.size).toBe(count - 1);
+});
 
-test('a list that was given out does not change', () => {
+test('a list that was returned does not change', () => {
   const ledger = new Ledger<Subscriber, number>();
   const ada = { id: 1 };
   ledger.book(ada, 'a', 1);
@@ -106,7 +93,7 @@ test('a list that was given out does not change', () => {
   expect(ledger.ofSubscriber(ada)).toHaveLength(2);
 });
 
-test('each pattern is kept as one text, whoever books it', () => {
+test('all lines of a pattern keep the same string', () => {
   const ledger = new Ledger<Subscriber, number>();
   ledger.book({ id: 1 }, 'a', 1);
   ledger.strike({ id: 1 }, 'a', 1);
@@ -114,14 +101,14 @@ test('each pattern is kept as one text, whoever books it', () => {
   expect(new Set(ledger.ofPattern('fruit/*').map(({ pattern }) => pattern))).toEqual(new Set(['fruit/*']));
 });
 
-describe('compared with a naive ledger', () => {
+describe('compared with the naive ledger', () => {
   const subscribers: readonly Subscriber[] = [{ id: 0 }, { id: 1 }, { id: 2 }];
   const subscriber = fc.constantFrom(...subscribers);
   const entry = fc.constantFrom(...entries);
   type Real = Ledger<Subscriber, unknown>;
   type Model = NaiveLedger<Subscriber, unknown>;
 
-  /** A command that both obey, and whose answers are to be the same. */
+  /** A command for both ledgers, whose results must be equal. */
   class Same implements fc.Command<Model, Real> {
     readonly #words: string;
     readonly #answer: (ledger: Model | Real) => unknown;
@@ -146,7 +133,7 @@ describe('compared with a naive ledger', () => {
     .tuple(subscriber, pattern, entry)
     .map(([who, what, how]) => new Same(`book(${who.id}, ${what})`, (ledger) => ledger.book(who, what, how)));
 
-  /** Strikes what is there, as a text out of the blue seldom is. */
+  /** Strikes an existing line: a line drawn at random seldom exists. */
   class StrikeSome implements fc.Command<Model, Real> {
     readonly #which: number;
     constructor(which: number) {
@@ -167,8 +154,8 @@ describe('compared with a naive ledger', () => {
   }
 
   /**
-   * What a visit does to both ledgers, given the lines that there are and the one that is visited.
-   * @returns A line that it has booked anew.
+   * Books and strikes in both ledgers during a visit, given all lines and the visited one.
+   * @returns The line that was struck and booked again, if any.
    */
   type Act = (
     ledgers: readonly (Model | Real)[],
@@ -176,7 +163,7 @@ describe('compared with a naive ledger', () => {
     visited: Line<Subscriber, unknown>,
   ) => Line<Subscriber, unknown> | undefined;
 
-  /** Walks, and books and strikes at each visit. */
+  /** Visits the subscribers of goods, and books and strikes during each visit. */
   class Walk implements fc.Command<Model, Real> {
     readonly #goods: string;
     readonly #acts: readonly Act[];
@@ -188,7 +175,7 @@ describe('compared with a naive ledger', () => {
       return true;
     }
     run(model: Model, real: Real): void {
-      // Due is what stood at the start, has not been visited and has not been struck.
+      // `due`: lines that existed at the start and were neither visited nor struck since.
       const due = new Set(allInWords(model.ofGoods(this.#goods)));
       let turn = 0;
       real.forEachSubscriber(this.#goods, (subscriber, entry, pattern) => {
@@ -256,8 +243,8 @@ describe('compared with a naive ledger', () => {
 
   test.each([
     ['many strikes', [book, book, ...strikes, ...questions]],
-    ['few strikes, so that much is booked', [book, book, book, book, book, book, strikes[0]!, ...questions]],
-  ])('it answers the same to any commands, and nothing is left behind the last strike: %s', (_title, commands) => {
+    ['few strikes, so that there are many lines', [book, book, book, book, book, book, strikes[0]!, ...questions]],
+  ])('any commands give the same results, and the last strike leaves nothing behind: %s', (_title, commands) => {
     fc.assert(
       fc.property(fc.commands(commands, { maxCommands: 150, size: 'max' }), (all) => {
         const model: Model = new NaiveLedger();
@@ -276,7 +263,7 @@ describe('compared with a naive ledger', () => {
     );
   });
 
-  test('a subscriber of hundreds of bookings gets rid of them in any order', () => {
+  test('hundreds of lines of a subscriber can be struck in any order', () => {
     const what = Array.from({ length: 120 }, (_, i) => ({
       pattern: `goods/${i % 40}${i % 3 ? '' : '/**'}`,
       entry: i % 7,
@@ -305,10 +292,10 @@ describe('compared with a naive ledger', () => {
   });
 });
 
-describe('while it visits', () => {
+describe('during a visit', () => {
   const many = 100;
 
-  test.each(['a', '*', '**'])('a subscriber may strike itself, and all others still have their turn: %s', (pattern) => {
+  test.each(['a', '*', '**'])('a subscriber may strike itself, and all others are still visited: %s', (pattern) => {
     const ledger = new Ledger<Subscriber, number>();
     for (let id = 0; id < many; id++) ledger.book({ id }, pattern, id);
     const seen: number[] = [];
@@ -320,7 +307,7 @@ describe('while it visits', () => {
     expect(ledger).toMatchObject({ size: 0, subscribers: 0, patterns: 0 });
   });
 
-  test('one that is struck before its turn has none, and one that has been booked meanwhile neither', () => {
+  test('a line that is struck before its turn is not visited, and neither is a line that was booked meanwhile', () => {
     const ledger = new Ledger<Subscriber, number>();
     const everyone = Array.from({ length: many }, (_, id) => ({ id }));
     for (const subscriber of everyone) ledger.book(subscriber, subscriber.id % 2 ? 'a' : '**', 0);
@@ -334,7 +321,7 @@ describe('while it visits', () => {
     expect(ledger.ofGoods('a')).toHaveLength(many);
   });
 
-  test('who books again with each visit is not visited for ever', () => {
+  test('a subscriber that books again in each visit is not visited without end', () => {
     const ledger = new Ledger<Subscriber, number>();
     const ada = { id: 1 };
     ledger.book(ada, 'a', 0);
@@ -349,7 +336,7 @@ describe('while it visits', () => {
     expect(ledger.size).toBe(2);
   });
 
-  test('another walk may go on inside', () => {
+  test('another walk may run inside of a visit', () => {
     const ledger = new Ledger<Subscriber, number>();
     for (let id = 0; id < 10; id++) ledger.book({ id }, id % 2 ? 'a' : '*', id);
     let inner = 0;
@@ -364,7 +351,7 @@ describe('while it visits', () => {
     expect([outer, inner]).toEqual([1, 10]);
   });
 
-  test('what a visit throws ends the walk, and harms nothing', () => {
+  test('an error thrown by a visit ends the walk, and the ledger stays as it is', () => {
     const ledger = new Ledger<Subscriber, number>();
     for (let id = 0; id < 10; id++) ledger.book({ id }, '*', id);
     expect(() =>
@@ -376,163 +363,8 @@ describe('while it visits', () => {
   });
 });
 
-describe('a tree of patterns', () => {
-  interface Value {
-    readonly pattern: string;
-  }
-  const found = (tree: PatternTree<Value>, goods: string): string[] => {
-    const patterns: string[] = [];
-    tree.forEachMatch(goods, ({ pattern }) => patterns.push(pattern));
-    return patterns.sort();
-  };
-  const treeOf = (patterns: Iterable<string>): PatternTree<Value> => {
-    const tree = new PatternTree<Value>({ patternOf: ({ pattern }) => pattern });
-    for (const pattern of patterns) tree.set({ pattern });
-    return tree;
-  };
-  /** How many beginnings more than one pattern has. */
-  const shared = (patterns: Iterable<string>): number => {
-    const counts = new Map<string, number>();
-    for (const pattern of patterns) {
-      let beginning = '';
-      for (const segment of pattern.split('/')) {
-        beginning += `/${segment}`;
-        counts.set(beginning, (counts.get(beginning) ?? 0) + 1);
-      }
-    }
-    return [...counts.values()].filter((count) => count > 1).length;
-  };
-  const repeated = (part: string, times: number) => new Array(times).fill(part).join('/');
-
-  test.each([
-    ['*', ['a', '', '*'], ['a/b', '/']],
-    ['**', ['a', 'a/b', '', '/', '**'], []],
-    ['a/*', ['a/b', 'a/'], ['a', 'a/b/c', 'b/b']],
-    ['a/**', ['a', 'a/b', 'a/b/c', 'a/'], ['b', 'b/a', 'aa']],
-    ['**/a', ['a', 'b/a', 'a/a/a', '/a'], ['a/b', 'b']],
-    ['a/**/b', ['a/b', 'a/c/b', 'a/b/b', 'a/b/c/b'], ['a', 'b', 'a/b/c']],
-    ['**/*', ['a', 'a/b', ''], []],
-    ['*/**/*', ['a/b', 'a/b/c', '/'], ['a', '']],
-    ['**/__proto__/*', ['__proto__/constructor', 'a/__proto__/a'], ['__proto__', 'constructor/a']],
-    ['*/\0', ['a/\0', '\0/\0'], ['\0', 'a/\0\0']],
-    ['*/\ud800', ['a/\ud800'], ['a/\ud801', 'a/\ufffd']],
-    ['a*/***', ['a*/***'], ['ab/c', 'a/b']],
-  ])('%j matches what it should', (pattern, names, others) => {
-    const tree = treeOf([pattern]);
-    for (const goods of names) expect(found(tree, goods), JSON.stringify(goods)).toEqual([pattern]);
-    for (const goods of others) expect(found(tree, goods), JSON.stringify(goods)).toEqual([]);
-  });
-
-  test('it finds what matches, each once, whatever has been added and deleted', () => {
-    fc.assert(
-      fc.property(
-        fc.uniqueArray(pattern, { maxLength: 60 }),
-        fc.array(fc.nat(), { maxLength: 60 }),
-        fc.array(name),
-        (all, gone, names) => {
-          const tree = treeOf([...all, ...all]);
-          expect([tree.size, tree.nodes]).toEqual([all.length, shared(all)]);
-          const left = new Set(all);
-          for (const which of gone) {
-            const pattern = all[which % all.length];
-            if (pattern === undefined) continue;
-            tree.delete(pattern);
-            left.delete(pattern);
-            expect([tree.size, tree.nodes]).toEqual([left.size, shared(left)]);
-            expect(tree.get(pattern)).toBe(undefined);
-          }
-          for (const pattern of left) expect(tree.get(pattern)).toEqual({ pattern });
-          for (const goods of names) {
-            expect(found(tree, goods)).toEqual([...left].filter((pattern) => matches(pattern, goods)).sort());
-          }
-          for (const pattern of left) tree.delete(pattern);
-          expect([tree.size, tree.nodes]).toEqual([0, 0]);
-          expect(tree.forEachMatch('a', () => {})).toBe(0);
-        },
-      ),
-    );
-  });
-
-  test('a pattern that is not there is not deleted, nor one that it begins with or that begins with it', () => {
-    const tree = treeOf(['a/*/b', '*']);
-    for (const pattern of ['a', 'a/*', 'a/*/b/c', 'b', 'b/*', '**']) tree.delete(pattern);
-    expect([tree.size, tree.nodes]).toEqual([2, 0]);
-    expect(found(tree, 'a/c/b')).toEqual(['a/*/b']);
-    expect(found(tree, 'a')).toEqual(['*']);
-    tree.set({ pattern: 'a/*/b/c' });
-    for (const pattern of ['a', 'a/*', 'a/*/b/d', 'a/*/b/c/d']) tree.delete(pattern);
-    expect(found(tree, 'a/c/b')).toEqual(['a/*/b']);
-    expect(found(tree, 'a/c/b/c')).toEqual(['a/*/b/c']);
-  });
-
-  test.each([
-    ['one alone has no nodes, however long', ['a/b/c/d/*'], 0],
-    ['two part where they differ', ['a/b/c/*', 'a/b/d/*'], 2],
-    ['one may end on the way of others', ['a/*', 'a/*/b', 'a/*/b/c'], 3],
-    ['those that begin alike share what they begin with', ['a/b/*', 'a/b/**', 'a/b/*/c'], 3],
-    ['those that differ at once share nothing', ['a/*', 'b/*', '*/a', '**/a'], 0],
-  ])('of patterns, %s, in whatever order they come and go', (_title, patterns, nodes) => {
-    fc.assert(
-      fc.property(
-        fc.shuffledSubarray(patterns, { minLength: patterns.length }),
-        fc.shuffledSubarray(patterns, { minLength: patterns.length }),
-        (come, go) => {
-          const tree = treeOf(come);
-          expect(tree.nodes).toBe(nodes);
-          for (const [i, pattern] of go.entries()) {
-            tree.delete(pattern);
-            const left = go.slice(i + 1);
-            expect([tree.size, tree.nodes]).toEqual([left.length, shared(left)]);
-            for (const one of left) expect(found(tree, one.replaceAll('*', 'x'))).toContain(one);
-          }
-        },
-      ),
-      { numRuns: 30 },
-    );
-  });
-
-  test('the value of a pattern may be replaced, be it alone or not', () => {
-    const tree = treeOf(['a/*', 'a/*/b', 'c/*']);
-    for (const pattern of ['a/*', 'a/*/b', 'c/*']) {
-      const value = { pattern };
-      tree.set(value);
-      expect(tree.get(pattern)).toBe(value);
-    }
-    expect([tree.size, tree.nodes]).toEqual([3, 2]);
-  });
-
-  test.each([
-    ['**', 64],
-    ['**/*', 64],
-    ['**/a', 32],
-    ['a/**', 32],
-    ['**/a/**/*', 16],
-  ])('no repetition of %s is exponential: its steps are bounded by the product of the lengths', (part, times) => {
-    const length = 128;
-    const goods = repeated('a', length);
-    // With an end that never comes, a search that goes back would try all ways to share out the segments.
-    const tree = treeOf(['y', 'z'].map((end) => `${repeated(part, times)}/${end}`));
-    expect(tree.nodes).toBe(part.split('/').length * times);
-    expect(tree.forEachMatch(goods, () => {})).toBeLessThanOrEqual((tree.nodes + 1) * length);
-    expect(found(tree, `${goods}/z`)).toHaveLength(1);
-    // One alone is compared, once.
-    const alone = treeOf([`${repeated(part, times)}/z`]);
-    expect(alone.forEachMatch(goods, () => {})).toBeLessThanOrEqual(length + 1);
-    expect(found(alone, `${goods}/z`)).toHaveLength(1);
-  });
-
-  test('patterns that a name does not lead to cost nothing', () => {
-    const few = treeOf(['fruit/*', 'fruit/**', '*/apple/**', '**/price']);
-    const steps = few.forEachMatch('fruit/apple/price', () => {});
-    for (let i = 0; i < 10_000; i++) few.set({ pattern: `fruit/kind ${i}/*` });
-    for (let i = 0; i < 10_000; i++) few.set({ pattern: `${i}/**/price` });
-    expect(few.forEachMatch('fruit/apple/price', () => {})).toBe(steps);
-    expect(steps).toBeLessThanOrEqual(16);
-  });
-});
-
-describe('in a ledger of many lines', () => {
-  test('what is found costs by what is found: lines of other goods are not looked at', () => {
+describe('a ledger of many lines', () => {
+  test('does not look at lines of other goods', () => {
     const ledger = new Ledger<Subscriber, number>();
     let looks = 0;
     for (let id = 0; id < 2000; id++) ledger.book({ id }, id < 3 ? 'rare/*' : `common/${id % 5}/*`, id);
