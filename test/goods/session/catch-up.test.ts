@@ -4,10 +4,10 @@ import { TestMarket } from '../../support/test-market.ts';
 
 const large = 'x'.repeat(70_000);
 
-function shop(overflow: Overflow, size: number) {
+function shop(overflow: Overflow, size: number, ttl?: number) {
   const testMarket = new TestMarket({ highWaterMark: 65_536 });
   const provider = testMarket.market.provider('p');
-  const goods = defineGoods<string>('n', { overflow, history: { size } });
+  const goods = defineGoods<string>('n', { overflow, history: { size, ttl } });
   provider.shelve(goods);
   const [slow, fast] = [testMarket.connect(), testMarket.connect()];
   for (const client of [slow, fast]) {
@@ -18,7 +18,7 @@ function shop(overflow: Overflow, size: number) {
     provider.supply(goods, item);
     testMarket.flush();
   };
-  // The first fills what may wait; from then on the slow one is behind.
+  // The first item exceeds the high water mark: from now on the slow subscriber is behind.
   slow.isStuck = true;
   supply(large);
   slow.take();
@@ -27,7 +27,7 @@ function shop(overflow: Overflow, size: number) {
 }
 
 describe('a subscriber that does not read', () => {
-  test('gets the latest only, with conflate, and knows what was passed over', () => {
+  test('gets the latest item only with conflate, and is told which it missed', () => {
     const { testMarket, slow, fast, supply } = shop('conflate', 10);
     for (const item of ['a', 'b', 'c']) supply(item);
     expect(slow.take()).toEqual([]);
@@ -40,14 +40,14 @@ describe('a subscriber that does not read', () => {
     expect(testMarket.market.statistics().goods[0]).toMatchObject({ conflated: 2, dropped: 0 });
   });
 
-  test('that missed one only gets that one', () => {
+  test('gets the one item that it missed, also with conflate', () => {
     const { slow, supply } = shop('conflate', 10);
     supply('a');
     slow.read();
     expect(slow.take()).toEqual(['n 2 "a"']);
   });
 
-  test('gets what is kept, with drop-oldest, and knows what was lost', () => {
+  test('gets the kept items with drop-oldest, and is told which were lost', () => {
     const { testMarket, slow, supply } = shop('drop-oldest', 2);
     for (const item of ['a', 'b', 'c', 'd']) supply(item);
     slow.read();
@@ -57,7 +57,7 @@ describe('a subscriber that does not read', () => {
     expect(slow.take()).toEqual(['n 6 "e"']);
   });
 
-  test('gets nothing of what is not kept at all, whatever the policy', () => {
+  test('gets no item of goods without a history, whatever the policy', () => {
     for (const overflow of ['conflate', 'drop-oldest'] as const) {
       const { slow, supply } = shop(overflow, 0);
       for (const item of ['a', 'b']) supply(item);
@@ -66,7 +66,7 @@ describe('a subscriber that does not read', () => {
     }
   });
 
-  test('is disconnected, with disconnect, as soon as something is lost, and not before', () => {
+  test('is disconnected with disconnect as soon as an item is lost, and not before', () => {
     const { testMarket, slow, fast, supply } = shop('disconnect', 2);
     supply('a');
     supply('b');
@@ -80,7 +80,17 @@ describe('a subscriber that does not read', () => {
     expect(slow.take()).toEqual([]);
   });
 
-  test('gets all, with disconnect, if it reads in time', () => {
+  test('is disconnected with disconnect if the item that it needs has expired when it reads', () => {
+    const { testMarket, slow, supply } = shop('disconnect', 10, 1000);
+    supply('a');
+    testMarket.time += 1000;
+    expect(slow.closed).toBeNull();
+    slow.read();
+    expect(slow.closed).toEqual({ code: 1013, reason: 'reads too slowly' });
+    expect(slow.take()).toEqual([]);
+  });
+
+  test('gets all items with disconnect if it reads in time', () => {
     const { slow, supply } = shop('disconnect', 2);
     supply('a');
     supply('b');
@@ -89,7 +99,7 @@ describe('a subscriber that does not read', () => {
     expect(slow.closed).toBeNull();
   });
 
-  test('gets no item behind the reply to an unsubscribe, though it was behind', () => {
+  test('gets no item behind the reply to an unsubscribe, although it was behind', () => {
     const { testMarket, slow, supply } = shop('drop-oldest', 10);
     supply('a');
     slow.begin('unsubscribe', { goods: 'n' });
@@ -113,7 +123,7 @@ describe('a subscriber that does not read', () => {
     expect(slow.take()).toEqual(['ok']);
   });
 
-  test('that unsubscribes and subscribes again while it is behind is not shown what it has left', () => {
+  test('that unsubscribes and subscribes again while it is behind gets nothing of its earlier subscription', () => {
     const { testMarket, provider, goods, slow, supply } = shop('drop-oldest', 10);
     slow.subscribe('*');
     slow.take();
@@ -127,7 +137,7 @@ describe('a subscriber that does not read', () => {
     expect(slow.take()).toEqual(['ok', 'ok', 'ok', 'n 3 "b"']);
   });
 
-  test('that subscribes again while it is behind loses nothing', () => {
+  test('that subscribes again while it is behind loses no item', () => {
     const { slow, supply } = shop('drop-oldest', 10);
     supply('a');
     supply('b');
@@ -136,7 +146,7 @@ describe('a subscriber that does not read', () => {
     expect(slow.take()).toEqual(['ok', 'n 2 "a"', 'n 3 "b"']);
   });
 
-  test('is shown goods that come and go all the same', () => {
+  test('is still told that goods were taken off the shelf', () => {
     const { testMarket, provider, goods, slow, supply } = shop('drop-oldest', 10);
     supply('a');
     provider.unshelve(goods, 'over');
@@ -146,14 +156,14 @@ describe('a subscriber that does not read', () => {
     expect(slow.take()).toEqual([]);
   });
 
-  test('is cut off when it asks and asks and never reads the replies', () => {
+  test('is disconnected if it keeps sending requests and never reads the replies', () => {
     const { slow } = shop('drop-oldest', 1);
     for (let i = 0; i < 4000 && slow.closed === null; i++) slow.ask('subscriptions');
     expect(slow.closed).toMatchObject({ code: 1013 });
     expect(slow.bufferedAmount).toBeLessThan(400_000);
   });
 
-  test('is not cut off for one tick in which there was much for it', () => {
+  test('is not disconnected because of one flush with many bytes', () => {
     const { testMarket, provider, goods, slow } = shop('drop-oldest', 20);
     slow.read();
     for (let i = 0; i < 10; i++) provider.supply(goods, large);
@@ -167,7 +177,7 @@ describe('a subscriber that does not read', () => {
     expect(slow.take()).toEqual(['n 12 "a"']);
   });
 
-  test('catches up at a beat if its drain was never told', () => {
+  test('catches up at a heartbeat if the link has not called back', () => {
     const { testMarket, slow, supply } = shop('drop-oldest', 10);
     supply('a');
     slow.bufferedAmount = 0;
@@ -176,7 +186,7 @@ describe('a subscriber that does not read', () => {
   });
 });
 
-test('a replay takes no more than what the peer reads, and goes on as it does', () => {
+test('a replay sends no more than the peer reads, and goes on as it reads', () => {
   const testMarket = new TestMarket({ highWaterMark: 65_536 });
   const provider = testMarket.market.provider('p');
   const goods = defineGoods<string>('n', { history: { size: 40 } });
@@ -194,13 +204,13 @@ test('a replay takes no more than what the peer reads, and goes on as it does', 
   }
   const offsets = one.frames.flatMap((frame) => (frame.op === 'item' ? [frame.offset] : []));
   const skipped = one.frames.flatMap((frame) => (frame.op === 'skip' ? [frame] : []));
-  // What was pushed out of the history meanwhile is said to be.
+  // Items that the history has lost meanwhile are reported as skipped.
   const missed = skipped.reduce((sum, { from, to }) => sum + to - from + 1, 0);
   expect(offsets.length + missed).toBe(offsets.at(-1));
   expect([...offsets].sort((a, b) => a - b)).toEqual(offsets);
 });
 
-test('a replay that was given up leaves no gap', () => {
+test('a replay that an unsubscribe ends leaves no gap', () => {
   const testMarket = new TestMarket({ highWaterMark: 65_536 });
   const provider = testMarket.market.provider('p');
   const goods = defineGoods<string>('n', { history: { size: 10 } });
@@ -214,7 +224,7 @@ test('a replay that was given up leaves no gap', () => {
   expect(one.take().map((text) => text.slice(0, 4))).toEqual(['ok', 'n 1 ', 'ok']);
 });
 
-test('what was unsubscribed from while nothing was read does not come when it is', () => {
+test('a subscriber that begins to read gets no item of goods from which it has unsubscribed', () => {
   const { testMarket, provider, slow, supply } = shop('drop-oldest', 2);
   const other = defineGoods<string>('o', { history: { size: 2 } });
   provider.shelve(other);
@@ -228,7 +238,7 @@ test('what was unsubscribed from while nothing was read does not come when it is
   expect(slow.take().filter((text) => text.startsWith('o '))).toEqual([]);
 });
 
-test('whoever begins to read before the reply to a subscribe has left gets the reply first, and then the items in order', () => {
+test('a subscriber that begins to read before the reply to a subscribe has left gets the reply first, and then the items in order', () => {
   const { provider, slow, supply } = shop('drop-oldest', 5);
   const other = defineGoods<string>('o', { history: { size: 3 } });
   provider.shelve(other);
@@ -242,10 +252,48 @@ test('whoever begins to read before the reply to a subscribe has left gets the r
   expect(lines).toContain('n 2 ');
 });
 
-test('while one does not read, the other gets all, and what waits for the slow one stays bounded', () => {
+test('while one subscriber does not read, the other gets all items, and the bytes that wait for the slow one stay bounded', () => {
   const { slow, fast, supply } = shop('drop-oldest', 100);
   const item = 'y'.repeat(1000);
   for (let i = 0; i < 2000; i++) supply(item);
   expect(fast.frames).toHaveLength(2000);
   expect(slow.bufferedAmount).toBeLessThan(200_000);
+});
+
+describe('a replay that does not fit into the outbox, for a peer that does not read', () => {
+  /** A subscriber with items that are queued, and that are asked for again. */
+  function replayed() {
+    const testMarket = new TestMarket({ highWaterMark: 65_536 });
+    const provider = testMarket.market.provider('p');
+    const goods = defineGoods<string>('n', { history: { size: 10 } });
+    provider.shelve(goods);
+    const one = testMarket.connect();
+    one.subscribe('n');
+    one.isStuck = true;
+    provider.supply(goods, large);
+    testMarket.flush();
+    one.take();
+    for (let i = 0; i < 3; i++) provider.supply(goods, large);
+    one.begin('subscribe', { goods: 'n', last: 3 });
+    provider.supply(goods, 'd');
+    return { testMarket, one };
+  }
+  const offsets = (lines: readonly string[]) => lines.map((text) => text.slice(0, 4).trim());
+
+  test('is served from the history as it reads, from the queued items on', () => {
+    const { testMarket, one } = replayed();
+    testMarket.flush();
+    one.isStuck = false;
+    one.read();
+    expect(offsets(one.take())).toEqual(['ok', 'n 2', 'n 3', 'n 4', 'n 5']);
+  });
+
+  test('is ended by an unsubscribe', () => {
+    const { testMarket, one } = replayed();
+    one.begin('unsubscribe', { goods: 'n' });
+    testMarket.flush();
+    one.isStuck = false;
+    one.read();
+    expect(offsets(one.take())).toEqual(['ok', 'ok']);
+  });
 });

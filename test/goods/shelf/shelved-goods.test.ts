@@ -189,10 +189,11 @@ describe('streams', () => {
     expect(second).toMatchObject({ from: 1, isExtension: true });
     expect(JSON.parse(Buffer.from(second.frame.payload).toString())).toMatchObject({ from: 1, to: 2 });
     leaveOut(3);
-    expect(stream.skip(3, new EncodedMessage('another'))).toMatchObject({ from: 3, isExtension: false });
+    const third = stream.skip(3, new EncodedMessage('another'));
+    expect(third).toMatchObject({ from: 3, isExtension: false });
     answer = 'throws';
     leaveOut(4);
-    const fourth = stream.skip(4, second.frame);
+    const fourth = stream.skip(4, third.frame);
     expect(fourth).toMatchObject({ from: 4, isExtension: false });
     leaveOut(5);
     expect(stream.skip(5, fourth.frame)).toMatchObject({ from: 4, isExtension: true });

@@ -4,19 +4,19 @@ import { defineGoods, type Overflow } from '../../../src/goods/definition/goods.
 import type { Stream } from '../../../src/goods/wire/frames.ts';
 import { type TestClient, TestMarket } from '../../support/test-market.ts';
 
-// A client that reads when it likes, checked by the rules that docs/goods-protocol.md gives to clients.
+// A client that reads at any time, or not at all, checked by the rules that docs/goods-protocol.md has for clients.
 
 const names = ['a', 'b'] as const;
 const patterns = ['a', 'b', '*'] as const;
 const item = 'x'.repeat(70_000);
 
-/** Where a client stands, from what it is told and from nothing else. */
+/** The state of a client, computed from the frames that it gets and from nothing else. */
 class Book {
   /** The streams of each subscription. */
   readonly #subscriptions = new Map<string, Set<string>>();
-  /** The last offset of each stream: at first that which came with the stream. */
+  /** The last offset of each stream: at first the offset that the stream was announced with. */
   readonly last = new Map<string, number>();
-  /** How often each stream may go back: once for each subscribe that leads to it, to the items that it asked for. */
+  /** How often each stream may go back: once for each subscribe that leads to it, to the items that the subscribe asked for. */
   readonly #repeats = new Map<string, number>();
   readonly #asked = new Map<number, { readonly op: string; readonly key: string }>();
   readonly #client: TestClient;
@@ -74,9 +74,9 @@ class Book {
         const stream = `${frame.goods}[${frame.variant ?? ''}]`;
         const [from, to] = frame.op === 'item' ? [frame.offset, frame.offset] : [frame.from, frame.to];
         const last = this.last.get(stream);
-        // Behind the reply to an unsubscribe nothing comes.
+        // No item follows the reply to an unsubscribe.
         expect(last, `${stream} ${from} is of no subscription`).toBeDefined();
-        // There is no gap, and nothing comes twice but what was asked for again.
+        // There is no gap, and no item comes twice but those that were asked for again.
         if (from !== last! + 1) {
           expect(from, `${stream} after ${last}`).toBeLessThanOrEqual(last!);
           const repeats = this.#repeats.get(stream)!;
@@ -111,7 +111,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 test.each(['conflate', 'drop-oldest'] as const)(
-  'a client that reads when it likes sees no gap, and nothing that it has not asked for: %s',
+  'a client that reads at any time sees no gap, and no item that it has not asked for: %s',
   (overflow: Overflow) => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 6 }), fc.array(step, { maxLength: 60 }), (size, steps) => {
@@ -164,7 +164,7 @@ test.each(['conflate', 'drop-oldest'] as const)(
         testMarket.flush();
         client.read();
         expect(client.closed).toBeNull();
-        // In the end it has all that there is, or has heard that it was lost.
+        // In the end the client has every item, or was told that it is lost.
         for (const { goods, offset } of testMarket.market.statistics().goods) {
           for (const [stream, last] of book.last) {
             if (stream.startsWith(`${goods}[`)) expect(last).toBe(offset);
