@@ -1,5 +1,6 @@
 import { FrameCollector, FrameDecoder } from '../../src/frame/frame-decoder.ts';
 import { Opcode } from '../../src/frame/opcode.ts';
+import { defineGoods, type Goods } from '../../src/goods/definition/goods.ts';
 import { plainCoding } from '../../src/goods/fan-out/encoded-message.ts';
 import { MarketCore } from '../../src/goods/market/market-core.ts';
 import type { MarketOptions } from '../../src/goods/market/market-options.ts';
@@ -77,9 +78,9 @@ export class TestClient implements Link {
     this.#testMarket = testMarket;
   }
 
-  send(octets: readonly Uint8Array[]): void {
+  send(pieces: readonly Uint8Array[]): void {
     this.writes++;
-    for (const piece of octets) {
+    for (const piece of pieces) {
       this.pieces.push(piece);
       if (this.isStuck) this.bufferedAmount += piece.length;
       const frames = new FrameCollector();
@@ -181,4 +182,31 @@ function line(frame: Frame | BytesFrame): string[] {
     default:
       return [`${frame.op} ${of}`.trim()];
   }
+}
+
+/** An item of the goods below. */
+export interface Apple {
+  readonly price: number;
+}
+
+export const apple = defineGoods<Apple>('fruit/apple');
+export const pear = defineGoods<Apple>('fruit/pear');
+/** The goods of {@link apple}, with a variant for each currency. */
+export const priced = defineGoods<Apple, { currency: string }>('fruit/apple', {
+  params: (value) => {
+    const { currency } = value as { currency: unknown };
+    if (typeof currency !== 'string') throw new TypeError('currency is a string');
+    return { currency };
+  },
+  variant: (_subscriber, { currency }) => currency,
+  tailor: (item, currency) => ({ price: currency === 'CNY' ? item.price * 7 : item.price }),
+  history: { size: 100 },
+});
+
+/** A market whose provider `orchard` has put goods on the shelf. */
+export function shop<Item, Params>(goods: Goods<Item, Params> = apple as unknown as Goods<Item, Params>) {
+  const testMarket = new TestMarket();
+  const orchard = testMarket.market.provider('orchard');
+  orchard.shelve(goods);
+  return { testMarket, orchard, market: testMarket.market };
 }

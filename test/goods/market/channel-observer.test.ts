@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
 import { defineGoods } from '../../../src/goods/definition/goods.ts';
-import { MarketCore } from '../../../src/goods/market/market-core.ts';
+import { channelObserver } from '../../../src/goods/market/channel-observer.ts';
 import { TestMarket } from '../../support/test-market.ts';
 
 const endings: (() => void)[] = [];
@@ -24,7 +24,7 @@ const failing = defineGoods<number>('n', {
   },
 });
 
-/** A market that tells the channels what happens, with a client that has subscribed to what always fails. */
+/** A market that publishes on the channels, with a client that has subscribed to goods whose tailor always throws. */
 function shop() {
   const testMarket = new TestMarket({ observer: undefined });
   const provider = testMarket.market.provider('p');
@@ -34,7 +34,7 @@ function shop() {
   return { testMarket, provider, client };
 }
 
-test('what happens at a market is published on channels', () => {
+test('subscriptions, failures, refusals and slow readers are published on channels', () => {
   const failures = listen('goodwire:goods:failure');
   const subscriptions = listen('goodwire:goods:subscription');
   const refusals = listen('goodwire:goods:refusal');
@@ -55,7 +55,7 @@ test('what happens at a market is published on channels', () => {
   expect(overflows).toMatchObject([{ event: 'disconnected' }]);
 });
 
-test('a failure that nobody hears is a warning, once', async () => {
+test('a failure without a subscriber on its channel is a warning, once for each place and goods', async () => {
   const { provider } = shop();
   const warned = once(process, 'warning');
   provider.supply(failing, 1);
@@ -70,11 +70,22 @@ test('a failure that nobody hears is a warning, once', async () => {
   expect(next).toMatchObject([{ message: 'the next one' }]);
 });
 
-test('a market needs nothing from outside', async () => {
-  const market = new MarketCore();
-  const provider = market.provider('p');
-  const goods = defineGoods<number>('n');
-  provider.shelve(goods);
-  expect(provider.supply(goods, 1)).toMatchObject({ offset: 1 });
-  expect(market.statistics().goods[0]!.epoch).toMatch(/^[0-9a-z]{14}$/);
+test('a failure that concerns no goods is a warning that names its place', async () => {
+  const warned = once(process, 'warning');
+  channelObserver().failure({ place: 'identify', goods: undefined, variant: undefined, error: 'mine' });
+  const [warning] = await warned;
+  expect(warning).toMatchObject({ message: 'A function given to a market of goods failed: identify', detail: 'mine' });
+});
+
+test('no more than 1000 different failures are warnings, because names may come from clients', () => {
+  const emitted: unknown[] = [];
+  const { emitWarning } = process;
+  process.emitWarning = ((warning: unknown) => emitted.push(warning)) as never;
+  try {
+    const observer = channelObserver();
+    for (let i = 0; i < 1100; i++) observer.failure({ place: 'tailor', goods: `n/${i}`, variant: '', error: null });
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+  expect(emitted).toHaveLength(1000);
 });

@@ -4,7 +4,7 @@ import { defineGoods } from '../../../src/goods/definition/goods.ts';
 import { matches } from '../../../src/goods/definition/goods-name.ts';
 import { type TestClient, TestMarket } from '../../support/test-market.ts';
 
-// A market against a naive one: per client a list of subscriptions, per supply a loop over all clients.
+// A market compared with a naive one, which has a list of subscriptions for each client, and loops over all clients for each item.
 
 const names = ['a', 'b', 'a/x'] as const;
 const patterns = ['a', 'b', 'a/x', '*', 'a/*', '**'] as const;
@@ -16,7 +16,7 @@ const definitions = Object.fromEntries(
     name,
     defineGoods<number, string | undefined>(name, {
       variant: (_subscriber, params) => params ?? '',
-      // One variant does not get every third item.
+      // The variant v does not get every third item.
       tailor: (item, variant) => (variant === 'v' && item % 3 === 0 ? undefined : `${variant}${item}`),
       history: { size: historySize },
     }),
@@ -108,7 +108,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.constant({ do: 'flush' as const }) },
 );
 
-/** What a real client got, as the naive market writes it: per stream, since streams may overtake each other. */
+/** Returns the lines of each stream: streams may overtake each other. */
 function byStream(lines: readonly string[]): Record<string, string[]> {
   const streams: Record<string, string[]> = {};
   for (const text of lines) {
@@ -119,7 +119,7 @@ function byStream(lines: readonly string[]): Record<string, string[]> {
   return streams;
 }
 
-/** Items and skips of a client, a line for each offset. */
+/** Returns the items and skips of a client, a line for each offset. */
 function received(client: TestClient): string[] {
   return client.frames.flatMap((frame): string[] => {
     if (!('goods' in frame)) return [];
@@ -131,7 +131,7 @@ function received(client: TestClient): string[] {
   });
 }
 
-test('every subscriber gets exactly what it gets from a naive market', () => {
+test('every subscriber gets exactly the items that it gets from a naive market', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const testMarket = new TestMarket();
@@ -185,7 +185,7 @@ test('every subscriber gets exactly what it gets from a naive market', () => {
       for (const [i, client] of clients.entries()) {
         expect(byStream(received(client))).toEqual(byStream(naive.clients[i]!.got));
       }
-      // And what the market counts is what is there.
+      // The statistics agree with the naive market.
       const { goods, subscriptions } = testMarket.market.statistics();
       expect(subscriptions).toBe(naive.clients.reduce((sum, one) => sum + one.subscriptions.size, 0));
       expect(goods.map(({ goods: own }) => own).sort()).toEqual([...naive.shelf.keys()].sort());

@@ -177,6 +177,32 @@ describe('a subscriber that does not read', () => {
     expect(slow.take()).toEqual(['n 12 "a"']);
   });
 
+  test('gets an item that is supplied while it catches up once, behind the others', () => {
+    const { testMarket, provider, goods, slow, supply } = shop('drop-oldest', 10);
+    supply('a');
+    slow.isStuck = false;
+    slow.onFrame = (frame) => {
+      if (frame.op === 'item' && frame.offset === 2) provider.supply(goods, 'b');
+    };
+    slow.read();
+    expect(slow.take()).toEqual(['n 2 "a"', 'n 3 "b"']);
+    provider.supply(goods, 'c');
+    testMarket.flush();
+    expect(slow.take()).toEqual(['n 4 "c"']);
+  });
+
+  test('gets a long history in pieces, as it reads', () => {
+    const { slow, supply } = shop('drop-oldest', 200);
+    for (let i = 0; i < 150; i++) supply('y'.repeat(1000));
+    let reads = 0;
+    for (; slow.bufferedAmount > 0; reads++) {
+      slow.read();
+      expect(slow.bufferedAmount).toBeLessThan(100_000);
+    }
+    expect(reads).toBeGreaterThan(2);
+    expect(slow.take().map((text) => text.split(' ')[1])).toEqual(Array.from({ length: 150 }, (_, i) => String(i + 2)));
+  });
+
   test('catches up at a heartbeat if the link has not called back', () => {
     const { testMarket, slow, supply } = shop('drop-oldest', 10);
     supply('a');
@@ -295,5 +321,57 @@ describe('a replay that does not fit into the outbox, for a peer that does not r
     one.isStuck = false;
     one.read();
     expect(offsets(one.take())).toEqual(['ok', 'ok']);
+  });
+});
+
+test('a heartbeat does not make a subscriber catch up that still does not read', () => {
+  const { testMarket, slow, supply } = shop('drop-oldest', 10);
+  supply('a');
+  testMarket.market.sendHeartbeats();
+  expect(slow.take()).toEqual([]);
+});
+
+describe('a tailor that is called while a subscriber catches up', () => {
+  function behind(act: (n: number) => unknown) {
+    const testMarket = new TestMarket({ highWaterMark: 65_536 });
+    const provider = testMarket.market.provider('p');
+    // Two variants, so that each is tailored on its own.
+    const goods = defineGoods<string, string>('n', {
+      variant: (_subscriber, params) => params,
+      history: { size: 10 },
+      tailor: (item, variant) => (variant === 'slow' && item.length === 1 ? act(Number(item)) : item),
+    });
+    provider.shelve(goods);
+    const slow = testMarket.connect();
+    slow.subscribe('n', { params: 'slow' });
+    slow.isStuck = true;
+    provider.supply(goods, large);
+    testMarket.flush();
+    // Supplied together, so that no frame of them is kept in the history.
+    provider.supplyAll(goods, ['1', '2', '3']);
+    testMarket.flush();
+    slow.take();
+    return { testMarket, provider, goods, slow };
+  }
+
+  test('may leave an item out', () => {
+    const { slow } = behind((n) => (n === 2 ? undefined : n));
+    slow.read();
+    expect(slow.take()).toEqual(['n[slow] 2 1', 'n[slow] 3-3 filtered', 'n[slow] 4 3']);
+  });
+
+  test.each(['goods', 'session'] as const)('may end the %s', (what) => {
+    let isArmed = false;
+    const parts = behind((n) => {
+      if (isArmed && n === 2) {
+        if (what === 'goods') parts.provider.unshelve(parts.goods, 'over');
+        else parts.slow.session.close(1000, '');
+      }
+      return n;
+    });
+    isArmed = true;
+    parts.slow.read();
+    expect(parts.slow.take()).toEqual(what === 'goods' ? ['unshelved n over'] : []);
+    expect(parts.testMarket.notes.failures).toEqual([]);
   });
 });
