@@ -1,5 +1,10 @@
 import type { Clock } from '../../src/goods/client/clock.ts';
-import { GoodsClient, type GoodsClientOptions, type PerConnection } from '../../src/goods/client.ts';
+import {
+  GoodsClient,
+  type GoodsClientOptions,
+  type PerConnection,
+  type SubscribeOptions,
+} from '../../src/goods/client.ts';
 
 /** Clock that only advance() moves. */
 export class FakeClock implements Clock {
@@ -18,6 +23,13 @@ export class FakeClock implements Clock {
 
   clearTimeout(timer: unknown): void {
     this.timers.delete(timer as { at: number; callback: () => void });
+  }
+
+  /** Sets the clock forward to the next timer, and calls it. */
+  ring(): void {
+    const [next] = [...this.timers].sort((a, b) => a.at - b.at);
+    if (next === undefined) throw new Error('there is no timer');
+    this.advance(next.at - this.time);
   }
 
   advance(milliseconds: number): void {
@@ -101,8 +113,8 @@ export class FakeSocket {
     this.say({ op: 'ok', id, ...fields });
   }
 
-  refuse(code: string, fields: object = {}): void {
-    this.say({ op: 'error', id: this.last.id, code, message: `no: ${code}`, ...fields });
+  refuse(code: string, fields: object = {}, id: number = this.last.id): void {
+    this.say({ op: 'error', id, code, message: `no: ${code}`, ...fields });
   }
 }
 
@@ -134,6 +146,14 @@ export function meet(options: GoodsClientOptions = {}, address: PerConnection<st
     /** Constructor arguments of each socket. */
     made,
     errors,
+    /** Loses the connection, and lets the client make the next one. */
+    reconnect(): void {
+      const before = sockets.length;
+      sockets.at(-1)!.end(1006);
+      while (sockets.length === before) clock.ring();
+      sockets.at(-1)!.welcome();
+    },
+    /** The latest connection. */
     get socket() {
       return sockets.at(-1)!;
     },
@@ -151,3 +171,16 @@ export const item = (offset: number, goods = 'a', fields: object = {}) => ({
   item: offset,
   ...fields,
 });
+
+/** A client that is connected and has subscribed to goods. */
+export async function subscribed(
+  options: SubscribeOptions<number> = {},
+  goods = 'a',
+  streams: object[] = [stream(goods)],
+) {
+  const stage = meet();
+  stage.socket.welcome();
+  const subscribing = stage.client.subscribe<number, undefined>(goods, undefined, options);
+  stage.socket.ok({ streams });
+  return { ...stage, stage, socket: stage.socket, subscription: await subscribing };
+}

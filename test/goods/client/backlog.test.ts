@@ -12,7 +12,7 @@ const item = (offset: number, goods = 'a', gap: Gap | null = null): Delivery<num
 });
 const gap = (reason: Gap['reason'], from: number, to: number, goods = 'a'): Gap => ({ goods, reason, from, to });
 
-test('what waits comes out in order', () => {
+test('items are taken in the order in which they came', () => {
   const backlog = new Backlog<number>();
   expect(backlog.shift()).toBeUndefined();
   expect([item(1), item(2)].map((one) => backlog.push(one))).toEqual([null, null]);
@@ -20,7 +20,7 @@ test('what waits comes out in order', () => {
   expect([backlog.shift(), backlog.shift(), backlog.shift()]).toEqual([item(1), item(2), undefined]);
 });
 
-test('drop-oldest lets the oldest go, and the next delivery of those goods tells of all that went', () => {
+test('drop-oldest drops the oldest items, and the next delivery of those goods reports all of them', () => {
   const backlog = new Backlog<number>({ size: 2 });
   backlog.push(item(2, 'a', gap('missed', 1, 1)));
   backlog.push(item(3));
@@ -30,7 +30,7 @@ test('drop-oldest lets the oldest go, and the next delivery of those goods tells
   expect(backlog.shift()).toEqual(item(4, 'a', gap('missed', 1, 3)));
 });
 
-test('conflate keeps the latest of each goods, in the place of the first', () => {
+test('conflate keeps the latest item of each goods, in the place of the first', () => {
   const backlog = new Backlog<number>({ size: 2, overflow: 'conflate' });
   backlog.push(item(1));
   backlog.push(item(1, 'b'));
@@ -42,13 +42,13 @@ test('conflate keeps the latest of each goods, in the place of the first', () =>
   expect(backlog.shift()).toEqual(item(4, 'a', gap('backlog', 1, 3)));
 });
 
-test('fail takes nothing more when it is full', () => {
+test('fail takes no item when the backlog is full', () => {
   const backlog = new Backlog<number>({ size: 1, overflow: 'fail' });
   expect([backlog.push(item(1)), backlog.push(item(2))]).toEqual([null, 'full']);
   expect(backlog.shift()).toEqual(item(1));
 });
 
-test('goods that come and go for ever leave no more notes than items may wait', () => {
+test('goods that come and go leave no more gaps behind than items may wait', () => {
   const backlog = new Backlog<number>({ size: 2 });
   for (let i = 0; i < 10; i++) expect(backlog.push(item(1, `g${i}`)) === null).toBe(i < 2);
   backlog.clear();
@@ -61,6 +61,6 @@ test.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])('the size %s is re
   expect(() => new Backlog({ size })).toThrow(RangeError);
 });
 
-test('a policy that there is not is refused', () => {
+test('an unknown policy is refused', () => {
   expect(() => new Backlog({ overflow: 'wait' as 'fail' })).toThrow(TypeError);
 });

@@ -1,280 +1,263 @@
-import { afterEach, expect, test } from 'vitest';
-import { type Gap, GoodsClient } from '../../../src/goods/client.ts';
+import { describe, expect, test } from 'vitest';
+import { GoodsClient } from '../../../src/goods/client.ts';
+import { FakeClock, FakeSocket, meet, settle } from '../../support/fake-market.ts';
 
-/** What a client sends, read. */
-type Sent = Readonly<Record<string, unknown>> & { readonly op: string; readonly id: number; readonly goods: string };
-
-/** A market that a test plays: the connections that a client makes to it, and its time. */
-class Stage {
-  readonly connections: Role[] = [];
-  readonly client: GoodsClient;
-  #time = 0;
-  #timers = new Map<number, { at: number; callback: () => void }>();
-  #lastTimer = 0;
-
-  constructor() {
-    const { connections } = this;
-    const WebSocket = class extends Role {
-      constructor() {
-        super();
-        connections.push(this);
+describe('a connection', () => {
+  test.each([1001, 1006, 1011, 1012, 1013])(
+    'that ends with %d is followed by another, after a random pause whose maximum grows',
+    (code) => {
+      const stage = meet({ backoff: { base: 1000, max: 3000 } });
+      const pauses: number[] = [];
+      for (let i = 0; i < 4; i++) {
+        stage.socket.end(code);
+        expect(stage.client.state).toBe('waiting');
+        const before = stage.sockets.length;
+        let pause = 0;
+        while (stage.sockets.length === before) {
+          stage.clock.advance(100);
+          pause += 100;
+        }
+        pauses.push(pause);
       }
-    };
-    const clock = {
-      now: () => this.#time,
-      setTimeout: (callback: () => void, milliseconds: number) => {
-        this.#timers.set(++this.#lastTimer, { at: this.#time + milliseconds, callback });
-        return this.#lastTimer;
-      },
-      clearTimeout: (timer: unknown) => void this.#timers.delete(timer as number),
-    };
-    this.client = new GoodsClient('ws://market', { WebSocket, clock, heartbeat: 0, random: () => 0.5 });
-    // Losing the connection is what these tests are about.
-    this.client.on('error', () => {});
-  }
-
-  /** The connection of now. */
-  get here(): Role {
-    return this.connections.at(-1)!;
-  }
-
-  get timers(): number {
-    return this.#timers.size;
-  }
-
-  /** Lets time go by until the next timer, and lets that ring. */
-  wait(): void {
-    const [[first, { at, callback }]] = [...this.#timers].sort(([, a], [, b]) => a.at - b.at) as [
-      [number, { at: number; callback: () => void }],
-    ];
-    this.#timers.delete(first);
-    this.#time = at;
-    callback();
-  }
-
-  /** Loses the connection, and lets the client make the next one. */
-  cut(): void {
-    const before = this.connections.length;
-    this.here.emit('close', { code: 1006, reason: '' });
-    while (this.connections.length === before) this.wait();
-    this.here.welcome();
-  }
-}
-
-class Role {
-  readonly protocol = 'goods.v1';
-  readyState = 1;
-  binaryType = '';
-  readonly sent: Sent[] = [];
-  readonly #listeners = new Map<string, ((event: unknown) => void)[]>();
-
-  addEventListener(type: string, listener: (event: never) => void): void {
-    const listeners = this.#listeners.get(type) ?? [];
-    this.#listeners.set(type, [...listeners, listener as (event: unknown) => void]);
-  }
-
-  emit(type: string, event: unknown): void {
-    for (const listener of this.#listeners.get(type) ?? []) listener(event);
-  }
-
-  send(data: string): void {
-    this.sent.push(JSON.parse(data) as Sent);
-  }
-
-  close(): void {
-    this.emit('close', { code: 1000, reason: '' });
-  }
-
-  say(frame: object): void {
-    this.emit('message', { data: JSON.stringify(frame) });
-  }
-
-  welcome(): void {
-    this.say({ op: 'welcome', protocol: 'goods.v1', heartbeat: 0, limits: {} });
-  }
-
-  /** Replies to the last request. */
-  reply(fields: object): void {
-    this.say({ op: 'ok', id: this.sent.at(-1)!.id, ...fields });
-  }
-
-  refuse(code: string, id = this.sent.at(-1)!.id): void {
-    this.say({ op: 'error', id, code, message: code });
-  }
-}
-
-const streamOf = (goods: string, offset: number, more: object = {}) => ({
-  goods,
-  kind: 'json',
-  epoch: 'e1',
-  offset,
-  ...more,
-});
-
-const stages: Stage[] = [];
-afterEach(async () => {
-  for (const stage of stages.splice(0)) {
-    await stage.client.close();
-    expect(stage.timers).toBe(0);
-  }
-});
-
-function open(): Stage {
-  const stage = new Stage();
-  stages.push(stage);
-  stage.here.welcome();
-  return stage;
-}
-
-/** A subscription that writes down what it gets. */
-async function subscribe(stage: Stage, goods: string, streams: readonly object[]) {
-  const notes: string[] = [];
-  const begun = stage.client.subscribe(goods, undefined, {
-    onItem: ({ goods: of, offset, gap }) =>
-      void notes.push(`${of} ${offset}${gap === null ? '' : ` after ${gap.reason}`}`),
-    onGap: ({ goods: of, reason, from, to }: Gap) => void notes.push(`${of} ${reason} ${from}-${to}`),
-  });
-  await Promise.resolve();
-  stage.here.reply({ streams });
-  return { subscription: await begun, notes };
-}
-
-test('goods that came while there was no connection are told as a gap, as far as items of theirs are missing', async () => {
-  const stage = open();
-  const { notes } = await subscribe(stage, 'rooms/*', []);
-  stage.cut();
-  stage.here.reply({ streams: [streamOf('rooms/a', 5), streamOf('rooms/b', 1), streamOf('rooms/c', 0)] });
-  for (const [goods, offset] of [
-    ['rooms/a', 5],
-    ['rooms/b', 1],
-    ['rooms/c', 1],
-  ]) {
-    stage.here.say({ op: 'item', goods, offset, item: 0 });
-  }
-  expect(notes).toEqual(['rooms/a not-recovered null-null', 'rooms/a 5 after not-recovered', 'rooms/b 1', 'rooms/c 1']);
-});
-
-test('goods that went while there was no connection are told as a gap, whatever they had last', async () => {
-  const stage = open();
-  const { notes } = await subscribe(stage, 'rooms/*', [streamOf('rooms/a', 42), streamOf('rooms/b', 7)]);
-  stage.here.say({ op: 'item', goods: 'rooms/a', offset: 42, item: 0 });
-  stage.here.say({ op: 'unshelved', goods: 'rooms/b', reason: 'closed' });
-  stage.cut();
-  stage.here.reply({ streams: [] });
-  stage.here.say({ op: 'shelved', goods: 'rooms/*', stream: streamOf('rooms/a', 0, { epoch: 'e2' }) });
-  stage.here.say({ op: 'item', goods: 'rooms/a', offset: 1, item: 0 });
-  expect(notes).toEqual(['rooms/a 42', 'rooms/a not-recovered 43-null', 'rooms/a 1 after not-recovered']);
-});
-
-test('a subscription lasts where its goods are not there again yet', async () => {
-  const stage = open();
-  const { subscription, notes } = await subscribe(stage, 'a', [streamOf('a', 3)]);
-  stage.cut();
-  for (const code of ['unknown-goods', 'internal']) {
-    stage.here.refuse(code);
-    stage.wait();
-  }
-  expect(stage.here.sent).toMatchObject(
-    Array(3).fill({ op: 'subscribe', since: [{ goods: 'a', epoch: 'e1', offset: 2 }] }),
+      // Half of 1000, 2000, and then of 3000.
+      expect(pauses).toEqual([500, 1000, 1500, 1500]);
+    },
   );
-  stage.here.reply({ streams: [streamOf('a', 4, { recovered: true })] });
-  stage.here.say({ op: 'items', goods: 'a', offset: 3, items: [3, 4] });
-  expect(notes).toEqual(['a 3', 'a 4']);
-  stage.cut();
-  stage.here.refuse('forbidden');
-  expect(subscription.isEnded).toBe(true);
-  await expect(subscription.next()).rejects.toMatchObject({ code: 'forbidden' });
-});
 
-test('a first subscribe is refused at once where there are no such goods', async () => {
-  const stage = open();
-  const begun = stage.client.subscribe('a');
-  stage.here.refuse('unknown-goods');
-  await expect(begun).rejects.toMatchObject({ code: 'unknown-goods' });
-});
-
-test('whoever leaves before there is a connection is let go, also where somebody else comes for the same', async () => {
-  const stage = new Stage();
-  stages.push(stage);
-  const first = stage.client.subscribe('a', undefined, { signal: AbortSignal.abort() });
-  await expect(first).rejects.toThrow('aborted');
-  const controller = new AbortController();
-  const second = stage.client.subscribe('a', undefined, { signal: controller.signal });
-  controller.abort(new Error('enough'));
-  await expect(second).rejects.toThrow('enough');
-  const { subscription } = await (async () => {
-    stage.here.welcome();
-    return subscribe(stage, 'a', [streamOf('a', 0)]);
-  })();
-  stage.here.emit('close', { code: 1006, reason: '' });
-  stage.wait();
-  // Neither open nor without a connection.
-  const left = subscription.unsubscribe();
-  const third = stage.client.subscribe('a');
-  await Promise.resolve();
-  stage.here.welcome();
-  for (const { id, op } of [...stage.here.sent]) {
-    stage.here.say(op === 'subscribe' ? { op: 'ok', id, streams: [] } : { op: 'ok', id, removed: false });
-  }
-  await left;
-  expect((await third).isEnded).toBe(false);
-  expect(stage.here.sent.map(({ op }) => op)).toEqual(['unsubscribe', 'subscribe']);
-});
-
-test('all who have the same wish go on where the market moves it to another variant', async () => {
-  const stage = open();
-  const first = await subscribe(stage, 'a', [streamOf('a', 1, { variant: 'CNY' })]);
-  const second = await subscribe(stage, 'a', [streamOf('a', 1, { variant: 'EUR' })]);
-  stage.here.say({ op: 'item', goods: 'a', variant: 'EUR', offset: 1, item: 0 });
-  stage.here.say({ op: 'item', goods: 'a', variant: 'EUR', offset: 2, item: 0 });
-  expect(first.notes).toEqual(['a 1', 'a 2']);
-  expect(second.notes).toEqual(['a 1', 'a 2']);
-});
-
-test('nothing stays booked for somebody who left while another one was refused the same', async () => {
-  const stage = open();
-  const { subscription } = await subscribe(stage, 'a', [streamOf('a', 0)]);
-  const second = stage.client.subscribe('a');
-  const { id } = stage.here.sent.at(-1)!;
-  await subscription.unsubscribe();
-  expect(stage.here.sent.at(-1)).toMatchObject({ op: 'subscribe' });
-  stage.here.refuse('forbidden', id);
-  await expect(second).rejects.toMatchObject({ code: 'forbidden' });
-  expect(stage.here.sent.at(-1)).toMatchObject({ op: 'unsubscribe', goods: 'a' });
-});
-
-test('goods of a pattern that come and go under ever new names leave only so much behind', async () => {
-  const stage = open();
-  const { subscription } = await subscribe(stage, '**', []);
-  for (let i = 0; i < 3000; i++) {
-    stage.here.say({ op: 'shelved', goods: '**', stream: streamOf(`room ${i}`, 0) });
-    stage.here.say({ op: 'unshelved', goods: `room ${i}`, reason: '' });
-  }
-  expect([...subscription.cursors]).toHaveLength(1000);
-});
-
-test('goods are put on the shelf again as soon as the market has noticed that the connection before is gone', async () => {
-  const stage = open();
-  const notes: string[] = [];
-  const shelved = stage.client.shelve('cam', {
-    onDemand: () => void notes.push('demand'),
-    onIdle: () => void notes.push('idle'),
+  test.each([1000, 1002, 1003, 1007, 1008, 4401, 4403])('that ends with %d is the last one', async (code) => {
+    const stage = meet();
+    stage.socket.welcome();
+    const asked = stage.client.catalog();
+    stage.socket.end(code, 'why');
+    expect([stage.client.state, stage.sockets.length]).toEqual(['closed', 1]);
+    await expect(asked).rejects.toMatchObject({ name: 'ConnectionError', closeCode: code, reason: 'why' });
+    await expect(stage.client.subscribe('a')).rejects.toMatchObject({ closeCode: code });
   });
-  await Promise.resolve();
-  stage.here.reply({});
-  await shelved;
-  stage.here.say({ op: 'demand', goods: 'cam' });
-  stage.cut();
-  expect(notes).toEqual(['demand', 'idle']);
-  stage.here.refuse('already-shelved');
-  stage.wait();
-  expect(stage.here.sent).toMatchObject(Array(2).fill({ op: 'shelve', goods: 'cam' }));
-  stage.here.reply({});
-  stage.here.say({ op: 'demand', goods: 'cam' });
-  expect(notes).toEqual(['demand', 'idle', 'demand']);
-  stage.here.emit('close', { code: 1006, reason: '' });
-  await stage.client.unshelve('cam');
-  stage.wait();
-  stage.here.welcome();
-  expect(stage.here.sent).toEqual([]);
+
+  test('that the market closes as announced is followed by another, not before the announced time', () => {
+    const stage = meet({ backoff: { base: 10 } });
+    stage.socket.welcome();
+    stage.socket.say({ op: 'closing', reason: 'restart', retryAfter: 7000 });
+    stage.socket.end(1012);
+    stage.clock.advance(6999);
+    expect(stage.sockets.length).toBe(1);
+    stage.clock.advance(1);
+    expect(stage.sockets.length).toBe(2);
+  });
+
+  test('is the only one if `reconnect` is false', () => {
+    const stage = meet({ reconnect: false });
+    stage.socket.end(1006);
+    expect(stage.client.state).toBe('closed');
+  });
+
+  test('needs a class of WebSocket', () => {
+    expect(() => new GoodsClient('ws://market', { WebSocket: null })).toThrow('There is no WebSocket here');
+  });
+
+  test('leads to a `state` event for each change', async () => {
+    const stage = meet();
+    const states: string[] = [];
+    const end = stage.client.on('state', (state) => states.push(state));
+    stage.socket.welcome();
+    stage.socket.end(1006);
+    stage.clock.advance(600);
+    const closing = stage.client.close();
+    stage.socket.end(1000);
+    await closing;
+    end();
+    expect(states).toEqual(['open', 'waiting', 'connecting', 'closed']);
+  });
+});
+
+describe('the address', () => {
+  test('may come from a function, which is called before each connection, as may the options', async () => {
+    let token = 0;
+    const stage = meet({ webSocketOptions: () => ({ token: ++token }) }, async () => new URL(`ws://market/${token}`));
+    expect([stage.client.state, stage.made]).toEqual(['connecting', []]);
+    await settle();
+    stage.socket.welcome();
+    expect(stage.client.state).toBe('open');
+    const asked = stage.client.catalog();
+    stage.socket.end(1006);
+    stage.clock.advance(600);
+    await settle();
+    expect(stage.made).toEqual([
+      ['ws://market/0', 'goods.v1', { token: 1 }],
+      ['ws://market/1', 'goods.v1', { token: 2 }],
+    ]);
+    stage.socket.welcome();
+    stage.socket.ok({ catalog: [] });
+    expect(await asked).toEqual([]);
+    expect(stage.clock.timers.size).toBe(0);
+  });
+
+  test('is asked for again after a pause if the function fails, and requests go on waiting', async () => {
+    const cause = new Error('no token');
+    let calls = 0;
+    const stage = meet({}, () => {
+      calls++;
+      if (calls === 1) throw cause;
+      return calls === 2 ? Promise.reject(cause) : 'ws://market';
+    });
+    const asked = stage.client.catalog();
+    for (let i = 1; i < 3; i++) {
+      await settle();
+      expect([stage.client.state, calls, stage.sockets.length]).toEqual(['waiting', i, 0]);
+      stage.clock.advance(i * 500);
+    }
+    expect(stage.errors).toMatchObject(Array(2).fill({ name: 'ConnectionError', closeCode: 1006, cause }));
+    await settle();
+    stage.socket.welcome();
+    stage.socket.ok({ catalog: [] });
+    expect(await asked).toEqual([]);
+  });
+
+  test('must be known in time, and is ignored later', async () => {
+    const answers: ((address: string) => void)[] = [];
+    const stage = meet({ openTimeout: 3000 }, () => new Promise((resolve) => answers.push(resolve)));
+    stage.clock.advance(3000);
+    expect(stage.client.state).toBe('waiting');
+    expect(String(stage.errors[0])).toContain('there was no address in 3000 milliseconds');
+    answers[0]!('ws://late');
+    await settle();
+    expect([stage.client.state, stage.sockets.length]).toEqual(['waiting', 0]);
+    stage.clock.advance(500);
+    answers[1]!('ws://now');
+    await settle();
+    expect(stage.made).toEqual([['ws://now', 'goods.v1']]);
+  });
+
+  test('is ignored if the client was closed meanwhile', async () => {
+    const stage = meet({}, async () => 'ws://market');
+    await stage.client.close();
+    await settle();
+    expect([stage.client.state, stage.sockets.length, stage.clock.timers.size]).toEqual(['closed', 0, 0]);
+  });
+
+  test('closes the client if the WebSocket throws for it', async () => {
+    class Choosy extends FakeSocket {
+      constructor(url: string) {
+        super();
+        throw new SyntaxError(`${url} is no address`);
+      }
+    }
+    const options = { WebSocket: Choosy, clock: new FakeClock() };
+    expect(() => new GoodsClient('nonsense', options)).toThrow('nonsense is no address');
+    const client = new GoodsClient(() => 'nonsense', options);
+    const errors: unknown[] = [];
+    client.on('error', (error) => errors.push(error));
+    await settle();
+    expect([client.state, errors]).toEqual(['closed', [expect.any(SyntaxError)]]);
+    await expect(client.catalog()).rejects.toBeInstanceOf(SyntaxError);
+  });
+
+  test('is asked for again if the market has not identified the client', async () => {
+    const stage = meet({ webSocketOptions: () => ({}) });
+    await settle();
+    stage.socket.end(4401);
+    expect(stage.client.state).toBe('waiting');
+    stage.clock.advance(500);
+    await settle();
+    expect(stage.sockets.length).toBe(2);
+    stage.socket.end(1008);
+    expect(stage.client.state).toBe('closed');
+  });
+});
+
+describe('the pause before the next connection', () => {
+  test('begins short again after a connection that has lasted, and not after one that was lost at once', () => {
+    const { clock, sockets, socket } = (() => {
+      const stage = meet({ backoff: { base: 1000 } });
+      stage.socket.end(1006);
+      return stage;
+    })();
+    expect(socket).toBe(sockets[0]);
+    clock.advance(500);
+    sockets[1]!.welcome();
+    clock.advance(4999);
+    sockets[1]!.end(1006);
+    // The second pause: half of 2000.
+    clock.advance(999);
+    expect(sockets).toHaveLength(2);
+    clock.advance(1);
+    sockets[2]!.welcome();
+    clock.advance(5000);
+    sockets[2]!.end(1006);
+    clock.advance(500);
+    expect(sockets).toHaveLength(4);
+  });
+
+  test('is at most 10 minutes, whatever the market asks for', () => {
+    const stage = meet();
+    stage.socket.welcome();
+    stage.socket.say({ op: 'closing', reason: 'restart', retryAfter: Number.MAX_SAFE_INTEGER });
+    stage.socket.end(1012);
+    stage.clock.advance(599_999);
+    expect(stage.sockets).toHaveLength(1);
+    stage.clock.advance(1);
+    expect(stage.sockets).toHaveLength(2);
+  });
+});
+
+describe('a client that a callback closes', () => {
+  test.each(['connecting', 'open', 'waiting'] as const)('when it is %s makes no further connection', async (at) => {
+    const stage = meet();
+    stage.client.on('state', (state) => {
+      if (state === at) void stage.client.close();
+    });
+    stage.socket.welcome();
+    if (at !== 'open') {
+      stage.socket.end(1006);
+      stage.clock.advance(60_000);
+    }
+    await settle();
+    expect([stage.client.state, stage.sockets.length, stage.clock.timers.size]).toEqual([
+      'closed',
+      1,
+      at === 'open' ? 1 : 0,
+    ]);
+  });
+
+  test('when it is told that goods have no demand any more makes no further connection', async () => {
+    const stage = meet();
+    stage.socket.welcome();
+    const shelving = stage.client.shelve('s', { onIdle: () => void stage.client.close() });
+    stage.socket.ok();
+    await shelving;
+    stage.socket.say({ op: 'demand', goods: 's' });
+    stage.socket.end(1006);
+    stage.clock.advance(60_000);
+    expect([stage.client.state, stage.sockets.length]).toEqual(['closed', 1]);
+  });
+
+  test('when it is told of the error makes no further connection', () => {
+    const stage = meet();
+    stage.client.on('error', () => void stage.client.close());
+    stage.socket.end(1006);
+    stage.clock.advance(60_000);
+    expect([stage.client.state, stage.sockets.length, stage.clock.timers.size]).toEqual(['closed', 1, 0]);
+  });
+});
+
+test('an address may be a URL, and the options of the WebSocket are passed on', () => {
+  const { made } = meet({ webSocketOptions: { headers: { a: 'b' } } }, new URL('ws://market/path'));
+  expect(made).toEqual([['ws://market/path', 'goods.v1', { headers: { a: 'b' } }]]);
+});
+
+test('without an option the global WebSocket is used', () => {
+  const { WebSocket } = globalThis;
+  let made = 0;
+  globalThis.WebSocket = class extends FakeSocket {
+    constructor() {
+      super();
+      made++;
+    }
+  } as never;
+  try {
+    expect(new GoodsClient('ws://market', { clock: new FakeClock() }).state).toBe('connecting');
+  } finally {
+    globalThis.WebSocket = WebSocket;
+  }
+  expect(made).toBe(1);
 });

@@ -18,13 +18,13 @@ interface Stream {
 interface Position {
   readonly epoch: string;
   offset: number;
-  /** Up to where the first item may be ahead: nobody knows whether the latest item is kept. */
+  /** Last offset that the first item may skip: the client cannot know whether the latest item is kept. */
   free: number;
-  /** Up to where the market has promised to give everything. */
+  /** Last offset up to which the market has promised every item. */
   promised: number;
 }
 
-/** A client that somebody could have written who has read docs/goods-protocol.md, and no code. */
+/** A client written from docs/goods-protocol.md alone. */
 class Reader {
   readonly got = new Map<string, (number | 'gap')[]>();
   readonly wrong: string[] = [];
@@ -71,7 +71,7 @@ class Reader {
     socket.on('message', (data) => this.#take(JSON.parse(String(data))));
   }
 
-  // biome-ignore lint/suspicious/noExplicitAny: it knows of the frames what the document says, and nothing else.
+  // biome-ignore lint/suspicious/noExplicitAny: the reader is written from the document, without the types of the frames.
   #take(frame: any): void {
     switch (frame.op) {
       case 'welcome': {
@@ -118,7 +118,7 @@ class Reader {
       return;
     }
     if (position !== undefined) this.got.get(goods)!.push('gap');
-    // The latest item has been asked for too.
+    // The latest item was asked for too.
     this.#positions.set(goods, { epoch, offset: Math.max(0, offset - 1), free: offset, promised: 0 });
   }
 
@@ -145,7 +145,7 @@ class Reader {
   }
 }
 
-/** Supplies goods while the way to the reader is cut now and then, and waits until it has all that it can have. */
+/** Supplies goods while the connection of the reader is cut several times. Waits until the reader has every item that it can have. */
 async function run(size: number, { cuts, batches, perMessageDeflate }: Course, isTailored: boolean) {
   const market = new Market({ limits: { requestsPerSecond: 1_000_000, requestBurst: 1_000_000 } });
   const provider = market.provider('p');
@@ -181,7 +181,7 @@ async function run(size: number, { cuts, batches, perMessageDeflate }: Course, i
       const items = Array.from({ length: count }, (_, k) => `${name} ${supplied[one]! + k + 1}`);
       provider.supplyAll(goods[one]!, items);
       supplied[one]! += count;
-      // Now and then it may catch up; at other times much comes at once.
+      // Every fifth time the reader can catch up. Otherwise many items come at once.
       if (i % 5 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
     await until(() => goods.every(({ name }, i) => reader.lastOf(name) === supplied[i]));
@@ -197,9 +197,9 @@ async function run(size: number, { cuts, batches, perMessageDeflate }: Course, i
 }
 
 interface Course {
-  /** Octets that come from the server before each cut. */
+  /** Bytes that come from the server before each cut. */
   readonly cuts: readonly number[];
-  /** How many items are supplied together, to each of the two goods in turn. */
+  /** Numbers of items that are supplied together, to each of the two goods in turn. */
   readonly batches: readonly number[];
   readonly perMessageDeflate: boolean | PerMessageDeflateOptions;
 }
@@ -210,12 +210,12 @@ const course: fc.Arbitrary<Course> = fc.record({
   perMessageDeflate: fc.constantFrom(
     false,
     { threshold: 0 },
-    // Compressed once for all.
+    // Compressed once for all clients.
     { threshold: 0, serverNoContextTakeover: true, clientNoContextTakeover: true },
   ),
 });
 
-test('wherever the connection is cut, a client that resumes has each item once and in order, as far as they are kept', async () => {
+test('wherever the connection is cut, a client that resumes gets each kept item once and in order', async () => {
   let connections = 0;
   await fc.assert(
     fc.asyncProperty(course, fc.boolean(), async (course, isTailored) => {
@@ -227,11 +227,11 @@ test('wherever the connection is cut, a client that resumes has each item once a
     }),
     { numRuns: 25 },
   );
-  // Else the cuts came too late to mean anything.
+  // Otherwise the cuts came too late to have an effect.
   expect(connections).toBeGreaterThan(30);
 });
 
-test('where too few are kept, what is missing is told, and nothing comes twice', async () => {
+test('if too few items are kept, the missing ones are reported, and no item comes twice', async () => {
   let gaps = 0;
   await fc.assert(
     fc.asyncProperty(course, fc.integer({ min: 1, max: 40 }), async (course, size) => {

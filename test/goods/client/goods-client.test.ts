@@ -1,140 +1,103 @@
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import fc from 'fast-check';
-import { afterEach, expect, test } from 'vitest';
-import { defineGoods, GoodsClient } from '../../../src/goods/client.ts';
-import { Market } from '../../../src/goods.ts';
-import { WebSocket, WebSocketServer } from '../../../src/index.ts';
-import { FrailWay } from '../../support/frail-way.ts';
+import { describe, expect, test } from 'vitest';
+import { GoodsClient } from '../../../src/goods/client.ts';
+import { FakeClock, FakeSocket, item, meet, settle, subscribed } from '../../support/fake-market.ts';
+import { captureUncaught } from '../../support/uncaught.ts';
 
-const endings: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const end of endings.splice(0).reverse()) await end();
+test('a client supplies items, together or as bytes', async () => {
+  const { client, socket } = meet();
+  socket.welcome();
+  const many = client.supplyAll('s', [1, 2]);
+  expect(socket.last).toMatchObject({ op: 'supply', goods: 's', items: [1, 2] });
+  socket.ok({ offset: 2 });
+  expect(await many).toBe(2);
+  const octets = client.supply('s', new Uint8Array([0xca, 0xfe]));
+  expect(Buffer.from(socket.sent.at(-1) as Uint8Array).toString('hex')).toBe('020000000000000002000173cafe');
+  socket.ok({ offset: 3 }, 2);
+  expect(await octets).toBe(3);
 });
 
-const apple = defineGoods<number>('fruit/apple', { history: { size: 10_000 } });
-
-/** A market, and a client whose connection is cut after so many octets each time. */
-async function open(cuts: readonly number[] = []) {
-  const market = new Market();
-  const orchard = market.provider('orchard');
-  orchard.shelve(apple);
-  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
-  market.serve(server);
-  await once(server, 'listening');
-  const way = new FrailWay((server.address() as AddressInfo).port, cuts);
-  const client = new GoodsClient(`ws://127.0.0.1:${await way.open()}`, { WebSocket, backoff: { base: 1 } });
-  const end = () => {
-    void client.close();
-    way.close();
-    for (const websocket of server.clients) websocket.terminate();
-    server.close();
-  };
-  endings.push(end);
-  return { market, orchard, client, end };
-}
-
-test('wherever the connection is cut, each item arrives once and in order', async () => {
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(fc.integer({ min: 1, max: 2000 }), { maxLength: 8 }),
-      fc.integer({ min: 1, max: 300 }),
-      async (cuts, count) => {
-        const { orchard, client, end } = await open(cuts);
-        const apples = await client.subscribe(apple);
-        const got: number[] = [];
-        for (let i = 1; i <= count; i++) {
-          void orchard.supply(apple, i);
-          if (i % 7 === 0) await new Promise((resolve) => setImmediate(resolve));
-        }
-        for await (const { item, offset, gap } of apples) {
-          expect([offset, gap]).toEqual([item, null]);
-          got.push(item);
-          if (item === count) break;
-        }
-        expect(got).toEqual(Array.from({ length: count }, (_, i) => i + 1));
-        end();
+describe('an error thrown by a callback', () => {
+  test('is reported as `error`, and the client goes on', async () => {
+    const stage = await subscribed({
+      onItem: () => {
+        throw new Error('mine');
       },
-    ),
-    { numRuns: 25 },
+    });
+    stage.socket.say(item(1), item(2));
+    expect(stage.errors.map(String)).toEqual(['Error: mine', 'Error: mine']);
+    expect(stage.client.state).toBe('open');
+  });
+
+  test('is an uncaught exception if that event has no listener', async () => {
+    using uncaught = captureUncaught();
+    let socket!: FakeSocket;
+    class Socket extends FakeSocket {
+      constructor() {
+        super();
+        socket = this;
+      }
+    }
+    const other = new GoodsClient('ws://market', { WebSocket: Socket, heartbeat: 0, clock: new FakeClock() });
+    other.on('state', () => {
+      throw new Error('mine');
+    });
+    socket.welcome();
+    await settle();
+    expect(uncaught.exceptions.map(String)).toEqual(['Error: mine']);
+  });
+});
+
+test('subscriptions to params that are equal as JSON share one at the market', async () => {
+  const stage = meet();
+  stage.socket.welcome();
+  const both = [{ at: new Date(0) }, { at: '1970-01-01T00:00:00.000Z' }].map((params) =>
+    stage.client.subscribe('a', params),
   );
+  for (const { id } of stage.socket.requests) stage.socket.ok({ streams: [] }, id);
+  const [one, other] = await Promise.all(both);
+  expect(one!.params).toEqual(other!.params);
+  await one!.unsubscribe();
+  expect(stage.socket.requests.map(({ op }) => op)).toEqual(['subscribe', 'subscribe']);
 });
 
-test('a client whose token is good for one connection gets another for the next, and misses nothing', async () => {
-  const tokens = new Set<string>();
-  const market = new Market<string>();
-  const orchard = market.provider('orchard');
-  orchard.shelve(apple);
-  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
-  market.serve(server, {
-    identify: ({ headers }) => {
-      const token = headers.authorization ?? '';
-      if (!tokens.delete(token)) throw new Error(`${token} is not good`);
-      return token;
-    },
-  });
-  await once(server, 'listening');
-  let asked = 0;
-  const client = new GoodsClient(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, {
-    WebSocket,
-    backoff: { base: 1 },
-    webSocketOptions: async () => {
-      const token = `token ${++asked}`;
-      // The second one is not good, which the market says with 4401.
-      if (asked !== 2) tokens.add(token);
-      return { headers: { authorization: token } };
-    },
-  });
-  endings.push(() => {
-    void client.close();
-    for (const websocket of server.clients) websocket.terminate();
-    server.close();
-  });
-  const codes: unknown[] = [];
-  client.on('error', (error) => codes.push((error as { closeCode?: unknown }).closeCode));
-  const apples = await client.subscribe(apple);
-  await orchard.supply(apple, 1);
-  const got: number[] = [];
-  for await (const { item, gap } of apples) {
-    expect(gap).toBe(null);
-    got.push(item);
-    if (item === 3) break;
-    for (const websocket of server.clients) websocket.terminate();
-    await orchard.supply(apple, item + 1);
-  }
-  expect([got, codes.filter((code) => code === 4401)]).toEqual([[1, 2, 3], [4401]]);
-  expect(asked).toBeGreaterThanOrEqual(4);
+test('items are copied when they are supplied: the application may change them while the request waits', async () => {
+  const stage = meet();
+  const [items, bytes] = [[{ price: 1 }], Uint8Array.of(1)];
+  const supplied = [stage.client.supplyAll('a', items), stage.client.supply('a', bytes)];
+  items[0]!.price = 2;
+  bytes.fill(0);
+  stage.socket.welcome();
+  expect(stage.socket.last).toMatchObject({ items: [{ price: 1 }] });
+  expect((stage.socket.sent.at(-1) as Uint8Array).at(-1)).toBe(1);
+  stage.socket.ok({ offset: 1 }, 1);
+  stage.socket.ok({ offset: 2 }, 2);
+  expect(await Promise.all(supplied)).toEqual([1, 2]);
 });
 
-test('an abort ends a subscription, and the market hears of it', async () => {
-  const { market, client } = await open();
-  const controller = new AbortController();
-  const apples = await client.subscribe(apple, undefined, { signal: controller.signal });
-  const next = apples.next();
-  controller.abort(new Error('enough'));
-  await expect(next).rejects.toThrow('enough');
-  expect(await client.subscriptions()).toEqual([]);
-  expect(market.statistics().subscriptions).toBe(0);
+test('closing ends the subscriptions without an error, and the waiting ones with ClosedError', async () => {
+  const { client, socket, subscription } = await subscribed();
+  const waiting = client.subscribe('b');
+  const closing = client.close();
+  socket.end(1000);
+  await closing;
+  expect(await subscription.next()).toEqual({ done: true, value: undefined });
+  await expect(waiting).rejects.toMatchObject({ name: 'ClosedError' });
+  await expect(client.shelve('s')).rejects.toMatchObject({ name: 'ClosedError' });
 });
 
-test('what is revoked ends with the reason', async () => {
-  const { market, client } = await open();
-  const apples = await client.subscribe(apple);
-  market.revoke({ goods: 'fruit/apple' }, 'members only');
-  await expect(apples.next()).rejects.toMatchObject({ name: 'RevokedError', reason: 'members only' });
+test('a final error ends the subscriptions with it, and every later request', async () => {
+  const { client, socket, subscription } = await subscribed();
+  socket.end(1008, 'no');
+  await expect(subscription.next()).rejects.toMatchObject({ name: 'ConnectionError', closeCode: 1008 });
+  await expect(client.catalog()).rejects.toMatchObject({ closeCode: 1008 });
 });
 
-test('a client that is closed inside of a callback gets nothing more, and refuses what is asked', async () => {
-  const { orchard, client } = await open();
-  const got: number[] = [];
-  const closed = new Promise<void>((resolve) => client.on('state', (state) => state === 'closed' && resolve()));
-  const onItem = ({ item }: { item: number }) => {
-    got.push(item);
-    void client.close();
-  };
-  await client.subscribe(apple, undefined, { onItem });
-  void orchard.supplyAll(apple, [1, 2, 3]);
-  await closed;
-  expect(got).toEqual([1]);
-  await expect(client.subscribe(apple)).rejects.toThrow('closed');
+test('a listener that was removed is not called any more', () => {
+  const stage = meet();
+  const states: string[] = [];
+  const remove = stage.client.on('state', (state) => states.push(state));
+  remove();
+  remove();
+  stage.socket.welcome();
+  expect([states, stage.client.state]).toEqual([[], 'open']);
 });

@@ -13,7 +13,7 @@ afterEach(async () => {
 
 const welcome = '{"op":"welcome","protocol":"goods.v1","heartbeat":0,"limits":{}}';
 
-/** A client at a market that says what it is told to, once it was asked something. */
+/** A client at a market that sends given messages when it gets a request. */
 async function meet(said: readonly (string | Uint8Array)[]) {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
   server.on('connection', (websocket) => {
@@ -35,16 +35,16 @@ async function meet(said: readonly (string | Uint8Array)[]) {
 
 const stream = '{"goods":"a","kind":"json","epoch":"e","offset":0}';
 
-describe('a market that breaks the protocol gets the client closed, with a typed error', () => {
+describe('a market that breaks the protocol closes the client, with an error that says why', () => {
   test.each([
-    ['no JSON', ['hello']],
+    ['text that is not JSON', ['hello']],
     ['no object', ['[]']],
     ['a reply to nothing', ['{"op":"ok","id":77}']],
     ['a second welcome', [welcome]],
     ['a reply without streams', ['{"op":"ok","id":1}']],
     ['an offset below 0', ['{"op":"item","goods":"a","offset":-1,"item":1}']],
     ['an offset beyond 2^53', ['{"op":"item","goods":"a","offset":9007199254740993,"item":1}']],
-    ['a binary message that is none', [Uint8Array.of(9, 9)]],
+    ['an invalid binary message', [Uint8Array.of(9, 9)]],
   ])('%s', async (_title, said) => {
     const client = await meet(said);
     await expect(client.subscribe('a')).rejects.toMatchObject({ name: 'WireError' });
@@ -52,7 +52,7 @@ describe('a market that breaks the protocol gets the client closed, with a typed
   });
 });
 
-test('names such as __proto__ are names, unknown frames are ignored, and what was there already comes once', async () => {
+test('names such as __proto__ are names, unknown frames are ignored, and each item comes once', async () => {
   const client = await meet([
     '{"op":"later","__proto__":{"id":1}}',
     `{"op":"ok","id":1,"streams":[${stream.replace('"a"', '"__proto__"')}]}`,
@@ -68,7 +68,7 @@ test('names such as __proto__ are names, unknown frames are ignored, and what wa
   expect((await items.next()).value).toMatchObject({ offset: 9, gap: { reason: 'missed', from: 3, to: 8 } });
 });
 
-test('who never takes what comes keeps so many items, and is told of the others', async () => {
+test('an application that takes no items keeps as many as the buffer has, and is told of the others', async () => {
   const many = JSON.stringify(Array.from({ length: 100_000 }, (_, i) => i + 1));
   const client = await meet([
     `{"op":"ok","id":1,"streams":[${stream}]}`,
@@ -76,13 +76,13 @@ test('who never takes what comes keeps so many items, and is told of the others'
   ]);
   const items = await client.subscribe('a', undefined, { buffer: { size: 10 } });
   const { value } = await items.next();
-  // The first may have been taken already, while the others were on their way.
+  // The first item may have been taken before the others arrived.
   const next = value?.offset === 1 ? (await items.next()).value : value;
   expect(next).toMatchObject({ gap: { reason: 'backlog' } });
   expect(next!.offset).toBeGreaterThan(99_000);
 });
 
-test('whatever a market says, nothing is thrown where nobody can catch it', async () => {
+test('whatever a market sends, nothing is thrown where the application cannot catch it', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.oneof(fc.string(), fc.json(), fc.uint8Array()), { minLength: 1, maxLength: 5 }),

@@ -11,7 +11,7 @@ function open(offset: number, last = 1, kind: Kind = 'json') {
   return { cursor, got };
 }
 
-test('each offset passes once, and in order', () => {
+test('each offset passes once and in order', () => {
   const { cursor, got } = open(0);
   cursor.take(1, ['x']);
   cursor.take(1, ['x']);
@@ -21,7 +21,7 @@ test('each offset passes once, and in order', () => {
   expect(cursor.position).toBe(3);
 });
 
-test('what does not come is told', () => {
+test('offsets that do not come are reported', () => {
   const { cursor, got } = open(0);
   cursor.take(1, ['x']);
   cursor.take(4, ['y']);
@@ -29,7 +29,7 @@ test('what does not come is told', () => {
   expect(got).toEqual(['1=x', 'missed 2-3', '4=y', 'missed 5-6', 'failed 7-8']);
 });
 
-test('the first of the latest items may be ahead, as nobody knows how many are kept', () => {
+test('the first of the latest items may skip ahead, because the client cannot know how many are kept', () => {
   const { cursor, got } = open(10, 5);
   expect(cursor.position).toBe(5);
   cursor.take(8, ['x']);
@@ -37,27 +37,27 @@ test('the first of the latest items may be ahead, as nobody knows how many are k
   expect(got).toEqual(['8=x', 'missed 9-9', '10=y']);
 });
 
-test('what is new must not be ahead, even if nothing old was kept', () => {
+test('a new item must not skip ahead, even if no old one was kept', () => {
   const { cursor, got } = open(10, 5);
   cursor.take(12, ['x']);
   expect(got).toEqual(['missed 11-11', '12=x']);
 });
 
-test('a cursor that resumes expects everything', () => {
+test('a cursor that resumes expects every item', () => {
   const { cursor, got } = open(10, 5);
   cursor.expectFrom(4);
   cursor.take(6, ['x']);
   expect(got).toEqual(['missed 4-5', '6=x']);
 });
 
-test('offsets that are filtered are no gap, and those of a skip that are known already are not told again', () => {
+test('filtered offsets are no gap, and offsets that have passed are not reported again', () => {
   const { cursor, got } = open(0);
   cursor.skip(1, 5, 'filtered');
   cursor.skip(4, 7, 'conflated');
   expect(got).toEqual(['conflated 6-7']);
 });
 
-test('a cursor that is over in the midst of items gives no more of them', () => {
+test('a cursor that ends inside of a frame of items gives no more of them', () => {
   const got: number[] = [];
   const cursor: StreamCursor = new StreamCursor({ goods: 'a', kind: 'json', epoch: 'e', offset: 0 }, 1, {
     deliver: (_cursor, at) => {
@@ -80,4 +80,19 @@ test('items are of the kind of their stream', () => {
   expect(() => json.assertKind(true, [])).toThrow('not of the kind json');
   expect(() => bytes.assertKind(false, [1])).toThrow('not of the kind bytes');
   expect(() => text.assertKind(false, ['x', 1])).toThrow('no text');
+});
+
+test('a cursor that ignores items up to an offset takes none of them, and never goes back', () => {
+  const { cursor, got } = open(0);
+  cursor.ignoreUpTo(3);
+  cursor.ignoreUpTo(1);
+  cursor.take(2, ['x', 'y', 'z']);
+  expect(got).toEqual(['4=z']);
+});
+
+test('a cursor keeps its goods, kind and epoch, and may move to another variant', () => {
+  const { cursor } = open(7, 2, 'text');
+  expect(cursor).toMatchObject({ goods: 'a', kind: 'text', epoch: 'e', variant: '', position: 5, isEnded: false });
+  cursor.moveTo('v');
+  expect(cursor).toMatchObject({ variant: 'v', position: 5 });
 });
