@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { ClientConnection } from '../../../src/goods/client/client-connection.ts';
 import { ConnectionError, GoodsClient } from '../../../src/goods/client.ts';
 import { FakeClock, FakeSocket, item, meet, settle, stream } from '../../support/fake-market.ts';
 
@@ -262,4 +263,26 @@ test('a request that ends the connection while it is written is the last one tha
   stage.socket.say(item(1));
   expect(stage.client.state).toBe('open');
   asked[2]!.catch(() => {});
+});
+
+test('a connection that is closed twice loses its requests once', async () => {
+  const [socket, clock] = [new FakeSocket(), new FakeClock()];
+  const lost: boolean[] = [];
+  const connection = new ClientConnection(
+    socket,
+    clock,
+    { openTimeout: 1000, heartbeat: 0 },
+    { welcome: () => {}, receive: () => {}, lost: () => {} },
+  );
+  connection.ask({
+    isDropped: false,
+    write: () => '',
+    settle: () => {},
+    refuse: () => {},
+    lose: (wasSent) => void lost.push(wasSent),
+  });
+  const both = [connection.close(1000, '', 100), connection.close(1000, '', 50)];
+  clock.advance(100);
+  await Promise.all(both);
+  expect([lost, clock.timers.size]).toEqual([[false], 0]);
 });

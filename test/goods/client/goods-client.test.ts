@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { GoodsClient } from '../../../src/goods/client.ts';
+import { defineGoods, GoodsClient } from '../../../src/goods/client.ts';
 import { FakeClock, FakeSocket, item, meet, settle, subscribed } from '../../support/fake-market.ts';
 import { captureUncaught } from '../../support/uncaught.ts';
 
@@ -100,4 +100,16 @@ test('a listener that was removed is not called any more', () => {
   remove();
   stage.socket.welcome();
   expect([states, stage.client.state]).toEqual([[], 'open']);
+});
+
+test('goods are named by a definition, or by a name', async () => {
+  const stage = meet();
+  stage.socket.welcome();
+  const definition = defineGoods<number>('a');
+  for (const goods of [definition, 'a']) {
+    void stage.client.supply(goods, 1).catch(() => {});
+    expect(stage.socket.last).toMatchObject({ op: 'supply', goods: 'a', items: [1] });
+    void stage.client.shelve(goods).catch(() => {});
+    expect(stage.socket.last).toMatchObject({ op: 'shelve', goods: 'a' });
+  }
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ClosedError, ConnectionError } from '../../../src/goods/client.ts';
-import { meet, settle } from '../../support/fake-market.ts';
+import { meet, settle, subscribed } from '../../support/fake-market.ts';
 
 test('a list is asked for page by page, to the end', async () => {
   const { client, socket } = meet();
@@ -198,4 +198,13 @@ test('a retry waits at most 10 minutes', async () => {
   stage.socket.refuse('rate-limited', { retryAfter: Number.MAX_SAFE_INTEGER });
   stage.clock.advance(600_000);
   expect(stage.socket.requests).toHaveLength(2);
+});
+
+test('an unsubscribe without a connection is over at once, because the market has nothing to end', async () => {
+  const { stage, subscription } = await subscribed();
+  stage.socket.end(1006);
+  await subscription.unsubscribe();
+  stage.clock.ring();
+  stage.socket.welcome();
+  expect(stage.socket.requests).toEqual([]);
 });

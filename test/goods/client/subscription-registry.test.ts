@@ -289,7 +289,7 @@ describe('inside of a callback', () => {
     expect(notes).toEqual(['gap']);
   });
 
-  test('a subscription may end itself while its streams are opened', async () => {
+  test.each([1, 2])('a subscription may end itself while its streams are opened: %i of them', async (count) => {
     const stage = openStage();
     const gaps: string[] = [];
     const beginning = stage.client.subscribe('*', undefined, {
@@ -301,7 +301,7 @@ describe('inside of a callback', () => {
     stage.socket.ok({ streams: [] });
     const subscription = await beginning;
     stage.reconnect();
-    stage.socket.ok({ streams: [streamOf('a', 5), streamOf('b', 5)] });
+    stage.socket.ok({ streams: [streamOf('a', 5), streamOf('b', 5)].slice(0, count) });
     stage.socket.say(item(6, 'a'), item(6, 'b'));
     expect([gaps, subscription.isEnded, stage.client.state]).toEqual([['a'], true, 'open']);
   });
@@ -403,4 +403,12 @@ test('a subscription that ended while its request was refused for now is not ask
   await expect(beginning).rejects.toThrow('enough');
   stage.socket.refuse('rate-limited', {}, 1);
   expect(stage.clock.timers.size).toBe(0);
+});
+
+test('a reply to subscribe without streams is a fault of the market', async () => {
+  const stage = openStage();
+  const beginning = stage.client.subscribe('a');
+  stage.socket.ok();
+  await expect(beginning).rejects.toThrow('the reply to subscribe has no streams');
+  expect(stage.client.state).toBe('closed');
 });

@@ -127,6 +127,21 @@ describe('the iterator', () => {
     expect(subscription.isEnded).toBe(true);
   });
 
+  test('ends without an error for a caller that waits when the application unsubscribes', async () => {
+    const { subscription } = await subscribed();
+    const next = subscription.next();
+    void subscription.unsubscribe();
+    expect(await next).toEqual({ done: true, value: undefined });
+  });
+
+  test('gives no item that comes after the end', async () => {
+    const { subscription } = await subscribed();
+    const [cursor] = subscription.cursors;
+    void subscription.unsubscribe();
+    subscription.deliver(cursor!, 1, 1);
+    expect(await subscription.next()).toEqual({ done: true, value: undefined });
+  });
+
   test('is the subscription itself', async () => {
     const { subscription } = await subscribed();
     expect(subscription[Symbol.asyncIterator]()).toBe(subscription);
