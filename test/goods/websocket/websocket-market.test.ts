@@ -23,7 +23,7 @@ const thrown = (): never => {
 /** Computed, because the linter takes an object that has the property for a mistake. */
 const then = 'then';
 
-/** A client, ws's, that collects what it gets. */
+/** A client of ws that keeps the frames that it receives. */
 class Client {
   readonly ws: Ws;
   readonly frames: (Frame | { op: string; item?: unknown })[] = [];
@@ -46,7 +46,7 @@ class Client {
     return id;
   }
 
-  /** The first frame that is so, when it has come. */
+  /** Resolves with the first frame for which the function returns true. */
   async until(isIt: (frame: Record<string, unknown>) => boolean): Promise<Record<string, unknown>> {
     for (;;) {
       const found = this.frames.find((frame) => isIt(frame as unknown as Record<string, unknown>));
@@ -106,7 +106,7 @@ async function open<User>({
 const apple = defineGoods<{ price: number }>('fruit/apple', { history: { size: 100 } });
 
 describe('a market over WebSocket', () => {
-  test('serves a client of ws: subscribe, items, octets, unsubscribe', async () => {
+  test('serves a client of ws: subscribe, items, bytes, unsubscribe', async () => {
     const { market, connect } = await open();
     const provider = market.provider('p');
     const cam = defineGoods<Uint8Array>('cam', { kind: 'bytes', remote: true });
@@ -127,7 +127,7 @@ describe('a market over WebSocket', () => {
     expect(market.statistics()).toMatchObject({ sessions: 1, subscriptions: 1 });
   });
 
-  test('forgets a client that goes, however it goes', async () => {
+  test('keeps nothing of a client whose connection has ended, however it ended', async () => {
     const { market, connect, server } = await open();
     market.provider('p').shelve(apple);
     const clients = [await connect(), await connect()];
@@ -140,13 +140,13 @@ describe('a market over WebSocket', () => {
     expect(market.statistics()).toMatchObject({ sessions: 0, subscriptions: 0, goods: [{ subscribers: 0 }] });
   });
 
-  test('closes who has not agreed on the subprotocol', async () => {
+  test('closes a connection that has not agreed on the subprotocol', async () => {
     const { port } = await open();
     const client = new Client(port, []).watch();
     expect(await client.closed()).toEqual([1008, 'the subprotocol is goods.v1']);
   });
 
-  test('knows whom it has before it, also if that takes time, and sends away whom it does not know', async () => {
+  test('calls `identify`, also if that takes time, and closes a connection that it refuses', async () => {
     for (const isAsync of [false, true]) {
       const users: string[] = [];
       const { market, notes, port } = await open<string>({
@@ -179,7 +179,7 @@ describe('a market over WebSocket', () => {
     }
   });
 
-  test('waits for who it is no longer than two heartbeats', async () => {
+  test('waits for `identify` no longer than two heartbeats', async () => {
     const { market, port } = await open({
       market: { heartbeat: 10 },
       serve: { identify: () => new Promise(() => {}) },
@@ -209,14 +209,14 @@ describe('a market over WebSocket', () => {
     expect([uncaught.exceptions, uncaught.rejections]).toEqual([[], []]);
   });
 
-  test('takes the promise of another library, which has then() alone', async () => {
+  test('takes a promise of another library, which has then() only', async () => {
     const identify = () => Object.fromEntries([[then, (resolve: (user: string) => void) => resolve('somebody')]]);
     const { connect, market } = await open({ serve: { identify } });
     await connect();
     expect(market.statistics().sessions).toBe(1);
   });
 
-  test('closes a connection although the observer throws, whose own exception that is', async () => {
+  test('closes a connection although the observer throws, which is an uncaught exception', async () => {
     using uncaught = captureUncaught();
     const observer = Object.assign(new Notes(), { failure: thrown });
     const { port } = await open({ market: { observer }, serve: { identify: thrown } });
@@ -224,7 +224,7 @@ describe('a market over WebSocket', () => {
     expect(uncaught.exceptions).toEqual([new Error('mine')]);
   });
 
-  test.each([false, true])('ends a connection where schedule throws, and reports it: %j', async (isLater) => {
+  test.each([false, true])('ends a connection if `schedule` throws, and reports it: %j', async (isLater) => {
     using uncaught = captureUncaught();
     const { port, notes } = await open({
       market: { schedule: thrown },
@@ -235,7 +235,7 @@ describe('a market over WebSocket', () => {
     expect([uncaught.exceptions, uncaught.rejections]).toEqual([[], []]);
   });
 
-  test('waits for identify also with the longest heartbeat, whose double no timer can count', async () => {
+  test('waits for `identify` also with the longest heartbeat, twice which is too long for a timer', async () => {
     let identified!: () => void;
     const identify = () =>
       new Promise<void>((resolve) => {
@@ -255,7 +255,7 @@ describe('a market over WebSocket', () => {
     expect(warned).not.toHaveBeenCalled();
   });
 
-  test('closes a connection whose messages are too large or none, and stays', async () => {
+  test('closes a connection whose messages are too large or invalid, and serves the others', async () => {
     const { market, connect, notes } = await open();
     market.provider('p').shelve(apple);
     const [large, wrong, fine] = [await connect(), await connect(), await connect()];
@@ -267,7 +267,7 @@ describe('a market over WebSocket', () => {
     expect(notes.refusals).toContain('a text message of goods.v1 is JSON');
   });
 
-  test('a slow reader falls behind and catches up, while another gets everything', async () => {
+  test('lets a slow reader fall behind and catch up, while another one gets every item', async () => {
     const { market, connect } = await open({ market: { highWaterMark: 65_536 } });
     const goods = defineGoods<string>('n', { overflow: 'conflate' });
     const provider = market.provider('p');
@@ -277,13 +277,13 @@ describe('a market over WebSocket', () => {
     slow.ws.pause();
     const item = 'x'.repeat(50_000);
     let last = 0;
-    // The kernel holds some megabytes before anything waits here.
+    // The kernel takes some megabytes before anything waits in this process.
     while (market.statistics().goods[0]!.conflated === 0 && last < 2000) {
       provider.supply(goods, item);
       last++;
       await fast.until(({ offset }) => offset === last);
       fast.frames.length = 0;
-      // Nothing is passed over before it reads again.
+      // No item is skipped before the client reads again.
       if (last === 400) slow.ws.resume();
     }
     slow.ws.resume();
@@ -308,7 +308,7 @@ describe('a market over WebSocket', () => {
     });
   });
 
-  test('shuts down: hints when to come back, closes with 1012, and is done when all are gone', async () => {
+  test('shuts down: tells clients when to come back, closes with 1012, and is done when all connections are gone', async () => {
     const { market, connect } = await open();
     const client = await connect();
     const done = market.shutdown({ reason: 'update' });
@@ -318,7 +318,7 @@ describe('a market over WebSocket', () => {
     expect(market.statistics().sessions).toBe(0);
   });
 
-  test('no longer lets in whom a server accepts when serving it has ended', async () => {
+  test('takes no connection that the server accepts after serving has ended', async () => {
     const { market, connect, stop, port } = await open();
     await connect();
     stop();
@@ -327,7 +327,7 @@ describe('a market over WebSocket', () => {
     expect(market.statistics().sessions).toBe(1);
   });
 
-  test('with compression all who agreed alike share what was compressed once', async () => {
+  test('compresses a message once for all connections with the same agreement', async () => {
     const { market, server, connect } = await open({ server: { perMessageDeflate: { threshold: 64 } } });
     const goods = defineGoods<string>('n');
     const secret = defineGoods<string>('secret', { compress: false });
@@ -362,7 +362,7 @@ describe('a market over WebSocket', () => {
     }
   });
 
-  test('a client with a context of its own gets everything, as it is', async () => {
+  test('sends uncompressed messages to a client with context takeover', async () => {
     const { market, connect } = await open({
       server: { perMessageDeflate: { contextTakeover: true, threshold: 0 } as never },
     });
@@ -378,7 +378,7 @@ describe('a market over WebSocket', () => {
     ).toEqual([1, 5000, 1]);
   });
 
-  test('whoever else sends fragments on the socket loses the connection, and nobody else notices', async () => {
+  test('ends a connection on which the application sends fragments itself, and serves the others', async () => {
     const { market, server, connect, notes } = await open();
     const provider = market.provider('p');
     provider.shelve(apple);
