@@ -31,7 +31,7 @@ describe('a connection', () => {
     expect([stage.client.state, stage.socket.isTerminated]).toEqual(['waiting', true]);
   });
 
-  test('on which nothing comes is asked for a sign of life, and then given up', () => {
+  test('that is silent is asked for a sign of life, and then given up', () => {
     const stage = meet({ heartbeat: 1000 });
     stage.socket.welcome();
     stage.clock.advance(1000);

@@ -10,10 +10,10 @@ test('a client supplies items, together or as bytes', async () => {
   expect(socket.last).toMatchObject({ op: 'supply', goods: 's', items: [1, 2] });
   socket.ok({ offset: 2 });
   expect(await many).toBe(2);
-  const octets = client.supply('s', new Uint8Array([0xca, 0xfe]));
+  const sent = client.supply('s', new Uint8Array([0xca, 0xfe]));
   expect(Buffer.from(socket.sent.at(-1) as Uint8Array).toString('hex')).toBe('020000000000000002000173cafe');
   socket.ok({ offset: 3 }, 2);
-  expect(await octets).toBe(3);
+  expect(await sent).toBe(3);
 });
 
 describe('an error thrown by a callback', () => {

@@ -54,9 +54,9 @@ test('a signal ends a supply, before it was sent and after', async () => {
   await expect(second).rejects.toThrow('too late');
   // The reply comes all the same.
   stage.socket.ok({ offset: 1 });
-  const octets = stage.client.supply('a', new Uint8Array(1), { signal: controllers[2]!.signal });
+  const bytes = stage.client.supply('a', new Uint8Array(1), { signal: controllers[2]!.signal });
   stage.socket.ok({ offset: 2 }, 2);
-  expect(await octets).toBe(2);
+  expect(await bytes).toBe(2);
   controllers[2]!.abort();
   await expect(stage.client.supply('a', 3, { signal: controllers[2]!.signal })).rejects.toThrow('aborted');
   expect([stage.client.state, stage.errors]).toEqual(['open', []]);
@@ -82,7 +82,7 @@ test('a number of requests may have no reply, and further ones are refused', asy
   stage.socket.ok({ catalog: [] }, 2);
   const more = [stage.client.supply('a', 4), stage.client.supply('a', 5)];
   await expect(stage.client.catalog()).rejects.toThrow('maxPending is 2');
-  // As does the end of the connection.
+  // The end of the connection makes room too.
   stage.socket.end(1006);
   for (const one of more) await expect(one).rejects.toBeInstanceOf(ConnectionError);
   const last = [stage.client.supply('a', 6), stage.client.supply('a', 7)];

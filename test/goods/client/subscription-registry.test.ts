@@ -308,7 +308,7 @@ describe('inside of a callback', () => {
 });
 
 describe('frames that concern no subscription are ignored', () => {
-  test('items, skips and news of goods that nobody has subscribed to', async () => {
+  test('items, skips and news of goods without a subscription', async () => {
     const { socket, client, subscription } = await subscribed();
     socket.say(
       item(1, 'other'),

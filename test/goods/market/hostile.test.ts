@@ -246,10 +246,10 @@ test('any request is answered, and any other message closes the connection', () 
     }),
   );
   fc.assert(
-    fc.property(fc.oneof(fc.string(), fc.json()), fc.uint8Array(), (text, octets) => {
+    fc.property(fc.oneof(fc.string(), fc.json()), fc.uint8Array(), (text, bytes) => {
       const { client } = shop();
       client.session.receive(text);
-      shop().client.session.receiveBytes(octets);
+      shop().client.session.receiveBytes(bytes);
     }),
   );
 });

@@ -33,7 +33,7 @@ describe('a connection', () => {
     expect(market.subscriptions(one.session)).toEqual([]);
   });
 
-  test('is ended if nothing comes from it during two heartbeats', () => {
+  test('is ended if it sends no message during two heartbeats', () => {
     const { testMarket, market } = shop();
     const [silent, alive] = [testMarket.connect(), testMarket.connect()];
     silent.subscribe('fruit/apple');
@@ -67,13 +67,26 @@ describe('a shutdown', () => {
   });
 
   test('ends the connections that remain at the deadline', async () => {
-    const { testMarket, market } = shop();
-    const one = testMarket.connect();
-    const done = market.shutdown({ deadline: 1, code: 1013 });
-    testMarket.flush();
-    one.terminate = () => one.session.end();
-    await done;
-    expect(one.closed).toMatchObject({ code: 1013 });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const { testMarket, market } = shop();
+      const one = testMarket.connect();
+      let ends = 0;
+      one.terminate = () => {
+        ends++;
+        one.session.end();
+      };
+      const done = market.shutdown({ deadline: 500, code: 1013 });
+      testMarket.flush();
+      vi.advanceTimersByTime(499);
+      expect([one.closed?.code, ends]).toEqual([1013, 0]);
+      vi.advanceTimersByTime(1);
+      expect(ends).toBe(1);
+      await done;
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 

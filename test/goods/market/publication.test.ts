@@ -133,7 +133,7 @@ test('goods without a subscriber are not encoded', () => {
   expect(market.statistics().goods).toMatchObject([{ items: 1, encoded: 0, delivered: 0 }]);
 });
 
-test('a stream that nobody gets any more is not encoded, while another one of the same goods is', () => {
+test('a stream whose last subscriber has left is not encoded, while another stream of the same goods is', () => {
   const { testMarket, orchard, market } = shop(priced);
   const [one, other] = [testMarket.connect(), testMarket.connect()];
   one.subscribe('fruit/apple', { params: { currency: 'CNY' } });

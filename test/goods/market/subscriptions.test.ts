@@ -127,7 +127,7 @@ describe('subscribing', () => {
     testMarket.flush();
     expect(one.take()).toEqual(['fruit/apple 1 {"price":1}', 'unshelved fruit/apple season is over']);
     expect(() => orchard.supply(apple, { price: 2 })).toThrow('fruit/apple is not on the shelf of orchard');
-    // It is no error to ask for it again meanwhile.
+    // Subscribing again meanwhile is no error.
     expect(one.subscribe('fruit/apple')).toMatchObject({ op: 'ok', streams: [] });
     one.take();
     orchard.shelve(apple);
@@ -178,7 +178,7 @@ test('goods of a pattern are created at the first subscription, and the provider
   expect(one.take()).toEqual(['prices/EUR 1 1.1']);
   one.ask('unsubscribe', { goods: 'prices/EUR' });
   expect(told).toEqual(['demand prices/EUR', 'idle prices/EUR']);
-  // It has been supplied, so it stays; what never was goes with its last subscriber.
+  // Goods that had an item stay; those that never had one go with their last subscriber.
   one.subscribe('prices/USD');
   expect(testMarket.market.statistics().goods).toHaveLength(2);
   one.session.end();

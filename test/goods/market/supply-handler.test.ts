@@ -23,10 +23,10 @@ describe('items of a provider', () => {
     const one = testMarket.connect();
     one.subscribe('cam');
     one.take();
-    const octets = Buffer.from('cafe', 'hex');
-    provider.supply(cam, octets);
-    provider.supplyAll(cam, [octets, octets]);
-    octets.fill(0);
+    const bytes = Buffer.from('cafe', 'hex');
+    provider.supply(cam, bytes);
+    provider.supplyAll(cam, [bytes, bytes]);
+    bytes.fill(0);
     testMarket.flush();
     expect(one.take()).toEqual(['cam 1 cafe', 'cam 2 cafe', 'cam 3 cafe']);
     const late = testMarket.connect();

@@ -33,7 +33,7 @@ test('a provider is told once for all changes that were noted, and only if deman
   expect(calls).toEqual(['demand n', 'idle n']);
 });
 
-test('goods on demand that nobody subscribes to any more, and that never had an item, are reported as unused', () => {
+test('goods on demand whose last subscriber has left, and that never had an item, are reported as unused', () => {
   const { calls, demand, goods, stream } = open(true);
   stream.join();
   demand.notify(goods);

@@ -33,7 +33,7 @@ describe('goods on the shelf', () => {
     expect(testShelf.take()).toEqual(['ready n']);
   });
 
-  test('cannot be put there twice, whoever does it', () => {
+  test('cannot be put there twice, by their provider or by another one', () => {
     const { shelf } = open();
     for (const name of ['fruit/apple', 'log/*']) {
       expect(() => shelf.shelve(other, define(name), {})).toThrow(`${name} is on the shelf already`);
@@ -84,7 +84,7 @@ describe('goods on demand', () => {
     expect(open().shelf.patternOfferFor('fruit/pear')).toBeUndefined();
   });
 
-  test('are limited: room is made by those that are empty and that nobody subscribes to', () => {
+  test('are limited in number: goods without items and subscribers make room', () => {
     const { testShelf, shelf, offer } = open({ maxOnDemandGoods: 2 });
     shelf.openOnDemand(offer, 'log/1').stream('').join();
     const second = shelf.openOnDemand(offer, 'log/2');
