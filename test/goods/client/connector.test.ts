@@ -231,6 +231,16 @@ describe('a client that a callback closes', () => {
     expect([stage.client.state, stage.sockets.length]).toEqual(['closed', 1]);
   });
 
+  test('while its connection is being lost makes no further connection, and reports no error', () => {
+    const clock = new FakeClock();
+    const stage = meet({ clock });
+    // The clock is a function of the application too.
+    clock.clearTimeout = () => void stage.client.close();
+    stage.socket.end(1006);
+    clock.advance(60_000);
+    expect([stage.client.state, stage.sockets.length, stage.errors]).toEqual(['closed', 1, []]);
+  });
+
   test('when it is told of the error makes no further connection', () => {
     const stage = meet();
     stage.client.on('error', () => void stage.client.close());

@@ -71,7 +71,7 @@ class Reader {
     socket.on('message', (data) => this.#take(JSON.parse(String(data))));
   }
 
-  // biome-ignore lint/suspicious/noExplicitAny: the reader is written from the document, without the types of the frames.
+  // biome-ignore lint/suspicious/noExplicitAny: the reader is written from the document, and has no types of frames.
   #take(frame: any): void {
     switch (frame.op) {
       case 'welcome': {
@@ -145,7 +145,10 @@ class Reader {
   }
 }
 
-/** Supplies goods while the connection of the reader is cut several times. Waits until the reader has every item that it can have. */
+/**
+ * Supplies goods while the connection of the reader is cut several times. Waits until the reader has every item that it
+ * can have.
+ */
 async function run(size: number, { cuts, batches, perMessageDeflate }: Course, isTailored: boolean) {
   const market = new Market({ limits: { requestsPerSecond: 1_000_000, requestBurst: 1_000_000 } });
   const provider = market.provider('p');

@@ -1,4 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import type { Connector } from '../../../src/goods/client/connector.ts';
+import type { Requests } from '../../../src/goods/client/requests.ts';
+import { Subscription } from '../../../src/goods/client/subscription.ts';
+import { SubscriptionRegistry } from '../../../src/goods/client/subscription-registry.ts';
 import { type Gap, GoodsError, RevokedError } from '../../../src/goods/client.ts';
 import { item, meet, stream, subscribed } from '../../support/fake-market.ts';
 
@@ -411,4 +415,20 @@ test('a reply to subscribe without streams is a fault of the market', async () =
   stage.socket.ok();
   await expect(beginning).rejects.toThrow('the reply to subscribe has no streams');
   expect(stage.client.state).toBe('closed');
+});
+
+test('a caller that waits is rejected if its subscription is ended without a reason', async () => {
+  const told: unknown[] = [];
+  const requests = { tell: async (write: (id: number) => unknown) => void told.push(JSON.parse(String(write(1)))) };
+  const registry = new SubscriptionRegistry(
+    { connection: null } as unknown as Connector,
+    requests as unknown as Requests,
+    { base: 1, max: 1, random: () => 0 },
+  );
+  const owner = { leave: async () => {}, report: () => {} };
+  const subscription = new Subscription('a', undefined, {}, owner);
+  const waiting = registry.add(subscription);
+  await registry.leave(subscription);
+  await expect(waiting).rejects.toThrow('the subscription was ended before it began');
+  expect(told).toEqual([{ op: 'unsubscribe', id: 1, goods: 'a' }]);
 });

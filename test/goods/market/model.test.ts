@@ -4,7 +4,8 @@ import { defineGoods } from '../../../src/goods/definition/goods.ts';
 import { matches } from '../../../src/goods/definition/goods-name.ts';
 import { type TestClient, TestMarket } from '../../support/test-market.ts';
 
-// A market compared with a naive one, which has a list of subscriptions for each client, and loops over all clients for each item.
+// A market compared with a naive one, which has a list of subscriptions for each client, and loops over all clients for
+// each item.
 
 const names = ['a', 'b', 'a/x'] as const;
 const patterns = ['a', 'b', 'a/x', '*', 'a/*', '**'] as const;

@@ -16,7 +16,7 @@ class Book {
   readonly #subscriptions = new Map<string, Set<string>>();
   /** The last offset of each stream: at first the offset that the stream was announced with. */
   readonly last = new Map<string, number>();
-  /** Number of times that each stream may go back: once for each subscribe that leads to it, to the items that it asked for. */
+  /** Number of times that each stream may go back: once for each subscribe that leads to it. */
   readonly #repeats = new Map<string, number>();
   readonly #asked = new Map<number, { readonly op: string; readonly key: string }>();
   readonly #client: TestClient;
