@@ -141,19 +141,13 @@ async function run(seed: number, pairs: { sockets: WebSocket[]; streams: (Duplex
     await immediate();
   }
   for (const socket of sockets) socket.terminate();
-  const t = setTimeout(
-    () =>
-      console.log(
-        'STUCK',
-        seed,
-        observed.map((o) => [o.log.join(' '), o.states.join('')]),
-        sockets.map((s) => [s.readyState, s.isPaused]),
-        streams.map((s) => s && [s.destroyed, s.closed]),
-      ),
-    60_000,
-  );
+  // Otherwise a socket that never closes would end the test without the seed and the state that are needed to repeat it.
+  const report = setTimeout(() => {
+    const states = sockets.map(({ readyState, isPaused }, i) => ({ readyState, isPaused, log: observed[i]!.log }));
+    console.error(`seed ${seed}: not closed after a minute`, states);
+  }, 60_000);
   await Promise.all(closed);
-  clearTimeout(t);
+  clearTimeout(report);
   // Waits for the callbacks of Blobs, and for what listeners have scheduled.
   const isAllCalled = () => observed.every(({ sent, called }) => sent === called);
   // A stream in memory may lose callbacks when its peer is destroyed. A TCP stream calls all of them.
