@@ -6,6 +6,7 @@
 export type { BacklogOptions, BacklogOverflow } from './client/backlog.ts';
 export { BacklogError, ClosedError, ConnectionError, RevokedError } from './client/client-errors.ts';
 export type {
+  ClientBackoff,
   ClientEvents,
   ClientState,
   GoodsClientOptions,

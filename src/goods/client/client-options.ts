@@ -16,8 +16,8 @@ export interface GoodsClientOptions {
   readonly webSocketOptions?: PerConnection<object> | undefined;
   /** True to connect again when the connection is lost. Default true. */
   readonly reconnect?: boolean | undefined;
-  /** Milliseconds: the maximum of the first pause before it reconnects (default 1000), and the maximum of every pause (default 30 000). */
-  readonly backoff?: { readonly base?: number | undefined; readonly max?: number | undefined } | undefined;
+  /** Pauses before it reconnects. */
+  readonly backoff?: ClientBackoff | undefined;
   /** Milliseconds until the market's welcome must have come, and for a function to return the address before that. Default 10 000. */
   readonly openTimeout?: number | undefined;
   /** Milliseconds of silence after which the client pings, and again after which it gives the connection up. Default 30 000; 0: never. */
@@ -28,6 +28,16 @@ export interface GoodsClientOptions {
   readonly clock?: Clock | undefined;
   /** Returns a number from 0 to 1. Default `Math.random`. */
   readonly random?: (() => number) | undefined;
+}
+
+/** Lengths of the pauses before a client reconnects. Each is random, up to a maximum that doubles from pause to pause. */
+export interface ClientBackoff {
+  /** Milliseconds: maximum of the first pause. Default 1000. */
+  readonly base?: number | undefined;
+  /** Milliseconds: maximum of every pause. Default 30 000. */
+  readonly max?: number | undefined;
+  /** Former name of {@link max}, which takes precedence. @deprecated */
+  readonly longest?: number | undefined;
 }
 
 /** State of a client. `waiting`: a pause before it connects again. */

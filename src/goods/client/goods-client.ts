@@ -56,7 +56,11 @@ export class GoodsClient {
     if (!Number.isSafeInteger(maxPending) || maxPending < 1) {
       throw new RangeError(`maxPending is an integer ≥ 1; got ${maxPending}`);
     }
-    const pauses = { base: backoff.base ?? defaultBackoffBase, max: backoff.max ?? defaultBackoffMax, random };
+    const pauses = {
+      base: backoff.base ?? defaultBackoffBase,
+      max: backoff.max ?? backoff.longest ?? defaultBackoffMax,
+      random,
+    };
     this.#connector = new Connector(
       address,
       options,

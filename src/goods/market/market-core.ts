@@ -130,6 +130,11 @@ export class MarketCore<User = unknown> {
     this.#clientGoods.allow(goods as unknown as Goods);
   }
 
+  /** Former name of {@link allowClientGoods}. @deprecated */
+  consign<Item, Params>(goods: Goods<Item, Params, User>): void {
+    this.allowClientGoods(goods);
+  }
+
   /** Returns what is on the shelf, sorted by name. An entry with stars is a pattern whose goods are created on demand. */
   catalog(pattern = '**'): CatalogEntry[] {
     return this.#shelf.catalog(pattern);

@@ -27,6 +27,8 @@ export interface MarketOptions<User = unknown> {
    * Maximum number of goods that exist only because a client or provider named them and a pattern on the shelf matches. Default 100 000.
    */
   readonly maxOnDemandGoods?: number | undefined;
+  /** Former name of {@link maxOnDemandGoods}, which takes precedence. @deprecated */
+  readonly madeGoods?: number | undefined;
   /** Joins this market with others. Default: a market alone. */
   readonly backplane?: Backplane | undefined;
   /** Called with what happens in the market. Default: messages on `node:diagnostics_channel`. */
@@ -84,7 +86,7 @@ export function readMarketOptions<User>(
   const {
     heartbeat = defaultHeartbeat,
     highWaterMark = defaultHighWaterMark,
-    maxOnDemandGoods = defaultMaxOnDemandGoods,
+    maxOnDemandGoods = options.madeGoods ?? defaultMaxOnDemandGoods,
     now = Date.now,
   } = options;
   const limits = { ...defaultLimits, ...options.limits };

@@ -24,6 +24,21 @@ describe('a connection', () => {
     },
   );
 
+  test.each([
+    { base: 1000, longest: 100 },
+    { base: 1000, longest: 5000, max: 100 },
+  ])(
+    'is made again after at most the pause of %o: the former name works, and the new one takes precedence',
+    (backoff) => {
+      const stage = meet({ backoff });
+      stage.socket.end(1006);
+      stage.clock.advance(49);
+      expect(stage.sockets).toHaveLength(1);
+      stage.clock.advance(1);
+      expect(stage.sockets).toHaveLength(2);
+    },
+  );
+
   test.each([1000, 1002, 1003, 1007, 1008, 4401, 4403])('that ends with %d is the last one', async (code) => {
     const stage = meet();
     stage.socket.welcome();

@@ -37,6 +37,12 @@ test('a client shelves goods and supplies items, is told of demand, and its good
   ]);
 });
 
+test('the former name of allowClientGoods works', () => {
+  const testMarket = new TestMarket();
+  testMarket.market.consign(sensors);
+  expect(testMarket.connect().ask('shelve', { goods: 'sensors/attic' })).toMatchObject({ op: 'ok' });
+});
+
 test('a client takes its goods off the shelf, and is told when the last subscriber leaves', () => {
   const testMarket = new TestMarket();
   testMarket.market.allowClientGoods(sensors);

@@ -37,6 +37,12 @@ test('options that are given are used, and a limit changes no other', () => {
   });
 });
 
+test('the former name of maxOnDemandGoods works, and the new name takes precedence', () => {
+  expect(read({ madeGoods: 7 }).maxOnDemandGoods).toBe(7);
+  expect(read({ madeGoods: 7, maxOnDemandGoods: 8 }).maxOnDemandGoods).toBe(8);
+  expect(() => read({ madeGoods: -1 })).toThrow('maxOnDemandGoods is a number ≥ 0; got -1');
+});
+
 test('the backplane in memory has the clock of the market', () => {
   const { backplane } = read({ now: () => 42 });
   const times: number[] = [];
