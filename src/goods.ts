@@ -1,5 +1,5 @@
 /**
- * Goods and ledger, the market's side: who offers what, who wants what, and how it gets there, over WebSocket.
+ * Publish and subscribe over WebSocket: the market's side.
  *
  * @module
  */

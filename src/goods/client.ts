@@ -1,5 +1,5 @@
 /**
- * Goods and ledger, the client's side: runs in browsers, Node, Deno and Bun.
+ * Publish and subscribe over WebSocket: the client's side. Runs in browsers, Node, Deno and Bun.
  *
  * @module
  */

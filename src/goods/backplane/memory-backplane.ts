@@ -32,7 +32,7 @@ export class MemoryBackplane implements Backplane {
   }
 
   publish(goods: string, supply: Supply, { size, ttl }: HistoryOptions): Position {
-    // Without a listener no log is kept: nobody could ask for it.
+    // Otherwise a log that no listener can read would be kept.
     const log = this.#logs.get(goods) ?? this.#create();
     const { epoch } = log;
     const first = log.offset + 1;

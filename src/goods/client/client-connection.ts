@@ -29,7 +29,7 @@ export interface WebSocketLike {
   addEventListener(type: 'open' | 'message' | 'error' | 'close', listener: (event: any) => void): void;
 }
 
-/** A request that has no reply yet. Its methods throw nothing, except as they say. */
+/** A request that has no reply yet. Only methods with `@throws` throw. */
 export interface PendingRequest {
   /** True if the reply is of no use any more: a request that was not sent is not to be sent. */
   readonly isDropped: boolean;
@@ -43,7 +43,7 @@ export interface PendingRequest {
   lose(wasSent: boolean): void;
 }
 
-/** How a connection ended. */
+/** The end of a connection. */
 export interface Disconnection {
   readonly error: Error;
   /** True if another connection would end the same way. */
@@ -100,7 +100,7 @@ export class ClientConnection {
   /** Timer of the welcome, or of the end that the market has announced. */
   #deadline: unknown;
   /** Timer of the pause that the market's limits require before the next request. */
-  #pace: unknown = null;
+  #rateTimer: unknown = null;
 
   constructor(socket: WebSocketLike, clock: Clock, times: ConnectionTimes, hooks: ConnectionHooks) {
     this.#socket = socket;
@@ -215,13 +215,13 @@ export class ClientConnection {
   }
 
   #pump(): void {
-    if (!this.#isWelcome || this.#isEnded || this.#pace !== null) return;
+    if (!this.#isWelcome || this.#isEnded || this.#rateTimer !== null) return;
     for (const request of this.#queue) {
       if (!request.isDropped) {
         const wait = this.#requests?.take(this.#clock.now()) ?? 0;
         if (wait > 0) {
-          this.#pace = this.#clock.setTimeout(() => {
-            this.#pace = null;
+          this.#rateTimer = this.#clock.setTimeout(() => {
+            this.#rateTimer = null;
             this.#pump();
           }, wait);
           return;
@@ -299,7 +299,7 @@ export class ClientConnection {
     this.#isEnded = true;
     this.#heartbeat.stop();
     this.#clock.clearTimeout(this.#deadline);
-    if (this.#pace !== null) this.#clock.clearTimeout(this.#pace);
+    if (this.#rateTimer !== null) this.#clock.clearTimeout(this.#rateTimer);
     for (const request of this.#sent.values()) request.lose(true);
     for (const request of this.#queue) request.lose(false);
     this.#sent.clear();

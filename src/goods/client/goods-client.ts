@@ -84,6 +84,7 @@ export class GoodsClient {
     this.#connector.connect();
   }
 
+  /** Present state. The event `state` reports each change. */
   get state(): ClientState {
     return this.#connector.state;
   }

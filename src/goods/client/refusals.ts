@@ -1,7 +1,7 @@
 import { GoodsError, type GoodsErrorCode } from '../wire/goods-error.ts';
 
 /** Chance of a refused request to succeed later, unchanged. */
-type Outlook =
+type RetryPolicy =
   /** The same request would be refused again. */
   | 'final'
   /** The refusal may pass, as soon as the limit allows more. */
@@ -10,7 +10,7 @@ type Outlook =
   | 'passing-again';
 
 /** Each error code. A code without a row does not compile. */
-const outlooks: Readonly<Record<GoodsErrorCode, Outlook>> = {
+const retryPolicies: Readonly<Record<GoodsErrorCode, RetryPolicy>> = {
   'bad-request': 'final',
   'unknown-op': 'final',
   'bad-name': 'final',
@@ -37,6 +37,6 @@ const outlooks: Readonly<Record<GoodsErrorCode, Outlook>> = {
 export function mayPass(error: Error, wasGranted: boolean): error is GoodsError {
   if (!(error instanceof GoodsError)) return false;
   // A later version may have other codes.
-  const outlook = Object.hasOwn(outlooks, error.code) ? outlooks[error.code] : 'final';
-  return outlook === 'passing' || (outlook === 'passing-again' && wasGranted);
+  const policy = Object.hasOwn(retryPolicies, error.code) ? retryPolicies[error.code] : 'final';
+  return policy === 'passing' || (policy === 'passing-again' && wasGranted);
 }

@@ -60,8 +60,8 @@ export class RemoteProvider {
     try {
       await this.#requests.ask((id) => formatRequest({ op: 'unshelve', id, goods: name, reason }));
     } catch (error) {
-      const isOff = error instanceof GoodsError && error.code === 'not-provider';
-      if (!(wasShelved && isOff)) throw error;
+      const isNotShelved = error instanceof GoodsError && error.code === 'not-provider';
+      if (!(wasShelved && isNotShelved)) throw error;
     }
   }
 

@@ -6,7 +6,7 @@ import { ConnectionError } from './client-errors.ts';
 import type { Clock } from './clock.ts';
 import { type Connector, maxRetryAfter } from './connector.ts';
 
-/** How {@link Requests.ask} treats a request. */
+/** Options of {@link Requests.ask}. */
 export interface AskOptions {
   readonly signal?: AbortSignal | undefined;
   /** True if the request must not be sent again, because it may have taken effect. */

@@ -22,7 +22,7 @@ export class StreamCursor {
    * The first item may skip ahead up to this offset without being a gap: the client cannot know how many recent items the market still
    * keeps.
    */
-  #free: number;
+  #maxSkipped: number;
 
   /** @param last Number of the latest items that were asked for. */
   constructor({ goods, kind, epoch, variant = '', offset }: Stream, last: number, listener: StreamListener) {
@@ -31,7 +31,7 @@ export class StreamCursor {
     this.epoch = epoch;
     this.#variant = variant;
     this.#position = Math.max(0, offset - last);
-    this.#free = offset;
+    this.#maxSkipped = offset;
     this.#listener = listener;
   }
 
@@ -61,7 +61,7 @@ export class StreamCursor {
   /** Expects every item from an offset on. */
   expectFrom(offset: number): void {
     this.#position = offset - 1;
-    this.#free = 0;
+    this.#maxSkipped = 0;
   }
 
   /** Ignores the items up to an offset. */
@@ -101,8 +101,8 @@ export class StreamCursor {
   /** Reports the offsets before this one that have not passed. */
   #reach(offset: number): void {
     if (offset <= this.#position) return;
-    const first = Math.max(this.#position, Math.min(this.#free, offset - 1)) + 1;
-    this.#free = 0;
+    const first = Math.max(this.#position, Math.min(this.#maxSkipped, offset - 1)) + 1;
+    this.#maxSkipped = 0;
     this.#position = offset - 1;
     if (first < offset) this.#listener.miss(this, 'missed', first, offset - 1);
   }

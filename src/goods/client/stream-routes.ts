@@ -27,7 +27,7 @@ export class StreamRoutes {
   }
 }
 
-/** Identifies goods in a variant. The length keeps pairs such as "a" + "bc" and "ab" + "c" apart. */
+/** Identifies goods in a variant. The length distinguishes pairs such as "a" + "bc" and "ab" + "c". */
 function keyOf(goods: string, variant: string): string {
   return `${variant.length} ${variant}${goods}`;
 }

@@ -45,6 +45,7 @@ interface Waiter<Item> {
 export class Subscription<Item = unknown> implements AsyncIterableIterator<Delivery<Item>, undefined>, StreamListener {
   /** Name or pattern that was subscribed to. */
   readonly goods: string;
+  /** Params as the market reads them, from JSON. */
   readonly params: unknown;
   /** @internal */
   readonly last: number;
@@ -81,7 +82,7 @@ export class Subscription<Item = unknown> implements AsyncIterableIterator<Deliv
     return this.#end !== null;
   }
 
-  /** The last positions that were delivered, one for each goods. */
+  /** Offset of the last item that arrived or was skipped, for each goods. */
   get positions(): Since[] {
     return [...this.#cursors].map(([goods, { epoch, position }]) => ({ goods, epoch, offset: position }));
   }
@@ -96,6 +97,7 @@ export class Subscription<Item = unknown> implements AsyncIterableIterator<Deliv
     return error === undefined ? Promise.resolve({ done: true, value: undefined }) : Promise.reject(error);
   }
 
+  /** Unsubscribes. Called when a `for await` loop is left. */
   async return(): Promise<IteratorResult<Delivery<Item>, undefined>> {
     await this.unsubscribe();
     return { done: true, value: undefined };

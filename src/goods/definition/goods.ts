@@ -22,7 +22,7 @@ export interface AccessRequest<Params = unknown> {
   readonly params: Params | undefined;
 }
 
-/** How much of the items is kept for subscribers that come, or come back, later. */
+/** Number and age of the items that are kept for subscribers that come, or come back, later. */
 export interface HistoryOptions {
   /** Maximum number of items. An integer of at least 0. */
   readonly size: number;

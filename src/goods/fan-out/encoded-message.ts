@@ -1,7 +1,7 @@
 import { encodeFrame } from '../../frame/frame-encoder.ts';
 import { Opcode } from '../../frame/opcode.ts';
 
-/** How messages become frames. Connections that can send the same bytes share one coding. */
+/** Encodes messages as frames. Connections that can send the same bytes share one coding. */
 export interface Coding {
   /** Returns a message as a whole unmasked frame. */
   frame(message: EncodedMessage): Uint8Array;

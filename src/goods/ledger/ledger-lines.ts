@@ -27,7 +27,7 @@ export type Account<Subscriber, Entry> =
   | Map<string, WrittenLine<Subscriber, Entry> | Map<Entry, WrittenLine<Subscriber, Entry>>>;
 
 /** Maximum number of lines that are searched one by one. An account with more is a Map, which takes more memory. */
-const few = 8;
+const maxLinesInArray = 8;
 
 /** Compares as a Map does: NaN equals NaN. */
 function isSame(a: unknown, b: unknown): boolean {
@@ -37,7 +37,7 @@ function isSame(a: unknown, b: unknown): boolean {
 /** Returns the items with another one at the end. A short array is copied: `push` would reserve 16 places in it. */
 export function appended<T>(items: T | T[], item: T): T[] {
   if (!Array.isArray(items)) return [items, item];
-  if (items.length < few) return items.concat([item]);
+  if (items.length < maxLinesInArray) return items.concat([item]);
   items.push(item);
   return items;
 }
@@ -72,7 +72,7 @@ export function linesOf<S, E>(account: Account<S, E> | undefined): WrittenLine<S
 export function enter<S, E>(account: Account<S, E> | undefined, line: WrittenLine<S, E>): Account<S, E> {
   if (account === undefined) return line;
   if (!(account instanceof Map)) {
-    if (!Array.isArray(account) || account.length < few) return appended(account, line);
+    if (!Array.isArray(account) || account.length < maxLinesInArray) return appended(account, line);
     const map: Account<S, E> = new Map();
     for (const earlier of account) enter(map, earlier);
     return enter(map, line);

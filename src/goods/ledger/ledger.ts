@@ -16,14 +16,14 @@ import { PatternTree } from './pattern-tree.ts';
 
 /**
  * Subscribers and the patterns that they have booked, found from either side. A data structure only: subscribers and entries may be
- * anything, and nobody is notified.
+ * anything, and no callback is called except `visit`.
  *
- * A line is a subscriber, a pattern and an entry. The entry tells several lines of a subscriber with the same pattern apart; entries are
+ * A line is a subscriber, a pattern and an entry. The entry distinguishes several lines of a subscriber with the same pattern; entries are
  * compared as a `Set` does. Names and patterns are any text, with segments separated by `/`. In a pattern, a segment `*` matches one segment of
  * a name, and `**` any number of segments, also none.
  *
  * Booking and striking take the same time however many lines there are, apart from the segments of a pattern with stars. A line takes 100 to
- * 170 bytes.
+ * 370 bytes, by the shape of the patterns.
  */
 export class Ledger<Subscriber extends object, Entry> {
   /**

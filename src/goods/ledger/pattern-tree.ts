@@ -130,25 +130,25 @@ export class PatternTree<Value extends object> {
   /** Removes a pattern, if it exists, and every node that then has one pattern only. */
   delete(pattern: string): void {
     const segments = pattern.split('/');
-    const way = [this.#root];
+    const path = [this.#root];
     let branch: Branch<Value> | undefined;
     for (const segment of segments) {
-      branch = way.at(-1)!.get(segment);
+      branch = path.at(-1)!.get(segment);
       if (!(branch instanceof Node)) break;
-      way.push(branch);
+      path.push(branch);
     }
     if (branch instanceof Node) {
       if (branch.value === null) return;
       branch.value = null;
     } else {
       if (!this.#isAt(branch, pattern)) return;
-      way.at(-1)!.delete(segments[way.length - 1]!);
+      path.at(-1)!.delete(segments[path.length - 1]!);
     }
     this.#size--;
-    for (let depth = way.length - 1; depth > 0; depth--) {
-      const { alone } = way[depth]!;
+    for (let depth = path.length - 1; depth > 0; depth--) {
+      const { alone } = path[depth]!;
       if (alone === null) return;
-      way[depth - 1]!.set(segments[depth - 1]!, alone);
+      path[depth - 1]!.set(segments[depth - 1]!, alone);
       this.#nodes--;
     }
   }
@@ -171,19 +171,19 @@ export class PatternTree<Value extends object> {
     let reached: Node<Value>[] = [];
     // Nodes of `**`. Once reached they stay reached, because they match any further segment. Only they can be reached in several ways.
     const open = new Set<Node<Value>>();
-    const alone = new Set<Value>();
+    const leaves = new Set<Value>();
     let steps = 0;
     const reach = (branch: Branch<Value> | undefined): void => {
       if (branch === undefined) return;
       if (!(branch instanceof Node)) {
-        alone.add(branch);
+        leaves.add(branch);
         return;
       }
       reached.push(branch);
       // `**` also matches no segment, so the node behind it is reached as well.
       for (let any = branch.get(anySegments); any !== undefined; any = any.get(anySegments)) {
         if (!(any instanceof Node)) {
-          alone.add(any);
+          leaves.add(any);
           break;
         }
         if (open.has(any)) break;
@@ -212,9 +212,9 @@ export class PatternTree<Value extends object> {
       }
     }
     for (const { value } of [...reached, ...open]) if (value !== null) visit(value);
-    for (const value of alone) {
+    for (const value of leaves) {
       if (matchesSegments(this.#reader.patternOf(value).split('/'), segments)) visit(value);
     }
-    return steps + alone.size;
+    return steps + leaves.size;
   }
 }

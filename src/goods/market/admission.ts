@@ -78,7 +78,7 @@ export class Admission {
     const { params: validator, variant } = goods.options;
     if (validator !== undefined) return guarded('bad-params', () => validate(validator, params));
     // Otherwise a client would not learn that its params have no effect.
-    if (params !== undefined && variant === undefined) throw new GoodsError('bad-params', 'there are none');
+    if (params !== undefined && variant === undefined) throw new GoodsError('bad-params', 'these goods take no params');
     return params;
   }
 

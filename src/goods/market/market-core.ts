@@ -45,7 +45,7 @@ export class MarketCore<User = unknown> {
 
   /**
    * @param defaultSchedule Default of the option `schedule`.
-   * @throws RangeError if a limit is invalid.
+   * @throws RangeError if an option is invalid.
    */
   constructor(options: MarketOptions<User> = {}, defaultSchedule = afterThisTurn) {
     const settings = readMarketOptions(options, defaultSchedule);
@@ -54,7 +54,7 @@ export class MarketCore<User = unknown> {
     const outbox = new Outbox<GoodsStream>(settings.schedule);
     const publication = new Publication(outbox);
     const shelf = new Shelf(settings, {
-      onReady: (goods) => this.#subscriptions.joinWaiting(goods),
+      onReady: (goods) => this.#subscriptions.joinWaitingSubscriptions(goods),
       onRemoved: (goods, reason) => this.#subscriptions.removeGoods(goods, reason),
       onItems: (goods, entries) => publication.publish(goods, entries),
       forEachRecipient: (goods, visit) => this.#subscriptions.forEachRecipient(goods, visit),
@@ -135,7 +135,7 @@ export class MarketCore<User = unknown> {
     this.allowClientGoods(goods);
   }
 
-  /** Returns what is on the shelf, sorted by name. An entry with stars is a pattern whose goods are created on demand. */
+  /** Returns what is on the shelf, sorted by name. A pattern on the shelf is listed only for `**` or for exactly that pattern. */
   catalog(pattern = '**'): CatalogEntry[] {
     return this.#shelf.catalog(pattern);
   }
@@ -197,7 +197,7 @@ export class MarketCore<User = unknown> {
     this.#connected.add(session as Session);
     try {
       session.send({ op: 'welcome', protocol: subprotocol, heartbeat: this.heartbeat, limits: this.limits });
-      if (this.#isClosing) this.#sendAway(session as Session, {});
+      if (this.#isClosing) this.#announceClosing(session as Session, {});
     } catch (error) {
       // Otherwise shutdown() would wait for a session that the caller does not have.
       session.end();
@@ -218,7 +218,7 @@ export class MarketCore<User = unknown> {
 
   /**
    * Refuses further requests, sends what is queued, tells every client when to reconnect, and closes all connections.
-   * @returns A promise that is fulfilled when all connections are gone, at the latest some time after the deadline.
+   * @returns A promise that is fulfilled when all connections are gone, at most the time that the links take to end after the deadline.
    */
   async shutdown(options: ShutdownOptions = {}): Promise<void> {
     this.#isClosing = true;
@@ -226,7 +226,7 @@ export class MarketCore<User = unknown> {
     const empty = new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
     });
-    for (const session of [...this.#sessions]) this.#sendAway(session, options);
+    for (const session of [...this.#sessions]) this.#announceClosing(session, options);
     const timer = setTimeout(() => {
       for (const session of [...this.#connected]) session.terminate();
     }, options.deadline ?? defaultDeadline);
@@ -234,7 +234,7 @@ export class MarketCore<User = unknown> {
     clearTimeout(timer);
   }
 
-  #sendAway(session: Session, options: ShutdownOptions): void {
+  #announceClosing(session: Session, options: ShutdownOptions): void {
     const { reason = 'restart', code = 1012, retryAfter = defaultRetryAfter } = options;
     // Random, so that the clients do not all reconnect at the same time.
     session.send({ op: 'closing', reason, retryAfter: Math.round(retryAfter * (1 + this.#settings.random())) });

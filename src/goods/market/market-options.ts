@@ -21,7 +21,7 @@ export interface MarketOptions<User = unknown> {
    * pings off.
    */
   readonly heartbeat?: number | undefined;
-  /** Number of bytes waiting for a subscriber to read, from which on it falls behind. Minimum 65 536. Default 262 144. */
+  /** Maximum number of bytes that wait for a subscriber before it falls behind. Minimum 65 536. Default 262 144. */
   readonly highWaterMark?: number | undefined;
   /**
    * Maximum number of goods that exist only because a client or provider named them and a pattern on the shelf matches. Default 100 000.
@@ -77,7 +77,7 @@ export interface MarketSettings {
 
 /**
  * Checks the options of a market and fills in the defaults.
- * @throws RangeError if a limit is invalid.
+ * @throws RangeError if an option is invalid.
  */
 export function readMarketOptions<User>(
   options: MarketOptions<User>,
@@ -145,7 +145,7 @@ export interface Revocation<User = unknown> {
   readonly subscriber?: Subscriber<User> | ((subscriber: Subscriber<User>) => boolean) | undefined;
 }
 
-/** How `market.shutdown()` proceeds. */
+/** Options of `market.shutdown()`. */
 export interface ShutdownOptions {
   /** Reason for the clients. Default "restart". */
   readonly reason?: string | undefined;

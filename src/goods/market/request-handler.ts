@@ -7,12 +7,12 @@ import { TokenBucket } from '../wire/token-bucket.ts';
 import { isOperation, operations, type Requester, type RequestParts } from './operations.ts';
 import { RequestOrder } from './request-order.ts';
 
-/** Number of goods that are searched for the price of one request. */
+/** Number of goods on the shelf for which a search counts as one more request. */
 const goodsPerRequest = 1000;
-/** A client that is refused this many times its burst, without a pause, is disconnected. */
+/** A client that is refused this many times its burst in a row is disconnected. */
 const maxRefusedBursts = 10;
 
-/** Takes the requests of one session: checks limits and fields, keeps the order, and replies. */
+/** Takes the requests of one session: checks size, id and rate, keeps the order, runs the operation, and refuses. */
 export class RequestHandler implements RequestReceiver {
   readonly #session: Session;
   readonly #parts: RequestParts;

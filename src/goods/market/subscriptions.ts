@@ -107,7 +107,7 @@ export class Subscriptions {
     }
     return after(this.#admission.admit(applicant(session, command, definition, name)), (variant) => {
       const goods = this.#shelf.get(name) ?? (offer === undefined ? undefined : this.#shelf.openOnDemand(offer, name));
-      // While the application decided, other goods may have come in their place.
+      // Otherwise a decision about other goods of that name, which were shelved meanwhile, would be applied.
       const isSame = goods !== undefined && goods.definition.options === definition.options;
       return this.#begin(session, command, isSame ? [{ goods, variant }] : []);
     });
@@ -143,7 +143,7 @@ export class Subscriptions {
   }
 
   /** Joins existing subscriptions to goods that have just been put on the shelf. */
-  joinWaiting(goods: ShelvedGoods): void {
+  joinWaitingSubscriptions(goods: ShelvedGoods): void {
     const waiting: [Session, Subscription][] = [];
     this.#ledger.forEachSubscriber(goods.name, (session, subscription) => waiting.push([session, subscription]));
     for (const [session, subscription] of waiting) {

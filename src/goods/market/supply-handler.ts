@@ -23,7 +23,8 @@ export class SupplyHandler {
 
   /**
    * Publishes items of a provider.
-   * @throws Error if the provider does not have the goods on the shelf; TypeError or RangeError if the items are invalid.
+   * @throws Error if the provider does not have the goods on the shelf; GoodsError `too-many-goods` if there is no room for goods that the name
+   * would create; TypeError or RangeError if the items are invalid.
    */
   fromProvider(provider: Provider, name: string, items: readonly unknown[]): Position | Promise<Position> {
     let goods = this.#shelf.get(name);
@@ -54,7 +55,7 @@ export class SupplyHandler {
       after(this.#admission.checkItems(definition, items), (checked) => {
         if (session.isClosed) return undefined;
         const goods = this.#find(name, offer);
-        // While the application decided, other goods may have come in their place.
+        // Otherwise a decision about other goods of that name, which were shelved meanwhile, would be applied.
         const isSame = goods?.definition.options === definition.options;
         if (goods === undefined || !isSame || !mayPublish()) throw new GoodsError('not-provider', name);
         return after(this.#publish(goods, checked), ({ offset }) => session.send({ op: 'ok', id, offset }));

@@ -13,14 +13,14 @@ export interface CatchUpHost {
   readonly link: Link;
   readonly outbox: Outbox<GoodsStream>;
   readonly observer: Observer;
-  /** Number of bytes waiting from which on the subscriber falls behind. */
+  /** Maximum number of bytes that wait before the subscriber falls behind. */
   readonly highWaterMark: number;
   /** Returns true if a subscription leads to a stream. */
   holds(stream: GoodsStream): boolean;
   close(code: number, reason: string): void;
 }
 
-/** How far behind a subscriber is on a stream. */
+/** Lag of a subscriber on one stream. */
 interface Lag {
   /** Offset that the subscriber needs next; Infinity if it needs nothing more of this stream. */
   next: number;
@@ -29,7 +29,7 @@ interface Lag {
   /** Last offset published before a replay was requested: the outbox may still hold items up to it. */
   readonly until: number;
   /** True if the items up to {@link until} that the outbox still holds are to be sent besides the replay. */
-  readonly owesBefore: boolean;
+  readonly includesQueued: boolean;
 }
 
 /** Serves a subscriber that is behind: from the history, as fast as it reads, so that nothing is queued for it. */
@@ -55,17 +55,17 @@ export class CatchUp {
 
   /** Starts a replay that does not fit into the outbox: items from `next` to `until`, before later items. */
   startReplay(stream: GoodsStream, next: number, until: number): void {
-    this.#lags.set(stream, { next, isReplay: true, until, owesBefore: true });
+    this.#lags.set(stream, { next, isReplay: true, until, includesQueued: true });
   }
 
   /** Extends the lag on a stream to begin at an earlier offset, for a replay. */
   replayFrom(stream: GoodsStream, from: number, until: number): void {
     const lag = this.#lags.get(stream)!;
     if (lag.next !== Number.POSITIVE_INFINITY) lag.next = Math.min(lag.next, from);
-    else this.#lags.set(stream, { next: from, isReplay: true, until, owesBefore: false });
+    else this.#lags.set(stream, { next: from, isReplay: true, until, includesQueued: false });
   }
 
-  /** Ends what a stream still owes. The entry stays: the outbox may hold items that would not follow what was sent before. */
+  /** Stops serving a stream. The entry stays: otherwise items in the outbox would be sent although earlier ones are missing. */
   forget(stream: GoodsStream): void {
     const lag = this.#lags.get(stream);
     if (lag !== undefined) lag.next = Number.POSITIVE_INFINITY;
@@ -91,7 +91,7 @@ export class CatchUp {
     }
     if (frames.length > 0) link.send(join(frames));
     if (this.#isCongested) this.#unread += replies;
-    // The client keeps sending requests without reading the replies: the memory for them would grow without a limit.
+    // Otherwise a client that sends requests without reading the replies would fill the memory.
     if (this.#unread > highWaterMark) {
       this.#disconnect(undefined);
       return;
@@ -106,12 +106,12 @@ export class CatchUp {
       if (!this.checkCongestion()) return true;
       // The subscription may have ended since the message was queued.
       if (this.#host.holds(stream)) {
-        this.#lags.set(stream, { next: from, isReplay: false, until: 0, owesBefore: false });
+        this.#lags.set(stream, { next: from, isReplay: false, until: 0, includesQueued: false });
       }
       return false;
     }
     if (to <= lag.until) {
-      if (!lag.owesBefore) return false;
+      if (!lag.includesQueued) return false;
       if (!this.checkCongestion()) return true;
       // A stream that was forgotten stays forgotten.
       if (lag.next !== Number.POSITIVE_INFINITY) lag.next = Math.min(lag.next, from);

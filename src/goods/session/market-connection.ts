@@ -8,7 +8,7 @@ export interface MarketConnection<User = unknown> extends Subscriber<User> {
   receive(text: string): void;
   /** Takes a text message of the peer as UTF-8. Throws nothing. */
   receiveText(bytes: Buffer): void;
-  /** Takes a binary message of the peer. The caller may reuse the bytes afterwards. Throws nothing. */
+  /** Takes a binary message of the peer. The bytes must not be changed afterwards: the item is a view of them. Throws nothing. */
   receiveBytes(bytes: Uint8Array): void;
   /** Notes a sign of life of the peer, such as a pong. */
   noteActivity(): void;

@@ -31,7 +31,7 @@ export interface RequestReceiver {
 export interface SessionContext {
   readonly outbox: Outbox<GoodsStream>;
   readonly observer: Observer;
-  /** Number of bytes waiting for a subscriber from which on it falls behind. */
+  /** Maximum number of bytes that wait for a subscriber before it falls behind. */
   readonly highWaterMark: number;
   /** Returns what takes the requests of a session. */
   receiverFor(session: Session): RequestReceiver;
@@ -67,7 +67,7 @@ export class Session<User = unknown> implements MarketConnection<User>, Recipien
   #catchUp: CatchUp | null = null;
   #isClosed = false;
   #missedHeartbeats = 0;
-  #farewell: { readonly code: number; readonly reason: string } | null = null;
+  #closeAfterDelivery: { readonly code: number; readonly reason: string } | null = null;
 
   /** @internal */
   constructor(id: number, user: User, link: Link, context: SessionContext) {
@@ -92,7 +92,7 @@ export class Session<User = unknown> implements MarketConnection<User>, Recipien
     this.#requests.receive(bytes, bytes.length, parseUtf8);
   }
 
-  /** Takes a binary message of the peer. The caller may reuse the bytes afterwards. Throws nothing. */
+  /** Takes a binary message of the peer. The bytes must not be changed afterwards: the item is a view of them. Throws nothing. */
   receiveBytes(bytes: Uint8Array): void {
     this.#requests.receive(bytes, bytes.length, decodeBytesSupply);
   }
@@ -145,7 +145,7 @@ export class Session<User = unknown> implements MarketConnection<User>, Recipien
     for (const replay of replays) this.replay(replay, last);
   }
 
-  /** Queues items from the history before later items. What the peer cannot be expected to take at once is sent as it reads. @internal */
+  /** Queues items from the history before later items. Items above `highWaterMark` bytes are sent later, as the peer reads. @internal */
   replay({ stream, from }: Replay, last: number): void {
     const { shelved, encoder } = stream;
     const { outbox, highWaterMark } = this.#context;
@@ -178,7 +178,7 @@ export class Session<User = unknown> implements MarketConnection<User>, Recipien
     const isSlow = this.#catchUp?.isNeeded || this.link.bufferedAmount > this.highWaterMark;
     if (isSlow) this.#slowReader.deliver(sequence);
     else this.link.send(sequence.pieces);
-    if (this.#farewell !== null) this.close(this.#farewell.code, this.#farewell.reason);
+    if (this.#closeAfterDelivery !== null) this.close(this.#closeAfterDelivery.code, this.#closeAfterDelivery.reason);
   }
 
   get #slowReader(): CatchUp {
@@ -226,7 +226,7 @@ export class Session<User = unknown> implements MarketConnection<User>, Recipien
 
   /** Closes the connection as soon as the queued frames have been sent. Later ones are not sent. @internal */
   closeWhenSent(code: number, reason: string): void {
-    this.#farewell = { code, reason };
+    this.#closeAfterDelivery = { code, reason };
   }
 
   /** Closes the connection, and ends its subscriptions. */

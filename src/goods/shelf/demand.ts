@@ -1,11 +1,11 @@
 import type { ShelvedGoods } from './shelved-goods.ts';
 
-/** Goods whose demand may have changed, until their providers have been told. */
+/** Set of goods whose demand may have changed and whose providers have not been notified. */
 export class Demand {
   readonly #changed = new Set<ShelvedGoods>();
   readonly #onUnused: (goods: ShelvedGoods) => void;
 
-  /** @param onUnused Called with goods on demand that nobody subscribes to and that never had an item. */
+  /** @param onUnused Called with goods on demand that have no subscription and never had an item. */
   constructor(onUnused: (goods: ShelvedGoods) => void) {
     this.#onUnused = onUnused;
   }

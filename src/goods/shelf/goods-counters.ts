@@ -6,11 +6,11 @@ export interface ShelvedGoodsStatistics {
   readonly bytes: number;
   /** Number of frames encoded. Compare it with items × subscribers. */
   readonly encoded: number;
-  /** Number of frames queued for subscribers. */
+  /** Number of item frames queued for subscribers when the items were supplied. Replays and catch-up are not counted. */
   readonly delivered: number;
-  /** Number of items that `tailor` left out of a variant. */
+  /** Number of times that `tailor` left an item out of a variant, replays included. */
   readonly filtered: number;
-  /** Number of items for which `tailor` failed. */
+  /** Number of times that `tailor` failed, replays included. */
   readonly failed: number;
   /** Number of items that slow subscribers did not get because a later one replaced them. */
   readonly conflated: number;

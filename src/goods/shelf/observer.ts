@@ -1,4 +1,4 @@
-/** Which function of the application has failed: one of the goods, of the market or of a provider, or the backplane. */
+/** Place of a failure: a function of the application, the backplane, or the market itself. */
 export type FailurePlace =
   | 'tailor'
   | 'variant'
@@ -9,7 +9,7 @@ export type FailurePlace =
   | 'backplane'
   | 'market';
 
-/** Published on `goodwire:goods:failure` when a function of the application has failed. Other subscribers are not affected. */
+/** Published on `goodwire:goods:failure` when a function of the application, the backplane or the market has failed. */
 export interface GoodsFailureMessage {
   readonly place: FailurePlace;
   /** Name of the goods; undefined if the failure concerns none. */

@@ -54,14 +54,16 @@ export class Provider<User = unknown> {
   /**
    * Supplies an item to all subscribers. Bytes are copied. If the goods have `tailor`, an object must not be changed while it is in the history.
    * @returns The position of the item; a promise if the backplane needs time. The promise may be ignored.
-   * @throws TypeError if the item is not of the goods' kind; Error if this provider does not have the goods on the shelf.
+   * @throws TypeError if the item is not of the goods' kind; Error if this provider does not have the goods on the shelf; GoodsError
+   * `too-many-goods` if there is no room for goods that the name would create.
    */
   supply<Item, Params>(goods: Goods<Item, Params, User>, item: Item): Position | Promise<Position> {
     return this.#backend.supply(this, goods.name, [item]);
   }
 
   /**
-   * Supplies items that belong together: they are sent in one frame. If one is invalid, none is supplied.
+   * Supplies items that belong together. They are sent in one frame per variant, unless they are bytes or the variant leaves one out. If one is
+   * invalid, none is supplied.
    * @returns The position of the last item.
    * @throws As {@link supply}; RangeError if there is no item.
    */

@@ -98,7 +98,7 @@ export class Shelf {
     return undefined;
   }
 
-  /** Returns what the catalog lists for a pattern, sorted by name. Patterns on the shelf are listed as such. */
+  /** Returns what the catalog lists for a pattern, sorted by name. A pattern on the shelf is listed only for `**` or for exactly that pattern. */
   catalog(pattern: string): CatalogEntry[] {
     const entries: CatalogEntry[] = [];
     for (const { name, definition } of this.#goods.values()) {

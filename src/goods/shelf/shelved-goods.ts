@@ -82,7 +82,7 @@ export class ShelvedGoods {
     return this.#isRemoved;
   }
 
-  /** Settles when the goods are loaded or removed; null if nobody has to wait. */
+  /** Settles when the backplane has loaded the goods or has failed; null if the goods are not loading. */
   get loading(): Promise<void> | null {
     return this.#loading;
   }
@@ -94,7 +94,7 @@ export class ShelvedGoods {
 
   // Loading and items.
 
-  /** Notes that the backplane needs time to say where the goods stand. */
+  /** Sets {@link loading}, because the backplane has answered with a promise. */
   waitFor(loading: Promise<void>): void {
     this.#loading = loading;
   }
@@ -130,7 +130,7 @@ export class ShelvedGoods {
 
   /**
    * Adds the items of a supply that are new.
-   * @returns Their entries; null if items before them are missing.
+   * @returns Their entries; null if items before them are missing, or if the epoch has changed.
    * @throws TypeError if one is no item of these goods.
    */
   append(published: Published): readonly HistoryEntry[] | null {
@@ -201,12 +201,12 @@ export class ShelvedGoods {
     for (const [stream, audience] of audiences) stream.setAudience([...audience]);
   }
 
-  /** True if the goods exist on demand, nobody has subscribed to them, and no item was ever supplied. */
+  /** True if the goods exist on demand, have no subscription, and never had an item. */
   get isUnused(): boolean {
     return this.isOnDemand && !this.#isRemoved && this.#demand === 0 && this.#offset === 0;
   }
 
-  /** True if the goods exist on demand, nobody has subscribed to them, and the history is empty. */
+  /** True if the goods exist on demand, have no subscription, and the history is empty. */
   get isDisposable(): boolean {
     return this.isOnDemand && this.#demand === 0 && this.history.length === 0;
   }

@@ -9,7 +9,7 @@ import type { EncodingFailure, GoodsCounters } from './goods-counters.ts';
 import type { HistoryEntry } from './history.ts';
 import type { Observer } from './observer.ts';
 
-/** Encodes the items of goods in one variant: each item once, however many subscribers get it. */
+/** Encodes the items of goods in one variant. The frame of an item is encoded once, however many subscribers get it. */
 export class VariantEncoder {
   readonly #goods: Goods;
   readonly #name: string;

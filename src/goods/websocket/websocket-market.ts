@@ -14,7 +14,7 @@ import type { FailurePlace } from '../shelf/observer.ts';
 import { subprotocol } from '../wire/frames.ts';
 import { SocketLink } from './socket-link.ts';
 
-/** How connections come to a market. */
+/** Options of `market.serve()`. */
 export interface ServeOptions<User = unknown> {
   /**
    * Returns the user of a connection, which `authorize` and `variant` get as `subscriber.user`. Nothing that the client sends is read
@@ -34,8 +34,8 @@ interface GoodsSocket extends WebSocket {
 }
 
 /**
- * A market: goods are offered and subscribed to here. Providers put goods on its shelf and supply items. Each item goes to exactly those who
- * have subscribed, in their variant, encoded once for each variant.
+ * A market: goods are offered and subscribed to here. Providers put goods on its shelf and supply items. Each item goes to exactly the
+ * subscribers of its goods, in their variant, encoded once for each variant.
  *
  * ```ts
  * const market = new Market();
@@ -48,7 +48,7 @@ interface GoodsSocket extends WebSocket {
 export class Market<User = unknown> extends MarketCore<User> {
   #heartbeatTimer: TimerHandle;
 
-  /** @throws RangeError if a limit is invalid. */
+  /** @throws RangeError if an option is invalid. */
   constructor(options: MarketOptions<User> = {}) {
     super(options, afterPoll);
   }
@@ -60,7 +60,7 @@ export class Market<User = unknown> extends MarketCore<User> {
    */
   serve(server: WebSocketServer, options: ServeOptions<User> = {}): () => void {
     server.options.handleProtocols ??= (protocols) => (protocols.has(subprotocol) ? subprotocol : false);
-    // The default of a server is far more than any request has.
+    // Otherwise a client could send 100 MiB for one request.
     if (server.options.maxPayload === defaultMaxPayload) server.options.maxPayload = this.limits.messageSize;
     const onConnection = (websocket: WebSocket, request: IncomingMessage) => this.accept(websocket, request, options);
     server.on('connection', onConnection);

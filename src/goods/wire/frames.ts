@@ -106,7 +106,7 @@ export type RawRequest = Readonly<Record<string, unknown>> & { readonly op: stri
 
 /** Limits of a connection. */
 export interface WireLimits {
-  /** Maximum number of subscriptions at a time. */
+  /** Maximum number of subscriptions at a time, and of goods that the client has on the shelf. */
   readonly subscriptions: number;
   /** Maximum length of a name or pattern in bytes of UTF-8. */
   readonly nameLength: number;
@@ -116,7 +116,7 @@ export interface WireLimits {
   readonly messageSize: number;
   /** Maximum number of requests a second, in the long run. */
   readonly requestsPerSecond: number;
-  /** Maximum number of requests at once. */
+  /** Maximum number of requests at once, and of requests without a reply. */
   readonly requestBurst: number;
   /** Maximum number of items that the client supplies a second, in the long run and at once. */
   readonly itemsPerSecond: number;
@@ -211,7 +211,7 @@ export interface BytesSupplyRequest {
 /** Reason for which offsets have no items. */
 export type SkipReason = 'filtered' | 'failed' | 'conflated' | 'dropped';
 
-/** Offsets whose items this stream does not get. They are not a gap in the transmission. */
+/** Offsets whose items this stream does not get. The market has left them out; they were not lost in transmission. */
 export interface SkipFrame {
   readonly op: 'skip';
   readonly goods: string;
