@@ -137,7 +137,7 @@ export interface GoodsStatistics extends ShelvedGoodsStatistics {
   readonly kept: number;
 }
 
-/** Which subscriptions `market.revoke()` ends. */
+/** Options of `market.revoke()`: the subscriptions that it ends. */
 export interface Revocation<User = unknown> {
   /** Name or pattern of the goods. Default: all goods. */
   readonly goods?: string | undefined;
