@@ -357,8 +357,8 @@ export const mutants: readonly Mutant[] = [
         'if (isAllowed) verifyClient(attempt);',
       ],
       ['one handshake more than allowed waits', 'host.pending.size >= limit', 'host.pending.size > limit'],
-      ['the application is asked about a client that was already refused', '  if (attempt.isOver) return;\n', ''],
-      ['a request is refused a second time', '  if (attempt.isOver) return false;\n', ''],
+      ['the application is asked about a client that was already refused', '  if (attempt.hasResult) return;\n', ''],
+      ['a request is refused a second time', '  if (attempt.hasResult) return false;\n', ''],
       [
         'an error of a socket during its handshake ends the process',
         "if (former === undefined) socket.on('error', onSocketError);",

@@ -102,7 +102,7 @@ class Attempt implements ConnectAttempt {
   #redirects = 0;
   #hasStarted = false;
   #isTakenOver = false;
-  #isOver = false;
+  #isEnded = false;
 
   constructor(address: Address, protocols: readonly string[], options: ClientOptions, events: ConnectEvents) {
     // Falsy values count as absent, because programs write `isNeeded && …`.
@@ -132,7 +132,7 @@ class Attempt implements ConnectAttempt {
       throw error;
     }
     if (signal?.aborted) this.#onAbort();
-    else if (!this.#isOver) signal?.addEventListener('abort', this.#onAbort);
+    else if (!this.#isEnded) signal?.addEventListener('abort', this.#onAbort);
     this.#hasStarted = true;
   }
 
@@ -141,7 +141,7 @@ class Attempt implements ConnectAttempt {
   }
 
   abort(error: Error): void {
-    if (this.#isOver) return;
+    if (this.#isEnded) return;
     this.#end();
     this.#destroy();
     process.nextTick(() => {
@@ -192,7 +192,7 @@ class Attempt implements ConnectAttempt {
     request.maxHeadersCount = 0;
 
     // False for redirected requests and for late errors: the attempt then has another request, or is over.
-    const isCurrent = () => request === this.request && !this.#isOver;
+    const isCurrent = () => request === this.request && !this.#isEnded;
     request.on('upgrade', (response, socket, head) => {
       if (isCurrent()) this.#onUpgrade(response, socket, head);
       else destroyStream(socket);
@@ -222,7 +222,7 @@ class Attempt implements ConnectAttempt {
   #onUpgrade(response: http.IncomingMessage, socket: Duplex, head: Buffer): void {
     this.#socket = socket;
     const goesOn = this.#events.onUpgrade(response);
-    if (this.#isOver) return;
+    if (this.#isEnded) return;
     if (!goesOn) {
       this.#end();
       this.#destroy();
@@ -276,7 +276,7 @@ class Attempt implements ConnectAttempt {
       return;
     }
     this.#events.onRedirect(this.url, this.request);
-    if (this.#isOver) return;
+    if (this.#isEnded) return;
     try {
       this.#sendRequest();
     } catch (error) {
@@ -304,7 +304,7 @@ class Attempt implements ConnectAttempt {
   };
 
   #fail(error: Error): void {
-    if (this.#isOver) return;
+    if (this.#isEnded) return;
     // An agent may emit an error synchronously, before the caller of connect() has the attempt.
     if (!this.#hasStarted) {
       this.abort(error);
@@ -316,7 +316,7 @@ class Attempt implements ConnectAttempt {
   }
 
   #end(): void {
-    this.#isOver = true;
+    this.#isEnded = true;
     clearTimeout(this.#timer);
     this.#signal?.removeEventListener('abort', this.#onAbort);
   }

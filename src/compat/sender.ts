@@ -188,7 +188,7 @@ export class Sender {
 
   #sendControl(opcode: Opcode, data: SendData | undefined, mask?: boolean, callback?: Callback): void {
     const given = typeof data === 'number' ? String(data) : (data ?? '');
-    demandControlLength(octetLength(given));
+    assertControlLength(octetLength(given));
     if (!isBlob(given)) {
       this.#control(opcode, ownOctets(given), mask, callback);
       return;
@@ -198,7 +198,7 @@ export class Sender {
   }
 
   #control(opcode: Opcode, payload: Uint8Array, mask?: boolean, callback?: Callback): void {
-    demandControlLength(payload.length);
+    assertControlLength(payload.length);
     this.#inTurn(payload, { fin: true, opcode, mask: Boolean(mask), readOnly: true }, callback);
   }
 
@@ -344,6 +344,6 @@ function ownOctets(data: Exclude<SendData, number>): Uint8Array {
   return typeof data === 'string' ? Buffer.from(data) : toOctets(data);
 }
 
-function demandControlLength(length: number): void {
+function assertControlLength(length: number): void {
   if (length > 125) throw new RangeError('The data size must not be greater than 125 bytes');
 }

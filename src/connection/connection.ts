@@ -5,7 +5,7 @@ import type { FrameHeader } from '../frame/frame.ts';
 import { defaultMaxPayload, type FrameSink } from '../frame/frame-decoder.ts';
 import { requireTrueLength } from '../frame/frame-encoder.ts';
 import type { FrameWriter } from '../frame/frame-writer.ts';
-import { Opcode } from '../frame/opcode.ts';
+import { type ControlOpcode, Opcode } from '../frame/opcode.ts';
 import { ProtocolError } from '../frame/protocol-error.ts';
 import type { MessageData, MessageSink } from '../message/message-decoder.ts';
 import { writeMessage } from '../message/write-message.ts';
@@ -262,7 +262,7 @@ export class Connection implements FrameSink, MessageSink {
     masked?: boolean,
     compresses = true,
   ): void {
-    this.#demandOpen();
+    this.#assertOpen();
     const whole = typeof data === 'string' || data instanceof Uint8Array ? data : Buffer.concat(data);
     if (this.settings.deflate !== null && this.compresses(whole, compresses)) {
       const octets = typeof whole === 'string' ? Buffer.from(whole) : whole;
@@ -298,7 +298,7 @@ export class Connection implements FrameSink, MessageSink {
     masked?: boolean,
     isElsewhere = false,
   ): void {
-    this.#demandOpen();
+    this.#assertOpen();
     const isFirst = !this.isFragmented;
     // Also before the first message, because the deflater's initial window does not match the peer's any more.
     if (isElsewhere) this.#deflater().skip();
@@ -315,7 +315,7 @@ export class Connection implements FrameSink, MessageSink {
 
   /** Sends encoded frames unchanged: whole messages, encoded once for many connections (server only). */
   sendEncoded(frames: Uint8Array): void {
-    this.#demandOpen();
+    this.#assertOpen();
     this.demandUnfragmented();
     this.writer.writeEncoded(frames);
   }
@@ -330,7 +330,7 @@ export class Connection implements FrameSink, MessageSink {
    * sequence.
    */
   sendRaw(frames: Uint8Array): void {
-    this.#demandOpen();
+    this.#assertOpen();
     this.writer.writeEncoded(frames);
   }
 
@@ -437,7 +437,8 @@ export class Connection implements FrameSink, MessageSink {
 
   /** @internal */
   control(header: FrameHeader, octets: Uint8Array, start: number, end: number): boolean {
-    switch (header.opcode) {
+    // Exhaustive: without a case for one of the opcodes this method does not compile, because it would return nothing.
+    switch (header.opcode as ControlOpcode) {
       case Opcode.ping: {
         // Copied, because the pong may be written after the chunk is reused, and the application may keep the event's
         // payload.
@@ -456,7 +457,7 @@ export class Connection implements FrameSink, MessageSink {
         this.events.pong(Buffer.from(octets.subarray(start, end)));
         this.isInEvent = false;
         return !this.isSuspended && this.isReceiving;
-      default: {
+      case Opcode.close: {
         const { code, reason } = parseClosePayload(octets, start, end, this.settings.validates);
         this.#state = nextState(this.#state, 'closeReceived');
         this.#discard();
@@ -508,11 +509,11 @@ export class Connection implements FrameSink, MessageSink {
     if (payload.length > 125) {
       throw new RangeError('The data size must not be greater than 125 bytes');
     }
-    this.#demandOpen();
+    this.#assertOpen();
     this.writer.write(opcode, payload, true, false, masked);
   }
 
-  #demandOpen(): void {
+  #assertOpen(): void {
     if (this.#state === 'open') return;
     // §5.5.1: an endpoint may delay its close frame until the message being sent is complete.
     if (this.#state === 'closeReceived' && this.holdsClose) return;

@@ -502,16 +502,16 @@ export const finalTail: Buffer = Buffer.of(...tail, 0x01, ...tail);
 
 /**
  * Interprets the octets left unread after a stream was given a message and {@link finalTail}. `rest` is the number of
- * unread octets of the message itself, behind a final block in it. `isOver` is true if such a block ended the stream
+ * unread octets of the message itself, behind a final block in it. `isEnded` is true if such a block ended the stream
  * and thus its window.
  * @param left Number of octets that the stream has not read.
  * @throws an error with the code `Z_BUF_ERROR` if the message ends within a block.
  */
-export function endOfMessage(left: number): { rest: number; isOver: boolean } {
-  if (left === 0) return { rest: 0, isOver: false };
+export function endOfMessage(left: number): { rest: number; isEnded: boolean } {
+  if (left === 0) return { rest: 0, isEnded: false };
   // The tail was not read, or its first part ended the stream.
   if (left >= finalTail.length || left === finalTail.length - tail.length)
-    return { rest: Math.max(0, left - finalTail.length), isOver: true };
+    return { rest: Math.max(0, left - finalTail.length), isEnded: true };
   throw truncated();
 }
 
@@ -546,9 +546,9 @@ class DocumentedInflater implements RawInflater {
     const input = Buffer.concat([octets.subarray(start), finalTail]);
     const read = this.#read(input, maxLength);
     if (read === null) return null;
-    const { rest, isOver } = endOfMessage(input.length - read.length);
+    const { rest, isEnded } = endOfMessage(input.length - read.length);
     this.end = octets.length - rest;
-    if (isOver) this.reset();
+    if (isEnded) this.reset();
     else this.#window = slide(this.#window, read.output, this.#options.windowBits);
     return read.output;
   }

@@ -191,13 +191,13 @@ export class FrameDecoder implements FrameHeader {
 
   /** Counts a chunk of `taken` octets, which ends inside a frame or between two frames. */
   #noteChunk(taken: number): void {
-    const held = this.#held;
+    const incomplete = this.#incompleteLength;
     // If more octets are buffered than this chunk had, an earlier chunk began the part.
-    this.chunks = held > taken ? this.chunks + 1 : Math.min(held, 1);
+    this.chunks = incomplete > taken ? this.chunks + 1 : Math.min(incomplete, 1);
   }
 
   /** Number of octets received of the incomplete part of a frame. */
-  get #held(): number {
+  get #incompleteLength(): number {
     if (this.remaining >= 0) return this.length - this.remaining;
     if (this.headerAt <= 2) return this.headerAt % 2;
     return this.headerAt - (this.headerAt < this.lengthEnd ? 2 : this.lengthEnd);

@@ -11,6 +11,9 @@ export const Opcode = {
 /** One of the six opcodes of RFC 6455 §5.2. */
 export type Opcode = (typeof Opcode)[keyof typeof Opcode];
 
+/** Opcode of a control frame (§5.5): every opcode that does not belong to a data frame (§5.6). */
+export type ControlOpcode = Exclude<Opcode, typeof Opcode.continuation | typeof Opcode.text | typeof Opcode.binary>;
+
 /** True if RFC 6455 §5.2 defines the opcode (0–15); false if the opcode is reserved. */
 export function isKnownOpcode(opcode: number): opcode is Opcode {
   return opcode <= 0x2 || (opcode >= 0x8 && opcode <= 0xa);

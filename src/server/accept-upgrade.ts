@@ -77,7 +77,7 @@ interface Attempt {
   readonly callback: AcceptedCallback;
   readonly offer: Offer;
   /** True once the attempt was accepted or refused. Later events do not change the result. */
-  isOver: boolean;
+  hasResult: boolean;
 }
 
 const kClaim = Symbol('goodwire.claim');
@@ -125,7 +125,7 @@ export function acceptUpgrade(
   head: Buffer,
   callback: AcceptedCallback,
 ): void {
-  const unread: Refused = { host, request, socket, isOver: false };
+  const unread: Refused = { host, request, socket, hasResult: false };
   let isClaimed: boolean;
   try {
     isClaimed = claim(socket);
@@ -146,7 +146,7 @@ export function acceptUpgrade(
     return;
   }
 
-  const attempt: Attempt = { host, request, socket, head, callback, offer, isOver: false };
+  const attempt: Attempt = { host, request, socket, head, callback, offer, hasResult: false };
   proceed(attempt, () => {
     const limit = host.options.maxPendingHandshakes ?? defaultMaxPendingHandshakes;
     // Checked before the application is asked. Otherwise its work would be wasted.
@@ -171,11 +171,11 @@ export function acceptUpgrade(
  * is rethrown: it comes from the callback or from a listener, and must be uncaught.
  */
 function proceed(attempt: Attempt, step: () => void): void {
-  if (attempt.isOver) return;
+  if (attempt.hasResult) return;
   try {
     step();
   } catch (thrown) {
-    if (attempt.isOver) throw thrown;
+    if (attempt.hasResult) throw thrown;
     fail(attempt, applicationFailure(thrown));
   }
 }
@@ -477,12 +477,12 @@ function isAlive(socket: Duplex): boolean {
   }
 }
 
-type Refused = Pick<Attempt, 'host' | 'request' | 'socket' | 'isOver'>;
+type Refused = Pick<Attempt, 'host' | 'request' | 'socket' | 'hasResult'>;
 
 /** Records that an attempt has its result. Returns false if it had one before: a second response must not be sent. */
 function conclude(attempt: Refused): boolean {
-  if (attempt.isOver) return false;
-  attempt.isOver = true;
+  if (attempt.hasResult) return false;
+  attempt.hasResult = true;
   attempt.host.pending.delete(attempt);
   return true;
 }

@@ -13,15 +13,15 @@ export interface StreamOwner {
   streamClosed(): void;
 }
 
-const owner = Symbol('goodwire.transport');
+const kOwner = Symbol('goodwire.transport');
 
 interface OwnedStream extends Duplex {
-  [owner]?: StreamOwner | undefined;
+  [kOwner]?: StreamOwner | undefined;
 }
 
-/** Passes a stream's events on to `its`, until the stream is closed. `head` is what was received before; it comes as the first data. */
-export function listenTo(stream: Duplex, head: Uint8Array, its: StreamOwner): void {
-  (stream as OwnedStream)[owner] = its;
+/** Passes a stream's events on to `owner`, until the stream is closed. `head` is what was received before; it comes as the first data. */
+export function listenTo(stream: Duplex, head: Uint8Array, owner: StreamOwner): void {
+  (stream as OwnedStream)[kOwner] = owner;
   // Before the listener for 'data' is added: otherwise a stream that flows would deliver `head` at once, before the application listens.
   if (head.length > 0) stream.unshift(head);
   stream.on('close', onClose);
@@ -52,11 +52,11 @@ export function stopListeningTo(stream: Duplex): void {
 // One function of each kind for all connections: a closure per connection would cost memory for every idle one.
 
 function onData(this: OwnedStream, chunk: Buffer): void {
-  this[owner]?.receive(chunk);
+  this[kOwner]?.receive(chunk);
 }
 
 function onDataGuarded(this: OwnedStream, chunk: Buffer): void {
-  this[owner]?.receiveGuarded(chunk);
+  this[kOwner]?.receiveGuarded(chunk);
 }
 
 /**
@@ -68,25 +68,25 @@ function dataListener(stream: Duplex): (this: OwnedStream, chunk: Buffer) => voi
 }
 
 function onDrain(this: OwnedStream): void {
-  this[owner]?.drained();
+  this[kOwner]?.drained();
 }
 
 function onEnd(this: OwnedStream): void {
-  this[owner]?.streamEnded();
+  this[kOwner]?.streamEnded();
 }
 
 function onFinish(this: OwnedStream): void {
-  this[owner]?.streamFinished();
+  this[kOwner]?.streamFinished();
 }
 
 function onError(this: OwnedStream, error: Error): void {
-  this[owner]?.streamFailed(error);
+  this[kOwner]?.streamFailed(error);
 }
 
 function onClose(this: OwnedStream): void {
-  const its = this[owner];
-  this[owner] = undefined;
-  its?.streamClosed();
+  const owner = this[kOwner];
+  this[kOwner] = undefined;
+  owner?.streamClosed();
 }
 
 function onClosedBefore(stream: Duplex): void {

@@ -30,12 +30,13 @@ describe('the state table', () => {
     expect(nextState(state, transition)).toBe(expected);
   });
 
-  it('has a row for each state, and no other row', () => {
+  it('has a row for each state with an entry for each event, and nothing else', () => {
     expect(Object.keys(transitions)).toEqual(Object.keys(table));
+    for (const row of Object.values(transitions)) expect(Object.keys(row)).toEqual(kinds);
   });
 
   it('leads to "ended" from any state, and nowhere from there', () => {
     for (const state of Object.keys(table) as ConnectionState[]) expect(nextState(state, 'ended')).toBe('ended');
-    expect(transitions.ended).toEqual({});
+    for (const kind of kinds) expect(nextState('ended', kind)).toBe('ended');
   });
 });
