@@ -32,24 +32,34 @@ declare module './websocket/websocket.js' {
     type CertMeta = string | string[] | Buffer | Buffer[];
     /** Options of a client. */
     type ClientOptions = OptionsOfClient;
+    /** A `close` event, as listeners of `addEventListener` get it. */
     type CloseEvent = events.CloseEvent<WebSocket>;
     /** Data of a `MessageEvent`. */
     type Data = string | Buffer | ArrayBuffer | Buffer[];
+    /** An `error` event, as listeners of `addEventListener` get it. */
     type ErrorEvent = events.ErrorEvent<WebSocket>;
+    /** An event, as listeners of `addEventListener` get it. */
     type Event = events.Event<WebSocket>;
     /** Options of `addEventListener`. */
     type EventListenerOptions = { once?: boolean | undefined };
+    /** Function that changes and ends the request of a client; the option `finishRequest`. */
     type FinishRequestCallback = NonNullable<OptionsOfClient['finishRequest']>;
+    /** A `message` event, as listeners of `addEventListener` get it. */
     type MessageEvent = events.MessageEvent<WebSocket>;
+    /** Options of permessage-deflate; the option `perMessageDeflate`. */
     type PerMessageDeflateOptions = DeflateOptions;
     /** Data of a `message` event. */
     type RawData = RawDataOf;
+    /** Options of a server. */
     type ServerOptions<T extends SocketClass = SocketClass, U extends RequestClass = RequestClass> = OptionsOfServer<
       T,
       U
     >;
+    /** Function that accepts or refuses a client by a callback; the option `verifyClient`. */
     type VerifyClientCallbackAsync<Request extends IncomingMessage = IncomingMessage> = VerifyClientAsync<Request>;
+    /** Function that accepts or refuses a client by its result; the option `verifyClient`. */
     type VerifyClientCallbackSync<Request extends IncomingMessage = IncomingMessage> = VerifyClientSync<Request>;
+    /** Events of `addEventListener`, by name. */
     type WebSocketEventMap = events.WebSocketListenerEvents<WebSocket>;
 
     /** {@link createWebSocketStream} */
@@ -66,14 +76,18 @@ declare module './websocket/websocket.js' {
     let Sender: SenderClass;
     /** {@link WebSocketServer} */
     let Server: WebSocketServerClass;
+    /** Instance of {@link Server}. */
     type Server<T extends SocketClass = SocketClass, U extends RequestClass = RequestClass> = WebSocketServerOf<T, U>;
+    /** {@link WebSocketServer} */
     let WebSocketServer: WebSocketServerClass;
+    /** Instance of {@link WebSocketServer}. */
     type WebSocketServer<
       T extends SocketClass = SocketClass,
       U extends RequestClass = RequestClass,
     > = WebSocketServerOf<T, U>;
     /** The class itself. */
     let WebSocket: SocketClass;
+    /** Instance of {@link WebSocket}. */
     type WebSocket = InstanceType<SocketClass>;
   }
 }

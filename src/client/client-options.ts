@@ -47,8 +47,9 @@ export interface ClientOptions<Socket = EventEmitter>
   /** Answers pings with pongs. Default true. */
   autoPong?: boolean | undefined;
   /**
-   * Maximum time in milliseconds from `close()` until the socket is destroyed if the server does not finish the closing
-   * handshake. Default 30 000.
+   * Maximum time in milliseconds from the start of a close until the socket is destroyed if the server does not finish
+   * the closing handshake. Default 30 000. If the server finishes it without ending the connection, the time starts
+   * anew: the socket may last twice this time, plus one second.
    */
   closeTimeout?: number | undefined;
   /**

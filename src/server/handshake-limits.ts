@@ -20,8 +20,11 @@ export interface HandshakeLimits {
   maxHeadersCount?: number | undefined;
 }
 
+/** Default of {@link HandshakeLimits.handshakeTimeout}: 30 seconds. */
 export const defaultHandshakeTimeout = 30_000;
+/** Default of {@link HandshakeLimits.maxPendingHandshakes}. */
 export const defaultMaxPendingHandshakes = 10_000;
+/** Default of {@link HandshakeLimits.maxHeadersCount}. */
 export const defaultMaxHeadersCount = 256;
 
 /** @throws TypeError or RangeError if a limit is invalid. */

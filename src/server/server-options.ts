@@ -54,8 +54,8 @@ export interface UpgradeOptions<
   /** Answers pings with pongs. Default true. */
   autoPong?: boolean | undefined;
   /**
-   * Maximum time in milliseconds from the start of a close, or of a refusal, until the socket is destroyed. Default 30
-   * 000.
+   * Maximum time in milliseconds from the start of a close, or of a refusal, until the server's socket is destroyed.
+   * Default 30 000.
    */
   closeTimeout?: number | undefined;
   /**

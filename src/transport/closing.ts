@@ -50,7 +50,7 @@ type Action =
 type Step = readonly [next: StreamState, action?: Action];
 
 /**
- * How a stream ends: for each state and event the next state, and what is done. The states of the protocol are another table,
+ * Table of the end of a stream: for each state and event the next state and the action. The states of the protocol are another table,
  * `src/connection/connection-state.ts`.
  *
  * ```
@@ -232,8 +232,7 @@ export class ClosingState {
         this.#endOurs();
         break;
       case 'destroySoon':
-        // Destroyed in this tick, or while the peer may still read, a stream that is made of others would lose what they have not passed
-        // on.
+        // Otherwise a stream composed of others would lose octets that the inner streams have not passed on.
         if (this.wasClean) this.#startTimer(0);
         break;
       case 'destroy':

@@ -30,6 +30,6 @@ function destroyByForce(stream: Duplex): void {
   try {
     Duplex.prototype.destroy.call(stream);
   } catch {
-    // Thrown on, the error would reach callers that cannot end the object in another way: it is not a stream of node:stream.
+    // Otherwise the error would reach callers that cannot end the object in another way: it is not a stream of node:stream.
   }
 }

@@ -10,7 +10,7 @@ import { deflatesOnThreadPool, maxDeflatedAtOnce, SendQueue, type SendQueueHost 
 import type { TransportSettings } from './transport-settings.ts';
 import { type Flushable, flushAfterEvent, flushAtEndOfPoll, flushAtEndOfTick, setCurrent } from './write-batching.ts';
 
-/** Octets of one tick from which on they are written at once, and not at the end of the tick: 256 KiB. */
+/** Minimum number of outgoing octets that are written without waiting for the flush point: 256 KiB. */
 const minFlushedAtOnce = 262_144;
 /** Octets that wait for the peer to read, above which only the latest ping is answered: 64 KiB. */
 const maxUncongested = 65_536;
@@ -22,7 +22,7 @@ let deliveredMemory: ArrayBufferLike | null = null;
 
 /**
  * The sending side of a transport: what is sent now and what is queued, and when it is written. Everything that one event or tick has
- * sent is written at once (docs/performance.md).
+ * sent leaves in one write (docs/performance.md).
  *
  * A base class, and not an object that a transport holds, because another object would cost memory for every idle connection.
  */
@@ -45,7 +45,10 @@ export abstract class SendingSide implements Flushable, SendQueueHost {
     return this.connection.settings as TransportSettings;
   }
 
-  /** Number of octets that were given to be sent and that the kernel does not have, framing included. */
+  /**
+   * Number of octets that were given to be sent and that the kernel does not have. Framing is included, but a message or control frame in
+   * the queue counts with its payload only.
+   */
   get bufferedAmount(): number {
     return this.connection.outgoingLength + this.stream.writableLength + (this.queue?.octets ?? 0);
   }
@@ -72,7 +75,7 @@ export abstract class SendingSide implements Flushable, SendQueueHost {
     connection.send(data, isBinary, fin, masked, compresses);
     this.written(pendingSend(callback));
     // Flushed because the application may use its buffer again. The kernel copies what it takes at once, and Node keeps the rest, as with
-    // ws. A message that is passed on while it is delivered lies in memory that nobody uses again, so it need not be flushed.
+    // ws. A message that is passed on while it is delivered lies in memory that is not used again, so it need not be flushed.
     if (typeof data !== 'string' && data.length > copyUpTo && !masked && data.buffer !== deliveredMemory) this.flush();
   }
 
@@ -89,8 +92,8 @@ export abstract class SendingSide implements Flushable, SendQueueHost {
   }
 
   /**
-   * Sends a message that was prepared for many connections, which share its octets. It leaves at the end of the poll phase, with everything
-   * else that is sent so.
+   * Sends a message that was prepared for many connections, which share its octets. It leaves at the end of the poll phase, with other
+   * prepared messages.
    * @throws Error while a fragmented message is being sent, or if nothing can be sent.
    */
   sendPrepared(message: PreparedMessage, callback?: SendCallback): void {
@@ -130,8 +133,8 @@ export abstract class SendingSide implements Flushable, SendQueueHost {
   }
 
   /**
-   * Hands encoded frames to the stream at once, behind everything sent before. Many connections share the octets, which must never change.
-   * Node's own sockets get them by reference, other streams a copy.
+   * Writes encoded frames to the stream in this call, behind everything sent before. If sends are queued, the frames join the queue
+   * instead. Many connections share the octets, which must never change. Node's own sockets get them by reference, other streams a copy.
    * @throws Error while a fragmented message is being sent, or if nothing can be sent.
    */
   sendShared(frames: readonly Uint8Array[]): void {
@@ -152,7 +155,7 @@ export abstract class SendingSide implements Flushable, SendQueueHost {
         if (frames.length > 1) stream.uncork();
       }
     } catch (error) {
-      // Thrown on, an error of this stream would keep the frames from the other connections.
+      // Otherwise an error of this stream would keep the frames from the other connections.
       stream.destroy(error as Error);
       return;
     }
@@ -210,7 +213,7 @@ export abstract class SendingSide implements Flushable, SendQueueHost {
         writeAll(stream, chunks, done);
       }
     } catch (error) {
-      // Thrown on, an error of this stream would keep the other connections from being flushed in this tick.
+      // Otherwise an error of this stream would keep the other connections from being flushed in this tick.
       if (callbacks !== null) process.nextTick(callAll, callbacks, error as Error);
       stream.destroy(error as Error);
       return;
@@ -307,7 +310,7 @@ export abstract class SendingSide implements Flushable, SendQueueHost {
   }
 }
 
-/** Tells the connection if the peer does not read. */
+/** Sets `isCongested` if the peer does not read. */
 function noteCongestion(stream: Duplex, connection: Connection): void {
   if (stream.writableLength > maxUncongested && stream.writableNeedDrain) connection.isCongested = true;
 }

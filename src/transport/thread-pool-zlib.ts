@@ -16,7 +16,7 @@ import { ProtocolError } from '../frame/protocol-error.ts';
 import type { PreparedMessage } from '../message/prepared-message.ts';
 import { Utf8Validator } from '../message/utf8-validator.ts';
 
-/** Receives the result or the error. Called exactly once, and never synchronously. */
+/** Receives the result or the error. Called once, unless the job is cancelled, and never synchronously. */
 export type ThreadPoolCallback = (error: Error | null, octets?: Buffer) => void;
 
 /** A zlib job on Node's thread pool. */

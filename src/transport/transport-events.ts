@@ -17,8 +17,8 @@ export const onStreamError: unique symbol = Symbol('goodwire.onStreamError');
 /** The stream begins to end: the peer has ended its side, or an error has destroyed the stream. May be called more than once. */
 export const onEnding: unique symbol = Symbol('goodwire.onEnding');
 /**
- * The stream is closed. No further event follows. The arguments say whether both close frames were exchanged (§7.1.4), and how many octets
- * were not sent.
+ * The stream is closed. No further event follows. First argument: true if both close frames were exchanged (§7.1.4). Second: number of
+ * octets not sent.
  */
 export const onClosed: unique symbol = Symbol('goodwire.onClosed');
 

@@ -8,12 +8,13 @@ export { defaultMaxPayload };
 export interface TransportOptions extends ConnectionOptions {
   /**
    * Maximum number of milliseconds from the start of the closing handshake, or from a failure, until the stream is destroyed (§7.1.1).
-   * Default 30 000.
+   * A client's timer starts anew when the closing handshake is complete: after at most one second for the server to end the stream, the
+   * client ends its own side and waits as long again. Default 30 000.
    */
   readonly closeTimeout?: number;
   /** True if several messages of one chunk may be delivered in one tick. Default true. */
   readonly allowSynchronousEvents?: boolean;
-  /** Maximum number of large messages that this process deflates or inflates at once for one more to begin. Default 10; 0 is no limit. */
+  /** Maximum number of large messages in zlib at a time in this process, this one included. Default 10; 0 disables the limit. */
   readonly concurrencyLimit?: number;
 }
 

@@ -36,8 +36,8 @@ const sentClose: Readonly<Record<ConnectionState, boolean>> = {
 
 /**
  * A connection on a stream: a TCP or TLS socket, a Unix socket, or any other Duplex. Reads in the stream's 'data' event. Writes all that
- * one event or tick has sent in one write (docs/performance.md). What few connections need at a time is in objects that exist only then:
- * a `SendQueue`, an {@link Undelivered}, a {@link ClosingState}.
+ * one event or tick has sent in one write (docs/performance.md). Objects that few connections need (`SendQueue`, {@link Undelivered},
+ * {@link ClosingState}) are created when needed.
  */
 export class Transport extends SendingSide implements ConnectionEvents, StreamOwner, ClosingHost, UndeliveredHost {
   readonly stream: Duplex;
@@ -80,14 +80,20 @@ export class Transport extends SendingSide implements ConnectionEvents, StreamOw
     return this.isPausedByOwner;
   }
 
-  /** Sends our close frame behind everything sent before. The stream is destroyed if it has not ended after `closeTimeout`. */
+  /**
+   * Sends our close frame behind everything sent before. The stream is destroyed if it has not ended after `closeTimeout`. A client's timer
+   * starts anew when the closing handshake is complete: the stream of a client may last twice `closeTimeout`, plus one second.
+   */
   close(code?: number, reason?: string | Uint8Array): void {
     if (this.queue !== null) this.queue.enqueue(0, () => this.#sendClose(code, reason));
     else this.#sendClose(code, reason);
     this.#closing().handle('closeBegun');
   }
 
-  /** Ends our side of the stream if the closing handshake is complete or the connection failed. */
+  /**
+   * Ends our side of the stream if the closing handshake is complete or the connection failed. After the closing handshake, a client first
+   * waits for the server to end the stream.
+   */
   endIfDone(): void {
     const { state } = this.connection;
     if (state !== 'closed' && state !== 'failed') return;
@@ -112,7 +118,7 @@ export class Transport extends SendingSide implements ConnectionEvents, StreamOw
     this.scheduleResume();
   }
 
-  /** Destroys the stream without a close frame. What was sent before is still handed to the kernel. */
+  /** Destroys the stream without a close frame. What was sent before is still written to the stream. */
   destroy(): void {
     this.flush();
     this.connection.isSuspended = true;
@@ -214,7 +220,7 @@ export class Transport extends SendingSide implements ConnectionEvents, StreamOw
     this.owner[onStreamError](error);
     this.owner[onEnding]();
     this.undelivered?.cancelPending();
-    // Most streams have destroyed themselves.
+    // Otherwise a stream that emits 'error' without destroying itself would stay open.
     this.stream.destroy();
   }
 
@@ -245,7 +251,7 @@ export class Transport extends SendingSide implements ConnectionEvents, StreamOw
     try {
       deliver();
     } catch (thrown) {
-      // Otherwise an error thrown by a listener would keep the owner from being told what comes after this delivery.
+      // Otherwise an error of a listener would prevent the events after this delivery.
       process.nextTick(rethrow, thrown);
     } finally {
       this.endEvent();
@@ -346,7 +352,7 @@ export class Transport extends SendingSide implements ConnectionEvents, StreamOw
     this.endIfDone();
   }
 
-  /** After the peer's close frame or a failure nothing is delivered, but the stream must flow to its end. */
+  /** Discards what is left after the peer's close frame or a failure, and lets the stream flow to its end. */
   #stopReading(): void {
     this.undelivered?.takeRemainder();
     this.endIfDone();

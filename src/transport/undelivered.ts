@@ -104,7 +104,7 @@ export class Undelivered {
 
   /**
    * Keeps the octets that a pause, a pending delivery or an error of a listener has left of a chunk, in front of those that came meanwhile.
-   * Pauses the stream, and schedules the continuation unless the owner or the pending delivery will bring it.
+   * Pauses the stream. Schedules the continuation, unless `resume()` or the end of the pending delivery will continue.
    */
   putBack(left: Buffer): void {
     const { connection, stream } = this.#host;

@@ -11,8 +11,9 @@ export interface Flushable {
 // - Sent to many connections: at the end of the poll phase of libuv, in which all readable sockets are read. All that the listeners of
 //   these sockets have sent to one connection then leaves in one write.
 // - Sent inside a data event, while few connections receive data: at the end of the data event.
-// - Sent inside a data event, while many connections receive data: at the end of the poll phase. The answers to all of them then leave
-//   together. A peer that handles one answer need not be woken for the next, and waking a peer is the largest cost of a write.
+// - Sent inside a data event, while many connections receive data: in a batch with other connections, which is flushed at the end of the
+//   poll phase, or before if it has 64 connections or is older than 0.25 ms. The answers to all of them then leave together. A peer that
+//   handles one answer need not be woken for the next, and waking a peer is the largest cost of a write.
 
 let atEndOfTick: Flushable[] = [];
 let current: Flushable | null = null;
@@ -54,7 +55,8 @@ export function setCurrent(one: Flushable | null): void {
   current = one;
 }
 
-// A batch is flushed after this many milliseconds or when this many connections are in it. A running handler is not interrupted.
+// Limits of a batch: its age in milliseconds and its number of connections. A batch that has reached one is flushed before the end of the
+// phase. Both are checked only when a connection joins, so a batch may be older: a running handler is not interrupted.
 const maxDelay = 0.25;
 const maxBatch = 64;
 // To wait for the end of the phase costs a little. After `maxQuietPhases` phases in a row with fewer than `minEvents` data events, it is

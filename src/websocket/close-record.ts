@@ -11,7 +11,8 @@ interface ClosedTransport {
 }
 
 /**
- * How a socket closes, or closed. It is an object of its own, because an open socket needs none, and there may be very many.
+ * Record of the end of a connection: its close frames, its error, and what was not sent. It is an object of its own, because an open socket
+ * needs none, and there may be very many.
  *
  * The fields are for everyone to read. Only the methods write them.
  */

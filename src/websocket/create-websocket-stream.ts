@@ -23,7 +23,7 @@ const fixedOptions = {
   // Otherwise an error would be reported only when the socket is closed; see the constructor.
   autoDestroy: false,
   emitClose: true,
-  // The readable side may have a mode of its own: received messages are text or octets. Written ones are not told apart.
+  // The readable side may have a mode of its own: received messages are text or octets. Written ones are not distinguished.
   objectMode: false,
   writableObjectMode: false,
 } as const;

@@ -29,7 +29,7 @@ interface Context {
   readonly agreement: DeflateAgreement | undefined;
 }
 
-/** How one option is applied. */
+/** Rule that applies one option. */
 interface Row<Value> {
   /** True if the sockets of a `WebSocketServer` have the option. A change of it then makes new settings for later sockets. */
   readonly isOfServer: boolean;

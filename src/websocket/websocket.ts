@@ -174,7 +174,7 @@ export class WebSocket extends EventEmitter implements TransportEvents {
   /** The parameters of permessage-deflate that were negotiated; null if none were. Kept when the socket is closed. */
   private [own.deflate]: DeflateAgreement | null = null;
   private [own.url]: string | undefined = undefined;
-  /** How the socket closes; null until something is to be recorded, so that open sockets pay no memory for it. */
+  /** Record of the end of the connection; null until something is to be recorded, so that open sockets pay no memory for it. */
   private [own.closeRecord]: CloseRecord | null = null;
 
   /**
