@@ -5,7 +5,8 @@ import { describe, expect, test } from 'vitest';
 const root = join(import.meta.dirname, '..');
 
 /** Openings that lead to a noun clause in place of a name and a verb. CONTRIBUTING.md has the rule. */
-const forbidden = /^\s*(?:\/\*\*|\*|\/\/) (?:What|Whom|Whose|Of|Those|As|With which|Whoever|Somebody|Nobody|Whether)\b/;
+const forbidden =
+  /^\s*(?:\/\*\*|\*|\/\/) (?:What|Whom|Whose|Of|Those|As|With which|Whoever|Somebody|Nobody|Whether|How|Which)\b/;
 
 /** Returns the lines of a file in which a comment begins with a forbidden word. A line inside of a comment may begin with any. */
 function breaches(code: string): string[] {
@@ -31,6 +32,8 @@ describe('the check itself', () => {
     '  // Those that wait.',
     '/**\n * As in ws.\n */',
     '  /** Whether it is open. */',
+    '/** How it ends. */',
+    '/**\n * Which of them is sent.\n */',
   ])('finds %j', (code) => {
     expect(breaches(code)).toHaveLength(1);
   });
