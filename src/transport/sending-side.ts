@@ -196,7 +196,8 @@ export abstract class SendingSide implements Flushable, SendQueueHost {
       callbacks === null
         ? this.onWritten
         : (error?: Error | null) => {
-            callAll(callbacks, error ?? undefined);
+            // Node gives no error for a write that was pending when reading failed, although its octets may be lost.
+            callAll(callbacks, error ?? stream.errored ?? undefined);
             this.onWritten?.();
           };
     let isForKernel = false;

@@ -1,6 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { Duplex } from 'node:stream';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { WebSocket } from '../../src/index.ts';
 import { callAll, closedWhile, notWritable, pendingSend } from '../../src/transport/send-callback.ts';
 import { captureUncaught } from '../support/uncaught.ts';
 
@@ -24,6 +26,24 @@ test('a callback gets no argument on success', () => {
   const log: unknown[][] = [];
   callAll([pendingSend((...args) => log.push(args))!]);
   expect(log).toEqual([[]]);
+});
+
+test('a write that was pending when the stream failed is reported as failed, although Node gives its callback no error', async () => {
+  let finish: (error?: Error | null) => void = () => {};
+  const stream = new Duplex({
+    read: () => {},
+    write: (_chunk, _encoding, callback) => {
+      finish = callback;
+    },
+  });
+  const socket = new WebSocket(null);
+  socket.setSocket(stream, Buffer.alloc(0));
+  const told = new Promise((resolve) => socket.send('x', resolve));
+  await immediate();
+  stream.destroy(new Error('reset'));
+  // As Node's sockets do: a stream that was destroyed gets no error from the kernel.
+  finish(null);
+  expect(await told).toMatchObject({ message: 'reset' });
 });
 
 test('a callback that throws does not keep the others from being called, and its error is uncaught', async () => {
