@@ -13,7 +13,7 @@ type Name = keyof SocketSettingsOptions;
 
 interface Example {
   readonly value: unknown;
-  /** What the transport is given for the value. */
+  /** The options of the transport for the value. */
   readonly expected: Partial<TransportOptions>;
 }
 

@@ -106,7 +106,7 @@ export class Subscriptions {
       throw new GoodsError('unknown-goods', name);
     }
     return after(this.#admission.admit(applicant(session, command, definition, name)), (variant) => {
-      const goods = this.#shelf.get(name) ?? (offer === undefined ? undefined : this.#shelf.openOnDemand(offer, name));
+      const goods = this.#shelf.getOrOpen(name, offer);
       // Otherwise a decision about other goods of that name, which were shelved meanwhile, would be applied.
       const isSame = goods !== undefined && goods.definition.options === definition.options;
       return this.#begin(session, command, isSame ? [{ goods, variant }] : []);

@@ -3,7 +3,7 @@ import type { Position } from '../definition/position.ts';
 import { messageOf } from '../definition/thrown.ts';
 import type { Session } from '../session/session.ts';
 import type { Provider } from '../shelf/provider.ts';
-import type { PatternOffer, Shelf } from '../shelf/shelf.ts';
+import type { Shelf } from '../shelf/shelf.ts';
 import type { ShelvedGoods } from '../shelf/shelved-goods.ts';
 import { GoodsError } from '../wire/goods-error.ts';
 import type { Admission } from './admission.ts';
@@ -54,17 +54,13 @@ export class SupplyHandler {
     return after(this.#admission.authorize(applicant), () =>
       after(this.#admission.checkItems(definition, items), (checked) => {
         if (session.isClosed) return undefined;
-        const goods = this.#find(name, offer);
+        const goods = this.#shelf.getOrOpen(name, offer);
         // Otherwise a decision about other goods of that name, which were shelved meanwhile, would be applied.
         const isSame = goods?.definition.options === definition.options;
         if (goods === undefined || !isSame || !mayPublish()) throw new GoodsError('not-provider', name);
         return after(this.#publish(goods, checked), ({ offset }) => session.send({ op: 'ok', id, offset }));
       }),
     );
-  }
-
-  #find(name: string, offer: PatternOffer | undefined): ShelvedGoods | undefined {
-    return this.#shelf.get(name) ?? (offer === undefined ? undefined : this.#shelf.openOnDemand(offer, name));
   }
 
   #publish(goods: ShelvedGoods, items: readonly unknown[]): Position | Promise<Position> {

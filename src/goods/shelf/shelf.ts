@@ -146,6 +146,14 @@ export class Shelf {
     return this.open(definition.named(name), provider, events, true);
   }
 
+  /**
+   * Returns goods by their name. Creates them if they are not on the shelf and there is an offer that can.
+   * @throws GoodsError as {@link openOnDemand}
+   */
+  getOrOpen(name: string, offer: PatternOffer | undefined): ShelvedGoods | undefined {
+    return this.#goods.get(name) ?? (offer === undefined ? undefined : this.openOnDemand(offer, name));
+  }
+
   /** Begins anew with goods of which the backplane may have lost items. */
   #reopen(name: string): void {
     const goods = this.#goods.get(name);
