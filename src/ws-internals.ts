@@ -8,6 +8,7 @@
  *
  * @module
  */
+
 import { EventEmitter } from 'node:events';
 import type { ClientRequest } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -15,9 +16,11 @@ import type { ZlibOptions } from 'node:zlib';
 import { limit } from './compat/limit.ts';
 import { PerMessageDeflate } from './compat/per-message-deflate.ts';
 import { Sender } from './compat/sender.ts';
+import { afterTick } from './event-loop/after-tick.ts';
 import { CloseCode } from './frame/close-code.ts';
 import { defaultMaxPayload } from './frame/frame-decoder.ts';
 import type { SendData } from './message/send-data.ts';
+import { isUint8Array } from './realm/kinds.ts';
 import { httpServerOf, WebSocketServer } from './server/websocket-server.ts';
 import type { SendCallback } from './transport/send-callback.ts';
 import { defaultCloseTimeout, type TransportOptions } from './transport/transport-settings.ts';
@@ -47,18 +50,17 @@ class LiveSender extends Sender {
 
   override close(code?: number, data?: string | Buffer, _mask?: boolean, callback?: SendCallback): void {
     this.#websocket.close(code, data);
-    if (callback !== undefined) process.nextTick(callback);
+    if (callback !== undefined) afterTick(callback);
   }
 
   override sendFrame(list: readonly Buffer[], callback?: SendCallback): void {
     for (const frame of list) {
-      if (!(frame instanceof Uint8Array))
-        throw new TypeError('sendFrame() expects a list of Buffers with encoded frames');
+      if (!isUint8Array(frame)) throw new TypeError('sendFrame() expects a list of Buffers with encoded frames');
     }
     const { transport } = insideOf(this.#websocket);
     const told = typeof callback === 'function' ? callback : undefined;
     if (transport?.connection.isOpen) transport.sendRaw(list, told);
-    else if (told !== undefined) process.nextTick(told, notOpen(this.#websocket.readyState));
+    else if (told !== undefined) afterTick(told, notOpen(this.#websocket.readyState));
   }
 }
 

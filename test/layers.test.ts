@@ -15,6 +15,11 @@ interface Layer {
   readonly builtins: readonly string[] | typeof anyBuiltin;
 }
 
+/** Used on both sides of the I/O line: when code goes on, and the time for rates. */
+const eventLoop = 'event-loop';
+/** Kinds of values, whatever realm their classes are of. */
+const realm = 'realm';
+
 const aboveTheLine = ['frame', 'extension', 'message', 'handshake', 'connection'];
 
 const belowTheMarket = [
@@ -29,30 +34,36 @@ const belowTheMarket = [
 
 /** Table of docs/architecture.md. Above the I/O line: no socket, stream, emitter or timer. */
 const layers: Readonly<Record<string, Layer>> = {
+  realm: { imports: [], builtins: [] },
+  'event-loop': { imports: [], builtins: ['async_hooks', 'timers', 'worker_threads'] },
   frame: { imports: [], builtins: ['buffer', 'crypto'] },
   extension: { imports: ['frame'], builtins: ['buffer', 'zlib'] },
-  message: { imports: ['frame', 'extension'], builtins: ['buffer'] },
+  message: { imports: [realm, 'frame', 'extension'], builtins: ['buffer'] },
   handshake: { imports: ['extension'], builtins: ['buffer', 'crypto'] },
   connection: { imports: ['frame', 'message', 'extension'], builtins: ['buffer'] },
   // ═══ the I/O line ═══
-  compat: { imports: aboveTheLine, builtins: anyBuiltin },
-  transport: { imports: aboveTheLine, builtins: anyBuiltin },
-  client: { imports: ['handshake', 'transport', 'extension'], builtins: anyBuiltin },
+  compat: { imports: [realm, eventLoop, ...aboveTheLine], builtins: anyBuiltin },
+  transport: { imports: [realm, eventLoop, ...aboveTheLine], builtins: anyBuiltin },
+  client: { imports: [eventLoop, 'handshake', 'transport', 'extension'], builtins: anyBuiltin },
   websocket: {
-    imports: ['client', 'transport', 'compat', 'connection', 'message', 'extension', 'frame'],
+    imports: [realm, eventLoop, 'client', 'transport', 'compat', 'connection', 'message', 'extension', 'frame'],
     builtins: anyBuiltin,
   },
-  server: { imports: ['websocket', 'transport', 'handshake', 'message', 'extension'], builtins: anyBuiltin },
-  'goods/definition': { imports: [], builtins: [] },
+  server: {
+    imports: [realm, eventLoop, 'websocket', 'transport', 'handshake', 'message', 'extension'],
+    builtins: anyBuiltin,
+  },
+  'goods/definition': { imports: [realm], builtins: [] },
   'goods/wire': { imports: ['goods/definition'], builtins: [] },
   'goods/ledger': { imports: ['goods/definition'], builtins: [] },
   'goods/backplane': { imports: ['goods/definition'], builtins: [] },
   'goods/fan-out': { imports: ['frame'], builtins: [] },
   'goods/shelf': { imports: ['goods/definition', 'goods/wire', 'goods/backplane', 'goods/fan-out'], builtins: [] },
   'goods/session': { imports: ['goods/definition', 'goods/wire', 'goods/fan-out', 'goods/shelf'], builtins: [] },
-  'goods/market': { imports: belowTheMarket, builtins: ['diagnostics_channel'] },
+  'goods/market': { imports: [realm, eventLoop, ...belowTheMarket], builtins: ['diagnostics_channel'] },
   'goods/websocket': {
     imports: [
+      eventLoop,
       'goods/definition',
       'goods/wire',
       'goods/fan-out',
@@ -68,7 +79,7 @@ const layers: Readonly<Record<string, Layer>> = {
     ],
     builtins: anyBuiltin,
   },
-  'goods/client': { imports: ['goods/definition', 'goods/wire'], builtins: [] },
+  'goods/client': { imports: [realm, eventLoop, 'goods/definition', 'goods/wire'], builtins: [] },
   // ═══ the entry points ═══
   'ws-internals.ts': { imports: everything, builtins: anyBuiltin },
   'goods.ts': { imports: [...belowTheMarket, 'goods/market', 'goods/websocket'], builtins: [] },

@@ -46,7 +46,7 @@ class Silent {
  * @param {(i: number) => string} name name of the i-th goods
  */
 async function measure(each, name) {
-  const market = new MarketCore({ heartbeat: 0, limits: { requestsPerSecond: 1e6, requestBurst: 1e6 } });
+  const market = new MarketCore({ heartbeat: 0, limits: { requestsPerSecond: 1e6, requestBurst: 1e6 } }, setImmediate);
   const provider = market.provider('p');
   for (let i = 0; i < 100; i++) provider.shelve(defineGoods(`fruit/kind${i}`));
   const before = await heap();

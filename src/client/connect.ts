@@ -4,6 +4,7 @@ import * as https from 'node:https';
 import * as net from 'node:net';
 import type { Duplex } from 'node:stream';
 import * as tls from 'node:tls';
+import { afterTick } from '../event-loop/after-tick.ts';
 import { type DeflateConfiguration, readDeflateOptions } from '../extension/per-message-deflate-options.ts';
 import {
   type Address,
@@ -144,7 +145,7 @@ class Attempt implements ConnectAttempt {
     if (this.#isEnded) return;
     this.#end();
     this.#destroy();
-    process.nextTick(() => {
+    afterTick(() => {
       // If connect() has thrown, the caller has the error, and there is no listener yet.
       if (this.#hasStarted) this.#events.onError(error);
     });

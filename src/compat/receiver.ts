@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream';
-import { setImmediate } from 'node:timers';
 import { parseClosePayload } from '../connection/close-payload.ts';
+import { afterPoll } from '../event-loop/after-poll.ts';
+import { afterTick } from '../event-loop/after-tick.ts';
 import type { FrameHeader } from '../frame/frame.ts';
 import { FrameDecoder, type FrameSink } from '../frame/frame-decoder.ts';
 import { Opcode } from '../frame/opcode.ts';
@@ -39,8 +40,6 @@ export interface ReceiverOptions {
 type Callback = (error?: Error | null) => void;
 
 const noOctets = Buffer.alloc(0);
-// Jest with jsdom has no global setImmediate.
-const nextTurn = setImmediate;
 /** Bits of {@link FrameSink.data} for bytes that were not inspected. */
 const maybeNotAscii = -1;
 
@@ -158,7 +157,7 @@ export class Receiver extends Writable {
     } catch (error) {
       if (isInWrite) throw error;
       // Otherwise a Writable that resumes its buffered chunks would stop forever after an exception.
-      process.nextTick(() => {
+      afterTick(() => {
         throw error;
       });
     }
@@ -194,7 +193,7 @@ export class Receiver extends Writable {
       // If a listener throws, only its own event is lost.
       this.#isInEvent = false;
       this.#offset = this.#frames.offset;
-      process.nextTick(() => this.#proceed());
+      afterTick(() => this.#proceed());
       throw error;
     }
     if (!this.#isHeld) this.#finish(null);
@@ -300,7 +299,7 @@ export class Receiver extends Writable {
       return !this.destroyed;
     }
     this.#isHeld = true;
-    nextTurn(() => {
+    afterPoll(() => {
       if (!this.destroyed) this.#proceed(() => this.#emit(event, ...args));
     });
     return false;

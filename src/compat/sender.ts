@@ -1,10 +1,12 @@
 import type { Duplex, Writable } from 'node:stream';
 import { formatClosePayload } from '../connection/close-payload.ts';
+import { afterTick } from '../event-loop/after-tick.ts';
 import { firstOctet, headerLength, writeHeader } from '../frame/frame-encoder.ts';
 import { maskInPlace, maskInto, readKey } from '../frame/mask.ts';
 import { nextMaskingKey } from '../frame/masking-key.ts';
 import { Opcode } from '../frame/opcode.ts';
 import { isBlob, octetLength, type SendData, toOctets } from '../message/send-data.ts';
+import { isError } from '../realm/kinds.ts';
 
 // ws does not document this class, but socket.io-adapter encodes its broadcasts with Sender.frame(), and other
 // endpoints are built on the class. Our WebSocket does not use it: see src/transport/.
@@ -177,7 +179,7 @@ export class Sender {
   sendFrame(list: readonly Uint8Array[], callback?: Callback): void {
     const socket = this._socket as Duplex;
     if (list.length > 1) socket.cork();
-    if (list.length === 0 && callback !== undefined) process.nextTick(callback);
+    if (list.length === 0 && callback !== undefined) afterTick(callback);
     const last = list.length - 1;
     for (const [i, chunk] of list.entries()) {
       if (i === last && callback !== undefined) socket.write(chunk, callback);
@@ -243,7 +245,7 @@ export class Sender {
           }
         });
       },
-      (cause: unknown) => done(cause instanceof Error ? cause : new Error('The Blob could not be read', { cause })),
+      (cause: unknown) => done(isError(cause) ? cause : new Error('The Blob could not be read', { cause })),
     );
   }
 
@@ -303,13 +305,13 @@ export class Sender {
 
   /** Fails a job and all queued jobs behind it, because they cannot be sent either. */
   #fail(error: Error, { callback }: Job): void {
-    if (callback !== undefined) process.nextTick(callback, error);
+    if (callback !== undefined) afterTick(callback, error);
     for (const waiting of this.#queue.splice(this.#done)) {
       this._bufferedBytes -= waiting.octets;
-      if (waiting.callback !== undefined) process.nextTick(waiting.callback, error);
+      if (waiting.callback !== undefined) afterTick(waiting.callback, error);
     }
     // The owner must end the connection, because the peer could not detect the missing message.
-    if (!this._socket.destroyed) process.nextTick(() => this.onerror(error));
+    if (!this._socket.destroyed) afterTick(() => this.onerror(error));
   }
 }
 

@@ -6,6 +6,7 @@ import {
   type InflateRaw,
   type ZlibOptions,
 } from 'node:zlib';
+import { afterTick } from '../event-loop/after-tick.ts';
 import { releaseZlibSlot, requestZlibSlot, type ZlibJob } from '../extension/zlib-concurrency.ts';
 import { CloseCode } from '../frame/close-code.ts';
 import { ProtocolError } from '../frame/protocol-error.ts';
@@ -98,7 +99,7 @@ abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements 
         callback(new Error(message));
       } catch (error) {
         // Otherwise the remaining callbacks would not be called. The exception is uncaught, as for any other callback.
-        process.nextTick(() => {
+        afterTick(() => {
           throw error;
         });
       }
@@ -127,7 +128,7 @@ abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements 
     } catch (error) {
       // zlib rejects an option, or has no memory. The caller may have returned long ago, so the callback gets the
       // error.
-      process.nextTick(() => this.call === call && this.fail(error as Error));
+      afterTick(() => this.call === call && this.fail(error as Error));
     }
   }
 

@@ -263,7 +263,7 @@ export class Connection implements FrameSink, MessageSink {
     compresses = true,
   ): void {
     this.#assertOpen();
-    const whole = typeof data === 'string' || data instanceof Uint8Array ? data : Buffer.concat(data);
+    const whole = typeof data === 'string' || ArrayBuffer.isView(data) ? data : Buffer.concat(data);
     if (this.settings.deflate !== null && this.compresses(whole, compresses)) {
       const octets = typeof whole === 'string' ? Buffer.from(whole) : whole;
       requireTrueLength(octets);

@@ -175,7 +175,7 @@ class SyncZlib {
     if (
       typeof handle?.writeSync !== 'function' ||
       typeof handle.reset !== 'function' ||
-      !(state instanceof Uint32Array)
+      Object.prototype.toString.call(state) !== '[object Uint32Array]'
     )
       throw new TypeError('This zlib stream does not have the expected handle');
     // Otherwise the stream's own listener would destroy the stream.

@@ -2,6 +2,7 @@ import { MessageDeflater } from '../extension/deflate-messages.ts';
 import type { EndpointDeflate } from '../extension/endpoint-deflate.ts';
 import { encodeFrame, requireTrueLength } from '../frame/frame-encoder.ts';
 import { Opcode } from '../frame/opcode.ts';
+import { isUint8Array } from '../realm/kinds.ts';
 
 /** Options of a {@link PreparedMessage}. */
 export interface PreparedMessageOptions {
@@ -10,6 +11,11 @@ export interface PreparedMessageOptions {
   /** True if permessage-deflate may compress the message, where negotiated. Default true. */
   readonly compress?: boolean | undefined;
 }
+
+/** Marks the prepared messages of every copy of goodwire in this process. */
+const kPrepared = Symbol.for('goodwire.PreparedMessage');
+/** Prepared messages of other copies, with their equivalents of this one. */
+const adopted = new WeakMap<object, PreparedMessage>();
 
 /**
  * Message for many recipients. It is encoded once for all server connections without permessage-deflate, and compressed
@@ -25,7 +31,7 @@ export class PreparedMessage {
   readonly #deflated = new Map<unknown, Buffer>();
 
   constructor(data: string | Uint8Array, { binary, compress = true }: PreparedMessageOptions = {}) {
-    if (typeof data !== 'string' && !(data instanceof Uint8Array))
+    if (typeof data !== 'string' && !isUint8Array(data))
       throw new TypeError(`A PreparedMessage is made of a string or a Uint8Array; got ${typeof data}`);
     if (typeof data !== 'string') requireTrueLength(data);
     this.octets = Buffer.from(data as string);
@@ -61,7 +67,27 @@ export class PreparedMessage {
     return frame;
   }
 
+  get [kPrepared](): true {
+    return true;
+  }
+
   #encode(payload: Uint8Array, rsv1: boolean): Buffer {
     return encodeFrame(this.isBinary ? Opcode.binary : Opcode.text, payload, { rsv1 });
   }
+}
+
+/**
+ * Returns the prepared message that a value is, or null if it is none. A prepared message of another copy of goodwire, such as its alias `ws`,
+ * is prepared anew, once.
+ */
+export function asPrepared(data: unknown): PreparedMessage | null {
+  if (data instanceof PreparedMessage) return data;
+  if (typeof data !== 'object' || data === null || ArrayBuffer.isView(data) || !(kPrepared in data)) return null;
+  let message = adopted.get(data);
+  if (message === undefined) {
+    const { octets, isBinary, compresses } = data as PreparedMessage;
+    message = new PreparedMessage(octets, { binary: isBinary, compress: compresses });
+    adopted.set(data, message);
+  }
+  return message;
 }

@@ -1,4 +1,5 @@
-import { PreparedMessage } from './prepared-message.ts';
+import { isUint8Array } from '../realm/kinds.ts';
+import { asPrepared, type PreparedMessage } from './prepared-message.ts';
 
 /**
  * Data that can be sent. Strings and numbers are sent as text, everything else as binary data unless `binary` is false.
@@ -20,7 +21,6 @@ export type SendData =
 
 /** True for a Blob, of any implementation. */
 export function isBlob(data: unknown): data is Blob {
-  if (data instanceof Blob) return true;
   if (typeof data !== 'object' || data === null || ArrayBuffer.isView(data)) return false;
   const candidate = data as Blob & { [Symbol.toStringTag]?: string };
   return (
@@ -37,9 +37,10 @@ export function isBlob(data: unknown): data is Blob {
  * @throws TypeError if `Buffer.from` does not accept the data.
  */
 export function toOctets(data: SendData): Uint8Array {
-  if (data instanceof Uint8Array) return data;
-  if (data instanceof PreparedMessage) return data.octets;
+  if (isUint8Array(data)) return data;
   if (ArrayBuffer.isView(data)) return Buffer.from(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+  const prepared = asPrepared(data);
+  if (prepared !== null) return prepared.octets;
   return Buffer.from((data || '') as string);
 }
 

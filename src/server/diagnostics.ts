@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 import type { HandshakeError } from '../handshake/handshake-error.ts';
+import { isError } from '../realm/kinds.ts';
 
 /** Channel for errors of sockets that have no other error listener; see {@link SocketErrorMessage}. */
 export const socketErrorChannelName = 'goodwire:socket-error';
@@ -37,7 +38,7 @@ export const upgradeRefusedChannel = channel(upgradeRefusedChannelName);
 /** Publishes an error that a socket emitted, or that one of its methods threw, during the opening handshake. */
 export function reportSocketError(socket: unknown, thrown: unknown): void {
   if (!socketErrorChannel.hasSubscribers) return;
-  const error = thrown instanceof Error ? thrown : new Error('A method of the socket failed', { cause: thrown });
+  const error = isError(thrown) ? thrown : new Error('A method of the socket failed', { cause: thrown });
   socketErrorChannel.publish({ error, socket } satisfies SocketErrorMessage);
 }
 
@@ -57,7 +58,7 @@ export function warnOfFailure({ code, cause }: HandshakeError): void {
 /** Describes a thrown value. Never throws, although a thrown object may have no text or a throwing getter. */
 function textOf(thrown: unknown): string {
   try {
-    return thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+    return isError(thrown) ? (thrown.stack ?? thrown.message) : String(thrown);
   } catch {
     return 'a value that cannot be shown';
   }

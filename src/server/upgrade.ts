@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { afterPoll } from '../event-loop/after-poll.ts';
 import { destroyStream } from '../transport/destroy-stream.ts';
-import { afterPoll } from '../transport/write-batching.ts';
 import type { WebSocket } from '../websocket/websocket.ts';
 import { acceptUpgrade, originPolicy, type UpgradeHost } from './accept-upgrade.ts';
 import { requireHandshakeLimits } from './handshake-limits.ts';

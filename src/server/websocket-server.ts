@@ -8,8 +8,9 @@ import {
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { afterTick } from '../event-loop/after-tick.ts';
 import { readDeflateOptions } from '../extension/per-message-deflate-options.ts';
-import { PreparedMessage, type PreparedMessageOptions } from '../message/prepared-message.ts';
+import { asPrepared, PreparedMessage, type PreparedMessageOptions } from '../message/prepared-message.ts';
 import { defaultCloseTimeout, defaultMaxPayload, maxTimerDelay } from '../transport/transport-settings.ts';
 import { WebSocket } from '../websocket/websocket.ts';
 import {
@@ -233,7 +234,7 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
    */
   broadcast(data: string | Uint8Array | PreparedMessage, options: BroadcastOptions<InstanceType<T>> = {}): number {
     if (!this.clients) throw new Error('broadcast() requires clientTracking, which is off');
-    const message = data instanceof PreparedMessage ? data : new PreparedMessage(data, options);
+    const message = asPrepared(data) ?? new PreparedMessage(data as string | Uint8Array, options);
     let sent = 0;
     let failure: unknown;
     for (const client of this.clients) {
@@ -256,7 +257,7 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
   close(callback?: (error?: Error) => void): void {
     if (this[own.state] === 'closed') {
       if (callback) this.once('close', () => callback(new Error('The server is not running')));
-      process.nextTick(() => this[own.emitClose]());
+      afterTick(() => this[own.emitClose]());
       return;
     }
     if (callback) this.once('close', callback);
@@ -271,7 +272,7 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
     } else if (this.clients?.size > 0) {
       this[own.awaitsClients] = true;
     } else {
-      process.nextTick(() => this[own.emitClose]());
+      afterTick(() => this[own.emitClose]());
     }
   }
 
@@ -368,7 +369,7 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
 
   private [own.removeClient](websocket: WebSocket): void {
     this.clients.delete(websocket as InstanceType<T>);
-    if (this[own.awaitsClients] && this.clients.size === 0) process.nextTick(() => this[own.emitClose]());
+    if (this[own.awaitsClients] && this.clients.size === 0) afterTick(() => this[own.emitClose]());
   }
 
   private [own.emitClose](): void {

@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
+import { afterTick, rethrow } from '../event-loop/after-tick.ts';
 
 /** Called when the octets of a send have been handed to the kernel, or with the error that prevented it. */
 export type SendCallback = (error?: Error) => void;
@@ -26,7 +27,7 @@ export function callAll(callbacks: readonly PendingSend[], error?: Error): void 
       else pending.runInAsyncScope(pending.callback, undefined, error);
     } catch (thrown) {
       // Otherwise the callbacks behind this one would not be called.
-      process.nextTick(rethrow, thrown);
+      afterTick(rethrow, thrown);
     }
   }
 }
@@ -39,9 +40,4 @@ export function notWritable(message = 'The connection was closed before the data
 /** Returns the error for queued sends that the end of the connection has prevented. The wording is that of `ws`. */
 export function closedWhile(meanwhile: string): Error {
   return notWritable(`The socket was closed while ${meanwhile}`);
-}
-
-/** Throws its argument: for `process.nextTick`, which makes it an uncaught exception. */
-export function rethrow(thrown: unknown): never {
-  throw thrown;
 }

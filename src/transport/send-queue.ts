@@ -1,9 +1,11 @@
 import type { Duplex } from 'node:stream';
 import type { Connection } from '../connection/connection.ts';
+import { afterTick, rethrow } from '../event-loop/after-tick.ts';
 import type { EndpointDeflate } from '../extension/endpoint-deflate.ts';
 import { requireTrueLength } from '../frame/frame-encoder.ts';
 import type { PreparedMessage } from '../message/prepared-message.ts';
-import { callAll, closedWhile, type PendingSend, pendingSend, rethrow, type SendCallback } from './send-callback.ts';
+import { isError } from '../realm/kinds.ts';
+import { callAll, closedWhile, type PendingSend, pendingSend, type SendCallback } from './send-callback.ts';
 import { deflateOnThreadPool, prepareOnThreadPool, type ThreadPoolJob } from './thread-pool-zlib.ts';
 import type { TransportSettings } from './transport-settings.ts';
 
@@ -177,7 +179,7 @@ export class SendQueue {
         await run();
       } catch (thrown) {
         // Otherwise an error that a listener throws would stop the queue, or be an unhandled rejection.
-        process.nextTick(rethrow, thrown);
+        afterTick(rethrow, thrown);
       }
       this.#octets -= octets;
     }
@@ -262,7 +264,7 @@ export class SendQueue {
   }
 
   #fail(cause: unknown, pending: PendingSend | undefined, message = 'A message could not be sent'): void {
-    const error = cause instanceof Error ? cause : new Error(message, { cause });
+    const error = isError(cause) ? cause : new Error(message, { cause });
     if (pending !== undefined) callAll([pending], error);
     const { connection, stream } = this.#host;
     // Otherwise an error would be reported for a connection that has already ended.

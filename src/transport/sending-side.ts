@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Connection } from '../connection/connection.ts';
+import { afterTick } from '../event-loop/after-tick.ts';
 import { copyUpTo } from '../frame/frame-writer.ts';
 import { joinChunks } from '../frame/join-chunks.ts';
 import type { MessageData } from '../message/message-decoder.ts';
@@ -189,7 +190,7 @@ export abstract class SendingSide implements Flushable, SendQueueHost {
     this.callbacks = null;
     if (!stream.writable) {
       writer.discard();
-      if (callbacks !== null) process.nextTick(callAll, callbacks, notWritable());
+      if (callbacks !== null) afterTick(callAll, callbacks, notWritable());
       return;
     }
     const done =
@@ -215,7 +216,7 @@ export abstract class SendingSide implements Flushable, SendQueueHost {
       }
     } catch (error) {
       // Otherwise an error of this stream would keep the other connections from being flushed in this tick.
-      if (callbacks !== null) process.nextTick(callAll, callbacks, error as Error);
+      if (callbacks !== null) afterTick(callAll, callbacks, error as Error);
       stream.destroy(error as Error);
       return;
     }

@@ -1,5 +1,6 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { afterTick } from '../event-loop/after-tick.ts';
 
 /** Receives the events of a stream; see {@link listenTo}. */
 export interface StreamOwner {
@@ -30,8 +31,8 @@ export function listenTo(stream: Duplex, head: Uint8Array, owner: StreamOwner): 
   stream.on('end', onEnd);
   stream.on('error', onError);
   // A stream that is already closed or ended will not emit that event again.
-  if (stream.closed) process.nextTick(onClosedBefore, stream);
-  else if (stream.readableEnded) process.nextTick(onEndedBefore, stream);
+  if (stream.closed) afterTick(onClosedBefore, stream);
+  else if (stream.readableEnded) afterTick(onEndedBefore, stream);
 }
 
 /** Passes the stream's next 'finish' event on, too. */

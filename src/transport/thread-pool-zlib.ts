@@ -1,4 +1,5 @@
 import { createDeflateRaw, createInflateRaw, type DeflateRaw, type InflateRaw } from 'node:zlib';
+import { afterTick } from '../event-loop/after-tick.ts';
 import { blamePeer, levelOfLarge, maxFinalBlocks, tooManyFinalBlocks } from '../extension/deflate-messages.ts';
 import type { EndpointDeflate } from '../extension/endpoint-deflate.ts';
 import { InflateError } from '../extension/inflate-error.ts';
@@ -52,7 +53,7 @@ abstract class Job<Stream extends DeflateRaw | InflateRaw> implements ThreadPool
     try {
       this.start();
     } catch (error) {
-      process.nextTick(() => this.finish(error as Error));
+      afterTick(() => this.finish(error as Error));
     }
     return true;
   }

@@ -2,10 +2,11 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Connection, type ConnectionEvents, type PeerError } from '../connection/connection.ts';
 import type { ConnectionState } from '../connection/connection-state.ts';
+import { afterPoll } from '../event-loop/after-poll.ts';
+import { afterTick, rethrow } from '../event-loop/after-tick.ts';
 import type { MessageInflater } from '../extension/deflate-messages.ts';
 import type { MessageData } from '../message/message-decoder.ts';
 import { type ClosingHost, ClosingState } from './closing.ts';
-import { rethrow } from './send-callback.ts';
 import { SendingSide } from './sending-side.ts';
 import { listenTo, type StreamOwner, stopListeningTo } from './stream-listeners.ts';
 import type { TimerHandle } from './timer.ts';
@@ -22,7 +23,7 @@ import {
 } from './transport-events.ts';
 import { type TransportOptions, TransportSettings } from './transport-settings.ts';
 import { type HeldBackEvents, Undelivered, type UndeliveredHost } from './undelivered.ts';
-import { afterPoll, afterTick, watchExit } from './write-batching.ts';
+import { watchExit } from './write-batching.ts';
 
 /** True if our close frame has been sent, for each state of the protocol. */
 const sentClose: Readonly<Record<ConnectionState, boolean>> = {
@@ -196,7 +197,7 @@ export class Transport extends SendingSide implements ConnectionEvents, StreamOw
     try {
       this.receive(chunk);
     } catch (thrown) {
-      process.nextTick(rethrow, thrown);
+      afterTick(rethrow, thrown);
     }
   }
 
@@ -252,7 +253,7 @@ export class Transport extends SendingSide implements ConnectionEvents, StreamOw
       deliver();
     } catch (thrown) {
       // Otherwise an error of a listener would prevent the events after this delivery.
-      process.nextTick(rethrow, thrown);
+      afterTick(rethrow, thrown);
     } finally {
       this.endEvent();
       this.flushAfterEvent();
@@ -312,7 +313,7 @@ export class Transport extends SendingSide implements ConnectionEvents, StreamOw
     try {
       this.continueReading();
     } catch (thrown) {
-      process.nextTick(rethrow, thrown);
+      afterTick(rethrow, thrown);
     }
   }
 

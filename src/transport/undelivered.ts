@@ -1,10 +1,10 @@
 import type { Duplex } from 'node:stream';
 import type { Connection, PeerError } from '../connection/connection.ts';
+import { afterPoll } from '../event-loop/after-poll.ts';
 import type { MessageInflater } from '../extension/deflate-messages.ts';
 import { defaultMaxPayload } from '../frame/frame-decoder.ts';
 import { inflateOnThreadPool, type ThreadPoolJob } from './thread-pool-zlib.ts';
 import type { TransportSettings } from './transport-settings.ts';
-import { afterPoll } from './write-batching.ts';
 
 /** The connection that received what is not delivered yet. */
 export interface UndeliveredHost {

@@ -1,4 +1,6 @@
-import { setImmediate } from 'node:timers';
+import { afterPoll } from '../event-loop/after-poll.ts';
+import { afterTick } from '../event-loop/after-tick.ts';
+import { monotonicTime } from '../event-loop/monotonic-time.ts';
 
 /** Holds octets back for a moment, so that they leave in one write. */
 export interface Flushable {
@@ -19,12 +21,6 @@ let atEndOfTick: Flushable[] = [];
 let current: Flushable | null = null;
 let isWatchingExit = false;
 let isExiting = false;
-
-// Otherwise a test of the application that fakes timers would stop all connections of the process: its timers may never fire.
-/** `process.nextTick`, as it was when this module was loaded. */
-export const afterTick = process.nextTick;
-/** `setImmediate` of `node:timers`, as it was when this module was loaded. In Jest with jsdom there is no global `setImmediate`. */
-export const afterPoll = setImmediate;
 
 /** Queues a flush for the end of this tick, so that all sends of a tick leave in one write. */
 export function flushAtEndOfTick(one: Flushable): void {
@@ -81,12 +77,12 @@ export function flushAfterEvent(one: Flushable): void {
   }
   eventsInPhase++;
   if (batch.push(one) === 1) {
-    batchSince = performance.now();
+    batchSince = monotonicTime();
     if (!isPhaseEndScheduled) {
       isPhaseEndScheduled = true;
       afterPoll(endPhase);
     }
-  } else if (batch.length === maxBatch || performance.now() - batchSince > maxDelay) {
+  } else if (batch.length === maxBatch || monotonicTime() - batchSince > maxDelay) {
     flushBatch();
   }
 }

@@ -4,10 +4,12 @@ import type { Duplex } from 'node:stream';
 import type { ClientOptions as ConnectOptions } from '../client/client-options.ts';
 import { type ConnectAttempt, connect } from '../client/connect.ts';
 import { formatClosePayload } from '../connection/close-payload.ts';
+import { afterTick } from '../event-loop/after-tick.ts';
 import { type DeflateAgreement, permessageDeflate } from '../extension/deflate-negotiation.ts';
 import type { MessageData } from '../message/message-decoder.ts';
-import { PreparedMessage } from '../message/prepared-message.ts';
+import { asPrepared } from '../message/prepared-message.ts';
 import { isBlob, octetLength, type SendData, toOctets } from '../message/send-data.ts';
+import { isUint8Array } from '../realm/kinds.ts';
 import { destroyStream } from '../transport/destroy-stream.ts';
 import type { SendCallback } from '../transport/send-callback.ts';
 import { Transport } from '../transport/transport.ts';
@@ -404,8 +406,9 @@ export class WebSocket extends EventEmitter implements TransportEvents {
     const masked = options?.mask ?? !this[own.isServer];
     const compresses = options?.compress ?? true;
     const transport = this[own.transport]!;
+    const prepared = isText ? null : asPrepared(data);
     if (isText) transport.send(data as string, isBinary, fin, masked, compresses, callback);
-    else if (data instanceof PreparedMessage) transport.sendPrepared(data, callback);
+    else if (prepared !== null) transport.sendPrepared(prepared, callback);
     else if (isBlob(data)) transport.sendBlob(data, isBinary, fin, masked, compresses, callback);
     else transport.send(toOctets(data), isBinary, fin, masked, compresses, callback);
   }
@@ -580,7 +583,7 @@ export class WebSocket extends EventEmitter implements TransportEvents {
 
   private [own.sendTooLate](data: SendData, callback?: SendCallback): void {
     this[own.recordClose]().addLost(octetLength(data));
-    if (callback !== undefined) process.nextTick(callback, notOpen(this[own.readyState]));
+    if (callback !== undefined) afterTick(callback, notOpen(this[own.readyState]));
   }
 
   private [own.sendControl](
@@ -643,7 +646,7 @@ function notOpen(state: ReadyState): Error {
 /** Returns a copy of a close reason, or undefined if the value is empty or has no length. @throws TypeError if the type is invalid. */
 function checkReason(reason: unknown): string | Uint8Array | undefined {
   if (typeof reason === 'string') return reason;
-  if (reason instanceof Uint8Array) return Buffer.from(reason);
+  if (isUint8Array(reason)) return Buffer.from(reason);
   const isEmpty = reason === undefined || (reason !== null && !(reason as { length?: number }).length);
   if (isEmpty) return undefined;
   throw new TypeError('Second argument must be a string or a Uint8Array');

@@ -5,6 +5,7 @@ import { constants, inflateRawSync } from 'node:zlib';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { MessageDeflater } from '../../src/extension/deflate-messages.ts';
 import { PreparedMessage, type RawData, WebSocket, type WebSocketServer } from '../../src/index.ts';
+import { asPrepared } from '../../src/message/prepared-message.ts';
 import { encodeFrame, FrameCollector, FrameDecoder, Opcode } from '../../src/protocol.ts';
 import { requestText } from '../support/opening-request.ts';
 import { portOf } from '../support/port-of.ts';
@@ -200,5 +201,21 @@ describe('a PreparedMessage', () => {
     const error = await new Promise<Error>((resolve) => socket!.send(message, (found) => resolve(found as Error)));
     expect(error.message).toMatch(/^WebSocket is not open: readyState [23]/);
     expect(socket!.bufferedAmount).toBe(before + 5);
+  });
+
+  test('of another copy of goodwire is sent as it was prepared, and adopted once', async () => {
+    vi.resetModules();
+    const other = await import('../../src/message/prepared-message.ts');
+    const foreign = new other.PreparedMessage(Buffer.from(text), { binary: false }) as PreparedMessage;
+    expect(foreign).not.toBeInstanceOf(PreparedMessage);
+    expect(asPrepared(foreign)).toBe(asPrepared(foreign));
+    const server = await serveGoodwire({ perMessageDeflate: true });
+    const sockets = await clients(server, 2);
+    const received = heard(sockets);
+    expect(server.broadcast(foreign)).toBe(2);
+    expect(await received).toEqual([`text ${text}`, `text ${text}`]);
+    const fromClients = heard([...server.clients]);
+    for (const socket of sockets) socket.send(foreign);
+    expect(await fromClients).toEqual([`text ${text}`, `text ${text}`]);
   });
 });

@@ -1,5 +1,4 @@
 import { expect, test, vi } from 'vitest';
-import { MarketCore } from '../../src/goods/market/market-core.ts';
 import { PendingHandshakes } from '../../src/server/pending-handshakes.ts';
 import { unref } from '../../src/transport/timer.ts';
 import { start } from '../support/program.ts';
@@ -58,23 +57,4 @@ test('a pending handshake expires if timers are numbers', async () => {
   await new Promise<void>((resolve) => pending.add(handshake, new MisbehavingStream(), 1, resolve));
   vi.unstubAllGlobals();
   expect([pending.size, pending.has(handshake)]).toEqual([0, false]);
-});
-
-test('a market without a server sends supplied items if setImmediate is missing', async () => {
-  vi.stubGlobal('setImmediate', undefined);
-  const market = new MarketCore();
-  vi.unstubAllGlobals();
-  const welcome = await new Promise<string>((resolve) => {
-    const link = {
-      coding: { frame: (message: { plain: Uint8Array }) => message.plain },
-      bufferedAmount: 0,
-      send: (octets: readonly Uint8Array[]) => resolve(Buffer.concat(octets).toString()),
-      awaitDrain: (callback: () => void) => callback(),
-      ping: () => {},
-      close: () => {},
-      terminate: () => {},
-    };
-    market.connect(link as unknown as Parameters<typeof market.connect>[0], undefined);
-  });
-  expect(welcome).toContain('"op":"welcome"');
 });

@@ -29,14 +29,15 @@ export class TestMarket<User = unknown> {
   time = 1000;
   #flushes: (() => void)[] = [];
 
-  constructor(options: MarketOptions<User> = {}) {
-    this.market = new MarketCore<User>({
+  constructor(options: MarketOptions<User> = {}, defaultSchedule: (flush: () => void) => void = () => {}) {
+    const settings = {
       observer: this.notes,
       now: () => this.time,
-      schedule: (flush) => void this.#flushes.push(flush),
+      schedule: (flush: () => void) => void this.#flushes.push(flush),
       random: () => 0.5,
       ...options,
-    });
+    };
+    this.market = new MarketCore<User>(settings, defaultSchedule);
   }
 
   flush(): void {

@@ -26,7 +26,7 @@ export class MemoryBackplane implements Backplane {
   readonly #epoch: () => string;
 
   /** @param options Clock and epochs, for tests. */
-  constructor({ now = Date.now, epoch = randomEpoch }: { now?: () => number; epoch?: () => string } = {}) {
+  constructor({ now = () => Date.now(), epoch = randomEpoch }: { now?: () => number; epoch?: () => string } = {}) {
     this.#now = now;
     this.#epoch = epoch;
   }

@@ -1,3 +1,5 @@
+import { afterMicrotask } from '../../event-loop/after-microtask.ts';
+import { isArrayBuffer, isError } from '../../realm/kinds.ts';
 import { utf8Length } from '../definition/goods-name.ts';
 import { decodeBytesItem } from '../wire/binary-codec.ts';
 import {
@@ -124,7 +126,7 @@ export class ClientConnection {
     });
     socket.addEventListener('close', (event: { code?: unknown; reason?: unknown }) => this.#closed(event));
     // Not at once: the caller of this constructor does not have the object yet.
-    if (socket.readyState === readyStateOpen) queueMicrotask(() => this.#opened());
+    if (socket.readyState === readyStateOpen) afterMicrotask(() => this.#opened());
   }
 
   /** Sends a request as soon as the market's limits let it. */
@@ -166,7 +168,7 @@ export class ClientConnection {
       if (frame !== null) this.#receive(frame);
     } catch (error) {
       // The error was caused by the message, whatever its class.
-      this.#fail(error instanceof Error ? error : new WireError(1007, 'a frame could not be taken', { cause: error }));
+      this.#fail(isError(error) ? error : new WireError(1007, 'a frame could not be taken', { cause: error }));
     }
   }
 
@@ -317,7 +319,7 @@ export class ClientConnection {
 
 function read(data: unknown): Frame | BytesFrame | null {
   if (typeof data === 'string') return parseFrame(data);
-  if (data instanceof ArrayBuffer) return decodeBytesItem(new Uint8Array(data));
+  if (isArrayBuffer(data)) return decodeBytesItem(new Uint8Array(data));
   if (ArrayBuffer.isView(data)) return decodeBytesItem(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   throw new WireError(1003, 'a message is neither text nor an ArrayBuffer');
 }

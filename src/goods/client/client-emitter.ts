@@ -1,3 +1,4 @@
+import { afterMicrotask } from '../../event-loop/after-microtask.ts';
 import type { ClientEvents } from './client-options.ts';
 
 /** The listeners of a client. `EventTarget` has no typed values, and `EventEmitter` does not exist in browsers. */
@@ -35,7 +36,7 @@ export class ClientEmitter {
 }
 
 function throwLater(error: unknown): void {
-  queueMicrotask(() => {
+  afterMicrotask(() => {
     throw error;
   });
 }

@@ -62,7 +62,7 @@ export class Connector {
     { clock, backoff }: ConnectorTiming,
     hooks: ConnectorHooks,
   ) {
-    this.#address = address instanceof URL ? String(address) : address;
+    this.#address = typeof address === 'object' ? String(address) : address;
     this.#options = options;
     this.#clock = clock;
     this.#backoff = new Backoff(backoff);

@@ -1,3 +1,4 @@
+import { isUint8Array } from '../../realm/kinds.ts';
 import { encodeBytesSupply } from '../wire/binary-codec.ts';
 import type { CatalogEntry, PushFrame, SubscriptionEntry } from '../wire/frames.ts';
 import { formatRequest } from '../wire/text-codec.ts';
@@ -149,7 +150,7 @@ export class GoodsClient {
    * have been supplied; ClosedError if the client is closed; the reason of the signal.
    */
   supply<Item, Params>(goods: GoodsOrName<Item, Params>, item: Item, options?: RequestOptions): Promise<number> {
-    return item instanceof Uint8Array
+    return isUint8Array(item)
       ? this.#supplyBytes(nameOf(goods), item, options)
       : this.supplyAll(goods, [item], options);
   }

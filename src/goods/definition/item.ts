@@ -1,3 +1,5 @@
+import { isUint8Array } from '../../realm/kinds.ts';
+
 /** Kind of the items of goods: JSON values, text, or bytes. */
 export type Kind = 'json' | 'text' | 'bytes';
 
@@ -7,7 +9,7 @@ export type Kind = 'json' | 'text' | 'bytes';
  */
 export function packItem(kind: Kind, item: unknown): string | Uint8Array {
   if (kind === 'bytes') {
-    if (!(item instanceof Uint8Array)) throw new TypeError(`An item made of bytes is a Uint8Array; got ${typeof item}`);
+    if (!isUint8Array(item)) throw new TypeError(`An item made of bytes is a Uint8Array; got ${typeof item}`);
     return item;
   }
   if (kind === 'text' && typeof item !== 'string') {

@@ -1,3 +1,4 @@
+import { isUint8Array } from '../../realm/kinds.ts';
 import type { AccessRequest, Action, Goods, Subscriber } from '../definition/goods.ts';
 import { utf8Length } from '../definition/goods-name.ts';
 import { packItem } from '../definition/item.ts';
@@ -103,7 +104,7 @@ export class Admission {
     const { item: validator } = goods.options;
     return guarded('bad-item', () => {
       for (const item of items) if (goods.kind !== 'json') packItem(goods.kind, item);
-      if (goods.kind === 'json' && items.some((item) => item instanceof Uint8Array)) {
+      if (goods.kind === 'json' && items.some(isUint8Array)) {
         throw new TypeError('the goods are not made of bytes');
       }
       if (validator === undefined) return items;

@@ -47,9 +47,9 @@ export class MarketCore<User = unknown> {
    * @param defaultSchedule Default of the option `schedule`.
    * @throws RangeError if an option is invalid.
    */
-  constructor(options: MarketOptions<User> = {}, defaultSchedule = afterThisTurn) {
+  constructor(options: MarketOptions<User>, defaultSchedule: (flush: () => void) => void) {
     const settings = readMarketOptions(options, defaultSchedule);
-    const { limits, observer, now, highWaterMark } = settings;
+    const { limits, observer, rateTime, highWaterMark } = settings;
     this.#settings = settings;
     const outbox = new Outbox<GoodsStream>(settings.schedule);
     const publication = new Publication(outbox);
@@ -84,7 +84,7 @@ export class MarketCore<User = unknown> {
       subscriptions,
       supply,
       clientGoods,
-      now,
+      rateTime,
       get isClosing() {
         return isClosing();
       },
@@ -252,10 +252,4 @@ export class MarketCore<User = unknown> {
     this.#connected.delete(session);
     if (this.#connected.size === 0) this.#onEmpty?.();
   }
-}
-
-/** Calls back after the current turn of the event loop. Without `setImmediate`, as in Jest with jsdom, a timer takes its place. */
-function afterThisTurn(flush: () => void): void {
-  if (typeof setImmediate === 'function') setImmediate(flush);
-  else setTimeout(flush, 0);
 }

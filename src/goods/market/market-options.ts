@@ -1,3 +1,4 @@
+import { monotonicTime } from '../../event-loop/monotonic-time.ts';
 import type { Backplane } from '../backplane/backplane.ts';
 import { MemoryBackplane } from '../backplane/memory-backplane.ts';
 import type { AccessRequest, Subscriber } from '../definition/goods.ts';
@@ -33,11 +34,11 @@ export interface MarketOptions<User = unknown> {
   readonly backplane?: Backplane | undefined;
   /** Called with what happens in the market. Default: messages on `node:diagnostics_channel`. */
   readonly observer?: Observer | undefined;
-  /** Returns the time in milliseconds. Default `Date.now`. */
+  /** Returns the time in milliseconds, for histories and rate limits. Default: `Date.now`, and a monotonic clock for the rate limits. */
   readonly now?: (() => number) | undefined;
   /**
    * Schedules the flush that sends supplied items. Default `setImmediate`: everything supplied while the currently readable sockets are
-   * read is sent as one batch. Default where there is no `setImmediate`: `setTimeout`.
+   * read is sent as one batch.
    */
   readonly schedule?: ((flush: () => void) => void) | undefined;
   /** Returns a number from 0 to 1. Default `Math.random`. */
@@ -71,6 +72,8 @@ export interface MarketSettings {
   readonly backplane: Backplane;
   readonly observer: Observer;
   readonly now: () => number;
+  /** Returns the time in milliseconds for rate limits. */
+  readonly rateTime: () => number;
   readonly schedule: (flush: () => void) => void;
   readonly random: () => number;
 }
@@ -87,7 +90,8 @@ export function readMarketOptions<User>(
     heartbeat = defaultHeartbeat,
     highWaterMark = defaultHighWaterMark,
     maxOnDemandGoods = options.madeGoods ?? defaultMaxOnDemandGoods,
-    now = Date.now,
+    // Looked up at each call: a test of the application may replace `Date`.
+    now = () => Date.now(),
   } = options;
   const limits = { ...defaultLimits, ...options.limits };
   for (const [name, value] of Object.entries(limits)) {
@@ -108,6 +112,8 @@ export function readMarketOptions<User>(
     highWaterMark,
     maxOnDemandGoods,
     now,
+    // Otherwise a test of the application that stops the date would have requests refused as too many.
+    rateTime: options.now ?? monotonicTime,
     observer: options.observer ?? channelObserver(),
     backplane: options.backplane ?? new MemoryBackplane({ now }),
     schedule: options.schedule ?? defaultSchedule,

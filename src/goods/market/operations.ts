@@ -20,8 +20,8 @@ export interface RequestParts {
   readonly clientGoods: ClientGoods;
   /** True if the market is shutting down. */
   readonly isClosing: boolean;
-  /** Returns the time in milliseconds. */
-  now(): number;
+  /** Returns the time in milliseconds for rate limits. */
+  rateTime(): number;
 }
 
 /** The sender of a request. */
@@ -98,14 +98,14 @@ export function isOperation(op: string): op is OperationName {
 }
 
 function supply(
-  { session, parts: { limits, supply, now }, items: budget }: Requester,
+  { session, parts: { limits, supply, rateTime }, items: budget }: Requester,
   id: number,
   name: string,
   items: readonly unknown[],
 ): void | Promise<void> {
   const { itemsPerSecond } = limits;
   if (items.length > itemsPerSecond) throw new GoodsError('bad-request', `at most ${itemsPerSecond} items at once`);
-  const wait = budget.take(now(), items.length);
+  const wait = budget.take(rateTime(), items.length);
   if (wait > 0) throw new GoodsError('rate-limited', '', { retryAfter: wait });
   return supply.fromClient(session, id, name, items);
 }

@@ -24,7 +24,7 @@ export class RequestHandler implements RequestReceiver {
 
   constructor(session: Session, parts: RequestParts) {
     const { limits } = parts;
-    const now = parts.now();
+    const now = parts.rateTime();
     this.#session = session;
     this.#parts = parts;
     this.#requests = new TokenBucket(limits.requestsPerSecond, limits.requestBurst, now);
@@ -43,7 +43,7 @@ export class RequestHandler implements RequestReceiver {
     const request = this.#parse(message, length, parse);
     if (request === null) return;
     this.#lastId = request.id;
-    const wait = this.#requests.take(this.#parts.now(), this.#costOf(request));
+    const wait = this.#requests.take(this.#parts.rateTime(), this.#costOf(request));
     if (wait === 0) {
       this.#refusals = 0;
       this.#begin(request);

@@ -1,5 +1,5 @@
+import { afterPoll } from '../../event-loop/after-poll.ts';
 import type { Transport } from '../../transport/transport.ts';
-import { afterPoll } from '../../transport/write-batching.ts';
 import { WebSocket } from '../../websocket/websocket.ts';
 import type { Coding } from '../fan-out/encoded-message.ts';
 import type { Link } from '../session/link.ts';

@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
+import { afterPoll } from '../../event-loop/after-poll.ts';
 import { CloseCode } from '../../frame/close-code.ts';
 import { defaultMaxPayload } from '../../frame/frame-decoder.ts';
-import type { WebSocketServer } from '../../server/websocket-server.ts';
+import { WebSocketServer } from '../../server/websocket-server.ts';
 import { type TimerHandle, unref } from '../../transport/timer.ts';
 import { maxTimerDelay } from '../../transport/transport-settings.ts';
-import { afterPoll } from '../../transport/write-batching.ts';
 import { insideOf, WebSocket } from '../../websocket/websocket.ts';
 import { isPromise } from '../definition/maybe-promise.ts';
 import { MarketCore } from '../market/market-core.ts';
@@ -57,8 +57,12 @@ export class Market<User = unknown> extends MarketCore<User> {
    * Accepts the connections of a server that have agreed on `goods.v1`; others are closed with 1008. If the server has no `handleProtocols`, it
    * is set to choose `goods.v1`. If the server has the default `maxPayload`, it is set to `limits.messageSize`.
    * @returns A function that stops it. Existing connections stay.
+   * @throws TypeError if the server is not one of this copy of goodwire.
    */
   serve(server: WebSocketServer, options: ServeOptions<User> = {}): () => void {
+    // Otherwise the first client would be the first to notice that a server of `ws` has no transport of ours.
+    if (!(server instanceof WebSocketServer))
+      throw new TypeError('serve() takes a WebSocketServer of the copy of goodwire that the market belongs to');
     server.options.handleProtocols ??= (protocols) => (protocols.has(subprotocol) ? subprotocol : false);
     // Otherwise a client could send 100 MiB for one request.
     if (server.options.maxPayload === defaultMaxPayload) server.options.maxPayload = this.limits.messageSize;

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { defineGoods } from '../../../src/goods/definition/goods.ts';
 import { MarketCore } from '../../../src/goods/market/market-core.ts';
 import { apple, shop, TestMarket } from '../../support/test-market.ts';
@@ -102,24 +102,15 @@ test('a connection that the outbox cannot serve is not kept', async () => {
   await testMarket.market.shutdown();
 });
 
-describe('without a schedule of its own', () => {
-  afterEach(() => vi.unstubAllGlobals());
-
-  test.each([true, false])(
-    'a market sends items after this turn of the event loop, with setImmediate: %s',
-    async (has) => {
-      const timers: (() => void)[] = [];
-      if (!has) vi.stubGlobal('setImmediate', undefined);
-      vi.stubGlobal(has ? 'setImmediate' : 'setTimeout', (callback: () => void) => timers.push(callback));
-      const testMarket = new TestMarket({ schedule: undefined });
-      testMarket.market.provider('p').shelve(apple);
-      const client = testMarket.connect();
-      client.begin('subscribe', { goods: 'fruit/apple' });
-      expect([client.frames, timers.length]).toEqual([[], 1]);
-      timers[0]!();
-      expect(client.take()).toEqual(['welcome', 'ok']);
-    },
-  );
+test('without the option schedule, a market sends items when the default schedule calls back', () => {
+  const scheduled: (() => void)[] = [];
+  const testMarket = new TestMarket({ schedule: undefined }, (flush) => void scheduled.push(flush));
+  testMarket.market.provider('p').shelve(apple);
+  const client = testMarket.connect();
+  client.begin('subscribe', { goods: 'fruit/apple' });
+  expect([client.frames, scheduled.length]).toEqual([[], 1]);
+  scheduled[0]!();
+  expect(client.take()).toEqual(['welcome', 'ok']);
 });
 
 test('flush sends the supplied items at once', () => {
@@ -133,7 +124,7 @@ test('flush sends the supplied items at once', () => {
 });
 
 test('a market needs no option', async () => {
-  const market = new MarketCore();
+  const market = new MarketCore({}, setImmediate);
   const provider = market.provider('p');
   const goods = defineGoods<number>('n');
   provider.shelve(goods);
@@ -148,7 +139,7 @@ test('the limits, the heartbeat and the observer of a market can be read, and a 
     }
   }
   const { notes } = new TestMarket();
-  const market = new Subclass({ observer: notes, heartbeat: 5, limits: { subscriptions: 3 }, schedule: () => {} });
+  const market = new Subclass({ observer: notes, heartbeat: 5, limits: { subscriptions: 3 } }, () => {});
   expect(market).toMatchObject({ heartbeat: 5, limits: { subscriptions: 3 } });
   expect(market.observer).toBe(notes);
   expect(market.hasConnections).toBe(false);

@@ -1,7 +1,10 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { monotonicTime } from '../../../src/event-loop/monotonic-time.ts';
 import { MemoryBackplane } from '../../../src/goods/backplane/memory-backplane.ts';
 import { defaultLimits, type MarketOptions, readMarketOptions } from '../../../src/goods/market/market-options.ts';
 import { Notes } from '../../support/test-market.ts';
+
+afterEach(() => void vi.useRealTimers());
 
 const schedule = () => {};
 const read = (options: MarketOptions = {}) => readMarketOptions(options, schedule);
@@ -12,12 +15,19 @@ test('every option has a default', () => {
     heartbeat: 30_000,
     highWaterMark: 262_144,
     maxOnDemandGoods: 100_000,
-    now: Date.now,
+    rateTime: monotonicTime,
     random: Math.random,
     schedule,
     backplane: expect.any(MemoryBackplane),
     observer: { failure: expect.any(Function) },
   });
+});
+
+test('by default, the time is the date of the moment, and the rate limits do not use it', () => {
+  const { now, rateTime } = read();
+  vi.useFakeTimers({ now: 1e15, toFake: ['Date'] });
+  expect(now()).toBe(1e15);
+  expect(rateTime()).toBeLessThan(1e12);
 });
 
 test('options that are given are used, and a limit changes no other', () => {
@@ -33,6 +43,7 @@ test('options that are given are used, and a limit changes no other', () => {
   };
   expect(read({ ...given, limits: { subscriptions: 1 } })).toEqual({
     ...given,
+    rateTime: given.now,
     limits: { ...defaultLimits, subscriptions: 1 },
   });
 });

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { WebSocket as Ws } from 'ws';
+import { WebSocket as Ws, WebSocketServer as WsServer } from 'ws';
 import { decodeBytesItem, encodeBytesSupply } from '../../../src/goods/wire/binary-codec.ts';
 import type { Frame } from '../../../src/goods/wire/frames.ts';
 import { parseFrame } from '../../../src/goods/wire/text-codec.ts';
@@ -389,4 +389,13 @@ describe('a market over WebSocket', () => {
     expect(await fine.until(({ op }) => op === 'item')).toMatchObject({ offset: 1 });
     expect(notes.failures).toMatchObject([{ place: 'market' }]);
   });
+});
+
+test('serve() refuses a server that is not of this copy of goodwire', async () => {
+  const server = new WsServer({ noServer: true });
+  endings.push(() => void server.close());
+  expect(() => new Market().serve(server as unknown as WebSocketServer)).toThrow(
+    'serve() takes a WebSocketServer of the copy of goodwire that the market belongs to',
+  );
+  expect(server.listenerCount('connection')).toBe(0);
 });
