@@ -1,7 +1,8 @@
 // Builds dist/ from src/ with tsc. Node runs CommonJS, in dist/cjs. CommonJS loads everywhere, also in Jest and in
 // bundlers, and a program that imports goodwire and a package that requires it share one class. dist/index.js,
-// dist/protocol.js and dist/goods.js are thin ES modules over it. dist/browser.js, dist/goods/client.js and their
-// imports are ES modules throughout. All types are those of the ES modules. dist/autobahn is the command line: a
+// dist/protocol.js and dist/goods.js are thin ES modules over it. So is dist/goods/shared-client.js, outside of
+// browsers. dist/browser.js, dist/goods/client.js and their imports are ES modules throughout. dist/legacy has these two in CommonJS with older syntax, for webpack 4,
+// browserify and Metro. All types are those of the ES modules. dist/autobahn is the command line: a
 // program and not a library, so ES modules without types.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -32,8 +33,9 @@ const load = (name) => require(join(fresh, 'cjs', `${name}.js`));
  * Writes the ES module of an entry point, which re-exports its CommonJS module by name, so that Node and every bundler
  * find the names statically.
  * @param {string} name
+ * @param {string} [module] File of the ES module, without its extension.
  */
-function writeModule(name) {
+function writeModule(name, module = name) {
   const exported = load(name);
   const names = Object.keys(exported).filter((key) => /^\w+$/.test(key) && key !== 'default');
   const clauses = names.toSorted();
@@ -44,7 +46,8 @@ function writeModule(name) {
     if (own === undefined) throw new Error(`${name}: the export ${alias} has no name of its own`);
     clauses.push(`${own} as ${alias === 'default' ? alias : `'${alias}'`}`);
   }
-  write(`${name}.js`, ['export {', ...clauses.map((clause) => `  ${clause},`), `} from './cjs/${name}.js';`]);
+  const common = `${module.includes('/') ? '../' : './'}cjs/${name}.js`;
+  write(`${module}.js`, ['export {', ...clauses.map((clause) => `  ${clause},`), `} from '${common}';`]);
 }
 
 /**
@@ -105,10 +108,43 @@ function writeCommonBrowser() {
   ]);
 }
 
+/**
+ * Writes the entry point for tools that read no `exports`, such as webpack 4 and browserify. It is the platform's class, with the names that
+ * other bundles for browsers import.
+ */
+function writeLegacyBrowser() {
+  write('legacy/package.json', ['{ "type": "commonjs" }']);
+  write('legacy/index.js', [
+    `const names = require('./browser.js');`,
+    'const get = (target, key) => (key in names && !(key in Object.prototype) ? names[key] : Reflect.get(target, key));',
+    'module.exports = names.WebSocket === undefined ? names : new Proxy(names.WebSocket, { get });',
+  ]);
+}
+
+/**
+ * Changes how dist/cjs loads modules of Node: where there is no `require`, `process.getBuiltinModule` takes its place. That is so in a bundle
+ * that is an ES module itself: esbuild leaves `require('node:net')` in it, and it throws. `require` comes first, because mocks and tracers
+ * replace what it returns.
+ */
+function loadBuiltinsInBundles() {
+  for (const entry of readdirSync(join(fresh, 'cjs'), { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || !entry.name.endsWith('.js')) continue;
+    const file = join(entry.parentPath, entry.name);
+    const code = readFileSync(file, 'utf8');
+    const changed = code.replaceAll(
+      /\brequire\(("node:[\w/]+")\)/g,
+      '(() => { try { return require($1); } catch { return process.getBuiltinModule($1); } })()',
+    );
+    if (changed !== code) writeFileSync(file, changed);
+  }
+}
+
 /** Deletes ES modules that no entry point imports, so that the tarball does not contain the code twice. */
 function prune() {
   const reached = new Set(
-    ['index.js', 'protocol.js', 'goods.js', 'goods/client.js', 'browser.js'].map((file) => join(fresh, file)),
+    ['index.js', 'protocol.js', 'goods.js', 'goods/shared-client.js', 'goods/client.js', 'browser.js'].map((file) =>
+      join(fresh, file),
+    ),
   );
   // Iterating over a set includes elements added during the iteration.
   for (const file of reached) {
@@ -118,23 +154,29 @@ function prune() {
   }
   for (const entry of readdirSync(fresh, { recursive: true, withFileTypes: true })) {
     const file = join(entry.parentPath, entry.name);
-    const isCommon = file.startsWith(join(fresh, 'cjs', '/'));
+    const isCommon = ['cjs', 'legacy'].some((folder) => file.startsWith(join(fresh, folder, '/')));
     if (entry.isFile() && entry.name.endsWith('.js') && !isCommon && !reached.has(file)) rmSync(file);
   }
 }
 
 let status = 1;
 try {
-  status = compile('tsconfig.build.json', fresh) || compile('tsconfig.cjs.json', join(fresh, 'cjs'));
+  status =
+    compile('tsconfig.build.json', fresh) ||
+    compile('tsconfig.cjs.json', join(fresh, 'cjs')) ||
+    compile('tsconfig.legacy.json', join(fresh, 'legacy'));
   if (status === 0) {
     write('cjs/package.json', ['{ "type": "commonjs" }']);
     writeCommonTypes('protocol');
     writeCommonTypes('goods');
     writeCommonTypes('goods/client');
     writeCommonBrowser();
+    writeLegacyBrowser();
+    loadBuiltinsInBundles();
     writeModule('index');
     writeModule('protocol');
     writeModule('goods');
+    writeModule('goods/client', 'goods/shared-client');
     prune();
     status = compile('tsconfig.autobahn.json', join(fresh, 'autobahn'));
   }

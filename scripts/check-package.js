@@ -77,6 +77,7 @@ function checkContents(files) {
     'goods/client.js',
     'goods/client.d.ts',
     'goods/client.d.cts',
+    'goods/shared-client.js',
     'browser.js',
     'browser.d.ts',
     'browser.cjs',
@@ -86,22 +87,32 @@ function checkContents(files) {
     'cjs/goods.js',
     'cjs/goods/client.js',
     'cjs/package.json',
+    'legacy/index.js',
+    'legacy/goods/client.js',
+    'legacy/package.json',
     'autobahn/cli/goodwire.js',
   ];
   for (const file of [...documents, ...entries.map((entry) => `dist/${entry}`)]) {
     assert.ok(files.includes(file), `${file} is missing from the tarball`);
   }
+  // Tools that read no `exports` resolve goodwire/goods/client as a path.
+  const paths = ['dist/cjs/package.json', 'dist/legacy/package.json', 'goods/client/package.json'];
   const surplus = files.filter(
     (file) =>
-      ![...documents, 'dist/cjs/package.json'].includes(file) &&
-      !/^dist\/(?:(?:cjs|autobahn)\/[\w/-]+\.js|(?!cjs\/|autobahn\/)[\w/-]+\.(?:js|d\.ts|cjs|d\.cts))$/.test(file),
+      ![...documents, ...paths].includes(file) &&
+      !/^(?:docs|examples)\/[\w/-]+\.(?:md|js)$/.test(file) &&
+      !/^dist\/(?:(?:cjs|legacy|autobahn)\/[\w/-]+\.js|(?!cjs\/|legacy\/|autobahn\/)[\w/-]+\.(?:js|d\.ts|cjs|d\.cts))$/.test(
+        file,
+      ),
   );
   assert.deepEqual(surplus, [], 'unneeded files are in the tarball');
   const built = files.filter((file) => file.startsWith('dist/'));
   // The command line is a program that is never imported, so it needs no types.
-  const library = built.filter((name) => !name.startsWith('dist/autobahn/'));
+  // These entries have the types of dist/browser.js and dist/goods/client.js.
+  const typedElsewhere = ['dist/legacy/index.js', 'dist/goods/shared-client.js'];
+  const library = built.filter((name) => !name.startsWith('dist/autobahn/') && !typedElsewhere.includes(name));
   for (const file of library.filter((name) => /\.c?js$/.test(name))) {
-    const types = file.replace(/^dist\/cjs\//, 'dist/').replace(/\.(c?)js$/, '.d.$1ts');
+    const types = file.replace(/^dist\/(?:cjs|legacy)\//, 'dist/').replace(/\.(c?)js$/, '.d.$1ts');
     assert.ok(files.includes(types), `${file} has no types`);
   }
   // Only dist/browser.js and dist/goods/client.js need ES modules, so most modules are there once.

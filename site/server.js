@@ -90,7 +90,8 @@ function asset(url, type) {
  * @returns {Map<string, Resource>}
  */
 function clientModules() {
-  const entry = import.meta.resolve('goodwire/goods/client');
+  // The name goodwire/goods/client leads a program of Node to a module that shares its classes with the market.
+  const { href: entry } = new URL('./goods/client.js', import.meta.resolve('goodwire'));
   const root = new URL('../', entry);
   /** @type {Map<string, Resource>} */
   const modules = new Map();

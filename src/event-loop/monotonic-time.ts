@@ -1,5 +1,5 @@
-/** `performance`, as it was when this module was loaded. */
-const clock = globalThis.performance;
+/** `performance`, as it was when this module was loaded; the date on a platform that has none. */
+const clock: { now(): number } = globalThis.performance ?? Date;
 const now = clock.now.bind(clock);
 
 /**

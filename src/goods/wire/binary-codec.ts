@@ -1,5 +1,6 @@
 import type { BytesFrame, BytesSupplyRequest } from './frames.ts';
 import { WireError } from './goods-error.ts';
+import { decoder, encoder } from './utf8.ts';
 
 // Binary messages: one byte for the type, fields of fixed length, the lengths of the texts, the texts, and the payload.
 //   1  item:    1, offset (8), length of the name (2), length of the variant (2), name, variant, payload
@@ -9,8 +10,6 @@ const itemType = 1;
 const supplyType = 2;
 const itemHead = 13;
 const supplyHead = 11;
-const encoder = new TextEncoder();
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 function encodeText(text: string): Uint8Array {
   const bytes = encoder.encode(text);
