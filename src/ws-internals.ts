@@ -15,10 +15,11 @@ import type { Duplex } from 'node:stream';
 import type { ZlibOptions } from 'node:zlib';
 import { limit } from './compat/limit.ts';
 import { PerMessageDeflate } from './compat/per-message-deflate.ts';
-import { Sender } from './compat/sender.ts';
+import { Sender, type SenderFrameOptions } from './compat/sender.ts';
 import { afterTick } from './event-loop/after-tick.ts';
 import { CloseCode } from './frame/close-code.ts';
 import { defaultMaxPayload } from './frame/frame-decoder.ts';
+import { Opcode } from './frame/opcode.ts';
 import type { SendData } from './message/send-data.ts';
 import { isUint8Array } from './realm/kinds.ts';
 import { httpServerOf, WebSocketServer } from './server/websocket-server.ts';
@@ -51,6 +52,20 @@ class LiveSender extends Sender {
   override close(code?: number, data?: string | Buffer, _mask?: boolean, callback?: SendCallback): void {
     this.#websocket.close(code, data);
     if (callback !== undefined) afterTick(callback);
+  }
+
+  override dispatch(
+    data: Uint8Array | string,
+    compress: boolean,
+    options: SenderFrameOptions,
+    callback?: SendCallback,
+  ): void {
+    const { opcode, fin, mask } = options;
+    if (opcode > Opcode.binary) {
+      this.sendFrame(Sender.frame(data, options), callback);
+      return;
+    }
+    this.#websocket.send(data, { binary: opcode === Opcode.binary, compress, fin: Boolean(fin), mask }, callback);
   }
 
   override sendFrame(list: readonly Buffer[], callback?: SendCallback): void {
@@ -105,6 +120,21 @@ class LiveReceiver extends EventEmitter {
 
   get _isServer(): boolean {
     return insideOf(this.#websocket).isServer;
+  }
+
+  /** Maximum number of fragments of a message; 0 is unlimited. */
+  get _maxFragments(): number {
+    return settled(this.#websocket).maxFragments ?? 0;
+  }
+
+  /** Maximum number of chunks that may carry one part of a frame; 0 is unlimited. */
+  get _maxBufferedChunks(): number {
+    return settled(this.#websocket).maxBufferedChunks ?? 0;
+  }
+
+  /** Number of payload bytes that the frames so far of a fragmented message announce; 0 between two messages. */
+  get _totalPayloadLength(): number {
+    return insideOf(this.#websocket).transport?.connection.incomingLength ?? 0;
   }
 }
 

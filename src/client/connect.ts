@@ -44,6 +44,8 @@ export interface ConnectEvents {
    * the request.
    */
   onUnexpectedResponse(request: http.ClientRequest, response: http.IncomingMessage): boolean;
+  /** Called when the server redirects, before it is known whether the redirect can be followed. */
+  onRedirecting?(): void;
   /** Called when the attempt is redirected. The new request was not sent yet, and may be changed. */
   onRedirect(url: string, request: http.ClientRequest): void;
   /**
@@ -202,7 +204,7 @@ class Attempt implements ConnectAttempt {
       if (isCurrent()) this.#onResponse(response);
     });
     request.on('error', (error) => {
-      if (isCurrent()) this.#fail(error);
+      if (isCurrent()) this.#fail(withMessage(error));
     });
     request.on('close', () => {
       if (isCurrent()) this.#onClose();
@@ -257,6 +259,7 @@ class Attempt implements ConnectAttempt {
 
   #redirect(response: http.IncomingMessage, location: string): void {
     destroyRequest(this.request);
+    this.#events.onRedirecting?.();
     if (++this.#redirects > (this.#options.maxRedirects ?? 10)) {
       this.#fail(responseError(received(response), 'GOODWIRE_TOO_MANY_REDIRECTS', 'Maximum redirects exceeded'));
       return;
@@ -264,6 +267,13 @@ class Attempt implements ConnectAttempt {
     try {
       const home = this.#home;
       const to = parseAddress(resolve(location, this.#address));
+      // Otherwise a server of the network could reach services of this machine.
+      if (to.socketPath !== undefined && this.#address.socketPath === undefined)
+        throw responseError(
+          received(response),
+          'GOODWIRE_REDIRECT_TO_UNIX_SOCKET',
+          `A redirect must not lead from the network to a Unix socket; got ${location}`,
+        );
       if (keepsCredentials(home, to) || this.#events.hasRedirectListener?.()) {
         this.#auth ||= to.auth;
       } else {
@@ -390,7 +400,22 @@ function resolve(location: string, from: Address): string {
   if (!URL.canParse(location, 'http://localhost')) throw new SyntaxError(`Invalid URL: ${location}`);
   if (from.socketPath === undefined) return new URL(location, from.url).href;
   const { pathname, search, hash } = new URL(location, `http://localhost${from.path}`);
-  return `${from.isSecure ? 'wss' : 'ws'}+unix:${from.socketPath}:${pathname}${search}${hash}`;
+  // The path of the socket is percent-decoded, so each of its segments is encoded again.
+  const socketPath = from.socketPath.split('/').map(encodeURIComponent).join('/');
+  return `${from.isSecure ? 'wss' : 'ws'}+unix:${socketPath}:${pathname}${search}${hash}`;
+}
+
+/**
+ * Gives an error for several attempts (a host with several addresses) the messages of its errors. Node leaves its
+ * message empty.
+ */
+function withMessage(error: Error): Error {
+  const { errors } = error as Partial<AggregateError>;
+  if (error.message === '' && Array.isArray(errors)) {
+    const messages = errors.map((single: unknown) => (single as Partial<Error> | null)?.message || String(single));
+    error.message = messages.join('; ') || String((error as NodeJS.ErrnoException).code ?? 'no address to connect to');
+  }
+  return error;
 }
 
 function received(response: http.IncomingMessage): HandshakeResponse {

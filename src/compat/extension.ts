@@ -1,4 +1,9 @@
-import { type Extension, type ExtensionParameter, formatExtensions, parseExtensions } from '../handshake/extensions.ts';
+import {
+  type Extension,
+  type ExtensionParameter,
+  formatExtensions,
+  parseExtensionsStrictly,
+} from '../handshake/extensions.ts';
 
 /** Parameters of an extension by name, each with its values in order. `true` stands for a parameter without a value. */
 export type ExtensionParameters = Record<string, (string | true)[]>;
@@ -22,7 +27,7 @@ export const extension = { format, parse };
  */
 function parse(header: string): Record<string, ExtensionParameters[]> {
   const extensions: Record<string, ExtensionParameters[]> = Object.create(null);
-  for (const { name, parameters } of parseExtensions(header)) {
+  for (const { name, parameters } of parseExtensionsStrictly(header)) {
     extensions[name] ??= [];
     extensions[name].push(groupByName(parameters));
   }

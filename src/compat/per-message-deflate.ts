@@ -100,24 +100,26 @@ export class PerMessageDeflate {
   accept(configurations: readonly Configuration[]): DeflateParameters {
     const lists = configurations.map(toList);
     try {
-      this.params = this._isServer ? this.#acceptOffer(lists) : this.#acceptResponse(lists);
+      this.params = this._isServer
+        ? this.#acceptOffer(lists, configurations)
+        : this.#acceptResponse(lists, configurations);
     } catch (error) {
       throw toWsError(error);
     }
     return this.params;
   }
 
-  #acceptOffer(offers: readonly ParameterList[]): DeflateParameters {
+  #acceptOffer(offers: readonly ParameterList[], configurations: readonly Configuration[]): DeflateParameters {
     for (const offer of offers) requireValidOffer(offer);
     const accepted = acceptDeflateOffer(offers, this.#terms);
     if (accepted === null) throw new Error('None of the extension offers can be accepted');
-    return toParameters(accepted.response);
+    return toParameters(accepted.response, like(configurations));
   }
 
-  #acceptResponse(responses: readonly ParameterList[]): DeflateParameters {
+  #acceptResponse(responses: readonly ParameterList[], configurations: readonly Configuration[]): DeflateParameters {
     const agreement = acceptDeflateResponse(responses, this.#terms);
     if (agreement === null) throw new TypeError('accept() was called without a response');
-    const params = toParameters(responses[0] as ParameterList);
+    const params = toParameters(responses[0] as ParameterList, like(configurations));
     // The client's own limit applies whether or not the server confirms it.
     if (this.#terms.clientMaxWindowBits) params.client_max_window_bits = agreement.clientMaxWindowBits;
     return params;
@@ -175,11 +177,13 @@ export class PerMessageDeflate {
   }
 }
 
-/**
- * Converts a list of parameters to an object. As in `ws`, parsed parameters have no prototype, and the own offer has
- * one.
- */
-function toParameters(list: ParameterList, parameters: object = Object.create(null)): DeflateParameters {
+/** Returns an object with the prototype of the configurations: none if `extension.parse` has made them. As in `ws`. */
+function like([configuration = {}]: readonly Configuration[]): object {
+  return Object.create(Object.getPrototypeOf(configuration));
+}
+
+/** Converts a list of parameters to properties of an object. */
+function toParameters(list: ParameterList, parameters: object): DeflateParameters {
   const result = parameters as Record<string, number | true>;
   for (const [name, value] of list) result[name] = value === true ? true : Number(value);
   return result as DeflateParameters;

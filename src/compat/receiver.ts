@@ -137,6 +137,11 @@ export class Receiver extends Writable {
     this.#frames.maxBufferedChunks = limit(chunks);
   }
 
+  /** Number of payload bytes that the frames so far of a fragmented message announce; 0 between two messages. */
+  get _totalPayloadLength(): number {
+    return this.#frames.messageLength;
+  }
+
   override write(...chunk: unknown[]): boolean {
     this.#isInWrite = true;
     try {

@@ -1,4 +1,5 @@
 import type { Duplex, Writable } from 'node:stream';
+import { types } from 'node:util';
 import { formatClosePayload } from '../connection/close-payload.ts';
 import { afterTick } from '../event-loop/after-tick.ts';
 import { firstOctet, headerLength, writeHeader } from '../frame/frame-encoder.ts';
@@ -122,11 +123,14 @@ export class Sender {
   }
 
   /**
-   * Sends a close frame (§5.5.1). Without a code the reason is omitted.
+   * Sends a close frame (§5.5.1). Without a code the reason is omitted. Data without a length is no reason.
    * @throws TypeError or RangeError if the code or the reason must not be sent.
    */
   close(code?: number, data?: string | Uint8Array, mask?: boolean, callback?: Callback): void {
     const hasReason = code !== undefined && data !== undefined && data.length > 0;
+    // Otherwise the elements of another view would be sent in place of its octets.
+    if (hasReason && typeof data !== 'string' && !types.isUint8Array(data))
+      throw new TypeError('Second argument must be a string or a Uint8Array');
     const payload = formatClosePayload(code, hasReason ? data : undefined);
     this.#control(Opcode.close, payload, mask, callback);
   }
@@ -173,6 +177,20 @@ export class Sender {
     } else {
       this.#inTurn(octets, frame, callback);
     }
+  }
+
+  /**
+   * Encodes a frame and writes it at once; with `compress` true, its payload is compressed first, and later sends wait
+   * for it. Programs that encode messages for many sockets call it in `ws`.
+   */
+  dispatch(data: Uint8Array | string, compress: boolean, options: SenderFrameOptions, callback?: Callback): void {
+    const deflate = this._extensions['permessage-deflate'];
+    if (!compress || deflate === undefined) {
+      this.sendFrame(Sender.frame(data, options), callback);
+      return;
+    }
+    const octets = Buffer.from(data as string);
+    this.#enqueue(octets.length, callback, (done) => this.#sendCompressed(octets, options, deflate, callback, done));
   }
 
   /** Writes encoded frames unchanged, corked together. */

@@ -179,6 +179,11 @@ export class Connection implements FrameSink, MessageSink {
     return this.#state === 'open' || this.#state === 'closeSent';
   }
 
+  /** Number of payload octets that the frames received so far of a fragmented message announce; 0 between two messages. */
+  get incomingLength(): number {
+    return this.reader === null ? 0 : this.reader.frames.messageLength;
+  }
+
   /** Number of octets of the last chunk that were consumed, also if a callback threw. */
   get offset(): number {
     return this.reader === null ? this.taken : this.reader.frames.offset;

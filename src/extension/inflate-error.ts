@@ -2,10 +2,10 @@ import { CloseCode } from '../frame/close-code.ts';
 
 /**
  * Error for a compressed message that is not valid DEFLATE (RFC 7692 §7.2.2). The connection is failed. The fields are
- * those of zlib's own error, which programs written for `ws` get; zlib's error is the `cause`.
+ * those of zlib's own error, which programs written for `ws` get, and so is its `name`, "Error"; zlib's error is the
+ * `cause`.
  */
 export class InflateError extends Error {
-  override readonly name = 'InflateError';
   /**
    * Code of zlib: `Z_DATA_ERROR` for octets that are not DEFLATE, `Z_BUF_ERROR` for a message that ends within a block.
    * The latter may also be reported as `Z_DATA_ERROR`, because the octets appended to the message are read as part of

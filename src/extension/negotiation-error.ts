@@ -51,10 +51,9 @@ export type NegotiationErrorCode = keyof typeof negotiationViolations;
 
 /**
  * Error for a peer that breaks a rule of RFC 7692 in the negotiation of permessage-deflate. A client fails the
- * connection (§7.1); a server may just decline the offer.
+ * connection (§7.1); a server may just decline the offer. Its `name` is "Error", as in `ws`.
  */
 export class NegotiationError extends Error {
-  override readonly name = 'NegotiationError';
   /** Code of the broken rule; programs match on this. */
   readonly code: NegotiationErrorCode;
   /** Section of RFC 7692 with the broken rule, such as `7.1.2`. */

@@ -76,8 +76,9 @@ export class FrameDecoder implements FrameHeader {
   private readonly maskBit: number;
   /** True inside a fragmented message whose last frame has not arrived (§5.4). */
   private isFragmented = false;
-  /** Octets and frames so far of the current fragmented message. */
-  private messageLength = 0;
+  /** Number of payload octets that the frames so far of the current fragmented message announce; 0 for none. */
+  messageLength = 0;
+  /** Number of these frames. */
   private fragments = 0;
   /** Number of chunks that carried octets of the incomplete part of a frame. Counted only if there is a limit. */
   private chunks = 0;

@@ -95,11 +95,10 @@ export const violations = {
 export type ViolationCode = keyof typeof violations;
 
 /**
- * Error for a peer that broke the protocol. Programs written for `ws` match on `message` and test for `RangeError`, so
- * both are as in `ws`. `detail` names the rule, its section, the value that came, and the limit.
+ * Error for a peer that broke the protocol. Programs written for `ws` match on `message`, `name` and `String(error)`, and
+ * test for `RangeError`, so these are as in `ws`. `detail` names the rule, its section, the value that came, and the limit.
  */
 export class ProtocolError extends RangeError {
-  override readonly name = 'ProtocolError';
   /** Code of the violation. */
   readonly code: ViolationCode;
   /** Close code for failing the connection (§7.1.7): 1002, 1007, 1008 or 1009. */
@@ -112,6 +111,8 @@ export class ProtocolError extends RangeError {
   constructor(code: ViolationCode, found: string | number = '', limit?: number, options?: ErrorOptions) {
     const violation: Violation = violations[code];
     super(violation.message(found), options);
+    // In ws the error for invalid UTF-8 is no RangeError.
+    if (code === 'WS_ERR_INVALID_UTF8') Object.defineProperty(this, 'name', { value: 'Error' });
     this.code = code;
     this.closeCode = violation.closeCode;
     this.section = violation.section;

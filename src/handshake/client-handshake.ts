@@ -6,7 +6,7 @@ import {
   permessageDeflate,
 } from '../extension/deflate-negotiation.ts';
 import { acceptKey } from './accept-key.ts';
-import { formatExtensions, parseExtensions } from './extensions.ts';
+import { type Extension, formatExtensions, parseExtensions } from './extensions.ts';
 import { hasToken, isFieldValue, isToken } from './fields.ts';
 import { HandshakeError, type HandshakeErrorCode } from './handshake-error.ts';
 
@@ -37,7 +37,7 @@ const schemes = new Set(['ws:', 'wss:', 'http:', 'https:', ...unixSchemes]);
 /**
  * Parses a WebSocket URI (§3, §4.1 "components MUST be valid"). Schemes are `ws:`, `wss:`, `http:`, `https:`, and
  * `ws+unix:` or `wss+unix:` for a Unix socket: `ws+unix:/path/to.sock:/pathname?query`. The first colon behind the
- * scheme ends the path of the socket. A URL object is not changed.
+ * scheme ends the path of the socket, which is percent-decoded. A URL object is not changed.
  * @throws SyntaxError if the URI is invalid, has another scheme or a fragment, or names a Unix socket without a path.
  */
 export function parseAddress(address: string | URL): Address {
@@ -48,12 +48,13 @@ export function parseAddress(address: string | URL): Address {
     throw new SyntaxError('The URL\'s protocol must be one of "ws:", "wss:", "http:", "https:", or "ws+unix:"');
   if (isUnix && !url.pathname) throw new SyntaxError("The URL's pathname is empty");
   // "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used on these URIs" (§3).
-  if (url.hash) throw new SyntaxError('The URL contains a fragment identifier');
+  // Also if it is empty, which `hash` does not tell.
+  if (url.href.includes('#')) throw new SyntaxError('The URL contains a fragment identifier');
 
   const isSecure = secureSchemes.has(url.protocol);
   const target = url.pathname + url.search;
   const colon = isUnix ? target.indexOf(':') : -1;
-  const socketPath = isUnix ? (colon === -1 ? target : target.slice(0, colon)) : undefined;
+  const socketPath = isUnix ? percentDecode(colon === -1 ? target : target.slice(0, colon)) : undefined;
   // Otherwise the request would go to a TCP port.
   if (socketPath === '') throw new SyntaxError("The URL's pathname is empty");
 
@@ -86,7 +87,7 @@ function withoutBrackets(hostname: string): string {
 }
 
 /**
- * Percent-decodes the userinfo of a URL, which is ASCII. An invalid escape stays as it is; octets that are not UTF-8
+ * Percent-decodes the userinfo or the path of a URL, which are ASCII. An invalid escape stays as it is; octets that are not UTF-8
  * become U+FFFD.
  */
 function percentDecode(text: string): string {
@@ -264,33 +265,47 @@ export function checkResponse(
   if (protocol === undefined && subprotocols.length > 0)
     throw refuse('GOODWIRE_MISSING_SUBPROTOCOL', 'Server sent no subprotocol');
 
-  const extensions = field('sec-websocket-extensions');
-  if (extensions !== undefined && asked.deflate === undefined)
-    throw refuse(
-      'GOODWIRE_UNREQUESTED_EXTENSION',
-      'Server sent a Sec-WebSocket-Extensions header but no extension was requested',
-    );
-  let deflate: DeflateAgreement | null = null;
-  try {
-    if (extensions !== undefined) deflate = readAgreement(extensions, asked.deflate!);
-  } catch (cause) {
-    // The cause names the broken rule and its section.
-    throw responseError(response, 'GOODWIRE_INVALID_EXTENSIONS', 'Invalid Sec-WebSocket-Extensions header', cause);
-  }
-
-  return { protocol: protocol ?? '', deflate };
+  return { protocol: protocol ?? '', deflate: readAgreement(response, asked.deflate) };
 }
 
-/** @throws SyntaxError if the field is malformed or names an extension that was not requested; NegotiationError. */
-function readAgreement(field: string, terms: DeflateTerms): DeflateAgreement | null {
-  const extensions = parseExtensions(field);
+/** @throws HandshakeError if the field is malformed, breaks a rule, or names an extension that was not requested. */
+function readAgreement(response: HandshakeResponse, terms: DeflateTerms | undefined): DeflateAgreement | null {
+  const field = joined(response.headers, 'sec-websocket-extensions') ?? '';
+  const refuse = (code: HandshakeErrorCode, message: string, cause?: unknown) =>
+    responseError(response, code, message, cause);
+  // The cause names the broken rule and its section.
+  const refuseAsInvalid = (cause: unknown) =>
+    refuse('GOODWIRE_INVALID_EXTENSIONS', 'Invalid Sec-WebSocket-Extensions header', cause);
+
+  // "… an extension that was not present in the client's handshake" (item 5). The messages are those of ws.
+  const refuseAny = (cause?: unknown) =>
+    refuse(
+      'GOODWIRE_UNREQUESTED_EXTENSION',
+      'Server sent a Sec-WebSocket-Extensions header but no extension was requested',
+      cause,
+    );
+
+  let extensions: readonly Extension[];
+  try {
+    extensions = parseExtensions(field);
+  } catch (cause) {
+    throw terms === undefined ? refuseAny(cause) : refuseAsInvalid(cause);
+  }
+  if (extensions.length === 0) return null;
+  if (terms === undefined) throw refuseAny();
   const other = extensions.find(({ name }) => name !== permessageDeflate);
-  // "… an extension that was not present in the client's handshake" (item 5).
-  if (other !== undefined) throw new SyntaxError(`Only ${permessageDeflate} was asked for, not ${other.name}`);
-  return acceptDeflateResponse(
-    extensions.map(({ parameters }) => parameters),
-    terms,
-  );
+  if (other !== undefined) {
+    const cause = new SyntaxError(`Only ${permessageDeflate} was asked for, not ${other.name}`);
+    throw refuse('GOODWIRE_UNREQUESTED_EXTENSION', 'Server indicated an extension that was not requested', cause);
+  }
+  try {
+    return acceptDeflateResponse(
+      extensions.map(({ parameters }) => parameters),
+      terms,
+    );
+  } catch (cause) {
+    throw refuseAsInvalid(cause);
+  }
 }
 
 /**

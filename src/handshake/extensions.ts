@@ -21,29 +21,63 @@ export interface Extension {
 /** Position of the parser. Returning a value together with the new index would need an object for each value. */
 interface Cursor {
   readonly text: string;
+  /** True to accept only what `ws` accepts. */
+  readonly isStrict: boolean;
   index: number;
 }
 
 /**
  * Parses a `Sec-WebSocket-Extensions` field (RFC 6455 §9.1) and returns its extensions in order. Names are tokens;
  * values are tokens, or quoted strings that are tokens once unquoted. Names have no special meaning here: `__proto__`
- * is a valid name. Takes linear time.
+ * is a valid name. Whitespace may surround every comma, semicolon and equals sign, and elements of the list may be
+ * empty: the grammar of §9.1 is that of RFC 2616 §2.1, which allows both, as RFC 9110 §5.6.1.2 does for lists. A field
+ * without any extension is valid. Takes linear time.
  * @throws SyntaxError if the field is malformed.
  */
 export function parseExtensions(header: string): Extension[] {
-  const cursor: Cursor = { text: header, index: 0 };
+  const cursor: Cursor = { text: header, index: 0, isStrict: false };
+  const extensions: Extension[] = [];
+  while (skipEmptyElements(cursor)) {
+    const [extension] = readExtension(cursor);
+    extensions.push(extension);
+  }
+  return extensions;
+}
+
+/**
+ * Parses a field as `ws` does: without empty elements, and with whitespace only behind and before a comma or a
+ * semicolon.
+ * @throws SyntaxError if the field is malformed, or empty.
+ */
+export function parseExtensionsStrictly(header: string): Extension[] {
+  const cursor: Cursor = { text: header, index: 0, isStrict: true };
   const extensions: Extension[] = [];
   for (;;) {
-    const name = readToken(cursor);
-    const parameters: ExtensionParameter[] = [];
-    let separator = readSeparator(cursor);
-    while (separator === semicolon) {
-      parameters.push(readParameter(cursor));
-      separator = readSeparator(cursor);
-    }
-    extensions.push({ name, parameters });
+    const [extension, separator] = readExtension(cursor);
+    extensions.push(extension);
     if (separator !== comma) return extensions;
   }
+}
+
+/** Skips empty elements of the list. Returns false at the end of the text. */
+function skipEmptyElements(cursor: Cursor): boolean {
+  const { text } = cursor;
+  let index = endOfWhitespace(text, cursor.index);
+  while (text.charCodeAt(index) === comma) index = endOfWhitespace(text, index + 1);
+  cursor.index = index;
+  return index < text.length;
+}
+
+/** Reads one element of the list and the separator behind it: a comma, or NaN at the end of the text. */
+function readExtension(cursor: Cursor): [extension: Extension, separator: number] {
+  const name = readToken(cursor);
+  const parameters: ExtensionParameter[] = [];
+  let separator = readSeparator(cursor);
+  while (separator === semicolon) {
+    parameters.push(readParameter(cursor));
+    separator = readSeparator(cursor);
+  }
+  return [{ name, parameters }, separator];
 }
 
 function readToken(cursor: Cursor): string {
@@ -55,10 +89,12 @@ function readToken(cursor: Cursor): string {
 }
 
 function readParameter(cursor: Cursor): ExtensionParameter {
+  const { text, isStrict } = cursor;
   const name = readToken(cursor);
-  if (cursor.text.charCodeAt(cursor.index) !== equals) return [name, true];
-  cursor.index++;
-  if (cursor.text.charCodeAt(cursor.index) !== quote) return [name, readToken(cursor)];
+  const sign = isStrict ? cursor.index : endOfWhitespace(text, cursor.index);
+  if (text.charCodeAt(sign) !== equals) return [name, true];
+  cursor.index = isStrict ? sign + 1 : endOfWhitespace(text, sign + 1);
+  if (text.charCodeAt(cursor.index) !== quote) return [name, readToken(cursor)];
   return [name, readQuoted(cursor)];
 }
 
@@ -91,10 +127,11 @@ function readQuoted(cursor: Cursor): string {
  * Skips the separator after an element and the whitespace around it. Returns the separator; NaN at the end of the text.
  */
 function readSeparator(cursor: Cursor): number {
-  const { text, index } = cursor;
+  const { text, index, isStrict } = cursor;
   const next = endOfWhitespace(text, index);
   const code = text.charCodeAt(next);
-  if (next === text.length ? next > index : code !== comma && code !== semicolon) throw unexpectedAt(text, next);
+  const isInvalid = next === text.length ? isStrict && next > index : code !== comma && code !== semicolon;
+  if (isInvalid) throw unexpectedAt(text, next);
   cursor.index = endOfWhitespace(text, next + 1);
   return code;
 }

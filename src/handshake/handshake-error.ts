@@ -16,10 +16,9 @@ const noHeaders: HeaderFields = Object.freeze({});
 
 /**
  * Error of the opening handshake (RFC 6455 §4): the request or the response breaks a rule, or the server's policy
- * refuses the request.
+ * refuses the request. Its `name` is "Error", as in `ws`: programs compare `String(error)`.
  */
 export class HandshakeError extends Error {
-  override readonly name = 'HandshakeError';
   /** HTTP status: on a server the status to respond with (200–599), on a client the status received. */
   readonly status: number;
   /** Code of the broken rule; programs match on this. */

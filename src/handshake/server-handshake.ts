@@ -23,7 +23,7 @@ export interface HandshakeRequestFields {
 export interface OfferRules {
   /**
    * True if the request must name a host. Default true. Requests injected by a test have no recipient, and name no
-   * host.
+   * host; an HTTP server may waive the rule.
    */
   readonly needsHost?: boolean | undefined;
 }
@@ -62,7 +62,6 @@ const supportedVersions = '13, 8';
 const refusals = {
   method: [405, 'GOODWIRE_INVALID_METHOD', 'Invalid HTTP method', { Allow: 'GET' }],
   httpVersion: [400, 'GOODWIRE_INVALID_HTTP_VERSION', 'Invalid HTTP version', {}],
-  host: [400, 'GOODWIRE_MISSING_HOST', 'Missing Host header', {}],
   upgrade: [400, 'GOODWIRE_INVALID_UPGRADE', 'Invalid Upgrade header', {}],
   connection: [400, 'GOODWIRE_INVALID_CONNECTION', 'Invalid Connection header', {}],
   key: [400, 'GOODWIRE_INVALID_KEY', 'Missing or invalid Sec-WebSocket-Key header', {}],
@@ -73,6 +72,7 @@ const refusals = {
     // A 426 response names the protocol to upgrade to (RFC 9110 §15.5.22), and §4.2.2 requires the versions.
     { Upgrade: 'websocket', 'Sec-WebSocket-Version': supportedVersions },
   ],
+  host: [400, 'GOODWIRE_MISSING_HOST', 'Missing Host header', {}],
   subprotocols: [400, 'GOODWIRE_INVALID_SUBPROTOCOL', 'Invalid Sec-WebSocket-Protocol header', {}],
   extensions: [400, 'GOODWIRE_INVALID_EXTENSIONS', 'Invalid or unacceptable Sec-WebSocket-Extensions header', {}],
 } as const satisfies Record<
@@ -86,7 +86,7 @@ function refusal(rule: keyof typeof refusals, cause?: unknown): HandshakeError {
 }
 
 /**
- * Reads the client's request by the rules of RFC 6455 §4.2.1, in their order.
+ * Reads the client's request by the rules of RFC 6455 §4.2.1, those that ws has too first.
  * @throws HandshakeError with the status to respond with: 405 if the method is not GET, 426 if the version is neither
  *   13 nor 8, 400 otherwise.
  */
@@ -95,14 +95,14 @@ export function readOffer(request: HandshakeRequestFields, { needsHost = true }:
   // Not 505, which is for unsupported major versions; Node's parser lets none through. A request that a program has
   // made may have no version.
   if (request.httpVersion != null && !isHttpVersion(request.httpVersion)) throw refusal('httpVersion');
-  // HTTP/2 has the host in `:authority`.
-  if (needsHost && !field(request, 'host') && !field(request, ':authority')) throw refusal('host');
   if (!hasToken(field(request, 'upgrade'), 'websocket')) throw refusal('upgrade');
   if (!hasToken(field(request, 'connection'), 'upgrade')) throw refusal('connection');
   const key = field(request, 'sec-websocket-key');
   if (key === undefined || !isKey(key)) throw refusal('key');
   const version = readVersion(field(request, 'sec-websocket-version'));
   if (version === undefined) throw refusal('version');
+  // Behind the rules of ws, so that their answers do not depend on the host. HTTP/2 has the host in `:authority`.
+  if (needsHost && !field(request, 'host') && !field(request, ':authority')) throw refusal('host');
 
   return {
     key,

@@ -222,8 +222,16 @@ function leave({ host, request, socket }: Refused): void {
 
 function readRequest({ options }: UpgradeHost, request: IncomingMessage): Offer {
   requireFewFields(request, options);
+  return readOffer(request, { needsHost: needsHost(request) });
+}
+
+/** True if the request must name a host. */
+function needsHost({ rawHeaders, socket }: IncomingMessage): boolean {
   // A request without raw headers was not read from a connection: tests inject such requests without a host.
-  return readOffer(request, { needsHost: request.rawHeaders?.length > 0 });
+  if (!(rawHeaders?.length > 0)) return false;
+  // Node's types omit the HTTP server of a socket and its option.
+  const { server } = (socket ?? {}) as { readonly server?: { readonly requireHostHeader?: boolean } | null };
+  return server?.requireHostHeader !== false;
 }
 
 /**

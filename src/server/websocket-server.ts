@@ -10,6 +10,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { afterTick } from '../event-loop/after-tick.ts';
 import { readDeflateOptions } from '../extension/per-message-deflate-options.ts';
+import { pathOf } from '../handshake/request-target.ts';
 import { asPrepared, PreparedMessage, type PreparedMessageOptions } from '../message/prepared-message.ts';
 import { defaultCloseTimeout, defaultMaxPayload, maxTimerDelay } from '../transport/transport-settings.ts';
 import { WebSocket } from '../websocket/websocket.ts';
@@ -283,9 +284,7 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
   shouldHandle(request: InstanceType<U>): boolean | Promise<boolean> {
     const { path } = this.options;
     if (!path) return true;
-    const url = request.url ?? '';
-    const query = url.indexOf('?');
-    return (query === -1 ? url : url.slice(0, query)) === path;
+    return pathOf(request.url ?? '') === path;
   }
 
   /**

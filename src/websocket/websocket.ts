@@ -207,7 +207,8 @@ export class WebSocket extends EventEmitter implements TransportEvents {
       protocols = undefined;
     }
     const chosen: ClientOptions = { ...(options as ClientOptions | undefined) };
-    const offered: unknown = protocols ?? chosen.protocols ?? [];
+    // Not `??`: a subprotocol of null is an error, as in ws.
+    const offered: unknown = protocols === undefined ? (chosen.protocols ?? []) : protocols;
     this[own.isServer] = false;
     this[own.options] = chosen;
     connect(
@@ -239,9 +240,9 @@ export class WebSocket extends EventEmitter implements TransportEvents {
           }
         },
         onUnexpectedResponse: (request, response) => this.emit('unexpected-response', request, response),
+        onRedirecting: () => void redirects.set(this, (redirects.get(this) ?? 0) + 1),
         onRedirect: (url, request) => {
           this[own.url] = url;
-          redirects.set(this, (redirects.get(this) ?? 0) + 1);
           this.emit('redirect', url, request);
         },
         onError: (error) => this[own.failToOpen](error),

@@ -75,6 +75,39 @@ describe('a redirect', () => {
     expect(attempt.url).toBe(`wss+unix:${path}:/b`);
   });
 
+  it.each(['ws+unix:/tmp/victim.sock:/attach', 'wss+unix:/tmp/victim.sock:/attach', 'ws+unix:./victim.sock'])(
+    'never leads from the network to a Unix socket: %s',
+    async (location) => {
+      const raw = await server(() => redirection(location));
+      // Not even if a listener handles the redirect.
+      const { error, recording } = await follow(`ws://127.0.0.1:${raw.port}/`, {}, { redirect: () => {} });
+      expect(error).toBeInstanceOf(HandshakeError);
+      expect(error).toMatchObject({
+        code: 'GOODWIRE_REDIRECT_TO_UNIX_SOCKET',
+        message: `A redirect must not lead from the network to a Unix socket; got ${location}`,
+        status: 302,
+      });
+      expect(recording.events).toEqual(['error']);
+    },
+  );
+
+  it('never leads back to the Unix socket that it came from over the network', async () => {
+    const path = join(directory, 'origin.sock');
+    const outside = await server(() => redirection(`ws+unix:${path}:/`));
+    await server(() => redirection(`ws://127.0.0.1:${outside.port}/`), { path });
+    const { error } = await follow(`ws+unix:${path}:/`);
+    expect(error).toMatchObject({ code: 'GOODWIRE_REDIRECT_TO_UNIX_SOCKET' });
+  });
+
+  it('stays on a Unix socket whose path has spaces, colons and other letters', async () => {
+    const path = join(directory, 'a sock: ü 100%.sock');
+    await server(({ number, accept }) => (number === 1 ? redirection('/b') : switching(accept)), { path });
+    const encoded = path.split('/').map(encodeURIComponent).join('/');
+    const { attempt, error } = await follow(`ws+unix:${encoded}:/a`);
+    expect(error).toBeUndefined();
+    expect(attempt.url).toBe(`ws+unix:${encoded}:/b`);
+  });
+
   it('to a missing Unix socket fails', async () => {
     const path = join(directory, 'nowhere.sock');
     await server(() => redirection('ws://'), { path });

@@ -112,7 +112,6 @@ describe.each(Object.entries(implementations))('a client of %s, for', (_name, by
       ['an empty subprotocol', plus('Sec-WebSocket-Protocol:'), disagrees('Server sent an invalid subprotocol'), ab],
       ['no subprotocol', agree, disagrees('Server sent no subprotocol'), ab],
       ['an unrequested extension', plus('Sec-WebSocket-Extensions: permessage-deflate'), disagrees(noExtension)],
-      ['an empty list of extensions', plus('Sec-WebSocket-Extensions:'), disagrees(noExtension)],
       ['an invalid extension', plus('Sec-WebSocket-Extensions: ;;'), disagrees(noExtension)],
       ['a length in a 101, which has no body', plus('Content-Length: 2'), opened],
       ['an encoding in a 101, which has no body', plus('Transfer-Encoding: chunked'), opened],

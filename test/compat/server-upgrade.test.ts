@@ -167,7 +167,6 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
       ['//foo', false],
       ['/FOO', false],
       ['/fo%6f', false],
-      ['http://host/foo', false],
       ['/bar', false],
       ['/', false],
       ['*', false],

@@ -250,7 +250,7 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
       const error = thrownBy(() => inflate(fromHex('ff ff ff')));
       expect(error).toBeInstanceOf(InflateError);
       expect(error).toMatchObject({
-        name: 'InflateError',
+        name: 'Error',
         message: 'invalid block type',
         code: 'Z_DATA_ERROR',
         errno: -3,

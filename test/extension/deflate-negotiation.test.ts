@@ -196,9 +196,7 @@ describe('a server', () => {
     expect(respond(`${bad}, permessage-deflate; client_no_context_takeover`)).toBe(
       'permessage-deflate; client_no_context_takeover',
     );
-    expect(() => requireValidOffer(elements(bad)[0]!)).toThrow(
-      expect.objectContaining({ name: 'NegotiationError', code }),
-    );
+    expect(() => requireValidOffer(elements(bad)[0]!)).toThrow(expect.objectContaining({ name: 'Error', code }));
   });
 
   it('declines an offer with an undefined value, which only a caller can create', () => {
@@ -298,7 +296,7 @@ describe('a client', () => {
   it('names the section whose rule a response breaks', () => {
     expect(() => agreed('permessage-deflate; server_max_window_bits=16')).toThrow(
       expect.objectContaining({
-        name: 'NegotiationError',
+        name: 'Error',
         code: 'GOODWIRE_INVALID_PARAMETER',
         section: '7.1',
         message: 'Invalid value for parameter "server_max_window_bits": 16',

@@ -20,7 +20,10 @@ describe('the table of violations', () => {
     'makes of %s a ProtocolError with close code %i, section %s and the message of ws',
     (code, closeCode, section, message) => {
       const error = new ProtocolError(code, 7);
-      expect(error).toMatchObject({ code, closeCode, section, message, name: 'ProtocolError' });
+      expect(error).toMatchObject({ code, closeCode, section, message });
+      // In ws all of them are a RangeError, except for invalid UTF-8.
+      const name = code === 'WS_ERR_INVALID_UTF8' ? 'Error' : 'RangeError';
+      expect([error.name, String(error)]).toEqual([name, `${name}: ${message}`]);
       expect(error).toBeInstanceOf(RangeError);
       expect(error.detail).toBe(`RFC 6455 §${section}: ${violations[code].expected}; got 7`);
     },

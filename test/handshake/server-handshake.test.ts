@@ -123,7 +123,7 @@ describe('readOffer', () => {
       'Invalid Connection header',
     ],
   ])('refuses %s', (_, fields, status, code, message) => {
-    expect(refusalOf(() => readOffer(fields))).toMatchObject({ status, code, message, name: 'HandshakeError' });
+    expect(refusalOf(() => readOffer(fields))).toMatchObject({ status, code, message, name: 'Error' });
   });
 
   it('names the allowed method', () => {
@@ -194,7 +194,7 @@ describe('readOffer', () => {
     },
   );
 
-  it.each([[''], ['a;'], ['a;b="'], ['a;b=""'], ['a b']])('refuses the extensions %j', (header) => {
+  it.each([['a;'], ['a;b="'], ['a;b=""'], ['a b']])('refuses the extensions %j', (header) => {
     const error = refusalOf(() => readOffer(request({ 'sec-websocket-extensions': header })));
     expect(error).toMatchObject({
       status: 400,
@@ -202,6 +202,23 @@ describe('readOffer', () => {
       message: 'Invalid or unacceptable Sec-WebSocket-Extensions header',
     });
     expect(error.cause).toBeInstanceOf(SyntaxError);
+  });
+
+  it.each([
+    ['', []],
+    [' ,, ', []],
+    [', a ; b = 1,', [{ name: 'a', parameters: [['b', '1']] }]],
+  ])('reads the extensions %j', (header, extensions) => {
+    expect(readOffer(request({ 'sec-websocket-extensions': header })).extensions).toEqual(extensions);
+  });
+
+  it.each([
+    ['GOODWIRE_INVALID_METHOD', { method: 'POST' }, {}],
+    ['GOODWIRE_INVALID_UPGRADE', {}, { upgrade: undefined }],
+    ['GOODWIRE_INVALID_KEY', {}, { 'sec-websocket-key': 'short' }],
+    ['GOODWIRE_UNSUPPORTED_VERSION', {}, { 'sec-websocket-version': '12' }],
+  ])('reports %s before a missing Host, as ws does', (code, parts, fields) => {
+    expect(refusalOf(() => readOffer(request({ host: undefined, ...fields }, parts))).code).toBe(code);
   });
 
   it('does not treat inherited properties as fields', () => {
@@ -491,7 +508,7 @@ describe('a HandshakeError', () => {
   it('has a status, code, headers and cause', () => {
     const cause = new Error('why');
     const error = new HandshakeError(401, 'GOODWIRE_X', 'no', { headers: { A: 'b' }, cause });
-    expect(error).toMatchObject({ name: 'HandshakeError', status: 401, code: 'GOODWIRE_X', message: 'no', cause });
+    expect(error).toMatchObject({ name: 'Error', status: 401, code: 'GOODWIRE_X', message: 'no', cause });
     expect(error.headers).toEqual({ A: 'b' });
   });
 

@@ -106,7 +106,7 @@ test('upgrade() with an invalid option rejects', async () => {
   });
   const client = new WebSocket(`ws://127.0.0.1:${portOf(server)}`);
   client.on('error', () => {});
-  expect(await rejected).toMatchObject({ name: 'HandshakeError', cause: { name: 'RangeError' } });
+  expect(await rejected).toMatchObject({ name: 'Error', cause: { name: 'RangeError' } });
 });
 
 test('createWebSocketStream() transfers any amount of data, compressed, with a reader slower than its writer', async () => {
