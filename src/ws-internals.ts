@@ -22,7 +22,7 @@ import { defaultMaxPayload } from './frame/frame-decoder.ts';
 import { Opcode } from './frame/opcode.ts';
 import type { SendData } from './message/send-data.ts';
 import { isUint8Array } from './realm/kinds.ts';
-import { httpServerOf, WebSocketServer } from './server/websocket-server.ts';
+import { httpServerOf, type State, stateOf, WebSocketServer } from './server/websocket-server.ts';
 import type { SendCallback } from './transport/send-callback.ts';
 import { defaultCloseTimeout, type TransportOptions } from './transport/transport-settings.ts';
 import { changedBefore, insideOf, setIsServer, setReadyState, WebSocket } from './websocket/websocket.ts';
@@ -365,7 +365,15 @@ reveal(WebSocket.prototype, {
   },
 });
 
+/** Numbers of the states in ws. */
+const stateNumbers: Readonly<Record<State, number>> = { running: 0, closing: 1, closed: 2 };
+
 reveal(WebSocketServer.prototype, {
+  _state: {
+    get() {
+      return stateNumbers[stateOf(this)];
+    },
+  },
   /** The HTTP server on which the WebSocketServer listens; null for `noServer`, and after it has closed. */
   _server: {
     get() {

@@ -38,12 +38,22 @@ export interface ConnectionEvents {
   message(data: MessageData, isBinary: boolean): void;
   /** Handles a ping. Its pong was already written unless `autoPong` is off. */
   ping(payload: Buffer): void;
+  /**
+   * Answers a ping in place of the connection, by {@link Connection.pong}, before the event. Returns false to leave the
+   * answer to the connection. Not called if `autoPong` is off.
+   */
+  answerPing?(payload: Buffer): boolean;
   pong(payload: Buffer): void;
   /**
    * Handles the peer's close frame. Code 1005 means no code (§7.1.5). Our close frame was already written unless
-   * `holdsClose`.
+   * `holdsClose`, or `answersClose` returned true.
    */
   closeReceived(code: number, reason: Buffer): void;
+  /**
+   * Returns true to answer the peer's close frame by {@link Connection.close}, in place of the connection. Messages may
+   * be sent before that.
+   */
+  answersClose?(): boolean;
   /** Handles a broken rule. The connection was failed (§7.1.7), and the close frame for the error was written. */
   failure(error: PeerError): void;
   /**
@@ -149,6 +159,11 @@ export class Connection implements FrameSink, MessageSink {
   /** Number of octets to be sent. */
   get outgoingLength(): number {
     return this.writing === null ? 0 : this.writing.byteLength;
+  }
+
+  /** Number of octets of messages to be sent, without framing and before compression. Encoded frames count as given. */
+  get outgoingPayload(): number {
+    return this.writing === null ? 0 : this.writing.payloadLength;
   }
 
   /**
@@ -275,7 +290,9 @@ export class Connection implements FrameSink, MessageSink {
       this.sendDeflated(this.#deflater().deflateFragment(octets, fin), octets, isBinary, fin, masked);
       return;
     }
-    writeMessage(this.writer, whole, isBinary, this.isFragmented, fin, masked);
+    const { writer } = this;
+    const length = writeMessage(writer, whole, isBinary, this.isFragmented, fin, masked);
+    writer.payloadLength += length;
     this.#sent(fin, false);
   }
 
@@ -315,14 +332,17 @@ export class Connection implements FrameSink, MessageSink {
       const opcode = isFirst ? (isBinary ? Opcode.binary : Opcode.text) : Opcode.continuation;
       this.writer.write(opcode, deflated, fin, isFirst, masked);
     }
+    this.writer.payloadLength += octets.length;
     this.#sent(fin, true);
   }
 
-  /** Sends encoded frames unchanged: whole messages, encoded once for many connections (server only). */
-  sendEncoded(frames: Uint8Array): void {
-    this.#assertOpen();
+  /**
+   * Sends encoded frames unchanged: whole messages, encoded once for many connections (server only).
+   * @param payload Number of octets that count as {@link outgoingPayload}. Default: all.
+   */
+  sendEncoded(frames: Uint8Array, payload: number = frames.length): void {
     this.demandUnfragmented();
-    this.writer.writeEncoded(frames);
+    this.sendRaw(frames, payload);
   }
 
   /** @throws Error between the fragments of a message that is being sent. */
@@ -333,10 +353,12 @@ export class Connection implements FrameSink, MessageSink {
   /**
    * Sends encoded frames unchanged, even between the fragments of a message. The caller is responsible for a valid
    * sequence.
+   * @param payload As in {@link sendEncoded}.
    */
-  sendRaw(frames: Uint8Array): void {
+  sendRaw(frames: Uint8Array, payload: number = frames.length): void {
     this.#assertOpen();
     this.writer.writeEncoded(frames);
+    this.writer.payloadLength += payload;
   }
 
   /**
@@ -359,7 +381,7 @@ export class Connection implements FrameSink, MessageSink {
   sendOwedPong(): void {
     const payload = this.owedPong;
     this.owedPong = null;
-    if (payload !== null && this.#state === 'open') this.writer.write(Opcode.pong, payload);
+    if (payload !== null && this.#state === 'open') this.#answerPing(payload);
   }
 
   /**
@@ -449,8 +471,12 @@ export class Connection implements FrameSink, MessageSink {
         // payload.
         const payload = Buffer.from(octets.subarray(start, end));
         if (this.settings.autoPong && this.#state === 'open') {
-          if (this.isCongested) this.owedPong = payload;
-          else this.writer.write(Opcode.pong, payload);
+          if (this.isCongested) {
+            this.owedPong = payload;
+          } else {
+            this.isInEvent = true;
+            this.#answerPing(payload);
+          }
         }
         this.isInEvent = true;
         this.events.ping(payload);
@@ -466,7 +492,7 @@ export class Connection implements FrameSink, MessageSink {
         const { code, reason } = parseClosePayload(octets, start, end, this.settings.validates);
         this.#state = nextState(this.#state, 'closeReceived');
         this.#discard();
-        if (!this.holdsClose) this.echoClose(code, reason);
+        if (!this.holdsClose && this.events.answersClose?.() !== true) this.echoClose(code, reason);
         this.isInEvent = true;
         this.events.closeReceived(code, reason);
         this.isInEvent = false;
@@ -504,6 +530,10 @@ export class Connection implements FrameSink, MessageSink {
     this.reader?.messages.discard();
   }
 
+  #answerPing(payload: Buffer): void {
+    if (this.events.answerPing?.(payload) !== true) this.writer.write(Opcode.pong, payload);
+  }
+
   #sendClose(payload: Buffer): void {
     if (this.#state !== 'open' && this.#state !== 'closeReceived') return;
     this.writer.write(Opcode.close, payload);
@@ -521,7 +551,7 @@ export class Connection implements FrameSink, MessageSink {
   #assertOpen(): void {
     if (this.#state === 'open') return;
     // §5.5.1: an endpoint may delay its close frame until the message being sent is complete.
-    if (this.#state === 'closeReceived' && this.holdsClose) return;
+    if (this.#state === 'closeReceived' && (this.holdsClose || this.events.answersClose?.() === true)) return;
     throw new Error(`Nothing can be sent in state "${this.#state}": the connection is not open`);
   }
 }

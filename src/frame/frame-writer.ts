@@ -22,6 +22,11 @@ export class FrameWriter {
   isBusy = false;
   /** Number of octets of all frames written and not yet taken. */
   byteLength = 0;
+  /**
+   * Number of payload octets in these frames, as the application has given them: before compression. The caller adds
+   * them, because only it knows which frames are messages of the application.
+   */
+  payloadLength = 0;
   readonly #nextKey: () => number;
   // Plain fields, not #private, because every frame uses them.
   private slab: Buffer | null = null;
@@ -69,14 +74,16 @@ export class FrameWriter {
     this.byteLength += header + length;
   }
 
-  /** Writes a frame whose payload is `text` in UTF-8. Lone surrogates become U+FFFD. */
-  writeText(opcode: Opcode, text: string, fin = true, masked = this.masked): void {
+  /**
+   * Writes a frame whose payload is `text` in UTF-8. Lone surrogates become U+FFFD. Returns the length of the payload.
+   */
+  writeText(opcode: Opcode, text: string, fin = true, masked = this.masked): number {
     const atMost = text.length * 3;
     if (atMost + maxHeaderLength > largeSlabSize) {
       const payload = Buffer.from(text, 'utf8');
       if (masked) this.#writeOwned(opcode, payload, fin);
       else this.write(opcode, payload, fin, false, false);
-      return;
+      return payload.length;
     }
     // Before room is reserved. Otherwise a `nextKey` function that sends something itself would use the same room.
     const key = masked ? this.#nextKey() : null;
@@ -94,6 +101,7 @@ export class FrameWriter {
     if (key !== null) maskInPlace(slab, at, at + length, key);
     this.to = at + length;
     this.byteLength += header + length;
+    return length;
   }
 
   /**
@@ -125,6 +133,7 @@ export class FrameWriter {
     this.from = this.to;
     this.taken = this.to;
     this.byteLength = 0;
+    this.payloadLength = 0;
     return chunks;
   }
 
@@ -138,6 +147,7 @@ export class FrameWriter {
     this.from = this.to;
     this.taken = this.to;
     this.byteLength = 0;
+    this.payloadLength = 0;
     return chunk;
   }
 
@@ -185,6 +195,7 @@ export class FrameWriter {
     this.chunks = null;
     this.#rewind(0);
     this.byteLength = 0;
+    this.payloadLength = 0;
   }
 
   /** Frees the slab's octets from `taken` on, which were copied. */

@@ -6,6 +6,7 @@ import { Opcode } from '../frame/opcode.ts';
  * @param data Text may be given as octets, which are not checked to be UTF-8.
  * @param isContinued True if the message has begun: the frame is then a continuation, whatever its type.
  * @param fin True if the message ends with this frame.
+ * @returns Number of payload octets.
  */
 export function writeMessage(
   writer: FrameWriter,
@@ -14,8 +15,9 @@ export function writeMessage(
   isContinued: boolean,
   fin: boolean,
   masked: boolean = writer.masked,
-): void {
+): number {
   const opcode = isContinued ? Opcode.continuation : isBinary ? Opcode.binary : Opcode.text;
-  if (typeof data === 'string') writer.writeText(opcode, data, fin, masked);
-  else writer.write(opcode, data, fin, false, masked);
+  if (typeof data === 'string') return writer.writeText(opcode, data, fin, masked);
+  writer.write(opcode, data, fin, false, masked);
+  return data.length;
 }

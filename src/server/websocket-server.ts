@@ -111,12 +111,15 @@ export interface WebSocketServer<T extends Class = Class, U extends RequestClass
   prependOnceListener(event: string | symbol, listener: AnyListener<T, U>): this;
 }
 
-type State = 'running' | 'closing' | 'closed';
+/** State of a server: `closed` once `close` was emitted. */
+export type State = 'running' | 'closing' | 'closed';
 
 /**
  * @internal Returns the HTTP server on which a WebSocketServer listens; null in `noServer` mode, and after `close()`.
  */
 export let httpServerOf: (server: WebSocketServer) => HttpServer | null;
+/** @internal Returns the state of a WebSocketServer. */
+export let stateOf: (server: WebSocketServer) => State;
 
 /**
  * Accepts WebSockets (RFC 6455 §4.2): on its own port, on HTTP servers that also serve other requests, or on sockets
@@ -129,6 +132,7 @@ export let httpServerOf: (server: WebSocketServer) => HttpServer | null;
 export class WebSocketServer<T extends Class = Class, U extends RequestClass = RequestClass> extends EventEmitter {
   static {
     httpServerOf = (server) => server[own.server];
+    stateOf = (server) => server[own.state];
   }
 
   /** Options including defaults. */

@@ -25,7 +25,10 @@ export interface SendQueueHost {
 type Job = () => void | Promise<void>;
 
 interface QueuedJob {
+  /** Number of octets that it holds. */
   readonly octets: number;
+  /** Number of them that are payload of a message. */
+  readonly payload: number;
   readonly run: Job;
 }
 
@@ -40,7 +43,7 @@ const readingBlob = 'the blob was being read';
 const compressing = 'data was being compressed';
 
 /** Replaces a job that has run, so that it can be collected. */
-const doneJob: QueuedJob = { octets: 0, run: () => {} };
+const doneJob: QueuedJob = { octets: 0, payload: 0, run: () => {} };
 
 /** Returns true if a message is compressed, and takes so long that the thread pool compresses it. */
 export function deflatesOnThreadPool(connection: Connection, data: string | Uint8Array, compresses: boolean): boolean {
@@ -54,7 +57,10 @@ export function deflatesOnThreadPool(connection: Connection, data: string | Uint
 export class SendQueue {
   readonly #host: SendQueueHost;
   readonly #jobs: QueuedJob[] = [];
+  /** The job that runs and has not written yet. */
+  #current = doneJob;
   #octets = 0;
+  #payload = 0;
   #hasStarted = false;
   /** The operation that the current job waits for. */
   #waitsFor = readingBlob;
@@ -69,6 +75,11 @@ export class SendQueue {
     return this.#octets;
   }
 
+  /** Number of them that are payload of messages, before compression. */
+  get payload(): number {
+    return this.#payload;
+  }
+
   /** Queues a message or a fragment. The data is copied, because it may wait for any time. */
   send(
     data: string | Uint8Array,
@@ -81,7 +92,7 @@ export class SendQueue {
     if (typeof data !== 'string') requireTrueLength(data);
     const copy = typeof data === 'string' ? data : Buffer.from(data);
     const pending = pendingSend(callback);
-    this.enqueue(Buffer.byteLength(copy), () => this.#send(copy, isBinary, fin, masked, compresses, pending));
+    this.#enqueueMessage(Buffer.byteLength(copy), () => this.#send(copy, isBinary, fin, masked, compresses, pending));
   }
 
   /** Queues a message or a fragment whose data is first read from a Blob. */
@@ -93,7 +104,7 @@ export class SendQueue {
     compresses: boolean,
     callback?: SendCallback,
   ): void {
-    this.#enqueueBlob(blob, callback, (octets, pending) =>
+    this.#enqueueBlob(blob, blob.size, callback, (octets, pending) =>
       this.#send(octets, isBinary, fin, masked, compresses, pending),
     );
   }
@@ -105,7 +116,7 @@ export class SendQueue {
   sendPrepared(message: PreparedMessage, variant: EndpointDeflate | null, callback?: SendCallback): void {
     const { connection } = this.#host;
     const pending = pendingSend(callback);
-    this.enqueue(message.octets.length, async () => {
+    this.#enqueueMessage(message.octets.length, async () => {
       const { concurrencyLimit } = connection.settings as TransportSettings;
       this.#waitsFor = compressing;
       try {
@@ -114,7 +125,7 @@ export class SendQueue {
         this.#fail(error, pending);
         return;
       }
-      this.#whileOpen(pending, () => connection.sendEncoded(message.frame(variant)));
+      this.#whileOpen(pending, () => connection.sendEncoded(message.frame(variant), message.octets.length));
     });
   }
 
@@ -122,7 +133,7 @@ export class SendQueue {
   sendUnfragmented(message: PreparedMessage, masked: boolean, callback?: SendCallback): void {
     const { octets, isBinary, compresses } = message;
     const pending = pendingSend(callback);
-    this.enqueue(octets.length, () => {
+    this.#enqueueMessage(octets.length, () => {
       try {
         this.#host.connection.demandUnfragmented();
       } catch (error) {
@@ -137,7 +148,7 @@ export class SendQueue {
   sendRaw(frames: readonly Uint8Array[], callback?: SendCallback): void {
     const copy = Buffer.concat(frames);
     const pending = pendingSend(callback);
-    this.enqueue(copy.length, () => this.#whileOpen(pending, () => this.#host.connection.sendRaw(copy)));
+    this.#enqueueMessage(copy.length, () => this.#whileOpen(pending, () => this.#host.connection.sendRaw(copy)));
   }
 
   /** Queues a ping or a pong, whose payload is copied. */
@@ -149,15 +160,20 @@ export class SendQueue {
 
   /** Queues a ping or a pong whose payload is first read from a Blob. */
   sendBlobControl(kind: 'ping' | 'pong', blob: Blob, masked: boolean, callback?: SendCallback): void {
-    this.#enqueueBlob(blob, callback, (octets, pending) =>
+    this.#enqueueBlob(blob, 0, callback, (octets, pending) =>
       this.#whileOpen(pending, () => this.#host.connection[kind](octets, masked)),
     );
   }
 
+  #enqueueMessage(octets: number, run: Job): void {
+    this.enqueue(octets, run, octets);
+  }
+
   /** Queues a job. The first one runs at once. An error that a job throws becomes an uncaught exception. */
-  enqueue(octets: number, run: Job): void {
+  enqueue(octets: number, run: Job, payload = 0): void {
     this.#octets += octets;
-    this.#jobs.push({ octets, run });
+    this.#payload += payload;
+    this.#jobs.push({ octets, payload, run });
     if (this.#hasStarted) return;
     this.#hasStarted = true;
     this.#host.queueStarted(this);
@@ -173,26 +189,35 @@ export class SendQueue {
     const jobs = this.#jobs;
     // Not shift(), whose cost grows with the queue, nor an iterator, because jobs are added meanwhile.
     for (let at = 0; at < jobs.length; at++) {
-      const { run, octets } = jobs[at]!;
+      this.#current = jobs[at]!;
       jobs[at] = doneJob;
       try {
-        await run();
+        await this.#current.run();
       } catch (thrown) {
         // Otherwise an error that a listener throws would stop the queue, or be an unhandled rejection.
         afterTick(rethrow, thrown);
       }
-      this.#octets -= octets;
+      this.#leave();
     }
     this.#host.queueEmptied();
   }
 
+  /** Counts the current job no more: it is being written, where it is counted again, or it has failed. */
+  #leave(): void {
+    const { octets, payload } = this.#current;
+    this.#current = doneJob;
+    this.#octets -= octets;
+    this.#payload -= payload;
+  }
+
   #enqueueBlob(
     blob: Blob,
+    payload: number,
     callback: SendCallback | undefined,
     write: (octets: Uint8Array, pending: PendingSend | undefined) => void | Promise<void>,
   ): void {
     const pending = pendingSend(callback);
-    this.enqueue(blob.size, async () => {
+    const run = async () => {
       let octets: Uint8Array;
       this.#waitsFor = readingBlob;
       try {
@@ -202,7 +227,8 @@ export class SendQueue {
         return;
       }
       await write(octets, pending);
-    });
+    };
+    this.enqueue(blob.size, run, payload);
   }
 
   /** Sends a message or a fragment. The data is not copied. */
@@ -251,6 +277,7 @@ export class SendQueue {
   #whileOpen(pending: PendingSend | undefined, write: () => void): void {
     let error: Error | undefined;
     if (this.#host.stream.writable) {
+      this.#leave();
       try {
         write();
       } catch (thrown) {

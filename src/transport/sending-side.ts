@@ -5,6 +5,7 @@ import { copyUpTo } from '../frame/frame-writer.ts';
 import { joinChunks } from '../frame/join-chunks.ts';
 import type { MessageData } from '../message/message-decoder.ts';
 import type { PreparedMessage } from '../message/prepared-message.ts';
+import { InFlight } from './in-flight.ts';
 import { isNodeSocket, writesAtOnce } from './node-socket.ts';
 import { callAll, notWritable, type PendingSend, pendingSend, type SendCallback } from './send-callback.ts';
 import { deflatesOnThreadPool, maxDeflatedAtOnce, SendQueue, type SendQueueHost } from './send-queue.ts';
@@ -37,8 +38,8 @@ export abstract class SendingSide implements Flushable, SendQueueHost {
   protected isInEvent = false;
   /** Callbacks of sends that are not written yet. */
   private callbacks: PendingSend[] | null = null;
-  /** Releases the slab of a TLS socket, which never writes at once. Otherwise each would keep its slab while it is idle. */
-  private onWritten: (() => void) | undefined = undefined;
+  /** Payload that the stream holds; null if there is none. */
+  private inFlight: InFlight | null = null;
   /** Sends that wait for a Blob or for zlib, and everything sent behind them; null if there are none. */
   protected queue: SendQueue | null = null;
 
@@ -47,11 +48,20 @@ export abstract class SendingSide implements Flushable, SendQueueHost {
   }
 
   /**
-   * Number of octets that were given to be sent and that the kernel does not have. Framing is included, but a message or control frame in
-   * the queue counts with its payload only.
+   * Number of octets that this connection holds because they are not sent yet, for limits of memory. Framing is included, but a message or
+   * control frame in the queue counts with its payload only.
+   */
+  get heldOctets(): number {
+    return this.connection.outgoingLength + this.stream.writableLength + (this.queue?.octets ?? 0);
+  }
+
+  /**
+   * Number of payload octets of messages that were given to be sent and that the kernel does not have: without framing, before compression
+   * (WHATWG WebSockets §3.1). Frames that were encoded elsewhere count as they are.
    */
   get bufferedAmount(): number {
-    return this.connection.outgoingLength + this.stream.writableLength + (this.queue?.octets ?? 0);
+    const inFlight = this.inFlight?.payload(this.stream.writableLength) ?? 0;
+    return this.connection.outgoingPayload + inFlight + (this.queue?.payload ?? 0);
   }
 
   abstract sendFailed(error: Error): void;
@@ -118,7 +128,7 @@ export abstract class SendingSide implements Flushable, SendQueueHost {
       this.sendQueue().sendPrepared(message, variant, callback);
       return;
     }
-    connection.sendEncoded(message.frame(variant));
+    connection.sendEncoded(message.frame(variant), octets.length);
     this.written(pendingSend(callback), true);
   }
 
@@ -161,6 +171,10 @@ export abstract class SendingSide implements Flushable, SendQueueHost {
       return;
     }
     noteCongestion(stream, connection);
+    if (stream.writableLength > 0) {
+      const octets = frames.reduce((sum, { length }) => sum + length, 0);
+      this.record().add(octets, octets);
+    }
   }
 
   /** Sends a ping or a pong. @throws RangeError if the payload is longer than 125 octets. */
@@ -184,26 +198,32 @@ export abstract class SendingSide implements Flushable, SendQueueHost {
   flush(): void {
     this.isDirty = false;
     const { connection } = this;
-    if (connection.outgoingLength === 0) return;
+    const octets = connection.outgoingLength;
+    if (octets === 0) return;
     const { writer } = connection;
     const { stream, callbacks } = this;
+    const { payloadLength } = writer;
     this.callbacks = null;
     if (!stream.writable) {
+      if (payloadLength > 0) this.record().lose(payloadLength);
       writer.discard();
       if (callbacks !== null) afterTick(callAll, callbacks, notWritable());
       return;
     }
+    this.forgetSent();
+    const isNodes = isNodeSocket(stream);
+    // A TLS socket never writes at once. Otherwise each would keep its slab while it is idle.
+    const isReleasedLater = isNodes && isEncrypted(stream);
     const done =
-      callbacks === null
-        ? this.onWritten
+      callbacks === null && !isReleasedLater
+        ? undefined
         : (error?: Error | null) => {
             // Node gives no error for a write that was pending when reading failed, although its octets may be lost.
-            callAll(callbacks, error ?? stream.errored ?? undefined);
-            this.onWritten?.();
+            if (callbacks !== null) callAll(callbacks, error ?? stream.errored ?? undefined);
+            if (isReleasedLater) this.releaseWritten();
           };
     let isForKernel = false;
     try {
-      const isNodes = isNodeSocket(stream);
       // A slab only if Node passes the chunk on at once. Otherwise a function that is put in its way meanwhile would get the slab.
       isForKernel = isNodes && writesAtOnce(stream);
       if (isForKernel) {
@@ -221,18 +241,26 @@ export abstract class SendingSide implements Flushable, SendQueueHost {
       return;
     }
     // If nothing waits in the socket, the kernel has the octets, and the slab can be used again.
-    if (stream.writableLength === 0 && isForKernel) connection.releaseWriter();
-    else noteCongestion(stream, connection);
+    if (stream.writableLength === 0 && isForKernel) {
+      connection.releaseWriter();
+      return;
+    }
+    noteCongestion(stream, connection);
+    if (stream.writableLength > 0) this.record().add(octets, payloadLength);
   }
 
   /** @internal */
   drained(): void {
     const { connection } = this;
-    releaseWritten(this.stream, connection);
+    this.releaseWritten();
     if (!connection.isCongested) return;
     connection.isCongested = false;
-    connection.sendOwedPong();
-    this.flush();
+    try {
+      connection.sendOwedPong();
+    } finally {
+      // Also if the application's own pong() throws.
+      this.flush();
+    }
   }
 
   /** @internal */
@@ -276,9 +304,10 @@ export abstract class SendingSide implements Flushable, SendQueueHost {
     return lostOctets;
   }
 
-  /** Makes a TLS socket release its slab when it has written. */
-  protected releaseOnceWritten(): void {
-    this.onWritten = () => releaseWritten(this.stream, this.connection);
+  /** Destroys the stream. What it holds is lost; it still counts as buffered. */
+  protected destroyUnsent(): void {
+    this.inFlight?.freeze(this.stream.writableLength);
+    this.stream.destroy();
   }
 
   /** Records which memory is being delivered, until the end of the data event. */
@@ -310,6 +339,24 @@ export abstract class SendingSide implements Flushable, SendQueueHost {
   protected sendQueue(): SendQueue {
     return this.queue ?? new SendQueue(this);
   }
+
+  /** Returns the record of what the stream holds, or a new one. */
+  private record(): InFlight {
+    this.inFlight ??= new InFlight();
+    return this.inFlight;
+  }
+
+  /** Forgets flushes that the kernel has taken. Otherwise an idle connection would keep the memory of their record. */
+  private forgetSent(): void {
+    if (this.inFlight?.isEmpty(this.stream.writableLength)) this.inFlight = null;
+  }
+
+  /** Releases the slab of a connection if the kernel has all of its octets. */
+  private releaseWritten(): void {
+    const { stream, connection } = this;
+    this.forgetSent();
+    if (stream.writableLength === 0 && !stream.destroyed && isNodeSocket(stream)) connection.releaseWriter();
+  }
 }
 
 /** Sets `isCongested` if the peer does not read. */
@@ -317,9 +364,9 @@ function noteCongestion(stream: Duplex, connection: Connection): void {
   if (stream.writableLength > maxUncongested && stream.writableNeedDrain) connection.isCongested = true;
 }
 
-/** Releases the slab of a connection if the kernel has all of its octets. */
-function releaseWritten(stream: Duplex, connection: Connection): void {
-  if (stream.writableLength === 0 && !stream.destroyed && isNodeSocket(stream)) connection.releaseWriter();
+/** True for a TLS socket of Node. */
+function isEncrypted(stream: Duplex): boolean {
+  return (stream as { readonly encrypted?: unknown }).encrypted === true;
 }
 
 /** Writes chunks to a stream at once: with Node's own sockets, in one system call. */

@@ -1,4 +1,3 @@
-import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Connection, type ConnectionEvents, type PeerError } from '../connection/connection.ts';
 import type { ConnectionState } from '../connection/connection-state.ts';
@@ -11,6 +10,8 @@ import { SendingSide } from './sending-side.ts';
 import { listenTo, type StreamOwner, stopListeningTo } from './stream-listeners.ts';
 import type { TimerHandle } from './timer.ts';
 import {
+  answerPing,
+  answersClose,
   onClosed,
   onEnding,
   onFailure,
@@ -62,7 +63,6 @@ export class Transport extends SendingSide implements ConnectionEvents, StreamOw
     const settings = options instanceof TransportSettings ? options : new TransportSettings(options);
     this.connection = new Connection(settings, this);
     watchExit();
-    if (stream instanceof Socket && 'encrypted' in stream) this.releaseOnceWritten();
     listenTo(stream, head, this);
   }
 
@@ -115,8 +115,11 @@ export class Transport extends SendingSide implements ConnectionEvents, StreamOw
 
   /** Continues reading on a later tick. */
   resume(): void {
+    const wasPaused = this.isPausedByOwner;
     this.isPausedByOwner = false;
     this.scheduleResume();
+    // Node too continues on a later tick, behind ours. Programs ask the stream whether it is paused right after this call.
+    if (wasPaused && (this.undelivered === null || this.undelivered.isEmpty)) this.stream.resume();
   }
 
   /** Destroys the stream without a close frame. What was sent before is still written to the stream. */
@@ -126,7 +129,7 @@ export class Transport extends SendingSide implements ConnectionEvents, StreamOw
     this.undelivered?.cancelPending();
     this.#recordEnd();
     this.undelivered = null;
-    this.stream.destroy();
+    this.destroyUnsent();
   }
 
   // Events of the connection.
@@ -145,6 +148,16 @@ export class Transport extends SendingSide implements ConnectionEvents, StreamOw
   }
 
   /** @internal */
+  answerPing(payload: Buffer): boolean {
+    return this.owner[answerPing](payload);
+  }
+
+  /** @internal */
+  answersClose(): boolean {
+    return this.owner[answersClose]();
+  }
+
+  /** @internal */
   pong(payload: Buffer): void {
     if (this.settings.defersEvents) this.#deliverOnePerTurn(() => this.owner[onPong](payload));
     else this.owner[onPong](payload);
@@ -153,7 +166,7 @@ export class Transport extends SendingSide implements ConnectionEvents, StreamOw
   /** @internal */
   closeReceived(code: number, reason: Buffer): void {
     // Messages in the queue were sent before the peer's close frame came. They go out before our close frame (§5.5.1).
-    this.queue?.enqueue(0, () => this.#echoClose(code, reason));
+    if (this.queue !== null && !this.answersClose()) this.queue.enqueue(0, () => this.#echoClose(code, reason));
     this.#closing().handle('closeBegun');
     this.owner[onPeerClosed](code, reason);
   }
@@ -279,7 +292,7 @@ export class Transport extends SendingSide implements ConnectionEvents, StreamOw
   /** @internal */
   destroyStream(): void {
     this.undelivered?.cancelPending();
-    this.stream.destroy();
+    this.destroyUnsent();
   }
 
   /** @internal */

@@ -4,8 +4,10 @@ import type { Duplex } from 'node:stream';
 import type { ClientOptions as ConnectOptions } from '../client/client-options.ts';
 import { type ConnectAttempt, connect } from '../client/connect.ts';
 import { formatClosePayload } from '../connection/close-payload.ts';
+import type { PeerError } from '../connection/connection.ts';
 import { afterTick } from '../event-loop/after-tick.ts';
 import { type DeflateAgreement, permessageDeflate } from '../extension/deflate-negotiation.ts';
+import { CloseCode } from '../frame/close-code.ts';
 import type { MessageData } from '../message/message-decoder.ts';
 import { asPrepared } from '../message/prepared-message.ts';
 import { isBlob, octetLength, type SendData, toOctets } from '../message/send-data.ts';
@@ -14,6 +16,8 @@ import { destroyStream } from '../transport/destroy-stream.ts';
 import type { SendCallback } from '../transport/send-callback.ts';
 import { Transport } from '../transport/transport.ts';
 import {
+  answerPing,
+  answersClose,
   onClosed,
   onEnding,
   onFailure,
@@ -262,8 +266,8 @@ export class WebSocket extends EventEmitter implements TransportEvents {
   }
 
   /**
-   * Number of octets that were given to be sent and that the kernel does not have, framing included. Once the socket is closed the number
-   * never falls.
+   * Number of payload octets of messages that were given to be sent and that the kernel does not have: without framing, before compression;
+   * control frames do not count (WHATWG WebSockets §3.1). Once the socket is closed the number never falls.
    */
   get bufferedAmount(): number {
     return (this[own.closeRecord]?.lostOctets ?? 0) + (this[own.transport]?.bufferedAmount ?? 0);
@@ -500,6 +504,13 @@ export class WebSocket extends EventEmitter implements TransportEvents {
     }
   }
 
+  /** @internal The application may have put its own `pong` on the socket, a subclass or the prototype. It then answers, as in ws. */
+  [answerPing](payload: Buffer): boolean {
+    if (this.pong === ownPong) return false;
+    this.pong(payload, !this[own.isServer], noop);
+    return true;
+  }
+
   /** @internal */
   [onPing](payload: Buffer): void {
     this.emit('ping', payload);
@@ -510,16 +521,30 @@ export class WebSocket extends EventEmitter implements TransportEvents {
     this.emit('pong', payload);
   }
 
+  /** @internal True if the application has put its own `close` on the socket, a subclass or the prototype. */
+  [answersClose](): boolean {
+    return this.close !== ownClose;
+  }
+
   /** @internal */
   [onPeerClosed](code: number, reason: Buffer): void {
-    this[own.readyState] = 2;
     this[own.recordClose]().receiveClose(code, reason);
+    if (!this[answersClose]()) this[own.readyState] = 2;
+    // Otherwise the socket stays open until the application's own `close` calls ours, as in ws.
+    else if (code === CloseCode.noStatusReceived) this.close();
+    else this.close(code, reason);
   }
 
   /** @internal */
   [onFailure](error: Error): void {
-    this[own.readyState] = 2;
-    this[own.emitError](error);
+    const { closeCode } = error as Partial<PeerError>;
+    try {
+      // The close frame is sent already, whatever the application's own `close` does. It is called as in ws.
+      if (closeCode !== undefined && this[answersClose]()) this.close(closeCode);
+    } finally {
+      this[own.readyState] = 2;
+      this[own.emitError](error);
+    }
   }
 
   /** @internal */
@@ -639,6 +664,10 @@ for (const name of [
 ]) {
   Object.defineProperty(WebSocket.prototype, name, { enumerable: true });
 }
+
+/** The methods as they are here, to be compared with those of a socket. */
+const { pong: ownPong, close: ownClose } = WebSocket.prototype;
+const noop = (): void => {};
 
 function notOpen(state: ReadyState): Error {
   return new Error(`WebSocket is not open: readyState ${state} (${stateNames[state]})`);

@@ -21,7 +21,7 @@ export class SocketLink implements Link {
   }
 
   get bufferedAmount(): number {
-    return this.#transport.bufferedAmount;
+    return this.#transport.heldOctets;
   }
 
   send(pieces: readonly Uint8Array[]): void {
