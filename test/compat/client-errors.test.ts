@@ -249,6 +249,28 @@ describe.each(Object.entries(implementations))('a client of %s, for', (_name, by
     });
   });
 
+  test('a closed port of a host with two addresses', async () => {
+    const gone = await rawServer(agree);
+    await gone[Symbol.asyncDispose]();
+    const lookup = ((_name: string, _options: object, callback: (error: null, found: object[]) => void) => {
+      callback(null, [
+        { address: '127.0.0.1', family: 4 },
+        { address: '127.0.0.2', family: 4 },
+      ]);
+    }) as unknown as net.LookupFunction;
+    const socket = client(by, `ws://two.example:${gone.port}/`, { lookup, autoSelectFamily: true });
+    let shown = '';
+    socket.addEventListener('error', ({ message }) => {
+      shown = message;
+    });
+    const [[error]] = await Promise.all([once(socket, 'error'), watch(socket).closed]);
+    expect(error).toMatchObject({ name: 'AggregateError', code: 'ECONNREFUSED' });
+    const messages = ['127.0.0.1', '127.0.0.2'].map((address) => `connect ECONNREFUSED ${address}:${gone.port}`);
+    expect(error.errors.map((one: Error) => one.message)).toEqual(messages);
+    // ws leaves the message of Node, which is empty.
+    expect([error.message, shown]).toEqual(Array(2).fill(by === implementations.goodwire ? messages.join('; ') : ''));
+  });
+
   test('a missing Unix socket', async () => {
     const { closed } = watch(client(by, 'ws+unix:/nowhere/a.sock:/'));
     expect(await closed).toEqual(failed('Error: connect ENOENT /nowhere/a.sock (ENOENT)'));

@@ -146,6 +146,10 @@ describe.each(Object.entries(implementations))('the request of a client of %s', 
       expect(thrownBy(() => create(protocols, {}))).toBe(invalidSubprotocol);
       expect(thrownBy(() => create(undefined, { protocols }))).toBe(invalidSubprotocol);
     });
+
+    test('but refuses null in place of a list', () => {
+      expect(thrownBy(() => create(null, {}))).toBe(invalidSubprotocol);
+    });
   });
 
   test.each([8, 13])('supports version %i', async (protocolVersion) => {

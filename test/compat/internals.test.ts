@@ -23,12 +23,21 @@ interface Internals {
   _paused: boolean;
   _protocol: string;
   _readyState: number;
-  _receiver: { _maxPayload: number; _isServer: boolean; _binaryType: string; _extensions: object } | null;
+  _receiver: {
+    _maxPayload: number;
+    _maxFragments: number;
+    _maxBufferedChunks: number;
+    _totalPayloadLength: number;
+    _isServer: boolean;
+    _binaryType: string;
+    _extensions: object;
+  } | null;
   _redirects: number | undefined;
   _req: object | null | undefined;
   _sender: {
     sendFrame(list: Buffer[], callback?: (error?: Error) => void): void;
     send(data: unknown, options: object, callback?: () => void): void;
+    dispatch(data: Buffer, compress: boolean, options: object, callback?: () => void): void;
     ping(data: unknown, mask: boolean, callback?: () => void): void;
     pong(data: unknown, mask: boolean, callback?: () => void): void;
     close(code: number, data: string, mask: boolean, callback?: () => void): void;
@@ -232,6 +241,100 @@ describe.each(Object.entries(implementations))(
       unknown.served.on('error', () => {});
       unknown.client.send('b'.repeat(11));
       expect((await once(unknown.client, 'close'))[0]).toBe(1009);
+    });
+
+    test('tell the limits of a receiver, and the length so far of a fragmented message', async () => {
+      const limits = { maxPayload: 100, maxFragments: 7, maxBufferedChunks: 9 };
+      await using peers = await listen(by, 'tcp', limits);
+      const { client, served } = await connectPair(peers, by, limits);
+      for (const { _receiver } of [inside(client), inside(served)]) {
+        expect(_receiver).toMatchObject({
+          _maxPayload: 100,
+          _maxFragments: 7,
+          _maxBufferedChunks: 9,
+          _totalPayloadLength: 0,
+        });
+      }
+      const pinged = once(served, 'ping');
+      client.send('abc', { fin: false });
+      client.ping();
+      await pinged;
+      expect(inside(served)._receiver?._totalPayloadLength).toBe(3);
+      const lengths: unknown[] = [];
+      served.on('message', (data) => lengths.push(String(data), inside(served)._receiver?._totalPayloadLength));
+      const told = once(served, 'message');
+      client.send('de', { fin: true });
+      await told;
+      expect(lengths).toEqual(['abcde', 0]);
+    });
+
+    test('dispatch frames in the order of everything sent', async () => {
+      await using peers = await listen(by);
+      const { client, served } = await connectPair(peers, by);
+      const messages: string[] = [];
+      client.on('message', (data, isBinary) => messages.push(`${isBinary ? 'binary' : 'text'} ${data}`));
+      client.on('ping', (data) => messages.push(`ping ${data}`));
+      const frame = { fin: true, mask: false, readOnly: false, rsv1: false };
+      const sender = inside(served)._sender;
+      served.send('before');
+      sender?.dispatch(Buffer.from('a'), false, { ...frame, opcode: 1 });
+      sender?.dispatch(Buffer.from('b'), false, { ...frame, opcode: 2 });
+      await new Promise<void>((resolve) =>
+        sender?.dispatch(Buffer.from('c'), false, { ...frame, opcode: 9 }, () => resolve()),
+      );
+      served.close();
+      await once(client, 'close');
+      expect(messages).toEqual(['text before', 'text a', 'binary b', 'ping c']);
+    });
+
+    test('show a stream that is not paused in the tick of resume()', async () => {
+      await using peers = await listen(by);
+      const { client, served } = await connectPair(peers, by);
+      const stream = inside(served)._socket as Duplex;
+      served.pause();
+      expect([served.isPaused, stream.isPaused()]).toEqual([true, true]);
+      served.resume();
+      expect([served.isPaused, stream.isPaused()]).toEqual([false, false]);
+      // Also inside an event, where the rest of the chunk waits for the next tick.
+      const messages: string[] = [];
+      const states: boolean[] = [];
+      served.on('message', (data) => {
+        messages.push(String(data));
+        served.pause();
+        served.resume();
+        states.push(stream.isPaused());
+      });
+      for (let i = 0; i < 3; i++) client.send(String(i));
+      client.close();
+      await once(served, 'close');
+      expect(messages).toEqual(['0', '1', '2']);
+      expect(states).toEqual([false, false, false]);
+    });
+
+    test('number the states of a server', async () => {
+      await using peers = await listen(by);
+      const state = () => (peers.server as unknown as { _state: number })._state;
+      expect(state()).toBe(0);
+      const end = once(peers.server, 'close');
+      peers.server.close();
+      expect(state()).toBe(1);
+      await end;
+      expect(state()).toBe(2);
+    });
+
+    test.each([
+      ['one too many', '/again', { maxRedirects: 1 }, 2],
+      ['to an invalid address', 'ws://', {}, 1],
+    ])('count a redirect that is not followed: %s', async (_title, location, options, count) => {
+      await using peers = await listen(by);
+      peers.httpServer.prependListener('upgrade', (_request, socket) => {
+        socket.end(`HTTP/1.1 302 Found\r\nLocation: ${location}\r\nContent-Length: 0\r\n\r\n`);
+      });
+      peers.httpServer.removeListener('upgrade', peers.httpServer.listeners('upgrade')[1] as () => void);
+      const client = new by.WebSocket(peers.url, { followRedirects: true, ...options });
+      client.on('error', () => {});
+      await closed(client);
+      expect(inside(client)._redirects).toBe(count);
     });
 
     test('stop the answers to pings of one socket if its _autoPong is cleared', async () => {

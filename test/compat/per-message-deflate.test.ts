@@ -248,6 +248,16 @@ describe.each(Object.entries(implementations))('PerMessageDeflate of %s', (_name
       }
     });
 
+    it('returns parameters with the prototype of those given: none behind extension.parse', () => {
+      for (const isServer of [true, false]) {
+        const plain = [{ server_no_context_takeover: [true] }];
+        const bare = [Object.assign(Object.create(null), plain[0]) as (typeof plain)[0]];
+        const accept = (given: typeof plain) => new By({ isServer, serverNoContextTakeover: true }).accept(given);
+        expect(accept(plain)).toStrictEqual({ server_no_context_takeover: true });
+        expect(Object.getPrototypeOf(accept(bare))).toBeNull();
+      }
+    });
+
     it('of a server accepts a window that is already a number', () => {
       const params = new By({ isServer: true }).accept([{ server_max_window_bits: [10] }]);
       expect(params).toEqual({ server_max_window_bits: 10 });

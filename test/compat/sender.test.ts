@@ -221,6 +221,34 @@ describe.each(both)('a Sender of %s', (_name, By) => {
     expect(socket.octets).toBe('8800');
   });
 
+  test('refuses a reason whose elements are no octets, and ignores one without a length', () => {
+    const socket = new Sink();
+    const sender = new By(socket, {}, key);
+    for (const reason of [new Uint16Array([0x6f6b]), new Int8Array([0x6f, 0x6b]), ['o', 'k']]) {
+      expect(() => sender.close(1000, reason as unknown as Uint8Array, false)).toThrow(TypeError);
+    }
+    expect(socket.octets).toBe('');
+    sender.close(1000, new DataView(new ArrayBuffer(2)) as unknown as Uint8Array, false);
+    sender.close(1000, new Uint8Array([0x6f, 0x6b]), false);
+    expect(socket.octets).toBe('880203e8' + '880403e86f6b');
+  });
+
+  test('dispatches a frame as it is described, at once or compressed', async () => {
+    const socket = new Sink();
+    const deflate = new PerMessageDeflate({ threshold: 0 });
+    deflate.accept([{ client_no_context_takeover: [true] }]);
+    const sender = new By(socket, { 'permessage-deflate': deflate }, key) as unknown as {
+      dispatch(data: Buffer, compress: boolean, options: object, callback?: (error?: Error | null) => void): void;
+    };
+    const frame = { fin: true, opcode: 1, mask: false, readOnly: true };
+    await new Promise<unknown>((resolve) => sender.dispatch(Buffer.from('hi'), false, frame, resolve));
+    expect(socket.octets).toBe('81026869');
+    await new Promise<unknown>((resolve) =>
+      sender.dispatch(Buffer.from('hihihihihi'), true, { ...frame, rsv1: true }, resolve),
+    );
+    expect(socket.octets).toMatch(/^81026869c1/);
+  });
+
   test('never changes its arguments', () => {
     const sender = new By(new Sink(), {}, key);
     const octets = new Uint8Array([1, 2, 3]);

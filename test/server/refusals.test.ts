@@ -18,7 +18,7 @@ import { closing } from '../support/life.ts';
 import { MemoryStream } from '../support/memory-stream.ts';
 import { injectedRequest, key, requestText } from '../support/opening-request.ts';
 import { portOf } from '../support/port-of.ts';
-import { serveGoodwire } from '../support/serve.ts';
+import { serveGoodwire, serveHttp } from '../support/serve.ts';
 
 /** Collects the messages of a channel during a test. */
 function collect<Message>(channel: string): Message[] {
@@ -48,6 +48,29 @@ async function inject(options: ServerOptions, headers: Record<string, string | u
   if (!socket.closed) await closing(socket);
   return socket.written;
 }
+
+describe('a request without a Host', () => {
+  it.each([true, false])(
+    'is accepted if the HTTP server waives the rule by requireHostHeader: %j',
+    async (required) => {
+      const server = http.createServer({ requireHostHeader: required });
+      await using served = await serveHttp(server);
+      new WebSocketServer({ server }).on('connection', (socket) => socket.terminate());
+      const head = await exchangeHead(served.port, requestText({ headers: { Host: undefined } }));
+      expect(head.split('\r\n')[0]).toBe(required ? 'HTTP/1.1 400 Bad Request' : 'HTTP/1.1 101 Switching Protocols');
+    },
+  );
+
+  it('and without an Upgrade gets the answer of ws', async () => {
+    const headers = { upgrade: undefined, host: undefined };
+    const rawHeaders = ['Connection', 'Upgrade'];
+    const socket = new MemoryStream();
+    const server = new WebSocketServer({ noServer: true });
+    const refused = () => expect.unreachable('an upgrade without the field');
+    server.handleUpgrade(injectedRequest(headers, { rawHeaders }), socket, Buffer.alloc(0), refused);
+    expect(socket.written).toMatch(/^HTTP\/1\.1 400 [\s\S]*Invalid Upgrade header$/);
+  });
+});
 
 describe('a request that breaks a rule', () => {
   it('gets a response with the allowed method', async () => {
