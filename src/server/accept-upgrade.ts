@@ -17,6 +17,7 @@ import { forceDestroy } from '../transport/destroy-stream.ts';
 import { defaultCloseTimeout } from '../transport/transport-settings.ts';
 import { agreedSettings, type SharedSettings, sharedSettings } from '../websocket/socket-settings.ts';
 import { WebSocket } from '../websocket/websocket.ts';
+import { type Claim, claimOf, setClaim } from './claim.ts';
 import { reportSocketError, upgradeRefusedChannel } from './diagnostics.ts';
 import { defaultHandshakeTimeout, defaultMaxPendingHandshakes, requireFewFields } from './handshake-limits.ts';
 import type { PendingHandshakes } from './pending-handshakes.ts';
@@ -28,7 +29,7 @@ import type {
   VerifyClientAsync,
   VerifyClientSync,
 } from './server-options.ts';
-import { wants } from './shared-server.ts';
+import { leaveUnanswered, wants } from './shared-server.ts';
 
 /** Owner of an opening handshake: a `WebSocketServer`, or one call of `upgrade()`. */
 export interface UpgradeHost {
@@ -43,6 +44,8 @@ export interface UpgradeHost {
   readonly pending: PendingHandshakes;
   /** True if this host handles the request, which may depend on its path. */
   shouldHandle(request: IncomingMessage): boolean | Promise<boolean>;
+  /** Returns true if other listeners may take a request that this host does not handle. Default false. */
+  leavesToOthers?(): boolean;
   /** True if new connections are accepted; false once a server is closing. */
   isRunning(): boolean;
   /** Passes the lines of the response to listeners that may change them. Returns false without listeners. */
@@ -72,25 +75,12 @@ type OriginPolicy = (origin: string | undefined, request: IncomingMessage) => bo
 interface Attempt {
   readonly host: UpgradeHost;
   readonly request: IncomingMessage;
-  readonly socket: UpgradedStream;
+  readonly socket: Duplex;
   readonly head: Buffer;
   readonly callback: AcceptedCallback;
   readonly offer: Offer;
   /** True once the attempt was accepted or refused. Later events do not change the result. */
   hasResult: boolean;
-}
-
-const kClaim = Symbol('goodwire.claim');
-
-/**
- * State of a socket of an upgrade request. `taken`: a server answers on it, or it is a WebSocket. `refused`: the
- * upgrade was refused. `released`: a listener of `wsClientError` has it and may pass it to another server.
- */
-type Claim = 'taken' | 'refused' | 'released';
-
-interface UpgradedStream extends Duplex {
-  /** Set before a server answers on the socket, so that no other server writes to it. */
-  [kClaim]?: Claim;
 }
 
 /**
@@ -159,6 +149,7 @@ export function acceptUpgrade(
       () => host.shouldHandle(request),
       (isHandled) => {
         if (isHandled) checkOrigin(attempt);
+        else if (host.leavesToOthers?.() === true) leaveToOthers(attempt);
         else refuse(attempt, notHandled());
       },
     );
@@ -186,11 +177,11 @@ function asRefusal(thrown: unknown): HandshakeError {
 }
 
 /** Claims a socket for the server that will answer on it. Returns false if the socket is already claimed. */
-function claim(socket: UpgradedStream): boolean {
-  const { [kClaim]: former } = socket;
+function claim(socket: Duplex): boolean {
+  const former = claimOf(socket);
   if (former !== undefined && former !== 'released') return false;
   if (former === undefined) socket.on('error', onSocketError);
-  socket[kClaim] = 'taken';
+  setClaim(socket, 'taken');
   return true;
 }
 
@@ -201,7 +192,7 @@ function claim(socket: UpgradedStream): boolean {
  * @throws Error if the request would be accepted.
  */
 function leave({ host, request, socket }: Refused): void {
-  if (socket[kClaim] === 'refused') {
+  if (claimOf(socket) === 'refused') {
     host.refused(socketClosed());
     return;
   }
@@ -521,6 +512,18 @@ function abandon(attempt: Refused): void {
   if (conclude(attempt)) end(attempt);
 }
 
+/**
+ * Leaves a request that is not for this server to the other listeners of the HTTP server, which were offered it at the
+ * same time. Nothing is written, because one of them may have taken the socket meanwhile.
+ */
+function leaveToOthers(attempt: Refused): void {
+  if (!conclude(attempt)) return;
+  const { host, socket } = attempt;
+  mark(socket, 'released');
+  leaveUnanswered(socket, host.options.handshakeTimeout ?? defaultHandshakeTimeout);
+  announce(attempt, notHandled());
+}
+
 // The functions below handle attempts that have their result, and do not change it.
 
 /**
@@ -533,13 +536,13 @@ function answerFailure(attempt: Refused, error: HandshakeError): void {
     end(attempt, error);
     return;
   }
-  socket[kClaim] = 'released';
+  setClaim(socket, 'released');
   let isTakenOver: boolean;
   try {
     isTakenOver = host.takesOver(error, socket, request);
   } catch (thrown) {
     // Otherwise the socket would stay open, unless the listener has passed it to another server before.
-    if (socket[kClaim] === 'released') {
+    if (claimOf(socket) === 'released') {
       mark(socket, 'refused');
       endSocket(socket, closeTimeoutOf(host));
     }
@@ -581,9 +584,9 @@ function end(attempt: Refused, error = socketClosed()): void {
   announce(attempt, error);
 }
 
-function mark(socket: UpgradedStream, claim: Claim): void {
+function mark(socket: Duplex, claim: Claim): void {
   try {
-    socket[kClaim] = claim;
+    setClaim(socket, claim);
   } catch {
     // The stream is frozen and cannot be claimed. It has no listener of ours either, and is about to be destroyed.
   }

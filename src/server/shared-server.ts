@@ -1,5 +1,11 @@
 import type { IncomingMessage, Server } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { hasToken } from '../handshake/fields.ts';
+import { forceDestroy } from '../transport/destroy-stream.ts';
+import { unref } from '../transport/timer.ts';
+import { maxTimerDelay } from '../transport/transport-settings.ts';
+import { isTaken } from './claim.ts';
 
 /** One of several servers that handle the upgrades of an HTTP server. */
 export interface Sharer {
@@ -9,6 +15,8 @@ export interface Sharer {
    */
   shouldHandle(request: IncomingMessage): boolean | Promise<boolean>;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Returns the option `handshakeTimeout`: milliseconds, 0 for none. */
+  handshakeTimeout(): number;
 }
 
 interface Share {
@@ -23,6 +31,9 @@ const shares = new WeakMap<Server, Share>();
  * Adds a server to those that share the upgrades of an HTTP server. Each request goes to exactly one of them: the first
  * whose `shouldHandle` accepts it, or else the first of all, which refuses it. A single listener decides for all, so
  * that no two servers use the same socket.
+ *
+ * Other code may have listeners for upgrades too: a development server, or another copy of this package. With them, a
+ * request that no sharer handles is left to them, and a socket that one of them has taken is not touched.
  */
 export function share(server: Server, sharer: Sharer): void {
   const present = shares.get(server);
@@ -33,7 +44,8 @@ export function share(server: Server, sharer: Sharer): void {
   }
   const sharers = new Set([sharer]);
   const onUpgrade: Share['onUpgrade'] = (request, socket, head) => {
-    choose(sharers, request)?.upgrade(request, socket, head);
+    if (!hasOtherListeners(server)) choose(sharers, request)?.upgrade(request, socket, head);
+    else if (!isTaken(socket)) offer(sharers, request, socket, head);
   };
   shares.set(server, { sharers, onUpgrade });
   server.on('upgrade', onUpgrade);
@@ -52,6 +64,42 @@ function choose(sharers: Set<Sharer>, request: IncomingMessage): Sharer | undefi
   if (sharers.size === 1) return first;
   for (const sharer of sharers) if (wants(sharer, request)) return sharer;
   return first;
+}
+
+/** Returns true if the HTTP server has listeners for upgrades besides ours. */
+export function hasOtherListeners(server: Server): boolean {
+  return server.listenerCount('upgrade') > 1;
+}
+
+/** Passes a request to the first sharer that handles it. Without one, leaves it to other listeners. */
+function offer(sharers: Set<Sharer>, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  if (hasToken(request.headers.upgrade, 'websocket')) {
+    for (const sharer of sharers) {
+      if (!wants(sharer, request)) continue;
+      sharer.upgrade(request, socket, head);
+      return;
+    }
+  }
+  const [first] = sharers;
+  if (first !== undefined) leaveUnanswered(socket, first.handshakeTimeout());
+}
+
+/**
+ * Leaves a socket to other listeners. If nobody has written to it or taken it after `timeout` milliseconds, the socket is
+ * destroyed without a response. An error of it is not uncaught meanwhile. The timer does not keep the process alive,
+ * unless the platform's timers are numbers.
+ * @param timeout 0 for no timeout.
+ */
+export function leaveUnanswered(socket: Duplex, timeout: number): void {
+  const written = () => (socket as Partial<Socket>).bytesWritten;
+  const before = written();
+  // Node.js has removed its own listener. The socket is destroyed by its error, and then forgotten.
+  socket.on('error', () => {});
+  if (!(timeout > 0)) return;
+  const destroyUnanswered = () => {
+    if (written() === before && !isTaken(socket)) forceDestroy(socket);
+  };
+  unref(setTimeout(destroyUnanswered, Math.min(timeout, maxTimerDelay)));
 }
 
 /**

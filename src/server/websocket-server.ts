@@ -31,7 +31,7 @@ import {
 import * as own from './own.ts';
 import { PendingHandshakes } from './pending-handshakes.ts';
 import type { ServerOptions, UpgradeOptions } from './server-options.ts';
-import { type Sharer, share, unshare } from './shared-server.ts';
+import { hasOtherListeners, type Sharer, share, unshare } from './shared-server.ts';
 import { UnaskedConnections } from './unasked-connections.ts';
 
 const defaults = {
@@ -196,6 +196,7 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
     };
     this[own.sharer] = {
       shouldHandle: this[own.host].shouldHandle,
+      handshakeTimeout: () => this.options.handshakeTimeout ?? defaultHandshakeTimeout,
       upgrade: (request, socket, head) => {
         this[own.unasked]?.delete(socket);
         this.handleUpgrade(
@@ -319,6 +320,7 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
       allowsOrigin,
       pending: this[own.pending],
       shouldHandle: (request) => this.shouldHandle(request as InstanceType<U>),
+      leavesToOthers: () => this[own.server] !== null && hasOtherListeners(this[own.server]),
       isRunning: () => this[own.state] === 'running',
       showLines: (lines, request) => {
         const hasListeners = this.listenerCount('headers') > 0;

@@ -125,7 +125,7 @@ describe('a socket that was upgraded', () => {
       if (request.url !== '/ours') return;
       application.handleUpgrade(request, socket, head, (websocket) => websocket.send('from the application'));
     });
-    const server = new WebSocketServer({ server: given.httpServer, path: '/server' });
+    const server = new WebSocketServer({ server: given.httpServer, path: '/server', handshakeTimeout: 50 });
     server.on('connection', (websocket) => websocket.send('from the server'));
     for (const [path, expected] of [
       ['/ours', 'from the application'],
@@ -136,7 +136,8 @@ describe('a socket that was upgraded', () => {
       client.close(1000);
       expect((await once(client, 'close'))[0]).toBe(1000);
     }
-    expect(await exchange(given.port, requestText({ url: '/other' }))).toMatch(/^HTTP\/1\.1 400 /);
+    // The application may still take it. Without an answer in time it is ended.
+    expect(await exchange(given.port, requestText({ url: '/other' }))).toBe('');
   });
 
   it('leaves no unhandled rejection if shouldHandle of the other server returns a promise', async () => {

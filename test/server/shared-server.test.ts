@@ -13,7 +13,7 @@ function shared(answers: Record<string, Answer>) {
   const server = new EventEmitter() as Server;
   let got: string[] = [];
   const sharers = Object.entries(answers).map(([name, shouldHandle]): Sharer => {
-    return { shouldHandle, upgrade: () => void got.push(name) };
+    return { shouldHandle, upgrade: () => void got.push(name), handshakeTimeout: () => 0 };
   });
   for (const sharer of sharers) share(server, sharer);
   const ask = () => {

@@ -1,0 +1,42 @@
+import type { Duplex } from 'node:stream';
+
+/** Key of a claim. In the registry of all symbols, so that two copies of this package see each other's claims. */
+const kClaim = Symbol.for('goodwire.claim');
+
+/**
+ * State of a socket of an upgrade request. `taken`: a server answers on it, or it is a WebSocket. `refused`: the
+ * upgrade was refused. `released`: another server may take it, because a listener of `wsClientError` has it, or because
+ * the request was not for the server that had it.
+ */
+export type Claim = 'taken' | 'refused' | 'released';
+
+interface ClaimedStream extends Duplex {
+  /** Set before a server answers on the socket, so that no other server writes to it. */
+  [kClaim]?: Claim;
+}
+
+/** Returns the claim on a socket; undefined if no server of this package has had it. */
+export function claimOf(socket: Duplex): Claim | undefined {
+  return (socket as ClaimedStream)[kClaim];
+}
+
+/** Sets the claim on a socket. @throws TypeError if the stream is frozen. */
+export function setClaim(socket: Duplex, claim: Claim): void {
+  (socket as ClaimedStream)[kClaim] = claim;
+}
+
+/**
+ * True if the socket of an upgrade request has an owner: a server of any copy of this package, or other code that reads
+ * from it or has ended it. Node.js offers it without any of these. Throws nothing.
+ */
+export function isTaken(socket: Duplex): boolean {
+  try {
+    const claim = claimOf(socket);
+    if (claim === 'taken' || claim === 'refused') return true;
+    if (socket.destroyed || socket.writableEnded || socket.readableFlowing !== null) return true;
+    return socket.listenerCount('data') > 0 || socket.listenerCount('readable') > 0;
+  } catch {
+    // Nobody can use a stream that throws here.
+    return true;
+  }
+}
