@@ -1,9 +1,10 @@
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { describe, expect, test, vi } from 'vitest';
 import type { WebSocket } from '../../src/index.ts';
-import { fromClient } from '../support/from-client.ts';
+import { fromClient, fromServer } from '../support/from-client.ts';
 import { fromHex } from '../support/hex.ts';
 import { connectPair, implementations, listen, rawClient } from '../support/peers.ts';
+import { memoryServer, switching } from '../support/raw-server.ts';
 import { until } from '../support/until.ts';
 
 /** Describes the type and content of received data. */
@@ -121,6 +122,26 @@ describe.each(Object.entries(implementations))('a WebSocket of %s', (_name, by) 
       '.',
     ]);
     raw.destroy();
+  });
+
+  test('a message that comes with the response is lost behind `await once(open)`, unless a listener was added before', async () => {
+    const greeting = fromServer(1, 'welcome');
+    const { createConnection } = memoryServer(({ accept }) =>
+      Buffer.concat([Buffer.from(switching(accept)), greeting]),
+    );
+    const late: string[] = [];
+    const careless = new by.WebSocket('ws://a.example/', { createConnection } as object);
+    await once(careless, 'open');
+    careless.on('message', (data) => late.push(String(data)));
+
+    const careful = new by.WebSocket('ws://a.example/', { createConnection } as object);
+    const messages = on(careful, 'message');
+    await once(careful, 'open');
+    const { value } = await messages.next();
+    expect(String(value[0])).toBe('welcome');
+    expect(late).toEqual([]);
+    careless.terminate();
+    careful.terminate();
   });
 
   test('uses the options at the time of the connection: a server may change them between connections', async () => {

@@ -11,6 +11,7 @@ const blocksOf = (page: string): string[] =>
   [...readFileSync(join(docs, page), 'utf8').matchAll(/^```js\n(.*?)^```$/gms)].map((match) => match[1] as string);
 
 const pages: Readonly<Record<string, readonly { readonly behind: string; readonly prints: string }[]>> = {
+  'api.md': [{ behind: 'socket.close();\nserver.close();', prints: 'welcome\n' }],
   'compression.md': [
     {
       behind: "server.on('listening', () => { console.log(server.options.perMessageDeflate); server.close(); });",

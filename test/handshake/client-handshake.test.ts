@@ -125,6 +125,11 @@ describe('parseAddress', () => {
     const refusal = new SyntaxError('The URL contains a fragment identifier');
     expect(() => parseAddress('ws://example.com/#here')).toThrow(refusal);
     expect(() => parseAddress('ws+unix:/tmp/a.sock:/x#here')).toThrow(refusal);
+    // Also an empty one, as a string and as a URL.
+    for (const empty of ['ws://example.com/#', 'wss://example.com/?q#', 'ws+unix:/tmp/a.sock:/x#']) {
+      expect(() => parseAddress(empty)).toThrow(refusal);
+      expect(() => parseAddress(new URL(empty))).toThrow(refusal);
+    }
   });
 
   it.each(['ws+unix:', 'ws+unix:?query', 'ws+unix::/x', 'wss+unix::'])(

@@ -104,7 +104,7 @@ export interface MemoryServer {
 }
 
 export function memoryServer(
-  answer: (request: Pick<RawRequest, 'text' | 'accept' | 'number'>) => string | undefined = agree,
+  answer: (request: Pick<RawRequest, 'text' | 'accept' | 'number'>) => string | Buffer | undefined = agree,
 ): MemoryServer {
   const requests: string[] = [];
   const options: ClientRequestArgs[] = [];
