@@ -29,7 +29,6 @@ const exceptions: Readonly<Record<string, readonly [builtIn: string, reason: str
   'goods/ledger/ledger-lines.ts': [['Map', 'the ledger created the value']],
   'transport/closing.ts': [['Socket', 'node:net exists once in a process, for all realms']],
   'transport/stream-listeners.ts': [['Socket', 'node:net exists once in a process, for all realms']],
-  'transport/transport.ts': [['Socket', 'node:net exists once in a process, for all realms']],
 };
 
 /** Returns the built-in classes about which a file asks with `instanceof`. A class that the file declares or imports from us is ours. */

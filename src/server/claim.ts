@@ -36,7 +36,7 @@ export function isTaken(socket: Duplex): boolean {
     if (socket.destroyed || socket.writableEnded || socket.readableFlowing !== null) return true;
     return socket.listenerCount('data') > 0 || socket.listenerCount('readable') > 0;
   } catch {
-    // Nobody can use a stream that throws here.
+    // Otherwise a stream that throws here would be written to.
     return true;
   }
 }
