@@ -62,7 +62,9 @@ function pack() {
 
 /** @param {readonly string[]} files */
 function checkContents(files) {
-  const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'];
+  const documents = ['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'];
+  // Links of the documents lead to these.
+  documents.push('bench/README.md', 'fuzz/README.md', 'docs/README.md', 'examples/README.md');
   const entries = [
     'index.js',
     'index.d.ts',

@@ -71,4 +71,4 @@ export function upgrade(): Promise<never> {
   return Promise.reject(needsNode('upgrade'));
 }
 
-export { WebSocket as default, WebSocket as 'module.exports' };
+export { WebSocket as default };

@@ -138,7 +138,8 @@ describe('goodwire', () => {
   });
 
   test('has the same names in a browser, so that shared modules link', () => {
-    expect(Object.keys(browser).sort()).toEqual([...names].sort());
+    // Webpack 5 would take that export for the result of require(), of which dist/browser.cjs then reads the class.
+    expect(Object.keys(browser).sort()).toEqual(names.filter((name) => name !== 'module.exports').sort());
   });
 
   test('is the WebSocket of the platform in a browser, and no server', () => {
