@@ -4,8 +4,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     setupFiles: ['test/support/fixed-seed.ts'],
-    // They need an installation of their own: npm run test:ecosystem.
-    exclude: ['test/ecosystem/**', '**/node_modules/**'],
+    // They need installations of their own: npm run test:ecosystem, npm run test:environments.
+    exclude: ['test/ecosystem/**', 'test/environments/**', '**/node_modules/**'],
     // The default leaves one processor idle: of two, half.
     maxWorkers: '100%',
     // Only a test that hangs reaches these limits, also on a machine that is busy with other things.
