@@ -98,16 +98,19 @@ export class Market<User = unknown> extends MarketCore<User> {
   #acceptLater(websocket: WebSocket, user: Promise<User>, refuse: (error: unknown) => void): void {
     websocket.pause();
     // Otherwise a connection whose `identify` never answers would stay for ever: heartbeats begin only when it is admitted.
-    const timer =
-      this.heartbeat === 0
-        ? undefined
-        : setTimeout(() => websocket.terminate(), Math.min(2 * this.heartbeat, maxTimerDelay));
+    let hasAnswered = false;
+    const onTimeout = () => {
+      // If a test has faked timers meanwhile, the fake function has not stopped this one.
+      if (!hasAnswered) websocket.terminate();
+    };
+    const timer = this.heartbeat === 0 ? undefined : setTimeout(onTimeout, Math.min(2 * this.heartbeat, maxTimerDelay));
     // A promise of another library may throw in then(), or have no finally().
     void new Promise<User>((resolve) => resolve(user))
       .then((known) => {
         if (websocket.readyState === WebSocket.OPEN) this.#admit(websocket, known);
       }, refuse)
       .finally(() => {
+        hasAnswered = true;
         clearTimeout(timer);
         websocket.resume();
       });
