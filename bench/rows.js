@@ -131,6 +131,15 @@ export const rows = [
     goals: { ws: 5 },
   },
   {
+    id: 'ping-16',
+    title: 'automatic pong to a ping of 16 B, 64 × 32',
+    table: 'servers',
+    kind: 'echo',
+    message: { size: 16, content: 'ping' },
+    connections: 64,
+    depth: 32,
+  },
+  {
     id: 'single-125',
     title: 'echo 125 B binary, 64 × 1, one at a time',
     table: 'servers',
@@ -341,6 +350,7 @@ export const evenRows = [
   'echo-1k',
   'text-125',
   'string-125',
+  'ping-16',
   'single-125',
   'binary-16k',
   'text-64k',

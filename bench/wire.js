@@ -5,10 +5,10 @@ import { createHash, randomFillSync } from 'node:crypto';
 import { constants, createDeflateRaw } from 'node:zlib';
 
 /** @typedef {'none' | 'takeover'} Context whether compressed messages may refer to those before them */
-/** @typedef {'binary' | 'ascii' | 'multibyte'} Content */
+/** @typedef {'binary' | 'ascii' | 'multibyte' | 'ping'} Content */
 /** @typedef {{ size: number, content: Content }} MessageShape `size` in octets */
 
-const OPCODE = { ascii: 1, multibyte: 1, binary: 2 };
+const OPCODE = { ascii: 1, multibyte: 1, binary: 2, ping: 9 };
 
 const requestLines = [
   'GET / HTTP/1.1',
@@ -162,7 +162,7 @@ export const MASK_LENGTH = 4;
  * @returns {Buffer} a payload of exactly `size` bytes; text is valid UTF-8 without a partial character
  */
 export function payload({ size, content }) {
-  if (content === 'binary') return randomFillSync(Buffer.alloc(size));
+  if (content === 'binary' || content === 'ping') return randomFillSync(Buffer.alloc(size));
   // Characters of two, three and four bytes beside ASCII, as in a multilingual chat.
   const sample =
     content === 'ascii' ? 'The quick brown fox jumps over it. ' : 'Grüße, Привет, 你好世界, こんにちは, 안녕 👋🏽 ok. ';
