@@ -172,6 +172,7 @@ function checkRuntime(directory) {
       ['--no-warnings', '--conditions=browser', 'browser.mjs'],
       ['compression.mjs'],
       ['compression.mjs', 'documented'],
+      ['other-listeners.mjs'],
     ];
     // If Node can require an ES module, that is forbidden here, so that only CommonJS passes, as in Jest.
     if (run(node, ['-p', `process.allowedNodeEnvironmentFlags.has('${commonJsOnly}')`]).stdout === 'true\n') {

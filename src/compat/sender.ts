@@ -186,7 +186,8 @@ export class Sender {
   dispatch(data: Uint8Array | string, compress: boolean, options: SenderFrameOptions, callback?: Callback): void {
     const deflate = this._extensions['permessage-deflate'];
     if (!compress || deflate === undefined) {
-      this.sendFrame(Sender.frame(data, options), callback);
+      // Otherwise the receiver would inflate what nobody has compressed.
+      this.sendFrame(Sender.frame(data, compress ? { ...options, rsv1: false } : options), callback);
       return;
     }
     const octets = Buffer.from(data as string);

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 /** Key of a claim. In the registry of all symbols, so that two copies of this package see each other's claims. */
@@ -26,17 +27,29 @@ export function setClaim(socket: Duplex, claim: Claim): void {
 }
 
 /**
- * True if the socket of an upgrade request has an owner: a server of any copy of this package, or other code that reads
- * from it or has ended it. Node.js offers it without any of these. Throws nothing.
+ * True if the socket of an upgrade request has an owner for certain: a server of any copy of this package; or other code
+ * that has ended it, or both reads from it and has written. Code that only reads may be an observer. Throws nothing.
  */
 export function isTaken(socket: Duplex): boolean {
+  return isOwned(socket, () => hasReader(socket) && Number((socket as Partial<Socket>).bytesWritten) > 0);
+}
+
+/** True if the socket of an upgrade request may have an owner: one that is certain, or other code that reads from it. Throws nothing. */
+export function mayBeTaken(socket: Duplex): boolean {
+  return isOwned(socket, () => hasReader(socket));
+}
+
+function isOwned(socket: Duplex, isUsed: () => boolean): boolean {
   try {
     const claim = claimOf(socket);
-    if (claim === 'taken' || claim === 'refused') return true;
-    if (socket.destroyed || socket.writableEnded || socket.readableFlowing !== null) return true;
-    return socket.listenerCount('data') > 0 || socket.listenerCount('readable') > 0;
+    return claim === 'taken' || claim === 'refused' || socket.destroyed || socket.writableEnded || isUsed();
   } catch {
     // Otherwise a stream that throws here would be written to.
     return true;
   }
+}
+
+/** True if code reads from the socket, or has paused it. Node.js offers it without either. */
+function hasReader(socket: Duplex): boolean {
+  return socket.readableFlowing !== null || socket.listenerCount('data') > 0 || socket.listenerCount('readable') > 0;
 }

@@ -5,7 +5,7 @@ import { hasToken } from '../handshake/fields.ts';
 import { forceDestroy } from '../transport/destroy-stream.ts';
 import { unref } from '../transport/timer.ts';
 import { maxTimerDelay } from '../transport/transport-settings.ts';
-import { isTaken } from './claim.ts';
+import { isTaken, mayBeTaken } from './claim.ts';
 
 /** One of several servers that handle the upgrades of an HTTP server. */
 export interface Sharer {
@@ -73,7 +73,8 @@ export function hasOtherListeners(server: Server): boolean {
 
 /** Passes a request to the first sharer that handles it. Without one, leaves it to other listeners. */
 function offer(sharers: Set<Sharer>, request: IncomingMessage, socket: Duplex, head: Buffer): void {
-  if (hasToken(request.headers.upgrade, 'websocket')) {
+  // Requests that a program emits may have no fields.
+  if (hasToken(request.headers?.upgrade, 'websocket')) {
     for (const sharer of sharers) {
       if (!wants(sharer, request)) continue;
       sharer.upgrade(request, socket, head);
@@ -97,7 +98,7 @@ export function leaveUnanswered(socket: Duplex, timeout: number): void {
   socket.on('error', () => {});
   if (!(timeout > 0)) return;
   const destroyUnanswered = () => {
-    if (written() === before && !isTaken(socket)) forceDestroy(socket);
+    if (written() === before && !mayBeTaken(socket)) forceDestroy(socket);
   };
   unref(setTimeout(destroyUnanswered, Math.min(timeout, maxTimerDelay)));
 }

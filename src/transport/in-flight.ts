@@ -12,6 +12,8 @@ interface Flush {
  */
 export class InFlight {
   #flushes: Flush[] = [];
+  /** Number of flushes at the beginning of the list that are with the kernel. shift() would cost more for a longer list. */
+  #gone = 0;
   #octets = 0;
   #payload = 0;
   /** Payload that will never be sent. */
@@ -48,17 +50,19 @@ export class InFlight {
 
   /** True if there is nothing to count. */
   isEmpty(held: number): boolean {
-    return this.payload(held) === 0 && this.#flushes.length === 0;
+    return this.payload(held) === 0 && this.#flushes.length === this.#gone;
   }
 
   #forget(held: number): void {
     const flushes = this.#flushes;
-    let gone = 0;
-    while (gone < flushes.length && this.#octets - flushes[gone]!.octets >= held) {
-      const { octets, payload } = flushes[gone++]!;
+    while (this.#gone < flushes.length && this.#octets - flushes[this.#gone]!.octets >= held) {
+      const { octets, payload } = flushes[this.#gone++]!;
       this.#octets -= octets;
       this.#payload -= payload;
     }
-    if (gone > 0) this.#flushes = flushes.slice(gone);
+    // Only once at least half is gone, so that the copying costs no more than adding did.
+    if (this.#gone === 0 || this.#gone * 2 < flushes.length) return;
+    this.#flushes = flushes.slice(this.#gone);
+    this.#gone = 0;
   }
 }

@@ -247,6 +247,11 @@ describe.each(both)('a Sender of %s', (_name, By) => {
       sender.dispatch(Buffer.from('hihihihihi'), true, { ...frame, rsv1: true }, resolve),
     );
     expect(socket.octets).toMatch(/^81026869c1/);
+    if (By !== Sender) return;
+    // ws fails without an extension.
+    const plain = new Sink();
+    new Sender(plain).dispatch(Buffer.from('hi'), true, { ...frame, rsv1: true });
+    expect(plain.octets).toBe('81026869');
   });
 
   test('never changes its arguments', () => {

@@ -340,6 +340,46 @@ describe('a ping', () => {
     expect(end.outgoing()).toBe('8a 01 61 81 01 78');
   });
 
+  it('may be answered by the owner, before the event, and also after congestion', () => {
+    const told: string[] = [];
+    const events = {
+      message() {},
+      pong() {},
+      closeReceived() {},
+      failure() {},
+      ping: (payload: Buffer) => told.push(`ping ${payload}, ${end.outgoingLength} octets to send`),
+      answerPing(payload: Buffer): boolean {
+        if (String(payload) === 'yours') return false;
+        end.pong(Buffer.from(`my ${payload}`));
+        return true;
+      },
+    };
+    const end = new Connection({ role: 'client', nextMaskingKey: () => 0 }, events);
+    const hears = (payload: string) => end.receive(fromHex(peerFrame('client', 0x89, payload)));
+    hears('a');
+    hears('yours');
+    expect(told).toEqual(['ping a, 10 octets to send', 'ping yours, 21 octets to send']);
+    expect(toHex(end.takeOutgoing())).toBe('8a 84 00 00 00 00 6d 79 20 61 8a 85 00 00 00 00 79 6f 75 72 73');
+    end.isCongested = true;
+    hears('b');
+    hears('c');
+    end.sendOwedPong();
+    expect(toHex(end.takeOutgoing())).toBe('8a 84 00 00 00 00 6d 79 20 63');
+  });
+
+  it('whose answer by the owner throws is consumed, and the connection stays valid', () => {
+    const events = { message() {}, ping() {}, pong() {}, closeReceived() {}, failure: vi.fn() };
+    const answerPing = () => {
+      throw new Error('mine');
+    };
+    const end = new Connection({ role: 'client' }, { ...events, answerPing });
+    const octets = fromHex('89 00 81 01 61');
+    expect(() => end.receive(octets)).toThrow('mine');
+    expect(end.offset).toBe(2);
+    expect(end.receive(octets, 2)).toBe(5);
+    expect(events.failure).not.toHaveBeenCalled();
+  });
+
   it('is only emitted if autoPong is off', () => {
     const end = client({ autoPong: false });
     end.hears('89 01 61');
@@ -477,6 +517,28 @@ describe('the closing handshake,', () => {
     expect(() => end.send('b')).toThrow('Nothing can be sent in state "closed"');
     end.echoClose(4000, Buffer.from('late'));
     expect(end.outgoing()).toBe('');
+  });
+
+  it('leaves our close frame to an owner that says so, which can still send, with any code', () => {
+    const received: string[] = [];
+    const end = new Connection(
+      { role: 'server' },
+      {
+        message() {},
+        ping() {},
+        pong() {},
+        failure() {},
+        closeReceived: (code, reason) => received.push(`${code} ${reason}`),
+        answersClose: () => true,
+      },
+    );
+    end.receive(fromHex(peerFrame('server', 0x88, closing(4000, 'late'))));
+    expect([received, end.state, end.outgoingLength]).toEqual([['4000 late'], 'closeReceived', 0]);
+    end.send('a');
+    end.close(3000);
+    expect(end.state).toBe('closed');
+    expect(toHex(end.takeOutgoing())).toBe('81 01 61 88 02 0b b8');
+    expect(() => end.send('b')).toThrow('Nothing can be sent in state "closed"');
   });
 
   it('prevents any sending once the owner no longer holds the close frame', () => {
@@ -849,6 +911,27 @@ describe('an incomplete message', () => {
 });
 
 describe('queued data', () => {
+  it('counts its payload apart: without framing, before compression, without control frames', () => {
+    const end = server();
+    const amounts = () => [end.outgoingPayload, end.outgoingLength];
+    expect(amounts()).toEqual([0, 0]);
+    end.send('é');
+    end.send(Buffer.alloc(3), true, false);
+    end.ping(Buffer.alloc(5));
+    expect(amounts()).toEqual([5, 4 + 5 + 7]);
+    end.send(Buffer.alloc(1), true, true);
+    end.sendEncoded(fromHex('82 01 00'), 1);
+    end.sendRaw(fromHex('82 01 00'));
+    end.close();
+    expect(amounts()).toEqual([5 + 1 + 1 + 3, 16 + 3 + 3 + 3 + 2]);
+    end.takeOutgoing();
+    expect(amounts()).toEqual([0, 0]);
+    const other = server();
+    other.send('abc');
+    other.discardOutgoing();
+    expect([other.outgoingPayload, other.outgoingLength]).toEqual([0, 0]);
+  });
+
   it('is counted, and discarded when the stream is gone', () => {
     const end = server();
     expect(end.outgoingLength).toBe(0);

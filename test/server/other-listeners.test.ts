@@ -143,6 +143,15 @@ describe.each([
   });
 });
 
+test('a listener that only reads takes nothing: it may be an observer', async () => {
+  const it = await served();
+  const lengths: number[] = [];
+  it.httpServer.on('upgrade', (_request, socket) => socket.on('data', ({ length }: Buffer) => lengths.push(length)));
+  echo(first, it.httpServer, { path: '/a' });
+  expect(await talk(it, '/a')).toBe('/a, state 1');
+  expect(lengths).toEqual([8]);
+});
+
 describe('a request that no server handles', () => {
   test.each(Object.keys(libraries))('gets 400 if %s alone listens for upgrades', async (name) => {
     const it = await served();
