@@ -1,13 +1,23 @@
 // Builds dist/ from src/ with tsc. Node runs CommonJS, in dist/cjs. CommonJS loads everywhere, also in Jest and in
 // bundlers, and a program that imports goodwire and a package that requires it share one class. dist/index.js,
 // dist/protocol.js and dist/goods.js are thin ES modules over it. So is dist/goods/shared-client.js, outside of
-// browsers. dist/browser.js, dist/goods/client.js and their imports are ES modules throughout. dist/legacy has these two in CommonJS with older syntax, for webpack 4,
-// browserify and Metro. All types are those of the ES modules. dist/autobahn is the command line: a
-// program and not a library, so ES modules without types.
+// browsers. dist/browser.js, dist/goods/client.js and their imports are ES modules throughout. dist/legacy has these two
+// in CommonJS with older syntax, for webpack 4, browserify and Metro. All types are those of the CommonJS modules, which
+// the types of the entry points re-export: in every module mode of TypeScript, both kinds of module may import CommonJS.
+// dist/autobahn is the command line: a program and not a library, so ES modules without types.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join, posix } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
@@ -37,74 +47,85 @@ const load = (name) => require(join(fresh, 'cjs', `${name}.js`));
  */
 function writeModule(name, module = name) {
   const exported = load(name);
-  const names = Object.keys(exported).filter((key) => /^\w+$/.test(key) && key !== 'default');
+  const names = Object.keys(exported).filter((key) => key !== 'default');
   const clauses = names.toSorted();
-  // An ES module sees the whole of module.exports under these two names, so each is exported from its own name.
-  for (const alias of ['default', 'module.exports']) {
-    if (!Object.hasOwn(exported, alias)) continue;
-    const own = names.find((key) => exported[key] === exported[alias]);
-    if (own === undefined) throw new Error(`${name}: the export ${alias} has no name of its own`);
-    clauses.push(`${own} as ${alias === 'default' ? alias : `'${alias}'`}`);
-  }
+  // The class. require() of the ES module returns it. No declaration may have the second export, because TypeScript
+  // before 5.6 cannot read it.
+  if ('default' in exported) clauses.push('WebSocket as default', `WebSocket as 'module.exports'`);
   const common = `${module.includes('/') ? '../' : './'}cjs/${name}.js`;
   write(`${module}.js`, ['export {', ...clauses.map((clause) => `  ${clause},`), `} from '${common}';`]);
 }
 
+/** Makes the imports of the declarations name the compiled files, as tools other than TypeScript expect. */
+function finishDeclarations() {
+  for (const file of filesBelow(join(fresh, 'cjs'))) {
+    if (!file.endsWith('.d.ts')) continue;
+    const code = readFileSync(file, 'utf8');
+    writeFileSync(file, code.replaceAll(/(\b(?:from|import) ?\(?['"]\.[^'"]*)\.ts(?=['"])/g, '$1.js'));
+  }
+}
+
 /**
- * Writes the types of an entry point for CommonJS compiled by TypeScript: each export by name, with its type in the ES
- * modules. (A re-export is impossible, because TypeScript's node16 mode rejects one from an ES module in a CommonJS
- * file.)
+ * Writes the types of an entry point for programs that import it and for programs that require it.
  * @param {string} name
  */
-function writeCommonTypes(name) {
-  const values = new Set(Object.keys(load(name)));
-  /** @type {Map<string, string>} */
-  const types = new Map();
-  const declarations = readFileSync(join(fresh, `${name}.d.ts`), 'utf8');
-  for (const [, list, from] of declarations.matchAll(/^export (?:type )?\{([^}]*)\} from '(.+)';$/gm)) {
-    const file = join(fresh, dirname(name), /** @type {string} */ (from).replace(/\.[jt]s$/, '.d.ts'));
-    const source = readFileSync(file, 'utf8');
-    for (const clause of /** @type {string} */ (list).split(',').filter((text) => text.trim() !== '')) {
-      const [, key] = /^\s*(?:type )?(\w+)\s*$/.exec(clause) ?? [];
-      if (key === undefined) throw new Error(`${name}: cannot read the export ${clause.trim()}`);
-      const type = new RegExp(`^export (?:declare )?(?:abstract )?(?:class|interface|type) ${key}\\b(<?)`, 'm').exec(
-        source,
-      );
-      if (type?.[1] === '<') types.set(key, typeParameters(source.slice(type.index + type[0].length - 1)));
-      else if (type !== null) types.set(key, '');
-      else if (!values.has(key)) throw new Error(`${name}: no declaration of ${key} in ${from}`);
-    }
-  }
-  write(`${name}.d.cts`, [
-    `import type * as module from './${basename(name)}.js' with { 'resolution-mode': 'import' };`,
-    ...[...values].toSorted().map((key) => `export declare const ${key}: typeof module.${key};`),
-    ...[...types.keys()].toSorted().map((key) => {
-      const parameters = /** @type {string} */ (types.get(key));
-      // Bounds and defaults stay with the declaration; only the names are passed on.
-      const passed = parameters.replace(/<(.*)>/, (_, list) => `<${list.replace(/(\w+)[^,]*/g, '$1')}>`);
-      return `export type ${key}${parameters} = module.${key}${passed};`;
-    }),
+function writeTypes(name) {
+  const target = posix.relative(posix.dirname(name), `cjs/${name}.js`);
+  const specifier = target.startsWith('.') ? target : `./${target}`;
+  for (const extension of ['ts', 'cts']) write(`${name}.d.${extension}`, [`export * from '${specifier}';`]);
+}
+
+/**
+ * Writes the types of the class WebSocket, which has the other names as properties: its namespace, the class as
+ * require() returns it, and the ES module. The last two have aliases of each declaration, because a program may merge
+ * fields into it (`declare module 'goodwire' { interface WebSocket … }`), and TypeScript then follows the alias. require()
+ * needs a derived class: TypeScript loses the fields if a class is an alias in its own namespace.
+ */
+function writeClassTypes() {
+  const source = readFileSync(join(root, 'src', 'websocket-namespace.d.ts'), 'utf8');
+  const parts = /^((?:import .*\n)+)\n(export declare namespace WebSocket \{\n[\s\S]*\}\n)$/m.exec(source);
+  if (parts === null) throw new Error('cannot read src/websocket-namespace.d.ts');
+  const [, imports, namespace] = /** @type {readonly [string, string, string]} */ (/** @type {unknown} */ (parts));
+  /** @param {string} folder */
+  const from = (folder) => imports.replaceAll(/'\.\/(.*)\.ts'/g, `'${folder}$1.js'`);
+  appendFileSync(join(fresh, 'cjs', 'websocket', 'websocket.d.ts'), `${from('../')}\n${namespace}`);
+
+  const aliases = [
+    ...[...namespace.matchAll(/^ {2}(export import .*;)$/gm)].map(([, alias]) => alias),
+    'export import WebSocket = socket.WebSocket;',
+    'export import WebSocketServer = socket.WebSocket.WebSocketServer;',
+  ];
+  const types = [...namespace.matchAll(/^ {2}(export type (\w+) = (.*);)$/gm)];
+  write('index.d.cts', [
+    from('./cjs/'),
+    `/** A WebSocket, the client's or the server's end. */`,
+    'declare class WebSocket extends socket.WebSocket {}',
+    'declare namespace WebSocket {',
+    ...[...aliases, ...types.map(([, type]) => type)].map((line) => `  ${line}`),
+    '}',
+    'export = WebSocket;',
+  ]);
+  write('index.d.ts', [
+    from('./cjs/'),
+    ...aliases,
+    ...types.map(([, , name, type]) => `export import ${name} = ${type};`),
+    'export import upgrade = goodwire.upgrade;',
+    'export default WebSocket;',
   ]);
 }
 
 /**
- * Returns the type parameters at the beginning of a declaration: names, whose bounds and defaults are names too.
- * @param {string} text
+ * Writes an entry point for require() that is the class, like the default import.
+ * @param {string} name
  */
-function typeParameters(text) {
-  const list = /^<\w+(?: extends \w+)?(?: = \w+)?(?:, \w+(?: extends \w+)?(?: = \w+)?)*>/.exec(text)?.[0];
-  if (list === undefined) throw new Error(`cannot read the type parameters ${text.slice(0, 60)}`);
-  return list;
-}
+const writeClassEntry = (name) => write(`${name}.cjs`, [`module.exports = require('./cjs/${name}.js').WebSocket;`]);
 
-/** Writes the CommonJS entry point for the `browser` condition: the platform's class, like the default import. */
-function writeCommonBrowser() {
-  write('browser.cjs', [`module.exports = require('./cjs/browser.js').WebSocket;`]);
-  write('browser.d.cts', [
-    `import type { WebSocket as Class } from './browser.js' with { 'resolution-mode': 'import' };`,
-    'declare const WebSocket: typeof Class;',
-    'type WebSocket = Class;',
-    'export = WebSocket;',
+/** Writes the types of the entry points for browsers. */
+function writeBrowserTypes() {
+  write('browser.d.cts', [`import { WebSocket } from './cjs/browser.js';`, 'export = WebSocket;']);
+  write('browser.d.ts', [
+    `export * from './cjs/browser.js';`,
+    `export { WebSocket as default } from './cjs/browser.js';`,
   ]);
 }
 
@@ -127,9 +148,8 @@ function writeLegacyBrowser() {
  * replace what it returns.
  */
 function loadBuiltinsInBundles() {
-  for (const entry of readdirSync(join(fresh, 'cjs'), { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile() || !entry.name.endsWith('.js')) continue;
-    const file = join(entry.parentPath, entry.name);
+  for (const file of filesBelow(join(fresh, 'cjs'))) {
+    if (!file.endsWith('.js')) continue;
     const code = readFileSync(file, 'utf8');
     const changed = code.replaceAll(
       /\brequire\(("node:[\w/]+")\)/g,
@@ -138,6 +158,12 @@ function loadBuiltinsInBundles() {
     if (changed !== code) writeFileSync(file, changed);
   }
 }
+
+/** @param {string} directory */
+const filesBelow = (directory) =>
+  readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
 
 /** Deletes ES modules that no entry point imports, so that the tarball does not contain the code twice. */
 function prune() {
@@ -152,10 +178,9 @@ function prune() {
       reached.add(join(dirname(file), /** @type {string} */ (specifier)));
     }
   }
-  for (const entry of readdirSync(fresh, { recursive: true, withFileTypes: true })) {
-    const file = join(entry.parentPath, entry.name);
+  for (const file of filesBelow(fresh)) {
     const isCommon = ['cjs', 'legacy'].some((folder) => file.startsWith(join(fresh, folder, '/')));
-    if (entry.isFile() && entry.name.endsWith('.js') && !isCommon && !reached.has(file)) rmSync(file);
+    if (file.endsWith('.js') && !isCommon && !reached.has(file)) rmSync(file);
   }
 }
 
@@ -167,16 +192,17 @@ try {
     compile('tsconfig.legacy.json', join(fresh, 'legacy'));
   if (status === 0) {
     write('cjs/package.json', ['{ "type": "commonjs" }']);
-    writeCommonTypes('protocol');
-    writeCommonTypes('goods');
-    writeCommonTypes('goods/client');
-    writeCommonBrowser();
+    finishDeclarations();
     writeLegacyBrowser();
     loadBuiltinsInBundles();
-    writeModule('index');
-    writeModule('protocol');
-    writeModule('goods');
+    for (const name of ['index', 'protocol', 'goods']) writeModule(name);
     writeModule('goods/client', 'goods/shared-client');
+    for (const name of ['protocol', 'goods', 'goods/client']) writeTypes(name);
+    writeClassTypes();
+    writeBrowserTypes();
+    writeClassEntry('index');
+    writeClassEntry('browser');
+    appendFileSync(join(fresh, 'browser.js'), `export { WebSocket as 'module.exports' };\n`);
     prune();
     status = compile('tsconfig.autobahn.json', join(fresh, 'autobahn'));
   }

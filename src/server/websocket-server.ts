@@ -111,6 +111,16 @@ export interface WebSocketServer<T extends Class = Class, U extends RequestClass
   prependOnceListener(event: string | symbol, listener: AnyListener<T, U>): this;
 }
 
+/**
+ * Options of a server, as it has them. The class has no type here, because the static properties of `WebSocket` are not
+ * those of the types of `ws`: otherwise a server would not go into code that is typed for `ws`.
+ */
+export interface GivenOptions<T extends Class = Class, U extends RequestClass = RequestClass>
+  extends Omit<ServerOptions<T, U>, 'WebSocket'> {
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  WebSocket?: any;
+}
+
 /** State of a server: `closed` once `close` was emitted. */
 export type State = 'running' | 'closing' | 'closed';
 
@@ -136,7 +146,7 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
   }
 
   /** Options including defaults. */
-  options: ServerOptions<T, U>;
+  options: GivenOptions<T, U>;
   /** For the application's own use, as in `ws`. The served path is `options.path`. */
   declare path: string;
   /** Open sockets; absent if `clientTracking` is off. */

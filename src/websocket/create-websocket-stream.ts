@@ -1,9 +1,28 @@
 import { errorMonitor } from 'node:events';
 import { addAbortSignal, Duplex, type DuplexOptions } from 'node:stream';
-import type { WebSocket } from './websocket.ts';
-import type { RawData } from './websocket-options.ts';
+import type { RawData, ReadyState } from './websocket-options.ts';
 
 type Callback = (error?: Error | null) => void;
+
+/** Socket that can be made a stream: a WebSocket of this package, or one of `ws`. Its types are those that both have. */
+export interface StreamableSocket {
+  readonly CONNECTING: 0;
+  readonly CLOSED: 3;
+  readonly isPaused: boolean;
+  readonly readyState: ReadyState;
+  readonly url: string;
+  // biome-ignore lint/suspicious/noExplicitAny: the overloads of both
+  on(event: string, listener: (...args: any[]) => void): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: the overloads of both
+  once(event: string, listener: (...args: any[]) => void): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: the overloads of both
+  off(event: string, listener: (...args: any[]) => void): unknown;
+  send(data: string | Buffer, callback?: (error?: Error) => void): void;
+  close(): void;
+  terminate(): void;
+  pause(): void;
+  resume(): void;
+}
 
 /** Undocumented field of a socket, ours or of `ws`, that the stream reads. */
 interface Internals {
@@ -30,7 +49,7 @@ const fixedOptions = {
 
 /** A WebSocket as a Duplex; see {@link createWebSocketStream}. */
 class WebSocketDuplex extends Duplex {
-  readonly #websocket: WebSocket & Internals;
+  readonly #websocket: StreamableSocket & Internals;
   /** The error that the socket has emitted. */
   #failure: Error | null = null;
   /** Callback of a write that waits for the connection. */
@@ -40,7 +59,7 @@ class WebSocketDuplex extends Duplex {
   /** Callback of `end()`, which waits for the closing handshake. */
   #finished: Callback | null = null;
 
-  constructor(websocket: WebSocket, options?: DuplexOptions) {
+  constructor(websocket: StreamableSocket, options?: DuplexOptions) {
     super({ ...options, ...fixedOptions } as DuplexOptions);
     this.#websocket = websocket;
     // These three replace autoDestroy, which would end the connection after an error is emitted. As in ws it is ended before. The first
@@ -161,6 +180,6 @@ class WebSocketDuplex extends Duplex {
  * @param options Options of a Duplex. With `readableObjectMode` each message is one chunk: text as a string, binary data as a Buffer.
  *   `objectMode`, `writableObjectMode`, `autoDestroy` and `emitClose` have no effect.
  */
-export function createWebSocketStream(websocket: WebSocket, options?: DuplexOptions): Duplex {
+export function createWebSocketStream(websocket: StreamableSocket, options?: DuplexOptions): Duplex {
   return new WebSocketDuplex(websocket, options);
 }

@@ -33,14 +33,7 @@ import { CloseRecord } from './close-record.ts';
 import { publishError } from './diagnostics.ts';
 import { useSmallEventTable } from './event-table.ts';
 import { addListener, getAttribute, removeListener, setAttribute } from './event-target.ts';
-import type {
-  CloseEvent,
-  ErrorEvent,
-  Event,
-  EventListenerOf,
-  MessageEvent,
-  WebSocketListenerEvents,
-} from './events.ts';
+import type * as events from './events.ts';
 import * as own from './own.ts';
 import { type SocketSettingsOptions, socketSettings } from './socket-settings.ts';
 import type { AcceptedOptions, BinaryType, RawData, ReadyState, SendOptions } from './websocket-options.ts';
@@ -48,7 +41,7 @@ import type { AcceptedOptions, BinaryType, RawData, ReadyState, SendOptions } fr
 const binaryTypes: readonly string[] = ['nodebuffer', 'arraybuffer', 'blob', 'fragments'] satisfies BinaryType[];
 
 /** Options of a client; see {@link ConnectOptions} for those of the opening handshake. */
-export type ClientOptions = ConnectOptions<WebSocket>;
+export interface ClientOptions extends ConnectOptions<WebSocket> {}
 
 /** Options of {@link WebSocket.setSocket}. They take precedence over those of the constructor. */
 export interface SocketOptions extends SocketSettingsOptions {
@@ -74,6 +67,35 @@ export interface WebSocketEvents {
   redirect: [url: string, request: ClientRequest];
   'unexpected-response': [request: ClientRequest, response: IncomingMessage];
   upgrade: [response: IncomingMessage];
+}
+
+// Interfaces, so that a program can add its own fields, as with the types of ws.
+
+/** An event, as listeners of `addEventListener` get it. */
+export interface Event extends events.Event<WebSocket> {}
+/** A `message` event, as listeners of `addEventListener` get it. */
+export interface MessageEvent extends events.MessageEvent<WebSocket> {}
+/** A `close` event, as listeners of `addEventListener` get it. */
+export interface CloseEvent extends events.CloseEvent<WebSocket> {}
+/** An `error` event, as listeners of `addEventListener` get it. */
+export interface ErrorEvent extends events.ErrorEvent<WebSocket> {}
+
+/** Events of `addEventListener`, by name. */
+export interface WebSocketEventMap {
+  /** The connection is open. */
+  open: Event;
+  /** A message was received. */
+  message: MessageEvent;
+  /** The socket is closed. */
+  close: CloseEvent;
+  /** The peer violated the protocol, or the connection could not be opened. */
+  error: ErrorEvent;
+}
+
+/** Options of {@link WebSocket.addEventListener}. */
+export interface EventListenerOptions {
+  /** True if the listener is removed when it is called. Default false. */
+  once?: boolean | undefined;
 }
 
 // The getter of an on… attribute is typed with any, so that a socket can be passed to code that is typed for ws. The setter is typed.
@@ -305,53 +327,53 @@ export class WebSocket extends EventEmitter implements TransportEvents {
 
   /** Listener that is called when the connection opens. */
   get onopen(): AnyAttribute {
-    return getAttribute(this, 'open') as ((event: Event<WebSocket>) => void) | null;
+    return getAttribute(this, 'open') as ((event: Event) => void) | null;
   }
 
-  set onopen(listener: ((event: Event<WebSocket>) => void) | null) {
+  set onopen(listener: ((event: Event) => void) | null) {
     setAttribute(this, 'open', listener);
   }
 
   /** Listener that is called with each message. */
   get onmessage(): AnyAttribute {
-    return getAttribute(this, 'message') as ((event: MessageEvent<WebSocket>) => void) | null;
+    return getAttribute(this, 'message') as ((event: MessageEvent) => void) | null;
   }
 
-  set onmessage(listener: ((event: MessageEvent<WebSocket>) => void) | null) {
+  set onmessage(listener: ((event: MessageEvent) => void) | null) {
     setAttribute(this, 'message', listener);
   }
 
   /** Listener that is called once, when the connection is closed. */
   get onclose(): AnyAttribute {
-    return getAttribute(this, 'close') as ((event: CloseEvent<WebSocket>) => void) | null;
+    return getAttribute(this, 'close') as ((event: CloseEvent) => void) | null;
   }
 
-  set onclose(listener: ((event: CloseEvent<WebSocket>) => void) | null) {
+  set onclose(listener: ((event: CloseEvent) => void) | null) {
     setAttribute(this, 'close', listener);
   }
 
   /** Listener that is called when the peer violated the protocol, or the connection could not be opened. */
   get onerror(): AnyAttribute {
-    return getAttribute(this, 'error') as ((event: ErrorEvent<WebSocket>) => void) | null;
+    return getAttribute(this, 'error') as ((event: ErrorEvent) => void) | null;
   }
 
-  set onerror(listener: ((event: ErrorEvent<WebSocket>) => void) | null) {
+  set onerror(listener: ((event: ErrorEvent) => void) | null) {
     setAttribute(this, 'error', listener);
   }
 
   /** Adds a listener as in the browser, for `open`, `message`, `close` or `error`. With `once` it is removed when it is called. */
-  addEventListener<E extends keyof WebSocketListenerEvents<WebSocket>>(
+  addEventListener<E extends keyof WebSocketEventMap>(
     type: E,
-    listener: EventListenerOf<WebSocket, WebSocketListenerEvents<WebSocket>[E]>,
-    options: { once?: boolean | undefined } = {},
+    listener: events.EventListenerOf<WebSocket, WebSocketEventMap[E]>,
+    options: EventListenerOptions = {},
   ): void {
     addListener(this, type, listener, options.once === true);
   }
 
   /** Removes a listener that {@link addEventListener} added. */
-  removeEventListener<E extends keyof WebSocketListenerEvents<WebSocket>>(
+  removeEventListener<E extends keyof WebSocketEventMap>(
     type: E,
-    listener: EventListenerOf<WebSocket, WebSocketListenerEvents<WebSocket>[E]>,
+    listener: events.EventListenerOf<WebSocket, WebSocketEventMap[E]>,
   ): void {
     removeListener(this, type, listener);
   }

@@ -1,58 +1,34 @@
-import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeAll, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import {
+  alias,
+  asCommonJs,
+  type Compiler,
+  type CompilerOptions,
+  compile,
+  compilers,
+  goodwire,
+  node,
+  type Packages,
+  type Programs,
+  programsAt,
+  root,
+  ws,
+} from './compile.ts';
 
 const here = import.meta.dirname;
-const root = join(here, '..', '..');
-const modules = join(root, 'node_modules');
-const tsc = join(modules, 'typescript', 'bin', 'tsc');
-const config = join(here, 'programs', 'tsconfig.json');
 
-const projects: string[] = [];
-
-beforeAll(() => {
-  if (!existsSync(join(root, 'dist', 'index.d.ts')))
-    throw new Error('dist/ is missing: run npm run build, or npm test');
-});
-
-afterEach(() => {
-  for (const project of projects.splice(0)) rmSync(project, { recursive: true, force: true });
-});
-
-/** Compiles a folder of programs as a project in which each of `packages` is installed; returns what tsc complains about. */
-function compile(programs: string, packages: Readonly<Record<string, string>>): string {
-  const project = mkdtempSync(join(tmpdir(), 'goodwire-types-'));
-  projects.push(project);
-  cpSync(join(here, programs), project, { recursive: true });
-  cpSync(config, join(project, 'tsconfig.json'));
-  for (const [name, target] of Object.entries(packages)) {
-    const link = join(project, 'node_modules', name);
-    mkdirSync(join(link, '..'), { recursive: true });
-    symlinkSync(target, link);
-  }
-  const { status, stdout, stderr, error } = spawnSync(process.execPath, [tsc, '-p', project], { encoding: 'utf8' });
-  if (error !== undefined) throw error;
-  // tsc says what is wrong on stdout; a status without a word must not pass for success.
-  return stdout + stderr || (status === 0 ? '' : `tsc ended with ${status}`);
-}
-
-const node = { '@types/node': join(modules, '@types', 'node') };
-const ws = { '@types/ws': join(modules, '@types', 'ws') };
-
-test('the programs compile against @types/ws, so that they are programs for ws', () => {
-  expect(compile('programs', { ...node, ...ws })).toBe('');
-});
-
-test('the same programs compile unchanged when goodwire is installed in the place of ws', () => {
-  expect(compile('programs', { ...node, ws: root })).toBe('');
+test('the programs compile against @types/ws, so that they are programs for ws', async () => {
+  const programs = readdirSync(join(here, 'programs')).map((name) => `programs/${name}`);
+  expect(await compile(programsAt(programs), { ...node, ...ws })).toBe('');
 });
 
 test('no name that @types/ws exports is missing in the programs', () => {
-  const modules = readFileSync(join(ws['@types/ws'], 'index.d.mts'), 'utf8');
+  const types = join(root, 'node_modules', '@types', 'ws');
+  const modules = readFileSync(join(types, 'index.d.mts'), 'utf8');
   const exported = [...modules.matchAll(/^export (?:import|const|function|interface|type|\{ (?:type )?)\s*(\w+)/gm)];
-  const classic = readFileSync(join(ws['@types/ws'], 'index.d.ts'), 'utf8');
+  const classic = readFileSync(join(types, 'index.d.ts'), 'utf8');
   const namespaced = [...classic.matchAll(/^ {4}(?:type|interface|class|const|function) (\w+)/gm)];
   for (const [names, program, least] of [
     [exported, 'every-name.mts', 19],
@@ -65,6 +41,92 @@ test('no name that @types/ws exports is missing in the programs', () => {
   }
 });
 
-test('goodwire types what ws does not have, and its objects go into code that is typed for ws', () => {
-  expect(compile('own', { ...node, ...ws, goodwire: root })).toBe('');
+const list = (folder: string, ...names: readonly string[]): Programs =>
+  programsAt(names.map((name) => `${folder}/${name}`));
+
+const handed = list('own', 'handed-to-ws-code.mts');
+
+/** Programs by the kind of their modules. `programs/` are for ws; `own/` has what ws does not have. */
+const programs = {
+  esm: {
+    ...list('programs', 'client.mts', 'events.mts', 'every-name.mts', 'mistakes.mts', 'server.mts'),
+    ...list('own', 'beyond-ws.mts', 'goods.mts', 'subpaths.mts'),
+    ...handed,
+  },
+  /** Not for node10, which takes the types for require(). */
+  named: list('own', 'esm-only.mts'),
+  commonjs: {
+    ...list('programs', 'import-equals.cts', 'named-imports.cts', 'require.cjs'),
+    ...list('own', 'subpaths.cts'),
+    ...asCommonJs(handed),
+  },
+};
+const all: Programs = { ...programs.esm, ...programs.named, ...programs.commonjs };
+
+/** For the programs of own/, the name ws has its own types: they hand objects of goodwire to code that is typed for ws. */
+const packages: Packages = {
+  ...node,
+  ...alias,
+  ...goodwire,
+  'own/node_modules/@types/ws': ws['@types/ws']!,
+};
+
+interface Mode {
+  readonly title: string;
+  readonly programs: Programs;
+  readonly options: CompilerOptions;
+  readonly compilers: readonly Compiler[];
+}
+
+const before7 = compilers.filter((version) => version !== 'newest');
+
+/** Ways in which TypeScript resolves a package. node10 is older than package exports; TypeScript 7 has removed it. */
+const modes: readonly Mode[] = [
+  { title: 'node16', programs: all, options: { module: 'node16' }, compilers },
+  { title: 'nodenext', programs: all, options: { module: 'nodenext' }, compilers },
+  {
+    title: 'bundler',
+    programs: { ...programs.esm, ...programs.named },
+    options: { module: 'esnext', moduleResolution: 'bundler' },
+    compilers,
+  },
+  {
+    title: 'node10, ES modules',
+    programs: programs.esm,
+    options: { module: 'esnext', moduleResolution: 'node10', esModuleInterop: true },
+    compilers: before7,
+  },
+  {
+    title: 'node10, CommonJS',
+    programs: programs.commonjs,
+    options: { module: 'commonjs', moduleResolution: 'node10' },
+    compilers: before7,
+  },
+];
+
+const withDom = { lib: ['es2023', 'dom'] };
+const lax = { exactOptionalPropertyTypes: false };
+/** Each compiler compiles with all of these, each in another mode. */
+const variants: readonly { title: string; options: CompilerOptions }[] = [
+  { title: 'without the DOM', options: {} },
+  { title: 'with the DOM', options: withDom },
+  { title: 'without the DOM, inexact optional properties', options: lax },
+  { title: 'with the DOM, inexact optional properties', options: { ...withDom, ...lax } },
+];
+
+const rows = compilers.flatMap((compiler, i) =>
+  modes
+    .filter((mode) => mode.compilers.includes(compiler))
+    .map((mode, j) => ({ compiler, mode, variant: variants[(i + j) % variants.length]! })),
+);
+
+describe.concurrent('goodwire installed in the place of ws, and under its own name', () => {
+  test.each(rows)('TypeScript $compiler, $mode.title, $variant.title', async ({ compiler, mode, variant }) => {
+    const options = { ...mode.options, ...variant.options };
+    expect(await compile(mode.programs, packages, options, compiler)).toBe('');
+  });
+
+  test.each(compilers)('TypeScript %s, without a check of the declarations: they are read', async (compiler) => {
+    expect(await compile(all, packages, { skipLibCheck: true }, compiler)).toBe('');
+  });
 });

@@ -42,7 +42,7 @@ interface Waiter<Item> {
  * A subscription of a client to goods, or to all goods that a pattern matches: an async iterator of deliveries, each offset once and in
  * order. Leaving a `for await` loop unsubscribes.
  */
-export class Subscription<Item = unknown> implements AsyncIterableIterator<Delivery<Item>, undefined>, StreamListener {
+export class Subscription<Item = unknown> implements AsyncIterableIterator<Delivery<Item>>, StreamListener {
   /** Name or pattern that was subscribed to. */
   readonly goods: string;
   /** Params as the market reads them, from JSON. */
