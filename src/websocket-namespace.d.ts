@@ -1,6 +1,6 @@
 // Types and classes that are properties of the class WebSocket, as in ws. scripts/build.js appends this declaration to
 // that of the class, because a program can merge its own fields into a type of goodwire only if the class and its
-// namespace are declared in one file. test/types/exports.test.ts compares the names with the exports of index.ts.
+// namespace are declared in one file. test/types/declarations.test.ts compares the names with the exports of index.ts.
 import * as http from 'node:http';
 import * as negotiation from './extension/negotiation-error.ts';
 import * as deflate from './extension/per-message-deflate-options.ts';
