@@ -88,7 +88,11 @@ function writeClassTypes() {
   const [, imports, namespace] = /** @type {readonly [string, string, string]} */ (/** @type {unknown} */ (parts));
   /** @param {string} folder */
   const from = (folder) => imports.replaceAll(/'\.\/(.*)\.ts'/g, `'${folder}$1.js'`);
-  appendFileSync(join(fresh, 'cjs', 'websocket', 'websocket.d.ts'), `${from('../')}\n${namespace}`);
+  const file = join(fresh, 'cjs', 'websocket', 'websocket.d.ts');
+  const [, comment] =
+    /(\/\*\*(?:(?!\*\/)[\s\S])*\*\/)\nexport declare class WebSocket /.exec(readFileSync(file, 'utf8')) ?? [];
+  if (comment === undefined) throw new Error('the class WebSocket has no comment');
+  appendFileSync(file, `${from('../')}\n${namespace}`);
 
   const aliases = [
     ...[...namespace.matchAll(/^ {2}(export import .*;)$/gm)].map(([, alias]) => alias),
@@ -98,7 +102,7 @@ function writeClassTypes() {
   const types = [...namespace.matchAll(/^ {2}(export type (\w+) = (.*);)$/gm)];
   write('index.d.cts', [
     from('./cjs/'),
-    `/** A WebSocket, the client's or the server's end. */`,
+    comment,
     'declare class WebSocket extends socket.WebSocket {}',
     'declare namespace WebSocket {',
     ...[...aliases, ...types.map(([, type]) => type)].map((line) => `  ${line}`),
@@ -107,7 +111,8 @@ function writeClassTypes() {
   ]);
   write('index.d.ts', [
     from('./cjs/'),
-    ...aliases,
+    // The ES module of ws has no value of this name.
+    ...aliases.map((alias) => alias?.replace(/^export (import Server =.*)$/, '$1\nexport { type Server };')),
     ...types.map(([, , name, type]) => `export import ${name} = ${type};`),
     'export import upgrade = goodwire.upgrade;',
     'export default WebSocket;',

@@ -65,6 +65,17 @@ export declare namespace WebSocket {
    * may merge fields into both.
    * @typeParam T Class of its sockets.
    * @typeParam U Class of the requests of the HTTP server.
+   *
+   * @example
+   * ```ts
+   * import { WebSocketServer } from 'goodwire';
+   *
+   * const server = new WebSocketServer({ port: 8080 });
+   * server.on('connection', (socket, request) => {
+   *   socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
+   *   socket.send(`hello ${request.socket.remoteAddress}`);
+   * });
+   * ```
    */
   class WebSocketServer<
     T extends typeof socket.WebSocket = typeof socket.WebSocket,

@@ -67,6 +67,7 @@ export class PerMessageDeflate {
   #inflate: InflateDirection | null = null;
 
   /**
+   * Creates the extension for one end of one connection.
    * @throws TypeError if a window is neither a number nor a boolean, RangeError if it is not an integer from 8 to 15.
    */
   constructor(options?: PerMessageDeflateOptions) {

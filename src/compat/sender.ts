@@ -88,6 +88,7 @@ export class Sender {
   readonly #generateMask: ((mask: Buffer) => void) | undefined;
 
   /**
+   * Creates a sender of frames.
    * @param socket Stream to write to.
    * @param extensions Agreed extensions, by name.
    * @param generateMask Fills the 4 bytes of a masking key. Default: cryptographic randomness (§10.3).

@@ -51,7 +51,10 @@ export class ConnectionSettings {
   private spareReader: Reader | null = null;
   private readonly spareWriters: FrameWriter[] = [];
 
-  /** @throws RangeError if a limit is invalid. */
+  /**
+   * Checks options once for many connections.
+   * @throws RangeError if a limit is invalid.
+   */
   constructor(options: ConnectionOptions) {
     this.role = options.role;
     this.autoPong = options.autoPong !== false;

@@ -43,6 +43,7 @@ export interface ConnectionEvents {
    * answer to the connection. Not called if `autoPong` is off.
    */
   answerPing?(payload: Buffer): boolean;
+  /** Handles a pong. */
   pong(payload: Buffer): void;
   /**
    * Handles the peer's close frame. Code 1005 means no code (§7.1.5). Our close frame was already written unless
@@ -71,12 +72,24 @@ export interface ConnectionEvents {
  * socket, no timer.
  *
  * Pass received octets to {@link receive}, and then send the octets from {@link takeOutgoing}. Each end of a connection
- * is one of these:
+ * is one of these.
  *
+ * @example
  * ```ts
- * const server = new Connection({ role: 'server' }, { message: (data) => server.send(data, true), ... });
- * server.receive(octetsFromTheClient);
- * const octetsToTheClient = server.takeOutgoing();
+ * import { Connection } from 'goodwire/protocol';
+ *
+ * const server = new Connection(
+ *   { role: 'server' },
+ *   {
+ *     message: (data, isBinary) => server.send(data as Buffer, isBinary),
+ *     ping: () => {},
+ *     pong: () => {},
+ *     closeReceived: (code) => console.log(`closed: ${code}`),
+ *     failure: (error) => console.error(error.detail),
+ *   },
+ * );
+ * server.receive(Buffer.from('81 85 37 fa 21 3d 7f 9f 4d 51 58'.replaceAll(' ', ''), 'hex')); // a masked "Hello"
+ * console.log(server.takeOutgoing()); // the octets to send
  * ```
  */
 export class Connection implements FrameSink, MessageSink {
@@ -121,6 +134,7 @@ export class Connection implements FrameSink, MessageSink {
   #state: ConnectionState = 'open';
 
   /**
+   * Creates one end of a connection whose opening handshake is done.
    * @param options Options, or {@link ConnectionSettings} made of them for many connections with the same options.
    * @throws RangeError if a limit is invalid.
    */

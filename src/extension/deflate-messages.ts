@@ -51,6 +51,7 @@ export class MessageDeflater {
   #raw: RawDeflater | null = null;
   #rawForLarge: RawDeflater | null = null;
 
+  /** Creates a deflater. zlib's memory is allocated with the first message. */
   constructor(settings: MessageDeflaterSettings) {
     this.#settings = settings;
   }
@@ -143,6 +144,7 @@ export class MessageInflater {
   /** Copy of zlib's window for messages that are inflated elsewhere. Null without context takeover. */
   readonly #window: SlidingWindow | null;
 
+  /** Creates an inflater. zlib's memory is allocated with the first message. */
   constructor(settings: MessageInflaterSettings) {
     this.#settings = settings;
     const { takesContextOver, windowBits, dictionary } = settings;

@@ -21,6 +21,10 @@ export class InflateError extends Error {
   /** The expected value and the error that zlib reported, in a sentence. */
   readonly detail: string;
 
+  /**
+   * Creates an error from the report of zlib.
+   * @param message Message of zlib.
+   */
   constructor(message: string, code: 'Z_DATA_ERROR' | 'Z_BUF_ERROR', errno: number, options?: ErrorOptions) {
     super(message, options);
     this.code = code;

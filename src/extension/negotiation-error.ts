@@ -61,6 +61,11 @@ export class NegotiationError extends Error {
   /** The rule in a sentence. */
   readonly detail: string;
 
+  /**
+   * Creates an error for a broken rule.
+   * @param name Name of the parameter.
+   * @param value Its value; true if it has none.
+   */
   constructor(code: NegotiationErrorCode, name = '', value: string | true = true) {
     const violation: NegotiationViolation = negotiationViolations[code];
     super(violation.message(name, value));

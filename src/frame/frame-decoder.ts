@@ -93,7 +93,10 @@ export class FrameDecoder implements FrameHeader {
   private remaining = -1;
   private controlPayload: Buffer | null = null;
 
-  /** @throws RangeError if a limit is not an integer from 0 to 2^53-1. */
+  /**
+   * Creates a decoder for one direction of a connection.
+   * @throws RangeError if a limit is not an integer from 0 to 2^53-1.
+   */
   constructor(options: FrameDecoderOptions) {
     this.maskBit = options.role === 'server' ? 0x80 : 0;
     this.maxPayload = checkLimit('maxPayload', options.maxPayload ?? defaultMaxPayload);

@@ -36,7 +36,11 @@ export class FrameWriter {
   private taken = 0;
   private chunks: Uint8Array[] | null = null;
 
-  /** @param nextKey Source of masking keys. Default {@link nextMaskingKey}; tests use others. */
+  /**
+   * Creates a writer for one direction of a connection.
+   * @param masked True for a client, whose frames are masked (§5.1).
+   * @param nextKey Source of masking keys. Default {@link nextMaskingKey}; tests use others.
+   */
   constructor(masked: boolean, nextKey: () => number = nextMaskingKey) {
     this.masked = masked;
     this.#nextKey = nextKey;

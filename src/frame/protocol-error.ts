@@ -108,6 +108,11 @@ export class ProtocolError extends RangeError {
   /** The rule, the value that came and the limit, in a sentence. */
   readonly detail: string;
 
+  /**
+   * Creates an error for a broken rule.
+   * @param found The value that came.
+   * @param limit The limit that it exceeds.
+   */
   constructor(code: ViolationCode, found: string | number = '', limit?: number, options?: ErrorOptions) {
     const violation: Violation = violations[code];
     super(violation.message(found), options);

@@ -26,6 +26,11 @@ export class HandshakeError extends Error {
   /** On a server the header fields to send with the refusal; on a client those received. */
   readonly headers: HeaderFields;
 
+  /**
+   * Creates an error for a refusal.
+   * @param status HTTP status.
+   * @param options Header fields of the refusal, and the cause.
+   */
   constructor(status: number, code: HandshakeErrorCode, message: string, options: HandshakeErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.status = status;

@@ -88,6 +88,10 @@ export class MessageDecoder {
   private fragmentEnds: number[] | null = null;
   private utf8: Utf8Validator | null = null;
 
+  /**
+   * Creates a decoder for one direction of a connection.
+   * @param sink Gets the messages.
+   */
   constructor(sink: MessageSink, options: MessageDecoderOptions = {}) {
     this.sink = sink;
     this.validates = options.skipUTF8Validation !== true;

@@ -21,15 +21,30 @@ const adopted = new WeakMap<object, PreparedMessage>();
  * Message for many recipients. It is encoded once for all server connections without permessage-deflate, and compressed
  * once for all with the same agreement and no context takeover (RFC 7692 §7.1.1). Other server connections, and
  * clients, encode it separately.
+ *
+ * @example
+ * ```ts
+ * import { PreparedMessage, WebSocketServer } from 'goodwire';
+ *
+ * const server = new WebSocketServer({ port: 8080 });
+ * const news = new PreparedMessage(JSON.stringify({ price: 3 }));
+ * for (const client of server.clients) client.send(news);
+ * ```
  */
 export class PreparedMessage {
   /** Payload. Octets passed to the constructor are copied. */
   readonly octets: Buffer;
+  /** True for a binary message, false for text. */
   readonly isBinary: boolean;
+  /** True if permessage-deflate may compress the message. */
   readonly compresses: boolean;
   #plain: Buffer | null = null;
   readonly #deflated = new Map<unknown, Buffer>();
 
+  /**
+   * Prepares a message.
+   * @param data A string is text, bytes are binary. Bytes are copied.
+   */
   constructor(data: string | Uint8Array, { binary, compress = true }: PreparedMessageOptions = {}) {
     if (typeof data !== 'string' && !isUint8Array(data))
       throw new TypeError(`A PreparedMessage is made of a string or a Uint8Array; got ${typeof data}`);

@@ -9,17 +9,22 @@ import { PendingHandshakes } from './pending-handshakes.ts';
 import type { UpgradeOptions } from './server-options.ts';
 
 /**
- * Accepts one WebSocket (RFC 6455 §4.2) from the `upgrade` event of an HTTP server, without a `WebSocketServer`:
+ * Accepts one WebSocket (RFC 6455 §4.2) from the `upgrade` event of an HTTP server, without a `WebSocketServer`. No
+ * event is lost if listeners are added directly after awaiting the promise.
  *
+ * @example
  * ```ts
+ * import { createServer } from 'node:http';
+ * import { upgrade } from 'goodwire';
+ *
+ * const server = createServer();
  * server.on('upgrade', async (request, socket, head) => {
  *   const accepted = upgrade(request, socket, head, { origins: ['https://example.com'] });
  *   const websocket = await accepted.catch(() => null); // refused and answered: an unhandled rejection would end the process
  *   websocket?.send('hello');
  * });
+ * server.listen(8080);
  * ```
- *
- * No event is lost if listeners are added directly after awaiting the promise.
  * @returns The open socket. The promise rejects with a HandshakeError after the refusal was sent, or if the socket has
  *   closed.
  * @throws Rejects with a TypeError or RangeError if `origins` or a limit is invalid, and with an Error if the socket

@@ -95,18 +95,58 @@ type AnyListener<T extends Class, U extends RequestClass> = Listener<T, U, any[]
 
 /** Methods of EventEmitter with the types of the server's events. */
 export interface WebSocketServer<T extends Class = Class, U extends RequestClass = RequestClass> {
+  /**
+   * Emitted when the handshake of a client is complete.
+   * @param listener Called with `websocket`, the open socket, and `request`, the client's request with its headers.
+   */
+  on(
+    event: 'connection',
+    listener: (this: WebSocketServer<T, U>, websocket: InstanceType<T>, request: InstanceType<U>) => void,
+  ): this;
+  /** Emitted when the HTTP server listens. */
+  on(event: 'listening', listener: (this: WebSocketServer<T, U>) => void): this;
+  /** Emitted when the server is closed: it accepts no connections, and its last client has disconnected. */
+  on(event: 'close', listener: (this: WebSocketServer<T, U>) => void): this;
+  /**
+   * Emitted if the HTTP server failed.
+   * @param listener Called with `error`: `EADDRINUSE` and the like.
+   */
+  on(event: 'error', listener: (this: WebSocketServer<T, U>, error: Error) => void): this;
+  /**
+   * Emitted before the response that opens a connection is sent.
+   * @param listener Called with `headers`, the lines of the response, which may be changed, and the client's `request`.
+   */
+  on(
+    event: 'headers',
+    listener: (this: WebSocketServer<T, U>, headers: string[], request: InstanceType<U>) => void,
+  ): this;
+  /**
+   * Emitted if a request broke a rule of the opening handshake, or if a callback of the application failed on it.
+   * @param listener Called with `error`, a HandshakeError, the `socket`, which the listener must respond on and close, and the `request`.
+   */
+  on(
+    event: 'wsClientError',
+    listener: (this: WebSocketServer<T, U>, error: Error, socket: Duplex, request: InstanceType<U>) => void,
+  ): this;
+  /** Adds a listener. */
   on<E extends keyof Events<T, U>>(event: E, listener: Listener<T, U, Events<T, U>[E]>): this;
   on(event: string | symbol, listener: AnyListener<T, U>): this;
+  /** Adds a listener that is called for the next event only. {@link on} describes the events. */
   once<E extends keyof Events<T, U>>(event: E, listener: Listener<T, U, Events<T, U>[E]>): this;
   once(event: string | symbol, listener: AnyListener<T, U>): this;
+  /** Removes a listener. */
   off<E extends keyof Events<T, U>>(event: E, listener: Listener<T, U, Events<T, U>[E]>): this;
   off(event: string | symbol, listener: AnyListener<T, U>): this;
+  /** Adds a listener, as {@link on}, which describes the events. */
   addListener<E extends keyof Events<T, U>>(event: E, listener: Listener<T, U, Events<T, U>[E]>): this;
   addListener(event: string | symbol, listener: AnyListener<T, U>): this;
+  /** Removes a listener. */
   removeListener<E extends keyof Events<T, U>>(event: E, listener: Listener<T, U, Events<T, U>[E]>): this;
   removeListener(event: string | symbol, listener: AnyListener<T, U>): this;
+  /** Adds a listener in front of the others. {@link on} describes the events. */
   prependListener<E extends keyof Events<T, U>>(event: E, listener: Listener<T, U, Events<T, U>[E]>): this;
   prependListener(event: string | symbol, listener: AnyListener<T, U>): this;
+  /** Adds a listener in front of the others, for the next event only. {@link on} describes the events. */
   prependOnceListener<E extends keyof Events<T, U>>(event: E, listener: Listener<T, U, Events<T, U>[E]>): this;
   prependOnceListener(event: string | symbol, listener: AnyListener<T, U>): this;
 }
@@ -174,6 +214,8 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
   private readonly [own.emitError] = (error: Error) => this.emit('error', error);
 
   /**
+   * Creates a server. With `port` it listens at once.
+   * @param options Exactly one of `port`, `server` and `noServer` is required.
    * @param callback Called when the server listens on `port`.
    * @throws TypeError unless exactly one of `port`, `server` and `noServer` is given, or if `origins`,
    *   `responseHeaders` or `perMessageDeflate` is invalid; TypeError or RangeError if a window is out of range or a

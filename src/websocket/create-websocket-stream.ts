@@ -179,6 +179,15 @@ class WebSocketDuplex extends Duplex {
  * terminates the socket, and an error of the socket destroys the stream.
  * @param options Options of a Duplex. With `readableObjectMode` each message is one chunk: text as a string, binary data as a Buffer.
  *   `objectMode`, `writableObjectMode`, `autoDestroy` and `emitClose` have no effect.
+ *
+ * @example
+ * ```ts
+ * import { pipeline } from 'node:stream/promises';
+ * import WebSocket, { createWebSocketStream } from 'goodwire';
+ *
+ * const stream = createWebSocketStream(new WebSocket('wss://example.com/echo'));
+ * await pipeline(process.stdin, stream, process.stdout);
+ * ```
  */
 export function createWebSocketStream(websocket: StreamableSocket, options?: DuplexOptions): Duplex {
   return new WebSocketDuplex(websocket, options);

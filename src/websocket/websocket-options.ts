@@ -30,7 +30,9 @@ export interface SendOptions {
 
 /** Options of a socket that a server has accepted. */
 export interface AcceptedOptions {
+  /** Answers pings with pongs. Default true. */
   autoPong?: boolean | undefined;
+  /** Maximum time in milliseconds from the start of a close until the socket is destroyed. Default 30 000. */
   closeTimeout?: number | undefined;
   /** True if the socket is the server's end of the connection. Default true. */
   isServer?: boolean | undefined;

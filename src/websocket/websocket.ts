@@ -61,11 +61,17 @@ export interface WebSocketEvents {
   error: [error: Error];
   /** A message was received. Text is its UTF-8 octets, with `isBinary` false. */
   message: [data: RawData, isBinary: boolean];
+  /** The connection is open: `send()` can be called. */
   open: [];
+  /** A ping was received. It is answered already unless `autoPong` is false. */
   ping: [data: Buffer];
+  /** A pong was received. */
   pong: [data: Buffer];
+  /** The client is about to follow a redirect. The headers of the request may be changed. */
   redirect: [url: string, request: ClientRequest];
+  /** The server has answered anything but 101. With a listener there is no `error`: the listener must end the request. */
   'unexpected-response': [request: ClientRequest, response: IncomingMessage];
+  /** The server has accepted the handshake of the client. `open` follows. */
   upgrade: [response: IncomingMessage];
 }
 
@@ -116,20 +122,76 @@ export interface WebSocket {
   /** 3: closed, or never opened. */
   readonly CLOSED: 3;
 
+  /** Emitted when the connection is open: `send()` can be called. */
+  on(event: 'open', listener: (this: WebSocket) => void): this;
+  /**
+   * Emitted for each message.
+   * @param listener Called with `data`, by default a Buffer (see `binaryType`; text is its UTF-8 bytes), and `isBinary`, which is false
+   *   for text.
+   */
+  on(event: 'message', listener: (this: WebSocket, data: RawData, isBinary: boolean) => void): this;
+  /**
+   * Emitted exactly once, when the socket is closed.
+   * @param listener Called with `code`, which is the peer's, or 1005 (it has sent none) or 1006 (no close frame), and `reason`, the
+   *   UTF-8 bytes of the peer's reason, often empty.
+   */
+  on(event: 'close', listener: (this: WebSocket, code: number, reason: Buffer) => void): this;
+  /**
+   * Emitted if the peer violated the protocol, or if the connection could not be opened. `close` follows.
+   * @param listener Called with `error`: a ProtocolError, a HandshakeError, or the error of the network.
+   */
+  on(event: 'error', listener: (this: WebSocket, error: Error) => void): this;
+  /**
+   * Emitted for each ping. It is answered already unless `autoPong` is false.
+   * @param listener Called with `data`, the payload: at most 125 bytes.
+   */
+  on(event: 'ping', listener: (this: WebSocket, data: Buffer) => void): this;
+  /**
+   * Emitted for each pong.
+   * @param listener Called with `data`, the payload: that of the ping which it answers.
+   */
+  on(event: 'pong', listener: (this: WebSocket, data: Buffer) => void): this;
+  /**
+   * Emitted on a client when the server has accepted the handshake, before `open`.
+   * @param listener Called with `response`, the server's 101 with its headers.
+   */
+  on(event: 'upgrade', listener: (this: WebSocket, response: IncomingMessage) => void): this;
+  /**
+   * Emitted on a client before it follows a redirect.
+   * @param listener Called with `url`, the new address, and `request`, whose headers may be changed.
+   */
+  on(event: 'redirect', listener: (this: WebSocket, url: string, request: ClientRequest) => void): this;
+  /**
+   * Emitted on a client if the server answers anything but 101. With a listener there is no `error`: the listener must end
+   * the request.
+   * @param listener Called with `request` and `response`, whose body can be read.
+   */
+  on(
+    event: 'unexpected-response',
+    listener: (this: WebSocket, request: ClientRequest, response: IncomingMessage) => void,
+  ): this;
+  /** Adds a listener. */
   on<E extends keyof WebSocketEvents>(event: E, listener: Listener<WebSocketEvents[E]>): this;
   on(event: string | symbol, listener: AnyListener): this;
+  /** Adds a listener that is called for the next event only. {@link on} describes the events. */
   once<E extends keyof WebSocketEvents>(event: E, listener: Listener<WebSocketEvents[E]>): this;
   once(event: string | symbol, listener: AnyListener): this;
+  /** Removes a listener. */
   off<E extends keyof WebSocketEvents>(event: E, listener: Listener<WebSocketEvents[E]>): this;
   off(event: string | symbol, listener: AnyListener): this;
+  /** Adds a listener, as {@link on}, which describes the events. */
   addListener<E extends keyof WebSocketEvents>(event: E, listener: Listener<WebSocketEvents[E]>): this;
   addListener(event: string | symbol, listener: AnyListener): this;
+  /** Removes a listener. */
   removeListener<E extends keyof WebSocketEvents>(event: E, listener: Listener<WebSocketEvents[E]>): this;
   removeListener(event: string | symbol, listener: AnyListener): this;
+  /** Adds a listener in front of the others. {@link on} describes the events. */
   prependListener<E extends keyof WebSocketEvents>(event: E, listener: Listener<WebSocketEvents[E]>): this;
   prependListener(event: string | symbol, listener: AnyListener): this;
+  /** Adds a listener in front of the others, for the next event only. {@link on} describes the events. */
   prependOnceListener<E extends keyof WebSocketEvents>(event: E, listener: Listener<WebSocketEvents[E]>): this;
   prependOnceListener(event: string | symbol, listener: AnyListener): this;
+  /** Calls the listeners of an event. Returns true if there are any. */
   emit<E extends keyof WebSocketEvents>(event: E, ...args: WebSocketEvents[E]): boolean;
   // biome-ignore lint/suspicious/noExplicitAny: see AnyListener
   emit(event: string | symbol, ...args: any[]): boolean;
@@ -164,6 +226,17 @@ const stateNames = ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'] as const;
 /**
  * A WebSocket, the client's or the server's end. One object has the EventEmitter interface of `ws` and the interface of the browser (WHATWG
  * WebSockets).
+ *
+ * @example
+ * ```ts
+ * import WebSocket from 'goodwire';
+ *
+ * const socket = new WebSocket('wss://example.com/chat');
+ * socket.on('open', () => socket.send('hello'));
+ * socket.on('message', (data, isBinary) => console.log(isBinary ? data : data.toString()));
+ * socket.on('close', (code, reason) => console.log(code, reason.toString()));
+ * socket.on('error', (error) => console.error(error.message));
+ * ```
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see the interface
 export class WebSocket extends EventEmitter implements TransportEvents {
@@ -206,14 +279,24 @@ export class WebSocket extends EventEmitter implements TransportEvents {
   private [own.closeRecord]: CloseRecord | null = null;
 
   /**
-   * Opens a connection as a client (RFC 6455 §4.1). With the address null the socket has no connection until {@link setSocket} is called,
-   * as a server does.
-   * @param address A URL with the scheme `ws:`, `wss:`, `http:` or `https:`, or `ws+unix:/path/to.sock:/path`.
-   * @param protocols The subprotocols to offer, in order of preference.
-   * @throws SyntaxError if the address or a subprotocol is invalid; TypeError or RangeError if an option is invalid.
+   * Creates a socket that has no connection until {@link setSocket} is called, as a server does.
+   * @param options Options of the socket of a server.
    */
   constructor(address: null, protocols?: undefined, options?: AcceptedOptions);
+  /**
+   * Opens a connection as a client (RFC 6455 §4.1).
+   * @param address A URL with the scheme `ws:`, `wss:`, `http:` or `https:`, or `ws+unix:/path/to.sock:/path`.
+   * @param options Options of the client and of its request.
+   * @throws SyntaxError if the address is invalid; TypeError or RangeError if an option is invalid.
+   */
   constructor(address: string | URL, options?: ClientOptions);
+  /**
+   * Opens a connection as a client (RFC 6455 §4.1), and offers subprotocols.
+   * @param address A URL with the scheme `ws:`, `wss:`, `http:` or `https:`, or `ws+unix:/path/to.sock:/path`.
+   * @param protocols The subprotocols to offer, in order of preference.
+   * @param options Options of the client and of its request.
+   * @throws SyntaxError if the address or a subprotocol is invalid; TypeError or RangeError if an option is invalid.
+   */
   constructor(address: string | URL, protocols?: string | string[], options?: ClientOptions);
   constructor(
     address: string | URL | null,

@@ -19,13 +19,27 @@ export function randomEpoch(): string {
   return a.toString(36).padStart(7, '0') + b.toString(36).padStart(7, '0');
 }
 
-/** Backplane of markets in one process. Methods return at once. The log of goods is dropped with their last listener. */
+/**
+ * Backplane of markets in one process. Methods return at once. The log of goods is dropped with their last listener.
+ *
+ * @example
+ * ```ts
+ * import { Market, MemoryBackplane } from 'goodwire/goods';
+ *
+ * // What one market is supplied with, the subscribers of both get.
+ * const backplane = new MemoryBackplane();
+ * const markets = [new Market({ backplane }), new Market({ backplane })];
+ * ```
+ */
 export class MemoryBackplane implements Backplane {
   readonly #logs = new Map<string, Log>();
   readonly #now: () => number;
   readonly #epoch: () => string;
 
-  /** @param options Clock and epochs, for tests. */
+  /**
+   * Creates a backplane, to be the option `backplane` of several markets.
+   * @param options Clock and epochs, for tests.
+   */
   constructor({ now = () => Date.now(), epoch = randomEpoch }: { now?: () => number; epoch?: () => string } = {}) {
     this.#now = now;
     this.#epoch = epoch;

@@ -9,6 +9,7 @@ export class ConnectionError extends Error {
   /** Reason in the peer's close frame. */
   readonly reason: string;
 
+  /** Creates an error with the end of the connection. */
   constructor(message: string, closeCode: number, reason: string, options?: ErrorOptions) {
     super(message, options);
     this.closeCode = closeCode;
@@ -20,6 +21,7 @@ export class ConnectionError extends Error {
 export class ClosedError extends Error {
   override readonly name = 'ClosedError';
 
+  /** Creates an error for a request of a closed client. */
   constructor(options?: ErrorOptions) {
     super('the client is closed', options);
   }
@@ -33,6 +35,7 @@ export class RevokedError extends Error {
   /** Reason that the market gave. */
   readonly reason: string;
 
+  /** Creates an error for a subscription that the market has ended. */
   constructor(goods: string, reason: string) {
     super(`the subscription to ${goods} was revoked: ${reason}`);
     this.goods = goods;
@@ -46,6 +49,7 @@ export class BacklogError extends Error {
   /** Maximum number of waiting items. */
   readonly size: number;
 
+  /** Creates an error for a subscription whose backlog is full. */
   constructor(goods: string, size: number) {
     super(`more than ${size} items of ${goods} wait to be taken`);
     this.size = size;

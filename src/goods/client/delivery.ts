@@ -14,7 +14,9 @@ export const gapReasons = ['failed', 'conflated', 'backlog', 'dropped', 'missed'
 
 /** Items that are missing. */
 export interface Gap {
+  /** Name of the goods. */
   readonly goods: string;
+  /** Reason for which they are missing: the worst if there are several. */
   readonly reason: GapReason;
   /** The first missing offset; null if it is not known, for instance because the epoch has changed. */
   readonly from: number | null;
@@ -24,12 +26,15 @@ export interface Gap {
 
 /** An item that has arrived. */
 export interface Delivery<Item = unknown> {
+  /** Name of the goods. If a pattern was subscribed to, the name that matches. */
   readonly goods: string;
-  /** Empty if the goods have one variant only. */
+  /** Variant of the item that this subscriber gets. Empty if the goods have one variant only. */
   readonly variant: string;
   /** Identifies the count of offsets. Offsets of different epochs cannot be compared. */
   readonly epoch: string;
+  /** Number of the item in its epoch: 1 more than that of the item before. */
   readonly offset: number;
+  /** The item, as `tailor` made it for the variant: a JSON value, a string or a Uint8Array, by the kind of the goods. */
   readonly item: Item;
   /** Items of these goods that are missing between the delivery before and this one; null if there are none. */
   readonly gap: Gap | null;

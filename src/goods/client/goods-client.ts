@@ -39,6 +39,18 @@ const pageSize = 1000;
  *
  * If the connection is lost after a request was sent, the request is sent again. Only `supply` rejects instead, because it may have taken
  * effect.
+ *
+ * @example
+ * ```ts
+ * import WebSocket from 'goodwire';
+ * import { GoodsClient } from 'goodwire/goods/client';
+ *
+ * const client = new GoodsClient('wss://example.com/market', { WebSocket });
+ * for await (const { item, offset, gap } of await client.subscribe('fruit/apple')) {
+ *   if (gap !== null) console.log(`items are missing: ${gap.reason}`);
+ *   console.log(offset, item);
+ * }
+ * ```
  */
 export class GoodsClient {
   readonly #events = new ClientEmitter();
@@ -49,6 +61,7 @@ export class GoodsClient {
   readonly #owner: SubscriptionOwner;
 
   /**
+   * Creates a client, which connects at once.
    * @param address Address of the market. A function is called before each connection, also the first.
    * @throws TypeError if there is no WebSocket; RangeError if an option is out of range; what the WebSocket throws for the address.
    */

@@ -72,12 +72,17 @@ const maxTtl = 2 ** 31 - 1;
 export class Goods<Item = unknown, Params = unknown, User = unknown> {
   /** A name, or a pattern for goods that are created on demand. */
   readonly name: string;
+  /** Kind of the items. */
   readonly kind: Kind;
+  /** Options of the definition. */
   readonly options: GoodsOptions<Item, Params, User>;
   /** For the type checker only; never set. */
   declare readonly types?: { readonly item: Item; readonly params: Params };
 
-  /** @throws TypeError or RangeError if the definition is invalid. */
+  /**
+   * Creates a definition; {@link defineGoods} does so too, with the types of each kind.
+   * @throws TypeError or RangeError if the definition is invalid.
+   */
   constructor(name: string, kind: Kind, options: GoodsOptions<Item, Params, User>) {
     if (!isPattern(name)) throw new TypeError(`${JSON.stringify(name)} is not a name of goods`);
     if (!kinds.includes(kind)) throw new TypeError(`The kind of goods is json, text or bytes; got ${String(kind)}`);
@@ -113,16 +118,21 @@ export class Goods<Item = unknown, Params = unknown, User = unknown> {
 
 /**
  * Defines goods whose items are bytes, text or JSON values. Both sides use it: the market and the client.
- *
- * ```ts
- * const apple = defineGoods<Apple, { currency: string }>('fruit/apple', {
- *   params: z.object({ currency: z.enum(['CNY', 'EUR']) }),
- *   variant: (_subscriber, { currency }) => currency,
- *   tailor: (item, currency) => ({ ...item, price: convert(item.price, currency) }),
- * });
- * ```
  * @param name Segments separated by `/`. With a segment `*` or `**` it defines all goods that match; they are created on demand.
  * @throws TypeError or RangeError if the name or an option is invalid.
+ *
+ * @example
+ * ```ts
+ * import { defineGoods } from 'goodwire/goods';
+ *
+ * const rates: Record<string, number> = { CNY: 1, EUR: 0.12 };
+ * // `params` may be a function, or a schema of zod, valibot or arktype.
+ * const apple = defineGoods<{ variety: string; price: number }, { currency: string }>('fruit/apple', {
+ *   params: (value) => ({ currency: String((value as { currency?: unknown }).currency) }),
+ *   variant: (_subscriber, { currency }) => currency,
+ *   tailor: (item, currency) => ({ ...item, price: item.price * (rates[currency] ?? 1) }),
+ * });
+ * ```
  */
 export function defineGoods<Item extends Uint8Array, Params = undefined, User = unknown>(
   name: string,

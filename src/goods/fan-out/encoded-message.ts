@@ -16,7 +16,10 @@ export class EncodedMessage {
   #plain: Uint8Array | null = null;
   #others: Map<Coding, Uint8Array> | null = null;
 
-  /** @param data Text for a text message; bytes for a binary message, which must not be changed afterwards. */
+  /**
+   * Keeps a message, which is encoded when a connection first needs it.
+   * @param data Text for a text message; bytes for a binary message, which must not be changed afterwards.
+   */
   constructor(data: string | Uint8Array, mayCompress = true) {
     this.mayCompress = mayCompress;
     this.isBinary = typeof data !== 'string';

@@ -37,7 +37,12 @@ interface GoodsSocket extends WebSocket {
  * A market: goods are offered and subscribed to here. Providers put goods on its shelf and supply items. Each item goes to exactly the
  * subscribers of its goods, in their variant, encoded once for each variant.
  *
+ * @example
  * ```ts
+ * import { WebSocketServer } from 'goodwire';
+ * import { defineGoods, Market } from 'goodwire/goods';
+ *
+ * const apple = defineGoods<{ variety: string; price: number }>('fruit/apple');
  * const market = new Market();
  * const orchard = market.provider('orchard');
  * orchard.shelve(apple);
@@ -48,7 +53,10 @@ interface GoodsSocket extends WebSocket {
 export class Market<User = unknown> extends MarketCore<User> {
   #heartbeatTimer: TimerHandle;
 
-  /** @throws RangeError if an option is invalid. */
+  /**
+   * Creates a market. {@link serve} opens it to clients.
+   * @throws RangeError if an option is invalid.
+   */
   constructor(options: MarketOptions<User> = {}) {
     super(options, afterPoll);
   }

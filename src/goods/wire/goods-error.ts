@@ -30,6 +30,10 @@ export class GoodsError extends Error {
   /** Milliseconds after which to try again; only with `rate-limited`. */
   readonly retryAfter: number | undefined;
 
+  /**
+   * Creates the error of a refusal.
+   * @param detail Appended to the message of the code.
+   */
   constructor(code: GoodsErrorCode, detail = '', options: ErrorOptions & { retryAfter?: number | undefined } = {}) {
     super(detail === '' ? goodsErrors[code] : `${goodsErrors[code]}: ${detail}`, options);
     this.code = code;
@@ -43,6 +47,7 @@ export class WireError extends Error {
   /** 1003 (invalid binary message), 1007 (invalid JSON or frame) or 1008 (ids do not grow). */
   readonly closeCode: 1003 | 1007 | 1008;
 
+  /** Creates an error whose connection is closed with the code. */
   constructor(closeCode: 1003 | 1007 | 1008, message: string, options?: ErrorOptions) {
     super(message, options);
     this.closeCode = closeCode;
