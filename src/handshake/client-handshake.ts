@@ -209,8 +209,14 @@ function fieldValue(name: string, value: FieldValue | undefined): string | strin
   return Array.isArray(value) ? values : values[0]!;
 }
 
+/** Returns an error as `node:http` has it: its text names the code, and its name does not. */
 function fieldError(message: string, code: string): TypeError {
-  return Object.assign(new TypeError(message), { code });
+  const error = Object.assign(new TypeError(message), { code });
+  return Object.defineProperty(error, 'toString', {
+    configurable: true,
+    writable: true,
+    value: () => `${error.name} [${code}]: ${error.message}`,
+  });
 }
 
 /**

@@ -254,6 +254,16 @@ describe.each(Object.entries(implementations))('the request of a client of %s', 
       );
     });
 
+    test('and names the code in the text of the error', () => {
+      let text = '';
+      try {
+        client(by, address, { headers: { 'X Mine': 'a' } });
+      } catch (error) {
+        text = String(error);
+      }
+      expect(text).toBe('TypeError [ERR_INVALID_HTTP_TOKEN]: Header name must be a valid HTTP token ["X Mine"]');
+    });
+
     test('uses the defaults of node:http', async () => {
       expect(await fieldsFor({ setHost: false })).toEqual({ ...always, host: undefined });
       expect(await fieldsFor({ defaultPort: 81 })).toEqual({ ...always, host: ['example.com:80'] });
