@@ -103,19 +103,23 @@ function checkContents(files) {
     (file) =>
       ![...documents, ...paths].includes(file) &&
       !/^(?:docs|examples)\/[\w/-]+\.(?:md|js)$/.test(file) &&
-      !/^dist\/(?:(?:cjs|legacy|autobahn)\/[\w/-]+\.js|(?!cjs\/|legacy\/|autobahn\/)[\w/-]+\.(?:js|d\.ts|cjs|d\.cts))$/.test(
+      !/^dist\/(?:cjs\/[\w/-]+\.(?:js|d\.ts)|(?:legacy|autobahn)\/[\w/-]+\.js|(?!cjs\/|legacy\/|autobahn\/)[\w/-]+\.c?js)$/.test(
         file,
-      ),
+      ) &&
+      !/^dist\/(?:index|browser|protocol|goods|goods\/client)\.d\.c?ts$/.test(file),
   );
   assert.deepEqual(surplus, [], 'unneeded files are in the tarball');
   const built = files.filter((file) => file.startsWith('dist/'));
-  // The command line is a program that is never imported, so it needs no types.
-  // These entries have the types of dist/browser.js and dist/goods/client.js.
-  const typedElsewhere = ['dist/legacy/index.js', 'dist/goods/shared-client.js'];
-  const library = built.filter((name) => !name.startsWith('dist/autobahn/') && !typedElsewhere.includes(name));
-  for (const file of library.filter((name) => /\.c?js$/.test(name))) {
-    const types = file.replace(/^dist\/(?:cjs|legacy)\//, 'dist/').replace(/\.(c?)js$/, '.d.$1ts');
+  // Every module has its types once, beside the CommonJS module. The command line is a program that is never imported.
+  const library = built.filter((name) => /\.js$/.test(name) && !/^dist\/(?:autobahn|legacy)\//.test(name));
+  // These are other files for the types of dist/cjs/goods/client.js.
+  const typedElsewhere = ['dist/goods/shared-client.js'];
+  for (const file of library.filter((name) => !typedElsewhere.includes(name))) {
+    const types = file.replace(/^dist\/(?:cjs\/)?(.*)\.js$/, 'dist/cjs/$1.d.ts');
     assert.ok(files.includes(types), `${file} has no types`);
+  }
+  for (const file of built.filter((name) => /^dist\/cjs\/.*\.d\.ts$/.test(name))) {
+    assert.ok(files.includes(file.replace('.d.ts', '.js')), `${file} describes no module`);
   }
   // Only dist/browser.js and dist/goods/client.js need ES modules, so most modules are there once.
   const common = built.filter((file) => /^dist\/cjs\/.*\.js$/.test(file));
@@ -136,13 +140,25 @@ function checkReferences(directory) {
     if (!/\.(?:js|cjs|ts|cts)$/.test(file)) continue;
     const code = readFileSync(join(directory, file), 'utf8');
     assert.doesNotMatch(code, /^\/\/# sourceMappingURL=/m, `${file} points to a source map`);
+    if (/\.d\.c?ts$/.test(file)) checkDeclaration(file, code);
     for (const [, specifier] of code.matchAll(/\b(?:from|import|require)\b\s*\(?\s*['"](\.[^'"]+)['"]/g)) {
       const path = join(directory, dirname(file), /** @type {string} */ (specifier));
-      // Declarations keep the .ts of the source, for which TypeScript finds the .d.ts.
-      const target = /\.d\.c?ts$/.test(file) ? path.replace(/(?<!\.d)\.(c?)(?:ts|js)$/, '.d.$1ts') : path;
+      const target = /\.d\.c?ts$/.test(file) ? path.replace(/\.(c?)js$/, '.d.$1ts') : path;
       assert.doesNotThrow(() => readFileSync(target), `${file} imports ${specifier}, which is not in the tarball`);
     }
   }
+}
+
+/**
+ * Checks that a declaration has nothing that TypeScript 5.0 cannot read, and that an entry point only re-exports.
+ * @param {string} file
+ * @param {string} code
+ */
+function checkDeclaration(file, code) {
+  const isEntry = !file.startsWith('dist/cjs/');
+  assert.doesNotMatch(code, /module\.exports|resolution-mode|\.ts['"]/, `${file} is for newer versions of TypeScript`);
+  assert.doesNotMatch(code, /^declare module/m, `${file} changes a module, so that programs cannot merge into it`);
+  if (isEntry) assert.doesNotMatch(code, /^export (?:declare |interface |class )/m, `${file} declares something`);
 }
 
 /**
@@ -243,20 +259,32 @@ export { market };
 `;
   const imported = ['protocol.cts', 'protocol.mts', 'goods.cts', 'goods.mts'];
   for (const file of imported) writeFileSync(join(directory, file), file.startsWith('goods') ? goods : protocol);
-  for (const mode of ['node16', 'nodenext']) {
-    step(`TypeScript, ${mode}, other entry points: ${imported.join(', ')}`, () => {
-      const strict = [
-        '--ignoreConfig',
-        '--noEmit',
-        '--strict',
-        '--types',
-        'node',
-        '--module',
-        mode,
-        '--target',
-        'es2022',
-      ];
-      run(process.execPath, [join(modules, 'typescript', 'bin', 'tsc'), ...strict, ...imported], directory);
+  // node10 is the resolution from before 2022, which does not support exports. TypeScript 7 has removed it.
+  const node10 = ['--module', 'commonjs', '--moduleResolution', 'node10'];
+  for (const { title, compiler, flags, files } of [
+    {
+      title: 'TypeScript, node16',
+      compiler: 'typescript',
+      flags: ['--ignoreConfig', '--module', 'node16'],
+      files: imported,
+    },
+    {
+      title: 'TypeScript, nodenext',
+      compiler: 'typescript',
+      flags: ['--ignoreConfig', '--module', 'nodenext'],
+      files: imported,
+    },
+    { title: 'TypeScript 5.0, nodenext', compiler: 'typescript-5.0', flags: ['--module', 'nodenext'], files: imported },
+    {
+      title: 'TypeScript 5.0, node10',
+      compiler: 'typescript-5.0',
+      flags: node10,
+      files: ['protocol.cts', 'goods.cts'],
+    },
+  ]) {
+    step(`${title}, other entry points: ${files.join(', ')}`, () => {
+      const strict = ['--noEmit', '--strict', '--types', 'node', '--target', 'es2022'];
+      run(process.execPath, [join(modules, compiler, 'bin', 'tsc'), ...strict, ...flags, ...files], directory);
     });
   }
 
@@ -264,6 +292,9 @@ export { market };
   writeFileSync(
     shared,
     `import WebSocket from 'ws';
+import { defineGoods, GoodsClient } from 'ws/goods/client';
+export const client: GoodsClient = new GoodsClient('ws://127.0.0.1', { WebSocket });
+export const goods = defineGoods('fruit/apple');
 const socket: WebSocket = new WebSocket('ws://127.0.0.1');
 socket.onmessage = (event: MessageEvent<string>) => event.data.length;
 // @ts-expect-error the WebSocket of a browser has no such method
@@ -291,10 +322,8 @@ try {
   const { tarball, files } = pack();
   step(`the tarball holds ${files.length} files, and no unneeded ones`, () => checkContents(files));
   step('publint', () => void bin('publint', tarball, '--strict'));
-  // The profile omits TypeScript's resolution from before 2022 ("node10"). TypeScript 7 has removed it, and it cannot
-  // find goodwire/protocol because it does not support exports.
   for (const entry of ['.', './protocol', './goods', './goods/client']) {
-    step(`arethetypeswrong: ${entry}`, () => void bin('attw', tarball, '--profile', 'node16', '--entrypoints', entry));
+    step(`arethetypeswrong: ${entry}`, () => void bin('attw', tarball, '--entrypoints', entry));
   }
 
   const runtime = project('runtime', tarball, ['goodwire']);

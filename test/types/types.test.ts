@@ -129,4 +129,14 @@ describe.concurrent('goodwire installed in the place of ws, and under its own na
   test.each(compilers)('TypeScript %s, without a check of the declarations: they are read', async (compiler) => {
     expect(await compile(all, packages, { skipLibCheck: true }, compiler)).toBe('');
   });
+
+  test.each(compilers)('TypeScript %s, for browsers: without the types of Node.js', async (compiler) => {
+    const resolution = { module: 'esnext', moduleResolution: 'bundler', customConditions: ['browser'] };
+    const options = { ...resolution, types: [], lib: ['es2022', 'dom', 'dom.iterable'] };
+    expect(await compile(list('own', 'browser.mts'), goodwire, options, compiler)).toBe('');
+  });
+
+  test.each(compilers.filter((version) => version !== '5.0'))('TypeScript %s, await using', async (compiler) => {
+    expect(await compile(list('own', 'disposal.mts'), { ...node, ...goodwire }, {}, compiler)).toBe('');
+  });
 });

@@ -23,8 +23,14 @@ import { Requests } from './requests.ts';
 import { type SubscribeOptions, Subscription, type SubscriptionOwner } from './subscription.ts';
 import { SubscriptionRegistry } from './subscription-registry.ts';
 
+/** Name of the method where the platform has no `Symbol.asyncDispose`. */
+declare const ownAsyncDispose: unique symbol;
+/** Type of `Symbol.asyncDispose`. A program for browsers may be compiled with a library that does not have it. */
+type AsyncDispose = typeof Symbol extends { readonly asyncDispose: infer Name extends symbol }
+  ? Name
+  : typeof ownAsyncDispose;
 /** Not every browser has the symbol yet. */
-const asyncDispose: typeof Symbol.asyncDispose = Symbol.asyncDispose ?? Symbol('Symbol.asyncDispose');
+const asyncDispose: AsyncDispose = Symbol.asyncDispose ?? Symbol('Symbol.asyncDispose');
 /** Milliseconds that the market has to close the connection when the client is closed. */
 const closeTimeout = 5000;
 const defaultMaxPending = 100_000;
