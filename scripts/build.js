@@ -13,6 +13,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -187,6 +188,10 @@ function prune() {
     const isCommon = ['cjs', 'legacy'].some((folder) => file.startsWith(join(fresh, folder, '/')));
     if (file.endsWith('.js') && !isCommon && !reached.has(file)) rmSync(file);
   }
+  const folders = readdirSync(fresh, { recursive: true, withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const paths = folders.map((entry) => join(entry.parentPath, entry.name));
+  // The longest first, so that a folder of empty folders is empty too.
+  for (const path of paths.toSorted((a, b) => b.length - a.length)) if (readdirSync(path).length === 0) rmdirSync(path);
 }
 
 let status = 1;

@@ -139,4 +139,14 @@ describe.concurrent('goodwire installed in the place of ws, and under its own na
   test.each(compilers.filter((version) => version !== '5.0'))('TypeScript %s, await using', async (compiler) => {
     expect(await compile(list('own', 'disposal.mts'), { ...node, ...goodwire }, {}, compiler)).toBe('');
   });
+
+  test.each(compilers)('TypeScript %s, every declaration, also those that no program reaches', async (compiler) => {
+    const files = readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' });
+    const modules = files
+      .filter((file) => /\.d\.c?ts$/.test(file))
+      .map((file) => file.replace(/\.d\.(c?)ts$/, '.$1js'));
+    expect(modules.length).toBeGreaterThan(100);
+    const importing = modules.map((file) => `import '${root}/dist/${file}';`).join('\n');
+    expect(await compile({ 'all.mts': importing }, node, {}, compiler)).toBe('');
+  });
 });

@@ -23,7 +23,7 @@ export interface WebSocketLike {
   readonly protocol: string;
   readonly readyState: number;
   binaryType: string;
-  send(data: string | Uint8Array<ArrayBuffer>): void;
+  send(data: string | Uint8Array): void;
   close(code?: number, reason?: string): void;
   /** Ends the connection at once. Browsers do not have it. */
   terminate?(): void;
@@ -36,7 +36,7 @@ export interface PendingRequest {
   /** True if the reply is of no use any more: a request that was not sent is not to be sent. */
   readonly isDropped: boolean;
   /** Returns the message. @throws TypeError if JSON cannot hold it. */
-  write(id: number): string | Uint8Array<ArrayBuffer>;
+  write(id: number): string | Uint8Array;
   /** Takes the reply. @throws WireError if it does not fit the request. */
   settle(reply: OkFrame): void;
   /** Takes the refusal, or the error for which the request could not be written. */
@@ -238,7 +238,7 @@ export class ClientConnection {
 
   #send(request: PendingRequest): void {
     const id = ++this.#lastId;
-    let message: string | Uint8Array<ArrayBuffer>;
+    let message: string | Uint8Array;
     try {
       message = request.write(id);
       const size = typeof message === 'string' ? utf8Length(message) : message.length;

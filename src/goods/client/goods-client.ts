@@ -190,7 +190,7 @@ export class GoodsClient {
   async #supplyBytes(goods: string, item: Uint8Array, { signal }: RequestOptions = {}): Promise<number> {
     // A copy: the application may reuse the bytes while the request waits.
     const copy = new Uint8Array(item);
-    const write = (id: number) => encodeBytesSupply(id, goods, copy) as Uint8Array<ArrayBuffer>;
+    const write = (id: number) => encodeBytesSupply(id, goods, copy);
     const { offset = 0 } = await this.#requests.ask(write, { isOnce: true, signal });
     return offset;
   }
