@@ -20,4 +20,6 @@ export const longTests = [
   'test/transport/backpressure.test.ts',
   'test/transport/ending.test.ts',
   'test/transport/hostile-compression.test.ts',
+  'test/types/merging.test.ts',
+  'test/types/types.test.ts',
 ];
