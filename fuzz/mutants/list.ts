@@ -198,8 +198,8 @@ export const mutants: readonly Mutant[] = [
     [
       [
         'every ping of a peer that does not read is answered',
-        'if (this.isCongested) this.owedPong = payload;\n          else this.writer',
-        'this.writer',
+        'if (this.isCongested) {',
+        'if (this.isCongested && payload.length < 0) {',
       ],
       [
         'pings are answered after our close frame',

@@ -7,7 +7,12 @@ import {
 } from '../../src/extension/deflate-negotiation.ts';
 import { NegotiationError } from '../../src/extension/negotiation-error.ts';
 import { parseAddress } from '../../src/handshake/client-handshake.ts';
-import { type Extension, formatExtensions, parseExtensions } from '../../src/handshake/extensions.ts';
+import {
+  type Extension,
+  formatExtensions,
+  parseExtensions,
+  parseExtensionsStrictly,
+} from '../../src/handshake/extensions.ts';
 import { hasToken, isFieldValue, isSingleLine, isToken } from '../../src/handshake/fields.ts';
 import { allowOrigins, normalizeOrigin } from '../../src/handshake/origin.ts';
 import { parseSubprotocols } from '../../src/handshake/subprotocols.ts';
@@ -102,15 +107,19 @@ export const fields: Target = {
   run({ octets }) {
     const text = octets.toString('latin1');
 
-    const extensions = outcome(() => parseExtensions(text), SyntaxError);
+    const strict = outcome(() => parseExtensionsStrictly(text), SyntaxError);
     const wsExtensions = outcome(() => ws.extension.parse(text), SyntaxError);
-    demand((extensions === null) === (wsExtensions === null), 'both read extensions, or neither does', text);
+    demand((strict === null) === (wsExtensions === null), 'both read extensions, or neither does', text);
+    const extensions = outcome(() => parseExtensions(text), SyntaxError);
     let negotiated = '';
-    if (extensions !== null && wsExtensions !== null) {
-      demand(asWs(extensions) === flattened(wsExtensions), 'both read the same extensions', [
-        asWs(extensions),
+    if (strict !== null && wsExtensions !== null) {
+      demand(asWs(strict) === flattened(wsExtensions), 'both read the same extensions', [
+        asWs(strict),
         flattened(wsExtensions),
       ]);
+      demand(JSON.stringify(extensions) === JSON.stringify(strict), 'what ws accepts is read alike', text);
+    }
+    if (extensions !== null) {
       const again = formatExtensions(extensions);
       demand(isFieldValue(again), 'formatted extensions can be sent', again);
       demand(

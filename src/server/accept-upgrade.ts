@@ -1,4 +1,4 @@
-import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import type { Server as HttpServer, IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { DeflateAgreement, DeflateTerms } from '../extension/deflate-negotiation.ts';
 import { readDeflateOptions } from '../extension/per-message-deflate-options.ts';
@@ -44,8 +44,8 @@ export interface UpgradeHost {
   readonly pending: PendingHandshakes;
   /** True if this host handles the request, which may depend on its path. */
   shouldHandle(request: IncomingMessage): boolean | Promise<boolean>;
-  /** Returns true if other listeners may take a request that this host does not handle. Default false. */
-  leavesToOthers?(): boolean;
+  /** Returns the HTTP server whose other listeners may take a request that this host does not handle; null if none may. */
+  sharedServer?(): HttpServer | null;
   /** True if new connections are accepted; false once a server is closing. */
   isRunning(): boolean;
   /** Passes the lines of the response to listeners that may change them. Returns false without listeners. */
@@ -149,8 +149,7 @@ export function acceptUpgrade(
       () => host.shouldHandle(request),
       (isHandled) => {
         if (isHandled) checkOrigin(attempt);
-        else if (host.leavesToOthers?.() === true) leaveToOthers(attempt);
-        else refuse(attempt, notHandled());
+        else leaveToOthers(attempt);
       },
     );
   });
@@ -513,14 +512,19 @@ function abandon(attempt: Refused): void {
 }
 
 /**
- * Leaves a request that is not for this server to the other listeners of the HTTP server, which were offered it at the
- * same time. Nothing is written, because one of them may have taken the socket meanwhile.
+ * Refuses a request that is not for this server. If the HTTP server has other listeners, which were offered it at the
+ * same time, the request is left to them: nothing is written, because one of them may have taken the socket meanwhile.
  */
 function leaveToOthers(attempt: Refused): void {
-  if (!conclude(attempt)) return;
   const { host, socket } = attempt;
+  const server = host.sharedServer?.() ?? null;
+  if (server === null) {
+    refuse(attempt, notHandled());
+    return;
+  }
+  if (!conclude(attempt)) return;
   mark(socket, 'released');
-  leaveUnanswered(socket, host.options.handshakeTimeout ?? defaultHandshakeTimeout);
+  leaveUnanswered(server, socket, host.options.handshakeTimeout ?? defaultHandshakeTimeout);
   announce(attempt, notHandled());
 }
 

@@ -29,9 +29,10 @@ export function setClaim(socket: Duplex, claim: Claim): void {
 /**
  * True if the socket of an upgrade request has an owner for certain: a server of any copy of this package; or other code
  * that has ended it, or both reads from it and has written. Code that only reads may be an observer. Throws nothing.
+ * @param writtenBefore Number of octets that were written to the socket before the request: responses to earlier ones.
  */
-export function isTaken(socket: Duplex): boolean {
-  return isOwned(socket, () => hasReader(socket) && Number((socket as Partial<Socket>).bytesWritten) > 0);
+export function isTaken(socket: Duplex, writtenBefore: number): boolean {
+  return isOwned(socket, () => hasReader(socket) && Number((socket as Partial<Socket>).bytesWritten) > writtenBefore);
 }
 
 /** True if the socket of an upgrade request may have an owner: one that is certain, or other code that reads from it. Throws nothing. */

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { hasToken } from '../handshake/fields.ts';
 import { forceDestroy } from '../transport/destroy-stream.ts';
-import { unref } from '../transport/timer.ts';
+import { type TimerHandle, unref } from '../transport/timer.ts';
 import { maxTimerDelay } from '../transport/transport-settings.ts';
 import { isTaken, mayBeTaken } from './claim.ts';
 
@@ -22,8 +22,14 @@ export interface Sharer {
 interface Share {
   /** In the order in which they were added. */
   readonly sharers: Set<Sharer>;
-  readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  readonly onUpgrade: UpgradeListener;
+  /** Listener in front of all others. It notes the octets that were written to the socket before the request. */
+  readonly onArrival: UpgradeListener;
+  /** For each socket that was left to others: ends it if nobody has taken it. */
+  readonly unanswered: Set<() => void>;
 }
+
+type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
 const shares = new WeakMap<Server, Share>();
 
@@ -42,12 +48,29 @@ export function share(server: Server, sharer: Sharer): void {
     present.sharers.add(sharer);
     return;
   }
+  if (present !== undefined) server.removeListener('upgrade', present.onArrival);
   const sharers = new Set([sharer]);
-  const onUpgrade: Share['onUpgrade'] = (request, socket, head) => {
-    if (!hasOtherListeners(server)) choose(sharers, request)?.upgrade(request, socket, head);
-    else if (!isTaken(socket)) offer(sharers, request, socket, head);
+  const unanswered = new Set<() => void>();
+  /** Octets that the responses to earlier requests on the same connection have. */
+  const writtenBefore = new WeakMap<Duplex, number>();
+  const onArrival: UpgradeListener = (_request, socket) => void writtenBefore.set(socket, writtenTo(socket));
+  const onUpgrade: UpgradeListener = (request, socket, head) => {
+    if (!hasOtherListeners(server)) {
+      choose(sharers, request)?.upgrade(request, socket, head);
+    } else if (!isTaken(socket, writtenBefore.get(socket) ?? writtenTo(socket))) {
+      const chosen = chooseHandling(sharers, request);
+      const [first = sharer] = sharers;
+      if (chosen !== undefined) chosen.upgrade(request, socket, head);
+      else leaveUnanswered(server, socket, first.handshakeTimeout());
+    }
   };
-  shares.set(server, { sharers, onUpgrade });
+  shares.set(server, {
+    sharers,
+    onUpgrade,
+    onArrival,
+    unanswered,
+  });
+  server.prependListener('upgrade', onArrival);
   server.on('upgrade', onUpgrade);
 }
 
@@ -56,7 +79,10 @@ export function unshare(server: Server, sharer: Sharer): void {
   const present = shares.get(server);
   if (!present?.sharers.delete(sharer) || present.sharers.size > 0) return;
   server.removeListener('upgrade', present.onUpgrade);
+  server.removeListener('upgrade', present.onArrival);
   shares.delete(server);
+  // Otherwise the HTTP server's own close() would wait for them until their timeout.
+  for (const end of present.unanswered) end();
 }
 
 function choose(sharers: Set<Sharer>, request: IncomingMessage): Sharer | undefined {
@@ -68,39 +94,47 @@ function choose(sharers: Set<Sharer>, request: IncomingMessage): Sharer | undefi
 
 /** Returns true if the HTTP server has listeners for upgrades besides ours. */
 export function hasOtherListeners(server: Server): boolean {
-  return server.listenerCount('upgrade') > 1;
+  return server.listenerCount('upgrade') > (shares.has(server) ? 2 : 0);
 }
 
-/** Passes a request to the first sharer that handles it. Without one, leaves it to other listeners. */
-function offer(sharers: Set<Sharer>, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+/** Returns the number of octets written to a socket; 0 for other streams. */
+function writtenTo(socket: Duplex): number {
+  return (socket as Partial<Socket>).bytesWritten ?? 0;
+}
+
+/** Returns the first sharer that handles a request for a WebSocket; undefined if none does. */
+function chooseHandling(sharers: Set<Sharer>, request: IncomingMessage): Sharer | undefined {
   // Requests that a program emits may have no fields.
-  if (hasToken(request.headers?.upgrade, 'websocket')) {
-    for (const sharer of sharers) {
-      if (!wants(sharer, request)) continue;
-      sharer.upgrade(request, socket, head);
-      return;
-    }
-  }
-  const [first] = sharers;
-  if (first !== undefined) leaveUnanswered(socket, first.handshakeTimeout());
+  if (!hasToken(request.headers?.upgrade, 'websocket')) return undefined;
+  for (const sharer of sharers) if (wants(sharer, request)) return sharer;
+  return undefined;
 }
 
 /**
- * Leaves a socket to other listeners. If nobody has written to it or taken it after `timeout` milliseconds, the socket is
- * destroyed without a response. An error of it is not uncaught meanwhile. The timer does not keep the process alive,
- * unless the platform's timers are numbers.
+ * Leaves a socket to the other listeners of its HTTP server. If nobody has written to it or taken it after `timeout`
+ * milliseconds, or when the last of our servers has closed, the socket is destroyed without a response. An error of it
+ * is not uncaught meanwhile. The timer does not keep the process alive, unless the platform's timers are numbers.
  * @param timeout 0 for no timeout.
  */
-export function leaveUnanswered(socket: Duplex, timeout: number): void {
-  const written = () => (socket as Partial<Socket>).bytesWritten;
-  const before = written();
+export function leaveUnanswered(server: Server, socket: Duplex, timeout: number): void {
+  const { unanswered } = shares.get(server) ?? {};
+  const before = writtenTo(socket);
+  let timer: TimerHandle;
+  const forget = () => {
+    clearTimeout(timer);
+    unanswered?.delete(end);
+  };
+  const end = () => {
+    forget();
+    if (writtenTo(socket) === before && !mayBeTaken(socket)) forceDestroy(socket);
+  };
   // Node.js has removed its own listener. The socket is destroyed by its error, and then forgotten.
   socket.on('error', () => {});
+  socket.on('close', forget);
+  unanswered?.add(end);
   if (!(timeout > 0)) return;
-  const destroyUnanswered = () => {
-    if (written() === before && !mayBeTaken(socket)) forceDestroy(socket);
-  };
-  unref(setTimeout(destroyUnanswered, Math.min(timeout, maxTimerDelay)));
+  timer = setTimeout(end, Math.min(timeout, maxTimerDelay));
+  unref(timer);
 }
 
 /**

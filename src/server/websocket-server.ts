@@ -372,7 +372,10 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
       allowsOrigin,
       pending: this[own.pending],
       shouldHandle: (request) => this.shouldHandle(request as InstanceType<U>),
-      leavesToOthers: () => this[own.server] !== null && hasOtherListeners(this[own.server]),
+      sharedServer: () => {
+        const server = this[own.server];
+        return server !== null && hasOtherListeners(server) ? server : null;
+      },
       isRunning: () => this[own.state] === 'running',
       showLines: (lines, request) => {
         const hasListeners = this.listenerCount('headers') > 0;

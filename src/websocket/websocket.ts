@@ -372,7 +372,8 @@ export class WebSocket extends EventEmitter implements TransportEvents {
 
   /**
    * Number of payload octets of messages that were given to be sent and that the kernel does not have: without framing, before compression;
-   * control frames do not count (WHATWG WebSockets §3.1). Once the socket is closed the number never falls.
+   * control frames do not count (WHATWG WebSockets §3.1). Once the socket is closed the number never falls. Then everything that is sent
+   * is added, pings and pongs too.
    */
   get bufferedAmount(): number {
     return (this[own.closeRecord]?.lostOctets ?? 0) + (this[own.transport]?.bufferedAmount ?? 0);

@@ -327,10 +327,9 @@ describe.each(Object.entries(implementations))(
       ['to an invalid address', 'ws://', {}, 1],
     ])('count a redirect that is not followed: %s', async (_title, location, options, count) => {
       await using peers = await listen(by);
-      peers.httpServer.prependListener('upgrade', (_request, socket) => {
+      peers.httpServer.removeAllListeners('upgrade').on('upgrade', (_request, socket) => {
         socket.end(`HTTP/1.1 302 Found\r\nLocation: ${location}\r\nContent-Length: 0\r\n\r\n`);
       });
-      peers.httpServer.removeListener('upgrade', peers.httpServer.listeners('upgrade')[1] as () => void);
       const client = new by.WebSocket(peers.url, { followRedirects: true, ...options });
       client.on('error', () => {});
       await closed(client);

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import https from 'node:https';
 import type { Duplex } from 'node:stream';
+import * as tls from 'node:tls';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import * as ws from 'ws';
 import type * as goodwire from '../../src/index.ts';
@@ -152,6 +153,38 @@ test('a listener that only reads takes nothing: it may be an observer', async ()
   expect(lengths).toEqual([8]);
 });
 
+test.each([
+  ['http', () => http.createServer()],
+  ['https', () => https.createServer(certificate)],
+] as const)(
+  'a connection that has had a response before is upgraded beside an observer, over %s',
+  async (scheme, create) => {
+    const server = create();
+    server.on('request', (_request, response) => response.end('hi'));
+    server.on('upgrade', (_request, socket) => socket.on('data', () => {}));
+    echo(first, server, { path: '/a' });
+    const it = await served(server);
+    const client =
+      scheme === 'http'
+        ? await connect(it.port)
+        : tls.connect({ port: it.port, host: '127.0.0.1', rejectUnauthorized: false });
+    let received = '';
+    client.setEncoding('latin1');
+    const responses = new Promise<void>((resolve) => {
+      client.on('data', (data) => {
+        const isFirst = received === '';
+        received += data;
+        if (isFirst) client.write(requestText({ url: '/a' }));
+        if (received.includes('HTTP/1.1 101 ')) resolve();
+      });
+    });
+    client.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await responses;
+    expect(received).toMatch(/^HTTP\/1\.1 200 OK/);
+    client.destroy();
+  },
+);
+
 describe('a request that no server handles', () => {
   test.each(Object.keys(libraries))('gets 400 if %s alone listens for upgrades', async (name) => {
     const it = await served();
@@ -202,6 +235,27 @@ describe('a request that no server handles', () => {
     await vi.advanceTimersByTimeAsync(60_000);
     expect(taken?.destroyed).toBe(false);
     client.destroy();
+  });
+
+  test('is destroyed when the last of our servers closes, so that the HTTP server can close', async () => {
+    const it = await served();
+    it.httpServer.on('upgrade', () => {});
+    const servers = ['/a', '/b'].map((path) => echo(first, it.httpServer, { path, handshakeTimeout: 0 }));
+    const [client, [, socket]] = await Promise.all([
+      connect(it.port).then((client) => {
+        client.write(requestText({ url: '/c' }));
+        return client;
+      }),
+      once(it.httpServer, 'upgrade') as Promise<[unknown, Duplex]>,
+    ]);
+    const end = once(client, 'close');
+    servers[0]?.close();
+    expect(socket.destroyed).toBe(false);
+    servers[1]?.close();
+    expect(socket.destroyed).toBe(true);
+    const closed = once(it.httpServer, 'close');
+    it.httpServer.close();
+    await Promise.all([end, closed]);
   });
 
   test('stays if handshakeTimeout is 0', async () => {
