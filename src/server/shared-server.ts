@@ -23,8 +23,13 @@ interface Share {
   /** In the order in which they were added. */
   readonly sharers: Set<Sharer>;
   readonly onUpgrade: UpgradeListener;
-  /** Listener in front of all others. It notes the octets that were written to the socket before the request. */
+  /**
+   * Listener in front of all others, if there are others. It notes the octets that were written to the socket before the
+   * request.
+   */
   readonly onArrival: UpgradeListener;
+  /** Adds {@link onArrival} when another listener comes. */
+  readonly onNewListener: (event: string | symbol) => void;
   /** For each socket that was left to others: ends it if nobody has taken it. */
   readonly unanswered: Set<() => void>;
 }
@@ -48,7 +53,7 @@ export function share(server: Server, sharer: Sharer): void {
     present.sharers.add(sharer);
     return;
   }
-  if (present !== undefined) server.removeListener('upgrade', present.onArrival);
+  if (present !== undefined) forgetArrivals(server, present);
   const sharers = new Set([sharer]);
   const unanswered = new Set<() => void>();
   /** Octets that the responses to earlier requests on the same connection have. */
@@ -64,14 +69,22 @@ export function share(server: Server, sharer: Sharer): void {
       else leaveUnanswered(server, socket, first.handshakeTimeout());
     }
   };
-  shares.set(server, {
-    sharers,
-    onUpgrade,
-    onArrival,
-    unanswered,
-  });
-  server.prependListener('upgrade', onArrival);
+  // Only with other listeners: programs take the only listener of a server with ws, to call it themselves.
+  const onNewListener = (event: string | symbol) => {
+    if (event !== 'upgrade') return;
+    server.removeListener('newListener', onNewListener);
+    server.prependListener('upgrade', onArrival);
+  };
+  shares.set(server, { sharers, onUpgrade, onArrival, onNewListener, unanswered });
+  const isAlone = server.listenerCount('upgrade') === 0;
   server.on('upgrade', onUpgrade);
+  server.on('newListener', onNewListener);
+  if (!isAlone) onNewListener('upgrade');
+}
+
+function forgetArrivals(server: Server, { onArrival, onNewListener }: Share): void {
+  server.removeListener('newListener', onNewListener);
+  server.removeListener('upgrade', onArrival);
 }
 
 /** Removes a server from those that share the upgrades. */
@@ -79,7 +92,7 @@ export function unshare(server: Server, sharer: Sharer): void {
   const present = shares.get(server);
   if (!present?.sharers.delete(sharer) || present.sharers.size > 0) return;
   server.removeListener('upgrade', present.onUpgrade);
-  server.removeListener('upgrade', present.onArrival);
+  forgetArrivals(server, present);
   shares.delete(server);
   // Otherwise the HTTP server's own close() would wait for them until their timeout.
   for (const end of present.unanswered) end();
@@ -92,9 +105,12 @@ function choose(sharers: Set<Sharer>, request: IncomingMessage): Sharer | undefi
   return first;
 }
 
-/** Returns true if the HTTP server has listeners for upgrades besides ours. */
+/** Returns true if the HTTP server has listeners for upgrades besides ours, or besides one that calls ours. */
 export function hasOtherListeners(server: Server): boolean {
-  return server.listenerCount('upgrade') > (shares.has(server) ? 2 : 0);
+  const count = server.listenerCount('upgrade');
+  if (count < 2) return false;
+  const present = shares.get(server);
+  return present === undefined || count > 2 || !server.listeners('upgrade').includes(present.onArrival);
 }
 
 /** Returns the number of octets written to a socket; 0 for other streams. */

@@ -39,8 +39,7 @@ describe('a request to an HTTP server with several sharers', () => {
     ['one whose answer is an exception', { a: no, b: failing, c: yes }, 'b'],
   ])('goes to %s', (_title, answers, name) => {
     const { server, ask } = shared(answers);
-    // One decides, and one in front of all others notes what was written before.
-    expect(server.listenerCount('upgrade')).toBe(2);
+    expect(server.listenerCount('upgrade')).toBe(1);
     expect(ask()).toEqual([name]);
   });
 
@@ -54,6 +53,23 @@ describe('a request to an HTTP server with several sharers', () => {
     unshare(server, sharers[1]!);
     share(server, sharers[0]!);
     expect(ask()).toEqual(['a']);
+  });
+
+  it('and the server leave no listener behind once all are removed, also beside others', () => {
+    const { server, sharers } = shared({ a: yes });
+    const other = () => {};
+    server.on('upgrade', other);
+    // One in front notes what was written to a socket before the others write to it.
+    expect(server.listenerCount('upgrade')).toBe(3);
+    server.on('upgrade', other);
+    expect(server.listenerCount('upgrade')).toBe(4);
+    unshare(server, sharers[0]!);
+    expect(server.listeners('upgrade')).toEqual([other, other]);
+    expect(server.listenerCount('newListener')).toBe(0);
+    share(server, sharers[0]!);
+    expect(server.listenerCount('upgrade')).toBe(4);
+    unshare(server, sharers[0]!);
+    expect([server.listeners('upgrade'), server.listenerCount('newListener')]).toEqual([[other, other], 0]);
   });
 
   it('goes only to sharers added after the application has removed the listener', () => {
