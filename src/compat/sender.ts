@@ -1,5 +1,4 @@
 import type { Duplex, Writable } from 'node:stream';
-import { types } from 'node:util';
 import { formatClosePayload } from '../connection/close-payload.ts';
 import { afterTick } from '../event-loop/after-tick.ts';
 import { firstOctet, headerLength, writeHeader } from '../frame/frame-encoder.ts';
@@ -7,7 +6,7 @@ import { maskInPlace, maskInto, readKey } from '../frame/mask.ts';
 import { nextMaskingKey } from '../frame/masking-key.ts';
 import { Opcode } from '../frame/opcode.ts';
 import { isBlob, octetLength, type SendData, toOctets } from '../message/send-data.ts';
-import { isError } from '../realm/kinds.ts';
+import { isError, isUint8Array } from '../realm/kinds.ts';
 
 // ws does not document this class, but socket.io-adapter encodes its broadcasts with Sender.frame(), and other
 // endpoints are built on the class. Our WebSocket does not use it: see src/transport/.
@@ -130,7 +129,7 @@ export class Sender {
   close(code?: number, data?: string | Uint8Array, mask?: boolean, callback?: Callback): void {
     const hasReason = code !== undefined && data !== undefined && data.length > 0;
     // Otherwise the elements of another view would be sent in place of its octets.
-    if (hasReason && typeof data !== 'string' && !types.isUint8Array(data))
+    if (hasReason && typeof data !== 'string' && !isUint8Array(data))
       throw new TypeError('Second argument must be a string or a Uint8Array');
     const payload = formatClosePayload(code, hasReason ? data : undefined);
     this.#control(Opcode.close, payload, mask, callback);

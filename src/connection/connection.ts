@@ -355,8 +355,9 @@ export class Connection implements FrameSink, MessageSink {
    * @param payload Number of octets that count as {@link outgoingPayload}. Default: all.
    */
   sendEncoded(frames: Uint8Array, payload: number = frames.length): void {
+    this.#assertOpen();
     this.demandUnfragmented();
-    this.sendRaw(frames, payload);
+    this.#writeEncoded(frames, payload);
   }
 
   /** @throws Error between the fragments of a message that is being sent. */
@@ -371,8 +372,7 @@ export class Connection implements FrameSink, MessageSink {
    */
   sendRaw(frames: Uint8Array, payload: number = frames.length): void {
     this.#assertOpen();
-    this.writer.writeEncoded(frames);
-    this.writer.payloadLength += payload;
+    this.#writeEncoded(frames, payload);
   }
 
   /**
@@ -542,6 +542,12 @@ export class Connection implements FrameSink, MessageSink {
   /** Discards an incomplete message that will not be finished. */
   #discard(): void {
     this.reader?.messages.discard();
+  }
+
+  #writeEncoded(frames: Uint8Array, payload: number): void {
+    const { writer } = this;
+    writer.writeEncoded(frames);
+    writer.payloadLength += payload;
   }
 
   #answerPing(payload: Buffer): void {

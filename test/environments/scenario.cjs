@@ -1,4 +1,4 @@
-// What every environment has to do, with promises only: a program that fakes timers uses it too.
+// Scenario that runs in every environment. It waits for promises only, because programs that fake timers run it too.
 
 /** Resolves with the next event of a WebSocket, of any implementation, or of an EventEmitter. */
 const next = (target, name) =>

@@ -26,7 +26,7 @@ export function randomEpoch(): string {
  * ```ts
  * import { Market, MemoryBackplane } from 'goodwire/goods';
  *
- * // What one market is supplied with, the subscribers of both get.
+ * // An item that one market is supplied with goes to the subscribers of both.
  * const backplane = new MemoryBackplane();
  * const markets = [new Market({ backplane }), new Market({ backplane })];
  * ```
