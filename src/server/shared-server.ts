@@ -63,7 +63,9 @@ export function share(server: Server, sharer: Sharer): void {
     if (!hasOtherListeners(server)) {
       choose(sharers, request)?.upgrade(request, socket, head);
     } else if (!isTaken(socket, writtenBefore.get(socket) ?? writtenTo(socket))) {
-      const chosen = chooseHandling(sharers, request);
+      // Requests that a program emits may have no fields.
+      const isOurs = hasToken(request.headers?.upgrade, 'websocket');
+      const chosen = isOurs ? firstThatWants(sharers, request) : undefined;
       const [first = sharer] = sharers;
       if (chosen !== undefined) chosen.upgrade(request, socket, head);
       else leaveUnanswered(server, socket, first.handshakeTimeout());
@@ -100,9 +102,12 @@ export function unshare(server: Server, sharer: Sharer): void {
 
 function choose(sharers: Set<Sharer>, request: IncomingMessage): Sharer | undefined {
   const [first] = sharers;
-  if (sharers.size === 1) return first;
+  return sharers.size === 1 ? first : (firstThatWants(sharers, request) ?? first);
+}
+
+function firstThatWants(sharers: Set<Sharer>, request: IncomingMessage): Sharer | undefined {
   for (const sharer of sharers) if (wants(sharer, request)) return sharer;
-  return first;
+  return undefined;
 }
 
 /** Returns true if the HTTP server has listeners for upgrades besides ours, or besides one that calls ours. */
@@ -116,14 +121,6 @@ export function hasOtherListeners(server: Server): boolean {
 /** Returns the number of octets written to a socket; 0 for other streams. */
 function writtenTo(socket: Duplex): number {
   return (socket as Partial<Socket>).bytesWritten ?? 0;
-}
-
-/** Returns the first sharer that handles a request for a WebSocket; undefined if none does. */
-function chooseHandling(sharers: Set<Sharer>, request: IncomingMessage): Sharer | undefined {
-  // Requests that a program emits may have no fields.
-  if (!hasToken(request.headers?.upgrade, 'websocket')) return undefined;
-  for (const sharer of sharers) if (wants(sharer, request)) return sharer;
-  return undefined;
 }
 
 /**
