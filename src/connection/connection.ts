@@ -14,10 +14,13 @@ import { type ConnectionOptions, ConnectionSettings, type Reader } from './conne
 import { type ConnectionState, nextState } from './connection-state.ts';
 
 /**
- * Inflate budget of one {@link Connection.receive}, if the owner supports `inflate`: 1 MiB, a few milliseconds. Other
- * connections are served after that.
+ * Inflate budget of one {@link Connection.receive}, if the owner supports `inflate`: 256 KiB, about half a millisecond.
+ * Other connections are served after that.
  */
-const inflateBudget = 1_048_576;
+const inflateBudget = 262_144;
+
+/** Frame budget of one {@link Connection.receive} without a limit: more than a chunk can have. */
+const allFrames = 0x3fff_ffff;
 
 /**
  * Error for a peer that broke a rule of RFC 6455, or sent invalid compressed data (RFC 7692). Both types have the close
@@ -60,11 +63,16 @@ export interface ConnectionEvents {
   /**
    * Handles a compressed message of more than 256 KiB, compressed or inflated, which takes long to inflate.
    * {@link Connection.receive} returns behind it. Before the next call, pass the result to {@link Connection.inflated},
-   * or the error to {@link Connection.fail}. `receive` then also returns after inflating 1 MiB of small messages, so
+   * or the error to {@link Connection.fail}. `receive` then also returns after inflating 256 KiB of small messages, so
    * that other connections are served. Without this callback everything is inflated at once, however long that takes.
    * @param inflater Has the options and, with context takeover, the window; see {@link MessageInflater.dictionary}.
    */
   inflate?(octets: Buffer, isBinary: boolean, inflater: MessageInflater): void;
+  /**
+   * Called when {@link Connection.receive} has processed its `maxFrames`. Returns the number of further frames, or 0 to
+   * stop behind this one. Default 0.
+   */
+  moreFrames?(): number;
 }
 
 /**
@@ -106,7 +114,8 @@ export class Connection implements FrameSink, MessageSink {
    */
   isCongested = false;
   /**
-   * True if {@link receive} stopped because its inflate budget was used up. Other connections should be served first.
+   * True if {@link receive} stopped because its budget of frames or of inflating was used up. Other connections should
+   * be served first.
    */
   isExhausted = false;
 
@@ -128,6 +137,8 @@ export class Connection implements FrameSink, MessageSink {
   private inflater: MessageInflater | null = null;
   private owedPong: Buffer | null = null;
   private taken = 0;
+  /** Number of frames that this call of {@link receive} may still process. */
+  private framesLeft = 0;
   /** True inside {@link receive}, and below inside a callback. */
   private isInReceive = false;
   private isInEvent = false;
@@ -221,16 +232,18 @@ export class Connection implements FrameSink, MessageSink {
   /**
    * Processes received octets from `start` on. They then belong to the connection: payloads are unmasked in place, and
    * messages may be views of them.
-   * @returns The offset behind the consumed octets: the end, unless {@link isSuspended} was set.
+   * @param maxFrames Number of frames after which {@link ConnectionEvents.moreFrames} is called. Positive. Default: all.
+   * @returns The offset behind the consumed octets: the end, unless {@link isSuspended} or {@link isExhausted} was set.
    * @throws Error if called inside a callback of the same connection; and any error that a callback throws.
    */
-  receive(chunk: Uint8Array, start = 0): number {
+  receive(chunk: Uint8Array, start = 0, maxFrames: number = allFrames): number {
     if (this.isInReceive)
       throw new Error('receive() was called inside an event of the same connection: set isSuspended');
     if (!this.isReceiving) return chunk.length;
     const octets = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     const reader = this.reader ?? this.#takeReader();
     reader.messages.inflatable = reader.messages.leavesInflating ? inflateBudget : Number.POSITIVE_INFINITY;
+    this.framesLeft = maxFrames;
     this.isInReceive = true;
     try {
       const end = reader.frames.decode(octets, start, this);
@@ -263,7 +276,7 @@ export class Connection implements FrameSink, MessageSink {
   /** Returns the decoders between two messages, when they hold no state and may serve any connection. */
   #giveReader(reader: Reader): void {
     this.taken = reader.frames.offset;
-    this.isExhausted = reader.messages.isExhausted;
+    this.isExhausted = reader.messages.isExhausted || this.framesLeft <= 0;
     if (this.#state === 'failed') {
       this.reader = null;
     } else if (reader.messages.isBetweenMessages && reader.frames.isBetweenMessages) {
@@ -437,7 +450,9 @@ export class Connection implements FrameSink, MessageSink {
 
   /** @internal */
   data(header: FrameHeader, octets: Uint8Array, start: number, end: number, seen: number): boolean {
-    return this.reader!.messages.frame(header, octets, start, end, seen);
+    return (
+      this.reader!.messages.frame(header, octets, start, end, seen) && (--this.framesLeft > 0 || this.#getFrames())
+    );
   }
 
   /** @internal */
@@ -452,7 +467,7 @@ export class Connection implements FrameSink, MessageSink {
 
   /** @internal */
   dataEnd(header: FrameHeader): boolean {
-    return this.reader!.messages.end(header);
+    return this.reader!.messages.end(header) && (--this.framesLeft > 0 || this.#getFrames());
   }
 
   /** Delivers a message that {@link ConnectionEvents.inflate} has inflated. */
@@ -495,13 +510,13 @@ export class Connection implements FrameSink, MessageSink {
         this.isInEvent = true;
         this.events.ping(payload);
         this.isInEvent = false;
-        return !this.isSuspended && this.isReceiving;
+        return !this.isSuspended && this.isReceiving && (--this.framesLeft > 0 || this.#getFrames());
       }
       case Opcode.pong:
         this.isInEvent = true;
         this.events.pong(Buffer.from(octets.subarray(start, end)));
         this.isInEvent = false;
-        return !this.isSuspended && this.isReceiving;
+        return !this.isSuspended && this.isReceiving && (--this.framesLeft > 0 || this.#getFrames());
       case Opcode.close: {
         const { code, reason } = parseClosePayload(octets, start, end, this.settings.validates);
         this.#state = nextState(this.#state, 'closeReceived');
@@ -521,6 +536,12 @@ export class Connection implements FrameSink, MessageSink {
     // A reason that was not checked on arrival must not be rejected here. Otherwise the peer could make this method
     // throw.
     else this.#sendClose(formatClosePayload(code, reason, this.settings.validates));
+  }
+
+  /** Extends the used frame budget. Returns false if there is no more. */
+  #getFrames(): boolean {
+    this.framesLeft = this.events.moreFrames?.() ?? 0;
+    return this.framesLeft > 0;
   }
 
   /** Updates the state after a message or a fragment was written. */

@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { ConnectionState } from '../connection/connection-state.ts';
-import { listenToFinish } from './stream-listeners.ts';
+import { expectClose, listenToFinish } from './stream-listeners.ts';
 import type { TimerHandle } from './timer.ts';
 
 /** States of a stream with two sides, ours and the peer's, from the first close frame to its end; see {@link steps}. */
@@ -256,9 +256,13 @@ export class ClosingState {
 
   /** Starts the timer. A running timer is replaced only if `delay` is not `closeTimeout`. */
   #startTimer(delay: number): void {
-    if (this.#host.stream.destroyed) return;
+    const { stream, settings } = this.#host;
+    if (stream.destroyed) {
+      expectClose(stream, settings.closeTimeout);
+      return;
+    }
     if (this.#timer !== null) {
-      if (delay === this.#host.settings.closeTimeout) return;
+      if (delay === settings.closeTimeout) return;
       clearTimeout(this.#timer);
     }
     // The function is shared: a closure would cost memory for each closing connection.

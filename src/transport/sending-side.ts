@@ -9,6 +9,7 @@ import { InFlight } from './in-flight.ts';
 import { isNodeSocket, writesAtOnce } from './node-socket.ts';
 import { callAll, notWritable, type PendingSend, pendingSend, type SendCallback } from './send-callback.ts';
 import { deflatesOnThreadPool, maxDeflatedAtOnce, SendQueue, type SendQueueHost } from './send-queue.ts';
+import { expectClose } from './stream-listeners.ts';
 import type { TransportSettings } from './transport-settings.ts';
 import { type Flushable, flushAfterEvent, flushAtEndOfPoll, flushAtEndOfTick, setCurrent } from './write-batching.ts';
 
@@ -168,6 +169,7 @@ export abstract class SendingSide implements Flushable, SendQueueHost {
     } catch (error) {
       // Otherwise an error of this stream would keep the frames from the other connections.
       stream.destroy(error as Error);
+      expectClose(stream, this.settings.closeTimeout);
       return;
     }
     noteCongestion(stream, connection);
@@ -238,6 +240,7 @@ export abstract class SendingSide implements Flushable, SendQueueHost {
       // Otherwise an error of this stream would keep the other connections from being flushed in this tick.
       if (callbacks !== null) afterTick(callAll, callbacks, error as Error);
       stream.destroy(error as Error);
+      expectClose(stream, this.settings.closeTimeout);
       return;
     }
     // If nothing waits in the socket, the kernel has the octets, and the slab can be used again.
@@ -308,6 +311,7 @@ export abstract class SendingSide implements Flushable, SendQueueHost {
   protected destroyUnsent(): void {
     this.inFlight?.freeze(this.stream.writableLength);
     this.stream.destroy();
+    expectClose(this.stream, this.settings.closeTimeout);
   }
 
   /** Records which memory is being delivered, until the end of the data event. */

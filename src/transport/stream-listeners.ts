@@ -1,12 +1,16 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { afterTick } from '../event-loop/after-tick.ts';
+import { isUint8Array } from '../realm/kinds.ts';
+import { unref } from './timer.ts';
 
 /** Receives the events of a stream; see {@link listenTo}. */
 export interface StreamOwner {
   receive(chunk: Buffer): void;
   /** Receives like {@link receive}, but throws nothing. */
   receiveGuarded(chunk: Buffer): void;
+  /** The stream has delivered something else than octets. */
+  receiveInvalid(chunk: unknown): void;
   drained(): void;
   streamEnded(): void;
   streamFinished(): void;
@@ -50,21 +54,34 @@ export function stopListeningTo(stream: Duplex): void {
   // Without a listener for errors, one that a stream reports after it has closed would be an uncaught exception.
 }
 
-// One function of each kind for all connections: a closure per connection would cost memory for every idle one.
-
-function onData(this: OwnedStream, chunk: Buffer): void {
-  this[kOwner]?.receive(chunk);
+/**
+ * Handles a destroyed stream like one that has closed, if it does not emit 'close' within `timeout` milliseconds: its own `_destroy()` may
+ * never call back. A socket of Node always closes.
+ */
+export function expectClose(stream: Duplex, timeout: number): void {
+  if (stream instanceof Socket || stream.closed) return;
+  const timer = setTimeout(() => onClose.call(stream), timeout);
+  unref(timer);
+  stream.once('close', () => clearTimeout(timer));
 }
 
-function onDataGuarded(this: OwnedStream, chunk: Buffer): void {
-  this[kOwner]?.receiveGuarded(chunk);
+// One function of each kind for all connections: a closure per connection would cost memory for every idle one.
+
+function onData(this: OwnedStream, chunk: Buffer | string): void {
+  if (typeof chunk === 'string') this[kOwner]?.receiveInvalid(chunk);
+  else this[kOwner]?.receive(chunk);
+}
+
+function onDataGuarded(this: OwnedStream, chunk: unknown): void {
+  if (isUint8Array(chunk)) this[kOwner]?.receiveGuarded(chunk as Buffer);
+  else this[kOwner]?.receiveInvalid(chunk);
 }
 
 /**
  * Returns the listener for 'data'. A stream that is not a socket may emit 'data' inside a caller's write(), so an error that a listener of
  * ours throws must not reach that caller.
  */
-function dataListener(stream: Duplex): (this: OwnedStream, chunk: Buffer) => void {
+function dataListener(stream: Duplex): typeof onData {
   return stream instanceof Socket ? onData : onDataGuarded;
 }
 

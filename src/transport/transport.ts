@@ -6,8 +6,9 @@ import { afterTick, rethrow } from '../event-loop/after-tick.ts';
 import type { MessageInflater } from '../extension/deflate-messages.ts';
 import type { MessageData } from '../message/message-decoder.ts';
 import { type ClosingHost, ClosingState } from './closing.ts';
+import { fairTurns, firstFrames, type Reading } from './fair-turns.ts';
 import { SendingSide } from './sending-side.ts';
-import { listenTo, type StreamOwner, stopListeningTo } from './stream-listeners.ts';
+import { expectClose, listenTo, type StreamOwner, stopListeningTo } from './stream-listeners.ts';
 import type { TimerHandle } from './timer.ts';
 import {
   answerPing,
@@ -41,10 +42,17 @@ const sentClose: Readonly<Record<ConnectionState, boolean>> = {
  * one event or tick has sent in one write (docs/performance.md). Objects that few connections need (`SendQueue`, {@link Undelivered},
  * {@link ClosingState}) are created when needed.
  */
-export class Transport extends SendingSide implements ConnectionEvents, StreamOwner, ClosingHost, UndeliveredHost {
+export class Transport
+  extends SendingSide
+  implements ConnectionEvents, StreamOwner, ClosingHost, UndeliveredHost, Reading
+{
   readonly stream: Duplex;
   readonly connection: Connection;
   private readonly owner: TransportEvents;
+  /** @internal */
+  turn = 0;
+  /** @internal */
+  chunks = 0;
   private isPausedByOwner = false;
   private isResumeScheduled = false;
   /** State of the closing phase; null until closing begins. */
@@ -186,23 +194,20 @@ export class Transport extends SendingSide implements ConnectionEvents, StreamOw
 
   /** @internal */
   receive(chunk: Buffer): void {
-    if (this.isInEvent || (this.undelivered !== null && !this.undelivered.isEmpty)) {
-      // Reached only for streams that ignore pause() or that emit 'data' synchronously inside write().
-      this.#undelivered().append(chunk);
-      return;
-    }
     const { connection } = this;
-    this.beginEvent();
-    try {
-      connection.receive(chunk);
-    } finally {
-      this.endEvent();
-      if (connection.isReceiving && (connection.offset < chunk.length || this.undelivered?.hasRemainder)) {
-        this.#undelivered().putBack(chunk.subarray(connection.offset));
+    if (connection.isReceiving) {
+      const isBehind = this.undelivered !== null && !this.undelivered.isEmpty;
+      if (isBehind || this.isInEvent || connection.isSuspended) {
+        // Reached only for streams that ignore pause() or that emit 'data' synchronously inside write().
+        this.#undelivered().append(chunk);
+        return;
       }
-      this.flushAfterEvent();
-      if (!connection.isReceiving) this.#stopReading();
+      if (!fairTurns.mayRead(this)) {
+        this.#undelivered().postpone(chunk);
+        return;
+      }
     }
+    this.#process(chunk);
   }
 
   /** @internal Calls {@link receive}. An error thrown by a listener is rethrown on the next tick (uncaught) and not to the caller. */
@@ -215,8 +220,32 @@ export class Transport extends SendingSide implements ConnectionEvents, StreamOw
   }
 
   /** @internal */
+  receiveInvalid(chunk: unknown): void {
+    const found = typeof chunk === 'string' ? 'a string: was setEncoding() called?' : `a value of type ${typeof chunk}`;
+    this.sendFailed(new TypeError(`The stream of a WebSocket must deliver Buffers; it delivered ${found}`));
+  }
+
+  /** @internal */
+  moreFrames(): number {
+    return fairTurns.moreFrames();
+  }
+
+  /** @internal */
+  processGuarded(chunk: Buffer): void {
+    try {
+      this.#process(chunk);
+    } catch (thrown) {
+      afterTick(rethrow, thrown);
+    }
+  }
+
+  /** @internal */
   streamEnded(): void {
-    this.#deliverAll();
+    this.#handleEnd(this.isPausedByOwner);
+  }
+
+  #handleEnd(ignoresPauses: boolean): void {
+    this.#deliverAll(ignoresPauses);
     if (this.undelivered?.holdBackEnd()) return;
     this.#recordEnd();
     this.owner[onEnding]();
@@ -236,13 +265,14 @@ export class Transport extends SendingSide implements ConnectionEvents, StreamOw
     this.undelivered?.cancelPending();
     // Otherwise a stream that emits 'error' without destroying itself would stay open.
     this.stream.destroy();
+    expectClose(this.stream, this.settings.closeTimeout);
   }
 
   /** @internal */
   streamClosed(): void {
     stopListeningTo(this.stream);
     this.owner[onEnding]();
-    this.#deliverAll();
+    this.#deliverAll(true);
     if (this.undelivered?.holdBackClose()) return;
     this.#recordEnd();
     const closing = this.#closing();
@@ -278,7 +308,7 @@ export class Transport extends SendingSide implements ConnectionEvents, StreamOw
     const { connection } = this;
     if (!connection.isReceiving) this.#stopReading();
     else if (!connection.isSuspended && !this.isPausedByOwner) this.#continueGuarded();
-    if (hasEnded) this.streamEnded();
+    if (hasEnded) this.#handleEnd(false);
     if (hasClosed) this.streamClosed();
   }
 
@@ -312,12 +342,29 @@ export class Transport extends SendingSide implements ConnectionEvents, StreamOw
       undelivered.deliverPending();
       return;
     }
-    const chunk = undelivered?.takeRemainder() ?? null;
+    const chunk = undelivered?.takeChunk() ?? null;
     try {
-      if (chunk !== null) this.receive(chunk);
+      if (chunk !== null && fairTurns.mayRead(this)) this.#process(chunk);
+      else if (chunk !== null) undelivered!.postpone(chunk);
     } finally {
       // Also if a listener threw at the last message: otherwise the stream would stay paused.
       this.#flow();
+    }
+  }
+
+  /** Processes a chunk, or as much of it as the budget of this turn allows. What is left is kept. */
+  #process(chunk: Buffer): void {
+    const { connection } = this;
+    this.beginEvent();
+    try {
+      connection.receive(chunk, 0, firstFrames);
+    } finally {
+      this.endEvent();
+      if (connection.isReceiving && (connection.offset < chunk.length || this.undelivered?.hasKept)) {
+        this.#undelivered().putBack(chunk.subarray(connection.offset));
+      }
+      this.flushAfterEvent();
+      if (!connection.isReceiving) this.#stopReading();
     }
   }
 
@@ -347,11 +394,22 @@ export class Transport extends SendingSide implements ConnectionEvents, StreamOw
     }
   }
 
-  /** Delivers everything that was received before the end of the stream, also if the owner has paused. */
-  #deliverAll(): void {
+  /**
+   * Delivers everything that was received before the end of the stream, or up to a pause of the owner.
+   * @param ignoresPauses True if the owner has paused before the end, or if the stream has closed: a pause has no effect any more.
+   */
+  #deliverAll(ignoresPauses: boolean): void {
     const { connection } = this;
     // If the stream ends while an event is being delivered, deliver nothing here; the remaining octets are processed after that event.
-    while (connection.isReceiving && !this.isInEvent) if (!this.#undelivered().deliverNext()) return;
+    while (connection.isReceiving && !this.isInEvent) {
+      const undelivered = this.#undelivered();
+      if (ignoresPauses) undelivered.ignoresPauses = true;
+      if (this.isPausedByOwner && !undelivered.ignoresPauses) {
+        undelivered.holdUntilResume();
+        return;
+      }
+      if (!undelivered.deliverNext()) return;
+    }
   }
 
   #echoClose(code: number, reason: Buffer): void {
@@ -368,7 +426,7 @@ export class Transport extends SendingSide implements ConnectionEvents, StreamOw
 
   /** Discards what is left after the peer's close frame or a failure, and lets the stream flow to its end. */
   #stopReading(): void {
-    this.undelivered?.takeRemainder();
+    this.undelivered?.discardKept();
     this.endIfDone();
     this.stream.resume();
   }

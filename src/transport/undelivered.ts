@@ -1,8 +1,9 @@
 import type { Duplex } from 'node:stream';
 import type { Connection, PeerError } from '../connection/connection.ts';
-import { afterPoll } from '../event-loop/after-poll.ts';
 import type { MessageInflater } from '../extension/deflate-messages.ts';
 import { defaultMaxPayload } from '../frame/frame-decoder.ts';
+import { fairTurns } from './fair-turns.ts';
+import { KeptOctets } from './kept-octets.ts';
 import { inflateOnThreadPool, type ThreadPoolJob } from './thread-pool-zlib.ts';
 import type { TransportSettings } from './transport-settings.ts';
 
@@ -16,8 +17,8 @@ export interface UndeliveredHost {
   failure(error: PeerError): void;
   /** Runs a delivery as an event of the connection. An error thrown by a listener is not thrown here. */
   runEvent(deliver: () => void): void;
-  /** Processes octets. An error thrown by a listener is not thrown here. */
-  receiveGuarded(chunk: Buffer): void;
+  /** Processes octets that were kept. An error thrown by a listener is not thrown here. */
+  processGuarded(chunk: Buffer): void;
   /** Continues reading on a later tick. */
   scheduleResume(): void;
   /** The pending delivery is done. Handles the stream events that were held back meanwhile. */
@@ -76,7 +77,9 @@ class PendingDelivery implements HeldBackEvents {
 /** Input of one connection that is not delivered yet: a delivery that is pending, and the octets received behind it. */
 export class Undelivered {
   readonly #host: UndeliveredHost;
-  #remainder: Buffer | null = null;
+  /** Set by the host when the stream has closed, or has ended during a pause: `resume()` is not waited for any more. */
+  ignoresPauses = false;
+  #kept = new KeptOctets();
   #pending: PendingDelivery | null = null;
 
   constructor(host: UndeliveredHost) {
@@ -84,7 +87,7 @@ export class Undelivered {
   }
 
   get isEmpty(): boolean {
-    return this.#remainder === null && this.#pending === null;
+    return this.#kept.isEmpty && this.#pending === null;
   }
 
   /** True if a delivery is pending. */
@@ -93,33 +96,43 @@ export class Undelivered {
   }
 
   /** True if octets are kept. */
-  get hasRemainder(): boolean {
-    return this.#remainder !== null;
+  get hasKept(): boolean {
+    return !this.#kept.isEmpty;
   }
 
   /** Keeps octets behind those that are already kept. */
   append(chunk: Buffer): void {
-    this.#remainder = this.#remainder === null ? chunk : Buffer.concat([this.#remainder, chunk]);
+    this.#kept.append(chunk);
   }
 
   /**
-   * Keeps the octets that a pause, a pending delivery or an error of a listener has left of a chunk, in front of those that came meanwhile.
-   * Pauses the stream. Schedules the continuation, unless `resume()` or the end of the pending delivery will continue.
+   * Keeps the octets that a pause, a pending delivery, a used budget or an error of a listener has left of a chunk, in front of those that
+   * came meanwhile. Pauses the stream. Schedules the continuation, unless `resume()` or the end of the pending delivery will continue.
    */
   putBack(left: Buffer): void {
     const { connection, stream } = this.#host;
-    this.#remainder = this.#remainder === null ? left : Buffer.concat([left, this.#remainder]);
+    this.#kept.prepend(left);
     stream.pause();
     if (connection.isSuspended || this.#pending !== null) return;
     if (connection.isExhausted) this.#yieldToOthers();
     else this.#host.scheduleResume();
   }
 
-  /** Returns the kept octets, or null, and forgets them. */
-  takeRemainder(): Buffer | null {
-    const remainder = this.#remainder;
-    this.#remainder = null;
-    return remainder;
+  /** Keeps a chunk for a later turn, in front of the others, because this connection has used up its budget for this one. */
+  postpone(chunk: Buffer): void {
+    this.#kept.prepend(chunk);
+    this.#host.stream.pause();
+    this.#yieldToOthers();
+  }
+
+  /** Returns the first of the kept octets, or null, and forgets them. */
+  takeChunk(): Buffer | null {
+    return this.#kept.take();
+  }
+
+  /** Forgets the kept octets. */
+  discardKept(): void {
+    this.#kept = new KeptOctets();
   }
 
   /** Inflates a message on the thread pool. Nothing received after it is delivered before it. */
@@ -149,25 +162,29 @@ export class Undelivered {
   }
 
   /**
-   * Yields to other connections because this one has used its inflate budget for this event. The end of the stream is held back too:
-   * handling it would deliver the rest at once.
+   * Yields to other connections because this one has used up its budget for this turn. The end of the stream is held back too: handling
+   * it would deliver the rest at once.
    */
   #yieldToOthers(): void {
     const pending = new PendingDelivery(null);
     this.#pending = pending;
-    afterPoll(() => {
+    fairTurns.wait(() => {
       if (this.#pending === pending) this.#ready(() => {});
     });
   }
 
-  /**
-   * The result of the pending delivery is ready. Delivers it now, or at resume() if the owner has paused. If the stream has already ended,
-   * a pause does not delay it.
-   */
+  /** Holds back the end of the stream until `resume()`, because the owner has paused behind it. */
+  holdUntilResume(): void {
+    if (this.#pending !== null) return;
+    this.#pending = new PendingDelivery(null);
+    this.#pending.ready(() => {});
+  }
+
+  /** The result of the pending delivery is ready. Delivers it now, or at `resume()` if the owner has paused. */
   #ready(deliver: () => void): void {
     const pending = this.#pending!;
     pending.ready(deliver);
-    if (!this.#host.isPaused || pending.hasEnded || pending.hasClosed) this.#deliver(pending, deliver);
+    if (!this.#host.isPaused || this.ignoresPauses) this.#deliver(pending, deliver);
   }
 
   #deliver(pending: PendingDelivery, deliver: () => void): void {
@@ -192,10 +209,10 @@ export class Undelivered {
   deliverNext(): boolean {
     if (this.#pending !== null) return this.deliverPending();
     const { connection, stream } = this.#host;
-    const chunk: Buffer | null = this.takeRemainder() ?? (stream.readableLength > 0 ? stream.read() : null);
+    const chunk: Buffer | null = this.takeChunk() ?? (stream.readableLength > 0 ? stream.read() : null);
     if (chunk === null) return false;
     connection.isSuspended = false;
-    this.#host.receiveGuarded(chunk);
+    this.#host.processGuarded(chunk);
     return true;
   }
 
@@ -219,7 +236,7 @@ export class Undelivered {
     if (pending === null) return;
     this.#pending = null;
     pending.cancel();
-    this.#remainder = null;
+    this.discardKept();
     this.#host.deliveryCancelled(pending);
   }
 }

@@ -104,6 +104,12 @@ function flushBatch(): void {
   for (const one of list) one.flush();
 }
 
+/** Flushes now what would otherwise be flushed at the end of the poll phase. */
+export function flushPhase(): void {
+  flushBatch();
+  flushPoll();
+}
+
 function flushTick(): void {
   const list = atEndOfTick;
   atEndOfTick = [];

@@ -442,20 +442,20 @@ describe('an owner that inflates large messages', () => {
     expect(end.errors[0]?.cause).toBe(cause);
   });
 
-  it('gets a chunk of many messages 1 MiB at a time', () => {
+  it('gets a chunk of many messages 256 KiB at a time', () => {
     const end = client(withoutContext, {}, { inflate: () => {} });
     const one = fromServer(0xc2, deflated(Buffer.alloc(200_000)));
     const chunk = Buffer.concat(Array(20).fill(one));
     const turns: number[] = [];
     for (let at = 0; at < chunk.length; at = end.receive(chunk, at)) turns.push(end.told.length);
-    expect(turns).toEqual([0, 6, 12, 18]);
-    expect([end.told.length, end.isExhausted]).toEqual([20, false]);
+    expect(turns).toEqual([0, 2, 4, 6, 8, 10, 12, 14, 16, 18]);
+    expect(end.told.length).toBe(20);
   });
 
   it('gets a chunk of many empty messages some hundreds at a time', () => {
     const end = client(withoutContext, {}, { inflate: () => {} });
     const chunk = Buffer.concat(Array(1000).fill(fromHex('c2 01 00')));
-    expect(end.receive(chunk)).toBe(256 * 3);
+    expect(end.receive(chunk)).toBe(64 * 3);
     expect(end.isExhausted).toBe(true);
   });
 });

@@ -2,7 +2,14 @@ import { once } from 'node:events';
 import { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { listenTo, listenToFinish, type StreamOwner, stopListeningTo } from '../../src/transport/stream-listeners.ts';
+import {
+  expectClose,
+  listenTo,
+  listenToFinish,
+  type StreamOwner,
+  stopListeningTo,
+} from '../../src/transport/stream-listeners.ts';
+import { eventually } from '../support/until.ts';
 
 const nothing = Buffer.alloc(0);
 const events = ['data', 'drain', 'end', 'finish', 'error', 'close'] as const;
@@ -14,6 +21,7 @@ function owner(): StreamOwner & { readonly log: string[] } {
     log,
     receive: (chunk) => log.push(`data ${chunk}`),
     receiveGuarded: (chunk) => log.push(`guarded data ${chunk}`),
+    receiveInvalid: (chunk) => log.push(`invalid data ${typeof chunk}`),
     drained: () => log.push('drain'),
     streamEnded: () => log.push('end'),
     streamFinished: () => log.push('finish'),
@@ -57,6 +65,18 @@ describe('the owner of a stream', () => {
     stream.destroy();
   });
 
+  test.each([
+    ['a socket', () => new Socket(), ['text']],
+    ['another stream', quiet, ['text', 1, null, { length: 3 }, [1, 2]]],
+  ])('is told of data of %s that is not octets', (_, create, chunks) => {
+    const stream = create();
+    const its = owner();
+    listenTo(stream, nothing, its);
+    for (const chunk of chunks) stream.emit('data', chunk);
+    expect(its.log).toEqual(chunks.map((chunk) => `invalid data ${typeof chunk}`));
+    stream.destroy();
+  });
+
   test.each(['close', 'end'])('is told of the %s that came before', async (event) => {
     const stream = quiet();
     if (event === 'close') stream.destroy();
@@ -79,4 +99,31 @@ test('the listeners are removed, except the one for errors, which may come late'
   stopListeningTo(stream);
   const after = events.map((event, i) => stream.listenerCount(event) - before[i]!);
   expect(after).toEqual([0, 0, 0, 0, 1, 0]);
+});
+
+describe('a destroyed stream that is expected to close', () => {
+  test('closes for its owner after the timeout if it does not, and once', async () => {
+    const stream = new Duplex({ read() {}, destroy() {} });
+    const its = owner();
+    listenTo(stream, nothing, its);
+    stream.destroy();
+    expectClose(stream, 1);
+    await eventually(() => expect(its.log).toEqual(['close']));
+    stream.emit('close');
+    expect(its.log).toEqual(['close']);
+  });
+
+  test('closes as soon as it can, and no timer is left', async () => {
+    for (const stream of [new Socket(), new Duplex({ read() {} })]) {
+      const its = owner();
+      listenTo(stream, nothing, its);
+      stream.destroy();
+      const before = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+      expectClose(stream, 1_000_000);
+      await once(stream, 'close');
+      expect(its.log).toEqual(['close']);
+      expect(process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length).toBeLessThanOrEqual(before);
+      expectClose(stream, 1_000_000);
+    }
+  });
 });

@@ -16,7 +16,7 @@ function receiver() {
     isPaused: false,
     failure: (error: Error) => log.push(`failure ${error.message}`),
     runEvent: (deliver: () => void) => deliver(),
-    receiveGuarded: (chunk: Buffer) => log.push(`receive ${chunk}`),
+    processGuarded: (chunk: Buffer) => log.push(`process ${chunk}`),
     scheduleResume: () => log.push('resume'),
     delivered: (events: HeldBackEvents) => log.push(`delivered${heldBack(events)}`),
     deliveryCancelled: (events: HeldBackEvents) => log.push(`cancelled${heldBack(events)}`),
@@ -29,7 +29,7 @@ function receiver() {
     failure: () => {},
     inflate: (octets, isBinary, inflater) => undelivered.inflate(octets, isBinary, inflater),
   });
-  const undelivered = new Undelivered({ ...host, connection } as UndeliveredHost);
+  const undelivered = new Undelivered(Object.assign(host, { connection }) as UndeliveredHost);
   return { undelivered, connection, host, log };
 }
 
@@ -39,14 +39,14 @@ const large = () => compressed(Buffer.alloc(400_000));
 describe('octets that are kept', () => {
   test('stay in order: what a chunk has left is put in front of what came meanwhile', () => {
     const { undelivered, log } = receiver();
-    expect([undelivered.isEmpty, undelivered.hasRemainder]).toEqual([true, false]);
+    expect([undelivered.isEmpty, undelivered.hasKept]).toEqual([true, false]);
     undelivered.append(Buffer.from('c'));
     undelivered.append(Buffer.from('d'));
     undelivered.putBack(Buffer.from('ab'));
-    expect([undelivered.isEmpty, undelivered.hasRemainder]).toEqual([false, true]);
+    expect([undelivered.isEmpty, undelivered.hasKept]).toEqual([false, true]);
     expect(log).toEqual(['resume']);
-    expect(`${undelivered.takeRemainder()}`).toBe('abcd');
-    expect([undelivered.isEmpty, undelivered.takeRemainder()]).toEqual([true, null]);
+    expect([undelivered.takeChunk(), undelivered.takeChunk()].join(' ')).toBe('ab cd');
+    expect([undelivered.isEmpty, undelivered.takeChunk()]).toEqual([true, null]);
   });
 
   test('pause the stream, and are not continued while the owner has paused', () => {
@@ -66,7 +66,7 @@ describe('octets that are kept', () => {
       true,
       false,
     ]);
-    expect([log, connection.isSuspended]).toEqual([['receive a', 'receive b'], false]);
+    expect([log, connection.isSuspended]).toEqual([['process a', 'process b'], false]);
   });
 });
 
@@ -82,7 +82,7 @@ describe('a pending delivery', () => {
     ]);
     await until(() => log.length > 0);
     expect(log).toEqual(['message of 400000', 'delivered']);
-    expect([undelivered.isPending, undelivered.hasRemainder]).toEqual([false, true]);
+    expect([undelivered.isPending, undelivered.hasKept]).toEqual([false, true]);
   });
 
   test('holds the end and the close of the stream back', async () => {
@@ -117,11 +117,48 @@ describe('a pending delivery', () => {
   });
 });
 
-test('a connection that has used its inflate budget yields until the end of the poll phase', async () => {
+test('a connection that has used up its budget yields until the end of the poll phase', async () => {
   const { undelivered, connection, log } = receiver();
   connection.isExhausted = true;
   undelivered.putBack(Buffer.from('a'));
   expect([undelivered.isPending, log]).toEqual([true, []]);
   await immediate();
   expect([undelivered.isPending, log]).toEqual([false, ['delivered']]);
+});
+
+test('a chunk for which there is no budget waits in front of the others, and the stream is paused', async () => {
+  const { undelivered, host, log } = receiver();
+  undelivered.append(Buffer.from('b'));
+  undelivered.postpone(Buffer.from('a'));
+  expect([host.stream.isPaused(), undelivered.isPending]).toEqual([true, true]);
+  await immediate();
+  expect(log).toEqual(['delivered']);
+  expect([undelivered.takeChunk(), undelivered.takeChunk()].join(' ')).toBe('a b');
+});
+
+describe('the end of a stream that came while the owner yielded to others', () => {
+  test('waits for resume() if the owner has paused meanwhile, unless pauses are ignored', async () => {
+    for (const ignoresPauses of [false, true]) {
+      const { undelivered, host, log } = receiver();
+      undelivered.postpone(Buffer.from('a'));
+      host.isPaused = true;
+      undelivered.ignoresPauses = ignoresPauses;
+      undelivered.holdBackEnd();
+      await immediate();
+      expect(log).toEqual(ignoresPauses ? ['delivered end'] : []);
+      undelivered.deliverPending();
+      expect(log).toEqual(['delivered end']);
+    }
+  });
+
+  test('is held back by a pause behind it until resume()', () => {
+    const { undelivered, log } = receiver();
+    undelivered.append(Buffer.from('a'));
+    undelivered.holdUntilResume();
+    undelivered.holdUntilResume();
+    expect(undelivered.holdBackEnd()).toBe(true);
+    expect(log).toEqual([]);
+    undelivered.deliverPending();
+    expect(log).toEqual(['delivered end']);
+  });
 });

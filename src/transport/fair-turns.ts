@@ -1,0 +1,167 @@
+import { AsyncResource } from 'node:async_hooks';
+import { afterPoll } from '../event-loop/after-poll.ts';
+import { afterTick, rethrow } from '../event-loop/after-tick.ts';
+import { monotonicTime } from '../event-loop/monotonic-time.ts';
+import { flushPhase } from './write-batching.ts';
+
+// Fairness between connections. A turn is one iteration of the event loop. Without a budget, a peer that floods small frames would keep the
+// loop: a chunk of 64 KiB has up to 32 768 frames, and libuv reads one socket up to 32 times in a row.
+//
+// - In a turn, a connection processes at most 64 frames of a chunk, or frames for about 1 ms.
+// - While little was processed in the turn, it may process more than 64 frames, still for at most 1 ms. Otherwise fast senders would be
+//   paused too often.
+// - What is left waits, and the stream is paused meanwhile. All waiting connections together get about 5 ms at the end of each turn, in
+//   slices and round robin.
+//
+// A clock is read every few frames only, and the end of a turn is awaited only in turns in which a connection has much to read.
+
+/** Number of frames that a connection processes before {@link FairTurns.moreFrames} is called. */
+export const firstFrames = 8;
+/** Maximum number of frames of one chunk in a turn in which much was processed, or in a slice while others wait. */
+export const maxFrames = 64;
+/** Maximum number of milliseconds of one connection. Checked between frames: a handler is not interrupted. */
+const maxTime = 1;
+/** Maximum number of milliseconds of all slices of a turn, together with what was processed beyond {@link maxFrames} before them. */
+const maxTimeOfAll = 5;
+/** Number of chunks that a connection processes before the clock is read for each chunk. */
+const freeChunks = 8;
+
+/** A connection that reads. Only this file uses the fields. */
+export interface Reading {
+  /** Number of the turn in which this connection read last. */
+  turn: number;
+  /** Number of chunks that it has read since then. */
+  chunks: number;
+}
+
+/** Functions of the platform that {@link FairTurns} uses. */
+export interface Platform {
+  /** Returns milliseconds since an arbitrary moment. */
+  readonly now: () => number;
+  /** Calls back at the end of the poll phase. */
+  readonly atEndOfTurn: (callback: () => void) => void;
+  /** Flushes the answers of all connections. */
+  readonly flush: () => void;
+}
+
+/** The budgets of a turn, and the connections that wait because they have used up theirs. */
+export class FairTurns {
+  readonly #platform: Platform;
+  /** Number of the current turn. Turns are counted only while their end is awaited. */
+  #turn = 0;
+  #isEndAwaited = false;
+  #isInEnd = false;
+  /** Milliseconds that connections have processed in this turn beyond {@link maxFrames}. */
+  #extra = 0;
+  #waiting: (() => void)[] = [];
+  /** Number of connections of the current round that are still to be served. */
+  #behind = 0;
+  /** Number of frames of the current chunk up to the next check. */
+  #frames = firstFrames;
+  /** Time of the first check of the current chunk, or of the first chunk of {@link #timed}; -1 before. */
+  #since = -1;
+  /** Time of the last check. */
+  #lastCheck = 0;
+  /** The connection whose chunks are timed together; null if none is. */
+  #timed: Reading | null = null;
+
+  constructor(platform: Platform) {
+    this.#platform = platform;
+  }
+
+  /** Called before a connection processes a chunk. Returns false if the chunk has to wait by {@link wait}. */
+  mayRead(one: Reading): boolean {
+    this.#frames = firstFrames;
+    if (one.turn !== this.#turn) {
+      // A connection that read many chunks in the previous turn is timed from its first chunk on.
+      const wasBusy = one.turn === this.#turn - 1 && one.chunks > freeChunks + 1;
+      one.chunks = wasBusy ? freeChunks : 0;
+      one.turn = this.#turn;
+    }
+    if (this.#isInEnd || ++one.chunks <= freeChunks) {
+      this.#timed = null;
+      this.#since = -1;
+      return true;
+    }
+    this.#awaitEnd();
+    if (this.#timed === one) return this.#platform.now() - this.#since < maxTime;
+    this.#timed = one;
+    this.#since = this.#platform.now();
+    return true;
+  }
+
+  /** Called when a connection has processed its frames. Returns the number of further frames; 0 if the rest has to wait. */
+  moreFrames(): number {
+    const now = this.#platform.now();
+    if (this.#since < 0) this.#since = now;
+    else if (now - this.#since >= maxTime) return 0;
+    const spent = now - this.#lastCheck;
+    this.#lastCheck = now;
+    if (this.#frames < maxFrames) {
+      const more = this.#frames;
+      this.#frames *= 2;
+      return more;
+    }
+    if (this.#isInEnd) return this.#behind + this.#waiting.length > 0 ? 0 : maxFrames;
+    this.#awaitEnd();
+    this.#extra += spent;
+    return this.#extra < maxTimeOfAll ? maxFrames : 0;
+  }
+
+  /**
+   * Calls back at the end of this turn or of a later one, behind all that wait already. The callback processes one slice, and waits again
+   * if anything is left.
+   */
+  wait(callback: () => void): void {
+    // Otherwise a listener would run in the asynchronous context of another connection.
+    const resource = new AsyncResource('GoodwireTurn');
+    this.#waiting.push(() => resource.runInAsyncScope(callback));
+    this.#awaitEnd();
+  }
+
+  #awaitEnd(): void {
+    if (this.#isEndAwaited) return;
+    this.#isEndAwaited = true;
+    this.#platform.atEndOfTurn(() => this.#endTurn());
+  }
+
+  #endTurn(): void {
+    const { now, flush } = this.#platform;
+    this.#turn++;
+    this.#timed = null;
+    // Otherwise the answers of connections that have not used up their budget would wait until the others were served.
+    flush();
+    const end = now() + Math.max(maxTimeOfAll - this.#extra, maxTime);
+    this.#extra = 0;
+    this.#isInEnd = true;
+    while (this.#waiting.length > 0 && this.#serveRound(end));
+    this.#isInEnd = false;
+    this.#isEndAwaited = false;
+    flush();
+    if (this.#waiting.length > 0) this.#awaitEnd();
+  }
+
+  /** Serves each waiting connection once. Returns false if the time was over before that. */
+  #serveRound(end: number): boolean {
+    const round = this.#waiting;
+    this.#waiting = [];
+    for (let i = 0; i < round.length; i++) {
+      if (i > 0 && this.#platform.now() >= end) {
+        // In front of those that wait again.
+        this.#waiting = round.slice(i).concat(this.#waiting);
+        return false;
+      }
+      this.#behind = round.length - i - 1;
+      try {
+        round[i]!();
+      } catch (thrown) {
+        // Otherwise an error of a listener would keep the connections behind this one from being served.
+        afterTick(rethrow, thrown);
+      }
+    }
+    return this.#platform.now() < end;
+  }
+}
+
+/** The turns of this thread's event loop. */
+export const fairTurns = new FairTurns({ now: monotonicTime, atEndOfTurn: afterPoll, flush: flushPhase });
