@@ -189,6 +189,7 @@ function checkRuntime(directory) {
       ['compression.mjs'],
       ['compression.mjs', 'documented'],
       ['other-listeners.mjs'],
+      ['http-upgrade.mjs'],
     ];
     // If Node can require an ES module, that is forbidden here, so that only CommonJS passes, as in Jest.
     if (run(node, ['-p', `process.allowedNodeEnvironmentFlags.has('${commonJsOnly}')`]).stdout === 'true\n') {

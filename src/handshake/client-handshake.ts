@@ -159,7 +159,15 @@ export interface HandshakeRequest {
 const supportedVersions = [8, 13];
 
 /**
- * Returns the header fields of the opening request (§4.1): those of the application, then those of the handshake.
+ * Fields of the application that are not sent, because the request has no body. Otherwise the server would wait for a
+ * body, and read frames as such (RFC 9112 §6), or answer an expectation that no request without a body may have
+ * (RFC 9110 §10.1.1).
+ */
+const bodyFields = ['content-length', 'expect', 'trailer', 'transfer-encoding'];
+
+/**
+ * Returns the header fields of the opening request (§4.1): those of the application, then those of the handshake. Fields
+ * that describe a body are left out.
  * @throws SyntaxError if a subprotocol is invalid; RangeError if the protocol version is unknown; TypeError, with the
  *   `code` of `node:http`, if a name or a value cannot be sent (CR, LF and other control characters).
  */
@@ -184,7 +192,7 @@ export function requestFields(request: HandshakeRequest): Record<string, string 
   if (subprotocols.length > 0) handshake.push(['Sec-WebSocket-Protocol', subprotocols.join(',')]);
   if (origin) handshake.push([protocolVersion < 13 ? 'Sec-WebSocket-Origin' : 'Origin', origin]);
 
-  const reserved = new Set(handshake.map(([name]) => name.toLowerCase()));
+  const reserved = new Set([...bodyFields, ...handshake.map(([name]) => name.toLowerCase())]);
   // Without a prototype. Otherwise a field called __proto__ would be lost.
   const fields: Record<string, string | string[]> = Object.create(null);
   for (const [name, value] of headerEntries(headers)) {

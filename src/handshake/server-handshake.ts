@@ -8,6 +8,7 @@ import { acceptKey } from './accept-key.ts';
 import { type Extension, formatExtensions, parseExtensions } from './extensions.ts';
 import { hasToken, isSingleLine, isToken } from './fields.ts';
 import { HandshakeError, type HandshakeErrorCode } from './handshake-error.ts';
+import { isHost, isTarget } from './request-target.ts';
 import { parseSubprotocols } from './subprotocols.ts';
 
 /** Parts of the request of an opening handshake that are checked; `http.IncomingMessage` has them. */
@@ -17,13 +18,17 @@ export interface HandshakeRequestFields {
   readonly httpVersion: string;
   /** Names in lower case. Repeated fields are joined by commas. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Request target. Not checked if undefined. */
+  readonly url?: string | undefined;
+  /** Names and values alternately, as received. Without them a repeated `Host` is not noticed. */
+  readonly rawHeaders?: readonly string[] | undefined;
 }
 
 /** Rules that may be waived for a request. */
 export interface OfferRules {
   /**
    * True if the request must name a host. Default true. Requests injected by a test have no recipient, and name no
-   * host; an HTTP server may waive the rule.
+   * host; an HTTP server may waive the rule. A `Host` that is there must be valid, and the only one, in any case.
    */
   readonly needsHost?: boolean | undefined;
 }
@@ -42,6 +47,11 @@ export interface Offer {
   readonly subprotocols: Set<string>;
   /** Extensions that the client offers, the preferred one first. */
   readonly extensions: readonly Extension[];
+  /**
+   * True if the client expects 100 (Continue): the server must send that response before a 101 (RFC 9110 §7.8). It
+   * need not send it before a refusal.
+   */
+  readonly expectsContinue?: boolean | undefined;
 }
 
 /** Response of a server that accepts an offer (§4.2.2). An empty string means none. */
@@ -73,6 +83,9 @@ const refusals = {
     { Upgrade: 'websocket', 'Sec-WebSocket-Version': supportedVersions },
   ],
   host: [400, 'GOODWIRE_MISSING_HOST', 'Missing Host header', {}],
+  hostValue: [400, 'GOODWIRE_INVALID_HOST', 'Invalid Host header', {}],
+  target: [400, 'GOODWIRE_INVALID_TARGET', 'Invalid request target', {}],
+  body: [400, 'GOODWIRE_UNEXPECTED_BODY', 'A request for an upgrade must not have a body', {}],
   subprotocols: [400, 'GOODWIRE_INVALID_SUBPROTOCOL', 'Invalid Sec-WebSocket-Protocol header', {}],
   extensions: [400, 'GOODWIRE_INVALID_EXTENSIONS', 'Invalid or unacceptable Sec-WebSocket-Extensions header', {}],
 } as const satisfies Record<
@@ -103,6 +116,12 @@ export function readOffer(request: HandshakeRequestFields, { needsHost = true }:
   if (version === undefined) throw refusal('version');
   // Behind the rules of ws, so that their answers do not depend on the host. HTTP/2 has the host in `:authority`.
   if (needsHost && !field(request, 'host') && !field(request, ':authority')) throw refusal('host');
+  if (!hasValidHost(request)) throw refusal('hostValue');
+  // A program may pass requests without a target.
+  if (typeof request.url === 'string' && !isTarget(request.url)) throw refusal('target');
+  // The protocol can only change behind the whole request (RFC 9110 §7.8). Otherwise octets of the body would be read as
+  // frames: Node.js below 26 delivers them together with what follows the request.
+  if (hasBody(request)) throw refusal('body');
 
   return {
     key,
@@ -110,7 +129,26 @@ export function readOffer(request: HandshakeRequestFields, { needsHost = true }:
     origin: field(request, version === 8 ? 'sec-websocket-origin' : 'origin'),
     subprotocols: readSubprotocols(field(request, 'sec-websocket-protocol')),
     extensions: readExtensions(field(request, 'sec-websocket-extensions')),
+    expectsContinue: hasToken(field(request, 'expect'), '100-continue') || undefined,
   };
+}
+
+/** True if the request has at most one `Host`, which is a host with an optional port (RFC 9112 §3.2). */
+function hasValidHost(request: HandshakeRequestFields): boolean {
+  const rawHeaders = request.rawHeaders ?? [];
+  let hosts = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index];
+    if (name?.length === 4 && String(name).toLowerCase() === 'host') hosts++;
+  }
+  const host = field(request, 'host');
+  return hosts < 2 && (!host || isHost(host));
+}
+
+/** True if the fields announce a body (RFC 9112 §6): any transfer coding, which may end with an empty body, or a length. */
+function hasBody(request: HandshakeRequestFields): boolean {
+  const length = field(request, 'content-length');
+  return field(request, 'transfer-encoding') !== undefined || (length !== undefined && !/^0+$/.test(length));
 }
 
 /** Returns a field as text, because a program that makes requests may pass a number or an array. */

@@ -4,6 +4,7 @@ import type { DeflateAgreement, DeflateTerms } from '../extension/deflate-negoti
 import { readDeflateOptions } from '../extension/per-message-deflate-options.ts';
 import { HandshakeError, type HeaderFields } from '../handshake/handshake-error.ts';
 import { allowOrigins } from '../handshake/origin.ts';
+import { useHostOfTarget } from '../handshake/request-target.ts';
 import {
   agree,
   agreementLines,
@@ -19,6 +20,7 @@ import { agreedSettings, type SharedSettings, sharedSettings } from '../websocke
 import { WebSocket } from '../websocket/websocket.ts';
 import { type Claim, claimOf, setClaim } from './claim.ts';
 import { reportSocketError, upgradeRefusedChannel } from './diagnostics.ts';
+import { afterEarlierResponses, earlierResponse } from './earlier-responses.ts';
 import { defaultHandshakeTimeout, defaultMaxPendingHandshakes, requireFewFields } from './handshake-limits.ts';
 import type { PendingHandshakes } from './pending-handshakes.ts';
 import { applicationFailure, endSocket, policyRefusal, refusalText } from './refuse-upgrade.ts';
@@ -40,7 +42,7 @@ export interface UpgradeHost {
   deflate?: DeflateTermsOf;
   /** Rule built from `options.origins`; see {@link originPolicy}. */
   readonly allowsOrigin: OriginPolicy | undefined;
-  /** Attempts that wait for an answer of the application. */
+  /** Attempts that wait for an answer of the application, or for responses to earlier requests on their connection. */
   readonly pending: PendingHandshakes;
   /** True if this host handles the request, which may depend on its path. */
   shouldHandle(request: IncomingMessage): boolean | Promise<boolean>;
@@ -71,16 +73,22 @@ export type AcceptedCallback = (websocket: WebSocket, request: IncomingMessage) 
 
 type OriginPolicy = (origin: string | undefined, request: IncomingMessage) => boolean;
 
-/** Opening handshake in progress. */
-interface Attempt {
+/** Opening handshake in progress, whose request is perhaps not read yet. */
+interface Begun {
   readonly host: UpgradeHost;
   readonly request: IncomingMessage;
   readonly socket: Duplex;
+  /** True once the attempt was accepted or refused. Later events do not change the result. */
+  hasResult: boolean;
+  /** True while responses to earlier requests on the connection are written. Nothing may be written meanwhile. */
+  awaitsTurn: boolean;
+}
+
+/** Opening handshake in progress, whose request meets the rules. */
+interface Attempt extends Begun {
   readonly head: Buffer;
   readonly callback: AcceptedCallback;
   readonly offer: Offer;
-  /** True once the attempt was accepted or refused. Later events do not change the result. */
-  hasResult: boolean;
 }
 
 /**
@@ -115,33 +123,70 @@ export function acceptUpgrade(
   head: Buffer,
   callback: AcceptedCallback,
 ): void {
-  const unread: Refused = { host, request, socket, hasResult: false };
+  const begun: Begun = { host, request, socket, hasResult: false, awaitsTurn: false };
   let isClaimed: boolean;
   try {
     isClaimed = claim(socket);
   } catch (thrown) {
     reportSocketError(socket, thrown);
-    abandon(unread);
+    abandon(begun);
     return;
   }
-  if (!isClaimed) {
-    leave(unread);
+  if (!isClaimed) leave(begun);
+  else awaitTurn(begun, () => decide(begun, head, callback));
+}
+
+/**
+ * Calls `decide` when the responses to earlier requests on the connection are written: at once, if there are none. The
+ * attempt ends without a response if that takes longer than `handshakeTimeout`, or if too many attempts wait already.
+ */
+function awaitTurn(attempt: Begun, decide: () => void): void {
+  const { host, request, socket } = attempt;
+  const earlier = earlierResponse(request);
+  if (earlier === undefined) {
+    decide();
     return;
   }
+  if (isFull(host)) {
+    abandon(attempt, tooManyHandshakes());
+    return;
+  }
+  attempt.awaitsTurn = true;
+  try {
+    const stop = afterEarlierResponses(request, earlier, {
+      written: () => {
+        attempt.awaitsTurn = false;
+        if (attempt.hasResult) return;
+        // The response has ended the connection, by `Connection: close`.
+        if (isAlive(socket) && isAlive(request.socket)) decide();
+        else leaveEnded(attempt);
+      },
+      closed: () => abandon(attempt),
+    });
+    wait(attempt, stop);
+  } catch (thrown) {
+    reportSocketError(socket, thrown);
+    abandon(attempt);
+  }
+}
+
+/** Reads the request, and accepts or refuses it. */
+function decide(begun: Begun, head: Buffer, callback: AcceptedCallback): void {
+  const { host, request } = begun;
   let offer: Offer;
   try {
     offer = readRequest(host, request);
   } catch (error) {
-    fail(unread, asRefusal(error));
+    fail(begun, asRefusal(error));
     return;
   }
 
-  const attempt: Attempt = { host, request, socket, head, callback, offer, hasResult: false };
+  // The same object, because it may be among the waiting handshakes already.
+  const attempt: Attempt = Object.assign(begun, { head, callback, offer });
   proceed(attempt, () => {
-    const limit = host.options.maxPendingHandshakes ?? defaultMaxPendingHandshakes;
     // Checked before the application is asked. Otherwise its work would be wasted.
-    if (limit > 0 && host.pending.size >= limit) {
-      refuse(attempt, policyRefusal(503, 'GOODWIRE_TOO_MANY_HANDSHAKES'));
+    if (!host.pending.has(attempt) && isFull(host)) {
+      refuse(attempt, tooManyHandshakes());
       return;
     }
     ask(
@@ -153,6 +198,12 @@ export function acceptUpgrade(
       },
     );
   });
+}
+
+/** True if as many handshakes as allowed wait already. */
+function isFull({ options, pending }: UpgradeHost): boolean {
+  const limit = options.maxPendingHandshakes ?? defaultMaxPendingHandshakes;
+  return limit > 0 && pending.size >= limit;
 }
 
 /**
@@ -190,7 +241,7 @@ function claim(socket: Duplex): boolean {
  * accept the request, two servers compete for the socket: an application error.
  * @throws Error if the request would be accepted.
  */
-function leave({ host, request, socket }: Refused): void {
+function leave({ host, request, socket }: Begun): void {
   if (claimOf(socket) === 'refused') {
     host.refused(socketClosed());
     return;
@@ -212,6 +263,7 @@ function leave({ host, request, socket }: Refused): void {
 
 function readRequest({ options }: UpgradeHost, request: IncomingMessage): Offer {
   requireFewFields(request, options);
+  useHostOfTarget(request);
   return readOffer(request, { needsHost: needsHost(request) });
 }
 
@@ -253,14 +305,21 @@ function ask<T>(attempt: Attempt, question: () => T | PromiseLike<T>, next: (ans
 }
 
 /**
- * Waits for the application's answer, at most `handshakeTimeout` milliseconds and as long as the client stays
- * connected.
+ * Waits for the attempt's turn or for the application's answer, at most `handshakeTimeout` milliseconds for both and as
+ * long as the client stays connected.
+ * @param stop Called if the time has passed.
  */
-function wait(attempt: Attempt): void {
+function wait(attempt: Begun, stop?: () => void): void {
   const { host, socket } = attempt;
   if (host.pending.has(attempt)) return;
   const timeout = host.options.handshakeTimeout ?? defaultHandshakeTimeout;
-  host.pending.add(attempt, socket, timeout, () => refuse(attempt, policyRefusal(503, 'GOODWIRE_HANDSHAKE_TIMEOUT')));
+  host.pending.add(attempt, socket, timeout, () => {
+    stop?.();
+    const error = policyRefusal(503, 'GOODWIRE_HANDSHAKE_TIMEOUT');
+    // A response would be taken for the one to an earlier request.
+    if (attempt.awaitsTurn) abandon(attempt, error);
+    else refuse(attempt, error);
+  });
 }
 
 /** True for promises of any library. Otherwise such a promise would count as a truthy answer. */
@@ -448,7 +507,9 @@ function compose({ host, request, offer }: Attempt): Response {
     if (fields !== undefined) lines.push(...fieldLines(fields));
   }
   if (host.showLines(lines, request)) requireLines(lines);
-  return { head: formatHead(lines), protocol: agreement.protocol, deflate: agreement.deflate, option };
+  // "MUST send a 100 (Continue) response before sending a 101" (RFC 9110 §7.8).
+  const interim = offer.expectsContinue ? formatHead(['HTTP/1.1 100 Continue']) : '';
+  return { head: interim + formatHead(lines), protocol: agreement.protocol, deflate: agreement.deflate, option };
 }
 
 /** Rebuilt if the option has changed, because an application may change it between requests. */
@@ -475,10 +536,8 @@ function isAlive(socket: Duplex): boolean {
   }
 }
 
-type Refused = Pick<Attempt, 'host' | 'request' | 'socket' | 'hasResult'>;
-
 /** Records that an attempt has its result. Returns false if it had one before: a second response must not be sent. */
-function conclude(attempt: Refused): boolean {
+function conclude(attempt: Begun): boolean {
   if (attempt.hasResult) return false;
   attempt.hasResult = true;
   attempt.host.pending.delete(attempt);
@@ -489,12 +548,12 @@ function conclude(attempt: Refused): boolean {
  * Refuses a request that breaks a rule, or on which a callback failed. A listener of `wsClientError` may respond
  * instead.
  */
-function fail(attempt: Refused, error: HandshakeError): void {
+function fail(attempt: Begun, error: HandshakeError): void {
   if (conclude(attempt)) answerFailure(attempt, error);
 }
 
 /** Refuses a request by policy. The response is 500 if the application gave a status or headers that cannot be sent. */
-function refuse(attempt: Refused, error: HandshakeError): void {
+function refuse(attempt: Begun, error: HandshakeError): void {
   if (!conclude(attempt)) return;
   let response: string;
   try {
@@ -506,17 +565,26 @@ function refuse(attempt: Refused, error: HandshakeError): void {
   answer(attempt, error, response);
 }
 
-/** Ends an attempt without a response. */
-function abandon(attempt: Refused): void {
-  if (conclude(attempt)) end(attempt);
+/** Ends an attempt without a response, and destroys the socket. */
+function abandon(attempt: Begun, error?: HandshakeError): void {
+  if (conclude(attempt)) end(attempt, error);
+}
+
+/** Ends an attempt without a response on a socket that was ended, whose last octets may not be sent yet. */
+function leaveEnded(attempt: Begun): void {
+  const { host, socket } = attempt;
+  if (!conclude(attempt)) return;
+  mark(socket, 'refused');
+  endSocket(socket, closeTimeoutOf(host));
+  announce(attempt, socketClosed());
 }
 
 /**
  * Refuses a request that is not for this server. If the HTTP server has other listeners, which were offered it at the
  * same time, the request is left to them: nothing is written, because one of them may have taken the socket meanwhile.
  */
-function leaveToOthers(attempt: Refused): void {
-  const { host, socket } = attempt;
+function leaveToOthers(attempt: Begun): void {
+  const { host, request, socket } = attempt;
   const server = host.sharedServer?.() ?? null;
   if (server === null) {
     refuse(attempt, notHandled());
@@ -524,7 +592,7 @@ function leaveToOthers(attempt: Refused): void {
   }
   if (!conclude(attempt)) return;
   mark(socket, 'released');
-  leaveUnanswered(server, socket, host.options.handshakeTimeout ?? defaultHandshakeTimeout);
+  leaveUnanswered(server, request, socket, host.options.handshakeTimeout ?? defaultHandshakeTimeout);
   announce(attempt, notHandled());
 }
 
@@ -534,7 +602,7 @@ function leaveToOthers(attempt: Refused): void {
  * Responds to a failure, or leaves the response to a listener of `wsClientError`.
  * @throws an error of the listener, after the socket was ended.
  */
-function answerFailure(attempt: Refused, error: HandshakeError): void {
+function answerFailure(attempt: Begun, error: HandshakeError): void {
   const { host, request, socket } = attempt;
   if (!isAlive(socket)) {
     end(attempt, error);
@@ -569,7 +637,7 @@ function answerFailure(attempt: Refused, error: HandshakeError): void {
 }
 
 /** Writes the response, ends the socket, and reports the refusal. */
-function answer(attempt: Refused, error: HandshakeError, response: string): void {
+function answer(attempt: Begun, error: HandshakeError, response: string): void {
   const { host, socket } = attempt;
   if (!isAlive(socket)) {
     end(attempt, error);
@@ -581,7 +649,7 @@ function answer(attempt: Refused, error: HandshakeError, response: string): void
 }
 
 /** Destroys a socket on which no response can be sent, and reports the refusal. */
-function end(attempt: Refused, error = socketClosed()): void {
+function end(attempt: Begun, error = socketClosed()): void {
   const { socket } = attempt;
   mark(socket, 'refused');
   forceDestroy(socket);
@@ -600,6 +668,10 @@ function closeTimeoutOf({ options }: UpgradeHost): number {
   return options.closeTimeout ?? defaultCloseTimeout;
 }
 
+function tooManyHandshakes(): HandshakeError {
+  return policyRefusal(503, 'GOODWIRE_TOO_MANY_HANDSHAKES');
+}
+
 function notHandled(): HandshakeError {
   return policyRefusal(400, 'GOODWIRE_NOT_HANDLED');
 }
@@ -608,7 +680,7 @@ function socketClosed(): HandshakeError {
   return new HandshakeError(400, 'GOODWIRE_SOCKET_CLOSED', 'The socket closed during the opening handshake');
 }
 
-function announce({ host, request }: Refused, error: HandshakeError): void {
+function announce({ host, request }: Begun, error: HandshakeError): void {
   if (upgradeRefusedChannel.hasSubscribers) upgradeRefusedChannel.publish({ error, request });
   host.refused(error);
 }

@@ -2,10 +2,12 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { hasToken } from '../handshake/fields.ts';
+import { useHostOfTarget } from '../handshake/request-target.ts';
 import { forceDestroy } from '../transport/destroy-stream.ts';
 import { type TimerHandle, unref } from '../transport/timer.ts';
 import { maxTimerDelay } from '../transport/transport-settings.ts';
 import { isTaken, mayBeTaken } from './claim.ts';
+import { afterEarlierResponses, earlierResponse } from './earlier-responses.ts';
 
 /** One of several servers that handle the upgrades of an HTTP server. */
 export interface Sharer {
@@ -60,6 +62,8 @@ export function share(server: Server, sharer: Sharer): void {
   const writtenBefore = new WeakMap<Duplex, number>();
   const onArrival: UpgradeListener = (_request, socket) => void writtenBefore.set(socket, writtenTo(socket));
   const onUpgrade: UpgradeListener = (request, socket, head) => {
+    // Before the servers are asked whether they handle the request.
+    useHostOfTarget(request);
     if (!hasOtherListeners(server)) {
       choose(sharers, request)?.upgrade(request, socket, head);
     } else if (!isTaken(socket, writtenBefore.get(socket) ?? writtenTo(socket))) {
@@ -68,7 +72,7 @@ export function share(server: Server, sharer: Sharer): void {
       const chosen = isOurs ? firstThatWants(sharers, request) : undefined;
       const [first = sharer] = sharers;
       if (chosen !== undefined) chosen.upgrade(request, socket, head);
-      else leaveUnanswered(server, socket, first.handshakeTimeout());
+      else leaveUnanswered(server, request, socket, first.handshakeTimeout());
     }
   };
   // Only with other listeners: programs take the only listener of a server with ws, to call it themselves.
@@ -129,9 +133,15 @@ function writtenTo(socket: Duplex): number {
  * is not uncaught meanwhile. The timer does not keep the process alive, unless the platform's timers are numbers.
  * @param timeout 0 for no timeout.
  */
-export function leaveUnanswered(server: Server, socket: Duplex, timeout: number): void {
+export function leaveUnanswered(server: Server, request: IncomingMessage, socket: Duplex, timeout: number): void {
   const { unanswered } = shares.get(server) ?? {};
-  const before = writtenTo(socket);
+  let before = writtenTo(socket);
+  const earlier = earlierResponse(request);
+  // Otherwise the response to an earlier request would count as an answer to this one.
+  const written = () => {
+    before = writtenTo(socket);
+  };
+  if (earlier !== undefined) afterEarlierResponses(request, earlier, { written, closed: () => {} });
   let timer: TimerHandle;
   const forget = () => {
     clearTimeout(timer);

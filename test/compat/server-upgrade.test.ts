@@ -77,7 +77,6 @@ describe.each(Object.entries(implementations))('the opening handshake of a serve
           ['a subprotocol twice', 'a, a'],
           ['an empty subprotocol', ''],
           ['a subprotocol that is no token', 'a b'],
-          ['a gap between subprotocols', 'a,,b'],
         ] as const
       ).map(([title, value]): [string, object, string, string] => [
         title,

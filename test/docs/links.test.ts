@@ -63,6 +63,7 @@ describe.each(documents)('%s', (document) => {
 describe.each([
   ['docs/rfc-6455.md', 100],
   ['docs/rfc-7692.md', 25],
+  ['docs/http-upgrade.md', 40],
 ])('%s', (document, least) => {
   const rules = read(document)
     .split('\n')
@@ -83,15 +84,45 @@ describe.each([
 
   test('names code for what is met, but where Node.js sees to it', () => {
     const bare = rules.filter(([, , , code, , status]) => status?.startsWith('met') && code === '–');
-    const byNode =
-      'Over TLS the TLS handshake comes first, and its failure closes the connection: met: by `node:https`';
+    const byNode: Record<string, string[]> = {
+      'docs/rfc-6455.md': [
+        'Over TLS the TLS handshake comes first, and its failure closes the connection: met: by `node:https`',
+      ],
+      'docs/http-upgrade.md': [
+        'The body of an earlier request ends where its fields say: met: by `node:http`',
+        'A message with both fields is an error: met: by `node:http`',
+      ],
+    };
     const found = bare.map(([, rule, , , , status]) => `${rule}: ${status}`);
-    expect(found).toEqual(document === 'docs/rfc-6455.md' ? [byNode] : []);
+    expect(found).toEqual(byNode[document] ?? []);
   });
 
   test('quotes titles that stand in their files', () => {
     const quotes = rules.map(([, , , , cell = '']) => quotedTitles(cell));
     expect(quotes.flatMap(({ titles }) => titles).length).toBeGreaterThan(least);
     expect(quotes.flatMap(({ missing }) => missing)).toEqual([]);
+  });
+});
+
+describe('docs/http-upgrade.md', () => {
+  const text = read('docs/http-upgrade.md');
+
+  test('quotes every exchange that is tested', () => {
+    const tables = read('scripts/consumers/http-exchanges.mjs');
+    const titles = [...tables.matchAll(/\btitle: (['`])(.*)\1,/g)].map(([, , title]) => title);
+    expect(titles.length).toBeGreaterThan(80);
+    expect(titles.filter((title) => !text.includes(`“${title}”`))).toEqual([]);
+  });
+
+  test('has rules of every section that it is about, for both ends', () => {
+    for (const section of ['5.6.1', '7.8', '10.1.1', '3.2', '6', '9.3.2']) {
+      for (const end of ['client', 'server']) {
+        const pattern = new RegExp(
+          `^\\| ${section.replaceAll('.', '\\.')}[^|]* \\| [^|]+ \\| (?:${end}|both) \\|`,
+          'm',
+        );
+        expect(text, `${section} ${end}`).toMatch(pattern);
+      }
+    }
   });
 });

@@ -8,7 +8,7 @@ export function quotedTitles(cell: string): { titles: string[]; missing: string[
   const titles: string[] = [];
   const missing: string[] = [];
   let file = '';
-  for (const [, path, title] of cell.matchAll(/`(test\/[^`]+)`|“([^”]+)”/g)) {
+  for (const [, path, title] of cell.matchAll(/`((?:test|scripts)\/[^`]+)`|“([^”]+)”/g)) {
     if (path !== undefined) {
       file = path;
       continue;

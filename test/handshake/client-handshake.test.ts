@@ -229,6 +229,16 @@ describe('requestFields', () => {
     });
   });
 
+  it.each(['Content-Length', 'EXPECT', 'trailer', 'Transfer-Encoding'])(
+    'leaves out %s of the application, because the request has no body',
+    (name) => {
+      expect({ ...requestFields({ key, headers: { [name]: '1', 'X-Mine': 'yes' } }) }).toEqual({
+        ...requestFields({ key }),
+        'X-Mine': 'yes',
+      });
+    },
+  );
+
   it('sends Host, Origin and subprotocols of the application if the options set none', () => {
     const headers = { Host: 'h', Origin: 'o', 'Sec-WebSocket-Protocol': 'p' };
     expect(requestFields({ key, headers })).toMatchObject(headers);

@@ -18,7 +18,7 @@ const key = 'dGhlIHNhbXBsZSBub25jZQ==';
 /** Returns the request of RFC 6455 §1.2, with changed fields; undefined removes a field. */
 function request(
   headers: Record<string, string | readonly string[] | undefined> = {},
-  line: Partial<Pick<HandshakeRequestFields, 'method' | 'httpVersion'>> = {},
+  line: Partial<Omit<HandshakeRequestFields, 'headers'>> = {},
 ): HandshakeRequestFields {
   return {
     method: 'GET',
@@ -126,6 +126,46 @@ describe('readOffer', () => {
     expect(refusalOf(() => readOffer(fields))).toMatchObject({ status, code, message, name: 'Error' });
   });
 
+  it.each<[string, string, HandshakeRequestFields]>([
+    ['two Hosts', 'HOST', request({}, { rawHeaders: ['Host', 'x', 'A', 'host', 'HOST', 'x'] })],
+    ['a Host that is no host', 'HOST', request({ host: 'x y' })],
+    ['several Hosts in one', 'HOST', request({ host: 'x, y' })],
+    ['a target in asterisk form', 'TARGET', request({}, { url: '*' })],
+    ['the URI of another scheme', 'TARGET', request({}, { url: 'ftp://x/' })],
+    ['a URI without a host', 'TARGET', request({}, { url: 'http:///x' })],
+    ['a URI whose host is invalid', 'TARGET', request({}, { url: 'http://x y/' })],
+    ['a Content-Length', 'BODY', request({ 'content-length': '1' })],
+    ['an invalid Content-Length', 'BODY', request({ 'content-length': '-0' })],
+    ['several values of Content-Length', 'BODY', request({ 'content-length': '0, 0' })],
+    ['a transfer coding', 'BODY', request({ 'transfer-encoding': 'chunked' })],
+    ['an empty transfer coding', 'BODY', request({ 'transfer-encoding': '' })],
+  ])('refuses %s', (_title, what, fields) => {
+    const codes = { HOST: 'INVALID_HOST', TARGET: 'INVALID_TARGET', BODY: 'UNEXPECTED_BODY' } as Record<string, string>;
+    expect(refusalOf(() => readOffer(fields))).toMatchObject({ status: 400, code: `GOODWIRE_${codes[what]}` });
+    // Also if a host is not required.
+    expect(refusalOf(() => readOffer(fields, { needsHost: false })).status).toBe(400);
+  });
+
+  it.each<[string, HandshakeRequestFields]>([
+    ['a Content-Length of 0', request({ 'content-length': '00' })],
+    ['no target', request({}, { url: undefined })],
+    ['an empty target', request({}, { url: '' })],
+    ['a target of which only the query is left', request({}, { url: '?a' })],
+    ['raw fields with one Host', request({}, { rawHeaders: ['A', 'host', 'Host', 'x', 'Hosts', 'x'] })],
+    ['raw fields that are no fields', request({}, { rawHeaders: [undefined, 5, 'Host'] as unknown as string[] })],
+  ])('accepts %s', (_title, fields) => {
+    expect(readOffer(fields).version).toBe(13);
+  });
+
+  it.each([
+    ['100-continue', true],
+    ['x, 100-CONTINUE', true],
+    ['100-continues', undefined],
+    [undefined, undefined],
+  ])('for Expect %j says that a 100 is expected: %j', (expect_, expected) => {
+    expect(readOffer(request({ expect: expect_ })).expectsContinue).toBe(expected);
+  });
+
   it('names the allowed method', () => {
     expect(refusalOf(() => readOffer(request({}, { method: 'PUT' }))).headers).toEqual({ Allow: 'GET' });
   });
@@ -181,7 +221,7 @@ describe('readOffer', () => {
     expect(error.headers).toEqual({ Upgrade: 'websocket', 'Sec-WebSocket-Version': '13, 8' });
   });
 
-  it.each([[''], ['a, a'], ['a,'], ['a b'], ['"a"'], ['__proto__, __proto__']])(
+  it.each([[''], [','], ['a, a'], ['a b'], ['"a"'], ['__proto__, __proto__']])(
     'refuses the subprotocols %j',
     (header) => {
       const error = refusalOf(() => readOffer(request({ 'sec-websocket-protocol': header })));

@@ -1,0 +1,86 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { afterTick } from '../event-loop/after-tick.ts';
+
+/** Socket of Node's HTTP server. The property is not documented, and every version has it: the response being written. */
+interface HttpSocket extends Socket {
+  readonly _httpMessage?: EarlierResponse | null;
+}
+
+/** Response to a request that knows if it was an upgrade, which the types of Node.js leave out. */
+type EarlierResponse = ServerResponse<IncomingMessage & { readonly upgrade?: boolean | null }>;
+
+/** Callbacks of {@link afterEarlierResponses}. One of them is called, once. */
+export interface EarlierResponseEvents {
+  /** Called when the last response was passed to the socket, which may have been ended with it. */
+  written(): void;
+  /** Called if the socket has closed before. */
+  closed(): void;
+}
+
+/**
+ * Returns the response to an earlier request on the connection of an upgrade request, if it is not completely written;
+ * undefined if there is none. A client may send requests without waiting for responses (pipelining, RFC 9112 §9.3.2),
+ * and Node.js emits `upgrade` at once. Throws nothing.
+ */
+export function earlierResponse(request: IncomingMessage): ServerResponse | undefined {
+  try {
+    const socket = request.socket as HttpSocket | undefined;
+    const response = socket?._httpMessage;
+    return response && isEarlier(response, request) ? response : undefined;
+  } catch {
+    // The request is not of Node.js: its connection has no responses that Node.js would write.
+    return undefined;
+  }
+}
+
+/**
+ * True if Node.js has created the response for another request than the upgrade request. Frameworks create one for the
+ * upgrade request itself, and never write it.
+ */
+function isEarlier({ req }: EarlierResponse, request: IncomingMessage): boolean {
+  return req !== request && req.socket === request.socket && !req.upgrade;
+}
+
+/**
+ * Waits until the responses to all earlier requests are written, beginning with the given one.
+ * @returns A function that stops waiting: no callback is called afterwards.
+ */
+export function afterEarlierResponses(
+  request: IncomingMessage,
+  first: ServerResponse,
+  events: EarlierResponseEvents,
+): () => void {
+  const { socket } = request;
+  let response = first;
+  const onFinish = () => {
+    const next = earlierResponse(request);
+    if (next !== undefined) {
+      response.off('finish', onFinish);
+      response = next;
+      response.on('finish', onFinish);
+      return;
+    }
+    stop();
+    events.written();
+  };
+  // Node.js has removed its own listener with the upgrade. Otherwise a response that waits for 'drain' would never go on.
+  const onDrain = () => {
+    if (response.writableNeedDrain) response.emit('drain');
+  };
+  const onClose = () => {
+    stop();
+    events.closed();
+  };
+  const stop = () => {
+    response.off('finish', onFinish);
+    socket.off('drain', onDrain);
+    socket.off('close', onClose);
+  };
+  response.on('finish', onFinish);
+  socket.on('drain', onDrain);
+  socket.on('close', onClose);
+  // The event may have come between the upgrade and this call.
+  if (!socket.writableNeedDrain) afterTick(onDrain);
+  return stop;
+}
