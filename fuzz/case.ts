@@ -21,10 +21,11 @@ export interface Target {
   /** Returns a slightly different case. Parts may be taken from `other`. */
   mutate(random: Random, given: Case, other: Case): Case;
   /**
-   * Runs a case, and returns the kind of its outcome. Cases with a new kind are mutated further.
-   * @throws a {@link Fault}, or an undocumented error, if the code under test is wrong.
+   * Runs a case, and returns the kind of its outcome. Cases with a new kind are mutated further. A promise only if the
+   * case needs several turns of the event loop, because waiting takes time.
+   * @throws or rejects with a {@link Fault}, or an undocumented error, if the code under test is wrong.
    */
-  run(given: Case): string;
+  run(given: Case): string | Promise<string>;
 }
 
 /** Error for a broken promise of the code under test. */

@@ -45,10 +45,11 @@ export async function fuzz(target: Target, { seed, goesOn, onProgress }: RoundOp
   const kinds = new Set<string>();
   let executions = 0;
 
-  const execute = (given: Case): Failure | null => {
+  const execute = async (given: Case): Promise<Failure | null> => {
     executions++;
     try {
-      const kind = target.run(given);
+      const outcome = target.run(given);
+      const kind = typeof outcome === 'string' ? outcome : await outcome;
       if (!kinds.has(kind)) {
         kinds.add(kind);
         if (pool.length < maxKept) pool.push(given);
@@ -56,14 +57,14 @@ export async function fuzz(target: Target, { seed, goesOn, onProgress }: RoundOp
       }
       return null;
     } catch (error) {
-      return { error: error as Error, found: given, reduced: reduce(target, given), execution: executions };
+      return { error: error as Error, found: given, reduced: await reduce(target, given), execution: executions };
     }
   };
   const result = (failure: Failure | null): Round => ({ target: target.name, executions, kinds: kinds.size, failure });
 
   const seeds = target.seeds();
   for (const seedCase of seeds) {
-    const failure = execute(seedCase);
+    const failure = await execute(seedCase);
     if (failure !== null) return result(failure);
     pool.push(seedCase);
   }
@@ -75,7 +76,7 @@ export async function fuzz(target: Target, { seed, goesOn, onProgress }: RoundOp
       for (let changes = random.oneIn(2) ? 1 : random.between(1, 6); changes > 0; changes--) {
         given = target.mutate(random, given, random.pick(pool));
       }
-      const failure = execute(given);
+      const failure = await execute(given);
       if (failure !== null) return result(failure);
     }
     onProgress?.({ target: target.name, executions, kinds: kinds.size });

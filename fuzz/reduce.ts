@@ -1,9 +1,9 @@
 import type { Case, Target } from './case.ts';
 
 /** Returns the fault of a case without its variable parts; null if there is none. */
-export function faultOf(target: Pick<Target, 'run'>, given: Case): string | null {
+export async function faultOf(target: Pick<Target, 'run'>, given: Case): Promise<string | null> {
   try {
-    target.run(given);
+    await target.run(given);
     return null;
   } catch (error) {
     return nameOf(error);
@@ -22,36 +22,36 @@ const maxTries = 4000;
  * Returns the smallest case found with the same fault. Parts are removed, bytes set to 0, the split and the config
  * simplified.
  */
-export function reduce(target: Pick<Target, 'run'>, given: Case): Case {
-  const fault = faultOf(target, given);
+export async function reduce(target: Pick<Target, 'run'>, given: Case): Promise<Case> {
+  const fault = await faultOf(target, given);
   if (fault === null) return given;
   let best = given;
   let tries = 0;
-  const improve = (candidate: Case): boolean => {
-    if (tries++ >= maxTries || faultOf(target, candidate) !== fault) return false;
+  const improve = async (candidate: Case): Promise<boolean> => {
+    if (tries++ >= maxTries || (await faultOf(target, candidate)) !== fault) return false;
     best = candidate;
     return true;
   };
   let before: Case;
   do {
     before = best;
-    improve({ ...best, cut: [] });
-    improve({ ...best, config: best.config & 1 });
-    improve({ ...best, config: 0 });
+    await improve({ ...best, cut: [] });
+    await improve({ ...best, config: best.config & 1 });
+    await improve({ ...best, config: 0 });
     for (let size = Math.max(1, best.octets.length >> 1); size >= 1; size >>= 1) {
       for (let at = 0; at < best.octets.length; ) {
         const { octets } = best;
         const without = Buffer.concat([octets.subarray(0, at), octets.subarray(at + size)]);
-        if (!improve({ ...best, octets: without })) at += size;
+        if (!(await improve({ ...best, octets: without }))) at += size;
       }
     }
     for (let i = best.cut.length - 1; i >= 0; i--)
-      improve({ ...best, cut: best.cut.filter((_, index) => index !== i) });
+      await improve({ ...best, cut: best.cut.filter((_, index) => index !== i) });
     for (let at = 0; at < best.octets.length; at++) {
       if (best.octets[at] === 0) continue;
       const simpler = Buffer.from(best.octets);
       simpler[at] = 0;
-      improve({ ...best, octets: simpler });
+      await improve({ ...best, octets: simpler });
     }
   } while (best !== before && tries < maxTries);
   return best;

@@ -297,6 +297,16 @@ export const mutants: readonly Mutant[] = [
         "protocol !== '' && false",
       ],
       ['the length of a refusal is in characters', 'Buffer.byteLength(body)', 'body.length'],
+      ['a chunked body is read as frames', "field(request, 'transfer-encoding') !== undefined || ", ''],
+      ['a repeated Host is not noticed', 'return hosts < 2 && ', 'return '],
+    ],
+  ),
+  ...faults(
+    'handshake/request-target.ts',
+    ['handshake/'],
+    [
+      ['user information counts as the host', "authority.lastIndexOf('@') + 1", '0'],
+      ['a target in asterisk form is accepted', "if (target === '*') return false;", ''],
     ],
   ),
   ...faults(
@@ -356,7 +366,11 @@ export const mutants: readonly Mutant[] = [
         'if (isAllowed === true) verifyClient(attempt);',
         'if (isAllowed) verifyClient(attempt);',
       ],
-      ['one handshake more than allowed waits', 'host.pending.size >= limit', 'host.pending.size > limit'],
+      [
+        'one handshake more than allowed waits',
+        'limit > 0 && pending.size >= limit',
+        'limit > 0 && pending.size > limit',
+      ],
       ['the application is asked about a client that was already refused', '  if (attempt.hasResult) return;\n', ''],
       ['a request is refused a second time', '  if (attempt.hasResult) return false;\n', ''],
       [
@@ -364,6 +378,31 @@ export const mutants: readonly Mutant[] = [
         "if (former === undefined) socket.on('error', onSocketError);",
         '',
       ],
+    ],
+  ),
+  ...faults(
+    'server/accept-upgrade.ts',
+    ['server/http-upgrade', 'server/earlier-responses', 'fuzz/kit'],
+    [
+      ['an expected 100 is not sent', "offer.expectsContinue ? formatHead(['HTTP/1.1 100 Continue']) : ''", "''"],
+      [
+        'a response is written before an earlier one if that takes too long',
+        'if (attempt.awaitsTurn) abandon(attempt, error);',
+        'if (attempt.awaitsTurn) refuse(attempt, error);',
+      ],
+    ],
+  ),
+  ...faults(
+    'server/earlier-responses.ts',
+    ['server/http-upgrade', 'server/earlier-responses', 'fuzz/kit'],
+    [
+      ['the first earlier response counts as the last', 'if (next !== undefined) {', 'if (next === first) {'],
+      [
+        'an earlier response that waits for drain never goes on',
+        "if (response.writableNeedDrain) response.emit('drain');",
+        '',
+      ],
+      ['the response of a framework to the upgrade is awaited', 'req !== request && req.socket', 'req.socket'],
     ],
   ),
   ...faults(

@@ -15,7 +15,7 @@ const timeouts = ['--testTimeout=12000', '--hookTimeout=5000'];
 /** Copies the files that the tests need. */
 function copy(): string {
   const folder = mkdtempSync(join(tmpdir(), 'goodwire-mutant-'));
-  for (const entry of ['src', 'test', 'fuzz', 'docs', 'package.json', 'tsconfig.json', 'vitest.config.ts'])
+  for (const entry of ['src', 'test', 'fuzz', 'docs', 'scripts', 'package.json', 'tsconfig.json', 'vitest.config.ts'])
     cpSync(join(root, entry), join(folder, entry), { recursive: true });
   // Some tests start programs that use the build, which has no fault.
   for (const entry of ['node_modules', 'dist']) symlinkSync(join(root, entry), join(folder, entry));

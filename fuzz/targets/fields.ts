@@ -15,7 +15,7 @@ import {
 } from '../../src/handshake/extensions.ts';
 import { hasToken, isFieldValue, isSingleLine, isToken } from '../../src/handshake/fields.ts';
 import { allowOrigins, normalizeOrigin } from '../../src/handshake/origin.ts';
-import { parseSubprotocols } from '../../src/handshake/subprotocols.ts';
+import { parseSubprotocols, parseSubprotocolsStrictly } from '../../src/handshake/subprotocols.ts';
 import { demand, type Target } from '../case.ts';
 import { mutateText } from '../mutations/text.ts';
 
@@ -131,10 +131,18 @@ export const fields: Target = {
     }
 
     const subprotocols = outcome(() => parseSubprotocols(text), SyntaxError);
+    const strictSubprotocols = outcome(() => parseSubprotocolsStrictly(text), SyntaxError);
     const wsSubprotocols = outcome(() => ws.subprotocol.parse(text), SyntaxError);
-    demand((subprotocols === null) === (wsSubprotocols === null), 'both read subprotocols, or neither does', text);
+    demand(
+      (strictSubprotocols === null) === (wsSubprotocols === null),
+      'both read subprotocols, or neither does',
+      text,
+    );
+    if (strictSubprotocols !== null) {
+      demand([...strictSubprotocols].join() === [...wsSubprotocols!].join(), 'both read the same subprotocols', text);
+      demand([...strictSubprotocols].join() === [...(subprotocols ?? [])].join(), 'empty elements are optional', text);
+    }
     if (subprotocols !== null) {
-      demand([...subprotocols].join() === [...wsSubprotocols!].join(), 'both read the same subprotocols', text);
       for (const one of subprotocols) demand(isToken(one), 'a subprotocol is a token', one);
       demand(hasToken(text, [...subprotocols][0]!), 'the first is in the list');
     }

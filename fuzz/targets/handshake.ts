@@ -47,6 +47,9 @@ function refusalOf(request: IncomingMessage): string | null {
 /** Refusals that docs/ws-differences.md lists: ws accepts these requests, or refuses them with another status. */
 const stricter = new Set([
   'GOODWIRE_MISSING_HOST',
+  'GOODWIRE_INVALID_HOST',
+  'GOODWIRE_INVALID_TARGET',
+  'GOODWIRE_UNEXPECTED_BODY',
   'GOODWIRE_INVALID_HTTP_VERSION',
   'GOODWIRE_INVALID_CONNECTION',
   'GOODWIRE_INVALID_EXTENSIONS',
@@ -78,7 +81,10 @@ export const handshake: Target = {
       demand(refusal === null, 'an invalid request is not accepted', refusal);
       demand(body === '', 'nothing follows a 101');
       const headers = Object.fromEntries(fields);
-      const subprotocols = request.headers['sec-websocket-protocol']?.split(',').map((one) => one.trim()) ?? [];
+      const subprotocols = (request.headers['sec-websocket-protocol'] ?? '')
+        .split(',')
+        .map((one) => one.trim())
+        .filter(Boolean);
       const agreement = checkResponse(
         { status, headers },
         { key: request.headers['sec-websocket-key']!, subprotocols },
@@ -93,7 +99,7 @@ export const handshake: Target = {
     if (status !== wsStatus) {
       const isListed =
         status === 101
-          ? /,/.test(request.headers.upgrade ?? '')
+          ? /,/.test(request.headers.upgrade ?? '') || /,/.test(request.headers['sec-websocket-protocol'] ?? '')
           : status === 431
             ? head.raw.length > 512
             : refusal !== null && stricter.has(refusal);

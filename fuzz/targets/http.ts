@@ -68,3 +68,46 @@ export function readResponse(
   }
   return { status: Number(status), fields, body: text.slice(end + 4) };
 }
+
+/** Response among those that a server has written one after the other. */
+export interface WrittenResponse {
+  readonly status: number;
+  /** Field `X-Number`; null if there is none. */
+  readonly number: number | null;
+}
+
+/**
+ * Reads responses strictly, up to a 101 or an incomplete one.
+ * @param mayLackBody True if a response may be to a HEAD request, which has no body: then a body is read only if it does not begin like a response.
+ */
+export function readResponses(octets: Buffer, mayLackBody: boolean): { responses: WrittenResponse[]; rest: Buffer } {
+  const responses: WrittenResponse[] = [];
+  let rest = octets.toString('latin1');
+  while (rest !== '') {
+    const end = rest.indexOf('\r\n\r\n');
+    const head = readResponse(rest.slice(0, end + 4));
+    if (end === -1 || head === null) break;
+    const field = (name: string) => head.fields.find(([key]) => key === name)?.[1];
+    const behind = rest.slice(end + 4);
+    const isBodiless = head.status < 200 || head.status === 204 || (mayLackBody && /^(?:HTTP\/1\.1 \d|$)/.test(behind));
+    const length = isBodiless ? 0 : bodyLength(behind, field('transfer-encoding'), field('content-length'));
+    if (length > behind.length) break;
+    rest = behind.slice(length);
+    responses.push({ status: head.status, number: field('x-number') === undefined ? null : Number(field('x-number')) });
+    if (head.status === 101) break;
+  }
+  return { responses, rest: Buffer.from(rest, 'latin1') };
+}
+
+/** Returns the length of a body, with its framing; Infinity if it is incomplete. */
+function bodyLength(text: string, coding: string | undefined, length: string | undefined): number {
+  if (coding === undefined) return length === undefined ? text.length : Number(length);
+  let at = 0;
+  for (;;) {
+    const line = /^([0-9a-f]+)\r\n/.exec(text.slice(at));
+    if (line === null) return Number.POSITIVE_INFINITY;
+    const size = Number.parseInt(line[1]!, 16);
+    at += line[0].length + size + 2;
+    if (size === 0) return at;
+  }
+}

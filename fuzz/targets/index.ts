@@ -2,12 +2,14 @@ import type { Target } from '../case.ts';
 import { close } from './close.ts';
 import { compressed } from './compressed.ts';
 import { connection } from './connection.ts';
+import { exchangeTarget } from './exchange.ts';
 import { fields } from './fields.ts';
 import { frame } from './frame.ts';
 import { goods } from './goods.ts';
 import { handshake } from './handshake.ts';
 import { inflateTarget } from './inflate.ts';
 import { receiver } from './receiver.ts';
+import { replies } from './replies.ts';
 import { response } from './response.ts';
 
 /** All targets that are fuzzed byte by byte, in-process. */
@@ -20,6 +22,8 @@ export const targets: readonly Target[] = [
   fields,
   handshake,
   response,
+  exchangeTarget,
+  replies,
   inflateTarget,
   goods,
 ];

@@ -156,7 +156,6 @@ function awaitTurn(attempt: Begun, decide: () => void): void {
     const stop = afterEarlierResponses(request, earlier, {
       written: () => {
         attempt.awaitsTurn = false;
-        if (attempt.hasResult) return;
         // The response has ended the connection, by `Connection: close`.
         if (isAlive(socket) && isAlive(request.socket)) decide();
         else leaveEnded(attempt);
