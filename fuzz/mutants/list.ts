@@ -402,7 +402,8 @@ export const mutants: readonly Mutant[] = [
         "if (response.writableNeedDrain) response.emit('drain');",
         '',
       ],
-      ['the response of a framework to the upgrade is awaited', 'req !== request && req.socket', 'req.socket'],
+      ['the response of a framework to the upgrade is awaited', 'req !== request && ', ''],
+      ['the response to another upgrade request is awaited', ' && !req.upgrade', ''],
     ],
   ),
   ...faults(

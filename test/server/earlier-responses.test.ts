@@ -80,6 +80,13 @@ it('the response that a framework creates for the upgrade request itself is not 
   expect(accepted).toHaveBeenCalledOnce();
 });
 
+it('the response to a request that a program passes on as the upgrade request is not an earlier one', () => {
+  const socket: object = {};
+  const request = injectedRequest({}, { socket });
+  Object.assign(socket, { _httpMessage: { req: request } });
+  expect(earlierResponse(request)).toBeUndefined();
+});
+
 it.each<[string, object]>([
   ['to a request that a program has made', { req: {} }],
   ['to another upgrade request', { req: { upgrade: true } }],
