@@ -382,7 +382,7 @@ export const mutants: readonly Mutant[] = [
   ),
   ...faults(
     'server/accept-upgrade.ts',
-    ['server/http-upgrade', 'server/earlier-responses', 'fuzz/kit'],
+    ['server/earlier-responses', 'server/http-upgrade'],
     [
       ['an expected 100 is not sent', "offer.expectsContinue ? formatHead(['HTTP/1.1 100 Continue']) : ''", "''"],
       [
@@ -394,7 +394,7 @@ export const mutants: readonly Mutant[] = [
   ),
   ...faults(
     'server/earlier-responses.ts',
-    ['server/http-upgrade', 'server/earlier-responses', 'fuzz/kit'],
+    ['server/earlier-responses', 'server/http-upgrade'],
     [
       ['the first earlier response counts as the last', 'if (next !== undefined) {', 'if (next === first) {'],
       [
