@@ -241,11 +241,7 @@ export class Transport
 
   /** @internal */
   streamEnded(): void {
-    this.#handleEnd(this.isPausedByOwner);
-  }
-
-  #handleEnd(ignoresPauses: boolean): void {
-    this.#deliverAll(ignoresPauses);
+    this.#deliverAll();
     if (this.undelivered?.holdBackEnd()) return;
     this.#recordEnd();
     this.owner[onEnding]();
@@ -272,7 +268,9 @@ export class Transport
   streamClosed(): void {
     stopListeningTo(this.stream);
     this.owner[onEnding]();
-    this.#deliverAll(true);
+    // Otherwise a pause would keep the 'close' event from the application.
+    this.#undelivered().ignoresPauses = true;
+    this.#deliverAll();
     if (this.undelivered?.holdBackClose()) return;
     this.#recordEnd();
     const closing = this.#closing();
@@ -308,7 +306,7 @@ export class Transport
     const { connection } = this;
     if (!connection.isReceiving) this.#stopReading();
     else if (!connection.isSuspended && !this.isPausedByOwner) this.#continueGuarded();
-    if (hasEnded) this.#handleEnd(false);
+    if (hasEnded) this.streamEnded();
     if (hasClosed) this.streamClosed();
   }
 
@@ -394,16 +392,12 @@ export class Transport
     }
   }
 
-  /**
-   * Delivers everything that was received before the end of the stream, or up to a pause of the owner.
-   * @param ignoresPauses True if the owner has paused before the end, or if the stream has closed: a pause has no effect any more.
-   */
-  #deliverAll(ignoresPauses: boolean): void {
+  /** Delivers everything that was received before the end of the stream. If the owner has paused, the rest waits for `resume()`. */
+  #deliverAll(): void {
     const { connection } = this;
     // If the stream ends while an event is being delivered, deliver nothing here; the remaining octets are processed after that event.
     while (connection.isReceiving && !this.isInEvent) {
       const undelivered = this.#undelivered();
-      if (ignoresPauses) undelivered.ignoresPauses = true;
       if (this.isPausedByOwner && !undelivered.ignoresPauses) {
         undelivered.holdUntilResume();
         return;

@@ -19,8 +19,6 @@ export interface UndeliveredHost {
   runEvent(deliver: () => void): void;
   /** Processes octets that were kept. An error thrown by a listener is not thrown here. */
   processGuarded(chunk: Buffer): void;
-  /** Continues reading on a later tick. */
-  scheduleResume(): void;
   /** The pending delivery is done. Handles the stream events that were held back meanwhile. */
   delivered(heldBack: HeldBackEvents): void;
   /** The pending delivery was cancelled. Only a held back 'close' is still to be handled. */
@@ -77,7 +75,7 @@ class PendingDelivery implements HeldBackEvents {
 /** Input of one connection that is not delivered yet: a delivery that is pending, and the octets received behind it. */
 export class Undelivered {
   readonly #host: UndeliveredHost;
-  /** Set by the host when the stream has closed, or has ended during a pause: `resume()` is not waited for any more. */
+  /** Set by the host when the stream has closed: the rest does not wait for `resume()` any more. */
   ignoresPauses = false;
   #kept = new KeptOctets();
   #pending: PendingDelivery | null = null;
@@ -107,15 +105,13 @@ export class Undelivered {
 
   /**
    * Keeps the octets that a pause, a pending delivery, a used budget or an error of a listener has left of a chunk, in front of those that
-   * came meanwhile. Pauses the stream. Schedules the continuation, unless `resume()` or the end of the pending delivery will continue.
+   * came meanwhile. Pauses the stream. They are processed in a later turn, or after `resume()` or the pending delivery.
    */
   putBack(left: Buffer): void {
     const { connection, stream } = this.#host;
     this.#kept.prepend(left);
     stream.pause();
-    if (connection.isSuspended || this.#pending !== null) return;
-    if (connection.isExhausted) this.#yieldToOthers();
-    else this.#host.scheduleResume();
+    if (!connection.isSuspended && this.#pending === null) this.#yieldToOthers();
   }
 
   /** Keeps a chunk for a later turn, in front of the others, because this connection has used up its budget for this one. */
@@ -173,7 +169,7 @@ export class Undelivered {
     });
   }
 
-  /** Holds back the end of the stream until `resume()`, because the owner has paused behind it. */
+  /** Holds back the end of the stream until `resume()`, because the owner has paused. */
   holdUntilResume(): void {
     if (this.#pending !== null) return;
     this.#pending = new PendingDelivery(null);

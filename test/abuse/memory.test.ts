@@ -97,11 +97,12 @@ describe('memory for a peer that does not read', () => {
     let pings = 0;
     served.on('ping', () => pings++);
     const flood = frames(0x89, 'x'.repeat(100), 1000);
-    // In turns of the event loop, as from a network.
+    // As from a network: the next chunk is read when this one was processed.
     const feed = async (times: number) => {
       for (let i = 0; i < times; i++) {
+        const before = pings;
         servedStream.emit('data', Buffer.from(flood));
-        await new Promise(setImmediate);
+        while (pings < before + 1000) await new Promise(setImmediate);
       }
     };
     // The peer does not read, so written data stays in the stream.

@@ -148,8 +148,9 @@ describe('what a stream delivers', () => {
     socket.terminate();
   });
 
-  test('of a stream that ignores pause() waits, and is delivered in order by resume() and before the end', async () => {
-    for (const end of ['resume', 'end'] as const) {
+  test.each(['resume', 'end', 'close'])(
+    'of a stream that ignores pause() waits, and is delivered in order before the end (%s)',
+    async (event) => {
       const stream = new ChunkStream();
       stream.pause = () => stream;
       const { socket, log } = serverEndOn(stream);
@@ -160,12 +161,38 @@ describe('what a stream delivers', () => {
       stream.push(fromClient(1, '4'));
       await immediate();
       expect(log).toEqual(['text 1']);
-      if (end === 'resume') socket.resume();
-      else stream.push(null);
-      await immediate();
+      if (event === 'end') {
+        stream.push(null);
+        await once(stream, 'end');
+        // The end waits for resume() too, as with a socket of Node, which does not read while it is paused.
+        expect([log, socket.readyState]).toEqual([['text 1'], 1]);
+      }
+      if (event === 'close') stream.destroy();
+      else socket.resume();
+      await until(() => log.length >= 4);
       expect(log.slice(0, 4)).toEqual(['text 1', 'text 2', 'text 3', 'text 4']);
+      if (event !== 'resume') await until(() => log.includes('close 1006 '));
       socket.terminate();
-    }
+    },
+  );
+
+  test('of a peer that has ended and floods small messages is delivered up to the next pause', async () => {
+    const stream = new ChunkStream();
+    const { socket, log } = serverEndOn(stream);
+    let paused = 0;
+    socket.on('message', () => {
+      paused++;
+      socket.pause();
+      setImmediate(() => {
+        // One message for each resume(), also when the end is known.
+        expect(log.length).toBe(paused);
+        socket.resume();
+      });
+    });
+    stream.push(Buffer.concat(Array.from({ length: 100 }, (_, i) => fromClient(1, `${i}`))));
+    stream.push(null);
+    await until(() => log.includes('close 1006 '));
+    expect(log).toEqual([...Array.from({ length: 100 }, (_, i) => `text ${i}`), 'close 1006 ']);
   });
 });
 
