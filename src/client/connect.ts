@@ -19,6 +19,7 @@ import {
 } from '../handshake/client-handshake.ts';
 import { HandshakeError } from '../handshake/handshake-error.ts';
 import { destroyStream } from '../transport/destroy-stream.ts';
+import { type LimitReachedMessage, reportLimit } from '../transport/diagnostics.ts';
 import type { TimerHandle } from '../transport/timer.ts';
 import { maxTimerDelay } from '../transport/transport-settings.ts';
 import type { ClientOptions } from './client-options.ts';
@@ -82,6 +83,8 @@ export function connect(
 }
 
 const keyLength = 16;
+/** Default of the option `maxRedirects`, as in `ws`. */
+export const defaultMaxRedirects = 10;
 
 class Attempt implements ConnectAttempt {
   request: http.ClientRequest;
@@ -260,7 +263,7 @@ class Attempt implements ConnectAttempt {
   #redirect(response: http.IncomingMessage, location: string): void {
     destroyRequest(this.request);
     this.#events.onRedirecting?.();
-    if (++this.#redirects > (this.#options.maxRedirects ?? 10)) {
+    if (++this.#redirects > (this.#options.maxRedirects ?? defaultMaxRedirects)) {
       this.#fail(responseError(received(response), 'GOODWIRE_TOO_MANY_REDIRECTS', 'Maximum redirects exceeded'));
       return;
     }
@@ -323,7 +326,25 @@ class Attempt implements ConnectAttempt {
     }
     this.#end();
     this.#destroy();
+    reportLimit(() => this.#limitBehind(error));
     this.#events.onError(error);
+  }
+
+  /** Returns the limit that has ended the attempt with an error; undefined for other errors. */
+  #limitBehind(error: Error): LimitReachedMessage | undefined {
+    const { websocket } = this.#events;
+    const { handshakeTimeout = 0, maxRedirects = defaultMaxRedirects, maxHeaderSize } = this.#options;
+    const about = websocket === undefined ? { request: this.request } : { websocket: websocket as object };
+    switch ((error as NodeJS.ErrnoException).code) {
+      case 'GOODWIRE_HANDSHAKE_TIMEOUT':
+        return { limit: 'handshakeTimeout', value: handshakeTimeout, ...about };
+      case 'GOODWIRE_TOO_MANY_REDIRECTS':
+        return { limit: 'maxRedirects', value: maxRedirects, received: this.#redirects, ...about };
+      case 'HPE_HEADER_OVERFLOW':
+        return { limit: 'maxHeaderSize', value: maxHeaderSize ?? http.maxHeaderSize, ...about };
+      default:
+        return undefined;
+    }
   }
 
   #end(): void {

@@ -107,6 +107,8 @@ export class ProtocolError extends RangeError {
   readonly section: string;
   /** The rule, the value that came and the limit, in a sentence. */
   readonly detail: string;
+  /** The exceeded limit, and the number that exceeds it, as far as the input was read. Absent for other rules. */
+  declare readonly exceeded?: { readonly limit: number; readonly received: number };
 
   /**
    * Creates an error for a broken rule.
@@ -123,6 +125,10 @@ export class ProtocolError extends RangeError {
     this.section = violation.section;
     const came = found === '' ? '' : `; got ${found}`;
     const bound = limit === undefined ? '' : ` (limit ${limit})`;
+    if (limit !== undefined) {
+      // Not enumerable: otherwise the error would differ from that of ws where programs compare or print it.
+      Object.defineProperty(this, 'exceeded', { value: { limit, received: Number.parseInt(String(found), 10) } });
+    }
     this.detail = `RFC 6455 §${violation.section}: ${violation.expected}${came}${bound}`;
   }
 }

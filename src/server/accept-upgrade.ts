@@ -19,7 +19,7 @@ import { defaultCloseTimeout } from '../transport/transport-settings.ts';
 import { agreedSettings, type SharedSettings, sharedSettings } from '../websocket/socket-settings.ts';
 import { WebSocket } from '../websocket/websocket.ts';
 import { type Claim, claimOf, setClaim } from './claim.ts';
-import { reportSocketError, upgradeRefusedChannel } from './diagnostics.ts';
+import { reportRefusal, reportSocketError } from './diagnostics.ts';
 import { afterEarlierResponses, earlierResponse } from './earlier-responses.ts';
 import { defaultHandshakeTimeout, defaultMaxPendingHandshakes, requireFewFields } from './handshake-limits.ts';
 import type { PendingHandshakes } from './pending-handshakes.ts';
@@ -312,9 +312,9 @@ function wait(attempt: Begun, stop?: () => void): void {
   const { host, socket } = attempt;
   if (host.pending.has(attempt)) return;
   const timeout = host.options.handshakeTimeout ?? defaultHandshakeTimeout;
-  host.pending.add(attempt, socket, timeout, () => {
+  host.pending.add(attempt, socket, timeout, (isClosing) => {
     stop?.();
-    const error = policyRefusal(503, 'GOODWIRE_HANDSHAKE_TIMEOUT');
+    const error = policyRefusal(503, isClosing ? 'GOODWIRE_SERVER_CLOSING' : 'GOODWIRE_HANDSHAKE_TIMEOUT');
     // A response would be taken for the one to an earlier request.
     if (attempt.awaitsTurn) abandon(attempt, error);
     else refuse(attempt, error);
@@ -680,6 +680,6 @@ function socketClosed(): HandshakeError {
 }
 
 function announce({ host, request }: Begun, error: HandshakeError): void {
-  if (upgradeRefusedChannel.hasSubscribers) upgradeRefusedChannel.publish({ error, request });
+  reportRefusal(error, request, host.options);
   host.refused(error);
 }

@@ -1,6 +1,14 @@
 import { channel } from 'node:diagnostics_channel';
-import type { HandshakeError } from '../handshake/handshake-error.ts';
+import type { IncomingMessage } from 'node:http';
+import type { HandshakeError, HandshakeErrorCode } from '../handshake/handshake-error.ts';
 import { isError } from '../realm/kinds.ts';
+import { reportLimit } from '../transport/diagnostics.ts';
+import {
+  defaultHandshakeTimeout,
+  defaultMaxHeadersCount,
+  defaultMaxPendingHandshakes,
+  type HandshakeLimits,
+} from './handshake-limits.ts';
 
 /** Channel for errors of sockets that have no other error listener; see {@link SocketErrorMessage}. */
 export const socketErrorChannelName = 'goodwire:socket-error';
@@ -27,6 +35,28 @@ export interface UpgradeRefusedMessage {
   readonly error: HandshakeError;
   /** The `http.IncomingMessage`. */
   readonly request: unknown;
+}
+
+/** Options that set the limits behind refusals, with their defaults. */
+const limitsBehind: Partial<Record<HandshakeErrorCode, readonly [limit: keyof HandshakeLimits, value: number]>> = {
+  GOODWIRE_HANDSHAKE_TIMEOUT: ['handshakeTimeout', defaultHandshakeTimeout],
+  GOODWIRE_TOO_MANY_HANDSHAKES: ['maxPendingHandshakes', defaultMaxPendingHandshakes],
+  GOODWIRE_TOO_MANY_HEADERS: ['maxHeadersCount', defaultMaxHeadersCount],
+};
+
+/** Publishes a refused upgrade, and the limit that was reached, if any. `options` are those of the server. */
+export function reportRefusal(error: HandshakeError, request: IncomingMessage, options: HandshakeLimits): void {
+  if (upgradeRefusedChannel.hasSubscribers) {
+    upgradeRefusedChannel.publish({ error, request } satisfies UpgradeRefusedMessage);
+  }
+  reportLimit(() => {
+    const [limit, standard] = limitsBehind[error.code] ?? [];
+    if (limit === undefined) return undefined;
+    const value = options[limit] ?? (standard as number);
+    return limit === 'maxHeadersCount'
+      ? { limit, value, received: request.rawHeaders.length / 2, request }
+      : { limit, value, request };
+  });
 }
 
 /** Channel for errors of sockets. */

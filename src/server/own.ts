@@ -7,6 +7,8 @@ export const attach: unique symbol = Symbol('goodwire.attach');
 /** @internal */
 export const awaitsClients: unique symbol = Symbol('goodwire.awaitsClients');
 /** @internal */
+export const closeTimer: unique symbol = Symbol('goodwire.closeTimer');
+/** @internal */
 export const createHost: unique symbol = Symbol('goodwire.createHost');
 /** @internal */
 export const detach: unique symbol = Symbol('goodwire.detach');
@@ -18,6 +20,8 @@ export const emitConnection: unique symbol = Symbol('goodwire.emitConnection');
 export const emitError: unique symbol = Symbol('goodwire.emitError');
 /** @internal */
 export const emitListening: unique symbol = Symbol('goodwire.emitListening');
+/** @internal */
+export const endHandshakes: unique symbol = Symbol('goodwire.endHandshakes');
 /** @internal */
 export const forget: unique symbol = Symbol('goodwire.forget');
 /** @internal */
@@ -37,4 +41,4 @@ export const state: unique symbol = Symbol('goodwire.state');
 /** @internal */
 export const unasked: unique symbol = Symbol('goodwire.unasked');
 /** @internal */
-export const unaskedLimit: unique symbol = Symbol('goodwire.unaskedLimit');
+export const unaskedLimits: unique symbol = Symbol('goodwire.unaskedLimits');

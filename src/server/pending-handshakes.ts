@@ -1,9 +1,11 @@
 import type { Duplex } from 'node:stream';
+import { reportLimit } from '../transport/diagnostics.ts';
 import { type TimerHandle, unref } from '../transport/timer.ts';
 import { maxTimerDelay } from '../transport/transport-settings.ts';
 
 interface Waiting {
   readonly socket: Duplex;
+  readonly expired: (isClosing: boolean) => void;
   timer: TimerHandle;
   /** Called when the client has disconnected. */
   readonly onClose: () => void;
@@ -26,17 +28,18 @@ export class PendingHandshakes {
   }
 
   /**
-   * Adds a handshake. Calls `expired` after `timeout` milliseconds; 0 disables the timeout. The timer does not keep the
-   * process alive, unless the platform's timers are numbers.
+   * Adds a handshake. Calls `expired` after `timeout` milliseconds, or in {@link endAll} with true; 0 disables the
+   * timeout. The timer does not keep the process alive, unless the platform's timers are numbers.
    * @throws an error of the socket or the platform. The handshake must then be removed by `delete` too.
    */
-  add(handshake: object, socket: Duplex, timeout: number, expired: () => void): void {
+  add(handshake: object, socket: Duplex, timeout: number, expired: (isClosing: boolean) => void): void {
     const onTimeout = () => {
       this.delete(handshake);
-      expired();
+      expired(false);
     };
     const waiting: Waiting = {
       socket,
+      expired,
       timer: undefined,
       onClose: () => {
         if (waiting.isGone) return;
@@ -51,6 +54,15 @@ export class PendingHandshakes {
     unref(waiting.timer);
     // Not once(). Otherwise a stream whose removeListener() throws would throw into its own event.
     socket.on('close', waiting.onClose);
+  }
+
+  /** Ends all handshakes, because `closeTimeout` has passed since the server's `close()`. */
+  endAll(closeTimeout: number): void {
+    for (const [handshake, { socket, expired }] of this.#waiting) {
+      this.delete(handshake);
+      reportLimit(() => ({ limit: 'closeTimeout', value: closeTimeout, socket }));
+      expired(true);
+    }
   }
 
   /** Removes a handshake, if present. Never throws. */

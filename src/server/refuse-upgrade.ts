@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { HandshakeError, type HandshakeErrorCode, type HeaderFields } from '../handshake/handshake-error.ts';
 import { formatRefusal } from '../handshake/server-handshake.ts';
 import { destroyStream, forceDestroy, isDestroyed } from '../transport/destroy-stream.ts';
+import { reportLimit } from '../transport/diagnostics.ts';
 import { type TimerHandle, unref } from '../transport/timer.ts';
 import { maxTimerDelay } from '../transport/transport-settings.ts';
 import { reportSocketError } from './diagnostics.ts';
@@ -30,7 +31,7 @@ export function endSocket(socket: Duplex, timeout: number, response?: string): v
     if (isDestroyed(socket)) clearTimeout(timer);
   };
   try {
-    timer = setTimeout(forceDestroy, Math.min(timeout, maxTimerDelay), socket);
+    timer = setTimeout(endLate, Math.min(timeout, maxTimerDelay), socket, timeout);
     unref(timer);
     // Not once(). Otherwise a stream whose removeListener() throws would throw into its own event.
     socket.on('close', destroy);
@@ -44,6 +45,12 @@ export function endSocket(socket: Duplex, timeout: number, response?: string): v
     forceDestroy(socket);
     clearTimeout(timer);
   }
+}
+
+/** Destroys a socket that has not ended within `closeTimeout`. */
+function endLate(socket: Duplex, closeTimeout: number): void {
+  if (!isDestroyed(socket)) reportLimit(() => ({ limit: 'closeTimeout', value: closeTimeout, socket }));
+  forceDestroy(socket);
 }
 
 /** Returns a refusal by policy of the application or the server. The default message is the name of the status. */

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { hasToken } from '../handshake/fields.ts';
 import { useHostOfTarget } from '../handshake/request-target.ts';
 import { forceDestroy } from '../transport/destroy-stream.ts';
+import { reportLimit } from '../transport/diagnostics.ts';
 import { type TimerHandle, unref } from '../transport/timer.ts';
 import { maxTimerDelay } from '../transport/transport-settings.ts';
 import { isTaken, mayBeTaken } from './claim.ts';
@@ -33,7 +34,7 @@ interface Share {
   /** Adds {@link onArrival} when another listener comes. */
   readonly onNewListener: (event: string | symbol) => void;
   /** For each socket that was left to others: ends it if nobody has taken it. */
-  readonly unanswered: Set<() => void>;
+  readonly unanswered: Set<() => unknown>;
 }
 
 type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
@@ -57,7 +58,7 @@ export function share(server: Server, sharer: Sharer): void {
   }
   if (present !== undefined) forgetArrivals(server, present);
   const sharers = new Set([sharer]);
-  const unanswered = new Set<() => void>();
+  const unanswered = new Set<() => unknown>();
   /** Octets that the responses to earlier requests on the same connection have. */
   const writtenBefore = new WeakMap<Duplex, number>();
   const onArrival: UpgradeListener = (_request, socket) => void writtenBefore.set(socket, writtenTo(socket));
@@ -149,14 +150,19 @@ export function leaveUnanswered(server: Server, request: IncomingMessage, socket
   };
   const end = () => {
     forget();
-    if (writtenTo(socket) === before && !mayBeTaken(socket)) forceDestroy(socket);
+    if (writtenTo(socket) !== before || mayBeTaken(socket)) return false;
+    forceDestroy(socket);
+    return true;
+  };
+  const endLate = () => {
+    if (end()) reportLimit(() => ({ limit: 'handshakeTimeout', value: timeout, socket }));
   };
   // Node.js has removed its own listener. The socket is destroyed by its error, and then forgotten.
   socket.on('error', () => {});
   socket.on('close', forget);
   unanswered?.add(end);
   if (!(timeout > 0)) return;
-  timer = setTimeout(end, Math.min(timeout, maxTimerDelay));
+  timer = setTimeout(endLate, Math.min(timeout, maxTimerDelay));
   unref(timer);
 }
 

@@ -12,6 +12,7 @@ import { afterTick } from '../event-loop/after-tick.ts';
 import { readDeflateOptions } from '../extension/per-message-deflate-options.ts';
 import { pathOf } from '../handshake/request-target.ts';
 import { asPrepared, PreparedMessage, type PreparedMessageOptions } from '../message/prepared-message.ts';
+import { type TimerHandle, unref } from '../transport/timer.ts';
 import { defaultCloseTimeout, defaultMaxPayload, maxTimerDelay } from '../transport/transport-settings.ts';
 import { WebSocket } from '../websocket/websocket.ts';
 import {
@@ -32,7 +33,7 @@ import * as own from './own.ts';
 import { PendingHandshakes } from './pending-handshakes.ts';
 import type { ServerOptions, UpgradeOptions } from './server-options.ts';
 import { hasOtherListeners, type Sharer, share, unshare } from './shared-server.ts';
-import { UnaskedConnections } from './unasked-connections.ts';
+import { UnaskedConnections, type UnaskedLimits } from './unasked-connections.ts';
 
 const defaults = {
   allowSynchronousEvents: true,
@@ -204,6 +205,8 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
   private readonly [own.pending] = new PendingHandshakes();
   /** Set only with our own HTTP server. */
   private [own.unasked]: UnaskedConnections | undefined;
+  /** Timer for the opening handshakes that were not complete when the server was closed. */
+  private [own.closeTimer]: TimerHandle;
   /**
    * Listener for `close` of every client. One function serves them all, because a closure per connection costs memory.
    */
@@ -263,7 +266,9 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
 
     if (isPortGiven) {
       this[own.server] = createHttpServer(given);
-      this[own.unasked] = new UnaskedConnections(this[own.server], () => this[own.unaskedLimit]());
+      this[own.unasked] = new UnaskedConnections(this[own.server], () => this[own.unaskedLimits]());
+      // Behind the listener of the above, which decides about the connection.
+      this[own.server].on('request', answerPlainRequest);
       this[own.server].listen(port, given.host as string, given.backlog as number, callback);
     } else if (server) {
       this[own.server] = server as unknown as HttpServer;
@@ -327,11 +332,13 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
     if (server !== null && this[own.isOwnServer]) {
       // server.close() waits for all accepted sockets, including upgraded ones.
       server.close(() => this[own.emitClose]());
+      this[own.unasked]?.close();
     } else if (this.clients?.size > 0) {
       this[own.awaitsClients] = true;
     } else {
       afterTick(() => this[own.emitClose]());
     }
+    this[own.endHandshakes]();
   }
 
   /**
@@ -395,13 +402,33 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
     };
   }
 
+  /** Current limits for connections without an upgrade request. */
+  private [own.unaskedLimits](): UnaskedLimits {
+    const { handshakeTimeout, closeTimeout, maxPendingHandshakes } = this.options;
+    return {
+      handshakeTimeout: handshakeTimeout ?? defaultHandshakeTimeout,
+      closeTimeout: closeTimeout ?? defaultCloseTimeout,
+      maxPendingHandshakes: maxPendingHandshakes ?? defaultMaxPendingHandshakes,
+      pending: this[own.pending].size,
+    };
+  }
+
   /**
-   * Maximum number of open connections without an upgrade request: `maxPendingHandshakes` minus the handshakes waiting
-   * for the application, at least 1 so that new clients can connect.
+   * Ends, after `closeTimeout`, the opening handshakes that are not complete when the server is closed. Otherwise `close` would never be emitted if
+   * `handshakeTimeout` is off. The timer does not keep the process alive, unless the platform's timers are numbers.
    */
-  private [own.unaskedLimit](): number {
-    const limit = this.options.maxPendingHandshakes ?? defaultMaxPendingHandshakes;
-    return limit === 0 ? 0 : Math.max(1, limit - this[own.pending].size);
+  private [own.endHandshakes](): void {
+    const [pending, unasked] = [this[own.pending], this[own.unasked]];
+    if (pending.size === 0 && (unasked?.size ?? 0) === 0) return;
+    const closeTimeout = this.options.closeTimeout ?? defaultCloseTimeout;
+    this[own.closeTimer] = setTimeout(
+      () => {
+        pending.endAll(closeTimeout);
+        unasked?.endAll();
+      },
+      Math.min(closeTimeout, maxTimerDelay),
+    );
+    unref(this[own.closeTimer]);
   }
 
   private [own.attach](): void {
@@ -434,6 +461,7 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
 
   private [own.emitClose](): void {
     this[own.state] = 'closed';
+    if (this[own.pending].size === 0) clearTimeout(this[own.closeTimer]);
     this.emit('close');
   }
 }
@@ -448,24 +476,18 @@ function withDefaults<T extends Class, U extends RequestClass>(
   return options as unknown as ServerOptions<T, U>;
 }
 
-/** Creates the server's own HTTP server, with the time and length limits for requests from the options. */
+/** Creates the server's own HTTP server, with the limits for the header of a request from the options. */
 function createHttpServer(options: ServerOptions<Class, never>): HttpServer {
   const {
     handshakeTimeout = defaultHandshakeTimeout,
     maxHeadersCount = defaultMaxHeadersCount,
     maxHeaderSize,
   } = options;
-  const timeout = Math.ceil(Math.min(handshakeTimeout, maxTimerDelay));
   const server = createServer({
     ...(maxHeaderSize !== undefined && { maxHeaderSize }),
-    ...(timeout > 0 && {
-      headersTimeout: timeout,
-      requestTimeout: timeout,
-      // Interval at which Node checks for expired connections.
-      connectionsCheckingInterval: Math.min(30_000, Math.ceil(timeout / 4)),
-    }),
+    // UnaskedConnections has the time limits. Otherwise those of Node could end a connection without a message on our channel.
+    ...(handshakeTimeout > 0 && { headersTimeout: 0, requestTimeout: 0 }),
   });
-  server.on('request', answerPlainRequest);
   // Node silently drops fields beyond the maximum. One more than allowed makes the excess detectable.
   if (maxHeadersCount > 0) server.maxHeadersCount = maxHeadersCount + 1;
   return server;

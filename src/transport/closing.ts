@@ -162,8 +162,8 @@ const maxWaitForServer = 1000;
 export interface ClosingHost {
   readonly stream: Duplex;
   readonly settings: { readonly closeTimeout: number };
-  /** Destroys the stream, because the close timer has fired. */
-  destroyStream(): void;
+  /** Destroys the stream, because the close timer has fired. `isLate` is true if `closeTimeout` has passed. */
+  destroyStream(isLate: boolean): void;
 }
 
 /** The end of one stream: its state, its timer, and the state of the protocol when the stream ended. */
@@ -236,7 +236,8 @@ export class ClosingState {
         if (this.wasClean) this.#startTimer(0);
         break;
       case 'destroy':
-        this.#host.destroyStream();
+        // The timer of 'destroySoon' is no time limit.
+        this.#host.destroyStream(this.#state !== 'bothFinished' || !this.wasClean);
         break;
       case 'stopTimer':
         this.#stopTimer();

@@ -6,6 +6,7 @@ import { afterTick, rethrow } from '../event-loop/after-tick.ts';
 import type { MessageInflater } from '../extension/deflate-messages.ts';
 import type { MessageData } from '../message/message-decoder.ts';
 import { type ClosingHost, ClosingState } from './closing.ts';
+import { reportLimit } from './diagnostics.ts';
 import { fairTurns, firstFrames, type Reading } from './fair-turns.ts';
 import { SendingSide } from './sending-side.ts';
 import { expectClose, listenTo, type StreamOwner, stopListeningTo } from './stream-listeners.ts';
@@ -318,7 +319,9 @@ export class Transport
   }
 
   /** @internal */
-  destroyStream(): void {
+  destroyStream(isLate: boolean): void {
+    if (isLate)
+      reportLimit(() => ({ limit: 'closeTimeout', value: this.settings.closeTimeout, websocket: this.owner }));
     this.undelivered?.cancelPending();
     this.destroyUnsent();
   }

@@ -1,4 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
+import { ProtocolError } from '../frame/protocol-error.ts';
+import { type LimitName, reportLimit } from '../transport/diagnostics.ts';
 
 /** Message on the channel `goodwire:websocket:error`. */
 export interface WebSocketErrorMessage {
@@ -12,9 +14,20 @@ export interface WebSocketErrorMessage {
 const errors = channel('goodwire:websocket:error');
 
 /**
- * Publishes an error of a WebSocket on the `node:diagnostics_channel` named `goodwire:websocket:error`. Errors of the stream, such as
- * `ECONNRESET`, are published too. As in `ws`, they are not emitted as `error` events.
+ * Publishes an error of a WebSocket on the `node:diagnostics_channel` named `goodwire:websocket:error`, and on `goodwire:limit-reached` if the
+ * peer has exceeded a limit. Errors of the stream, such as `ECONNRESET`, are published too. As in `ws`, they are not emitted as `error` events.
  */
 export function publishError(websocket: object, error: Error, isHandled: boolean): void {
   if (errors.hasSubscribers) errors.publish({ websocket, error, isHandled } satisfies WebSocketErrorMessage);
+  reportLimit(() => {
+    if (!(error instanceof ProtocolError) || error.exceeded === undefined) return undefined;
+    const { limit: value, received } = error.exceeded;
+    return { limit: limitBehind(error), value, received, websocket };
+  });
+}
+
+function limitBehind({ code, message }: ProtocolError): LimitName {
+  if (code !== 'WS_ERR_TOO_MANY_BUFFERED_PARTS') return 'maxPayload';
+  // One code stands for both, as in ws.
+  return message.endsWith('chunks') ? 'maxBufferedChunks' : 'maxFragments';
 }

@@ -86,10 +86,10 @@ describe('handshakeTimeout of a server', () => {
   });
 
   it('may be a fraction of a millisecond', async () => {
-    const { answers, verifyClient } = thoughtful();
-    const server = await serveGoodwire({ verifyClient, handshakeTimeout: 0.5 });
-    expect(httpServerOf(server)).toMatchObject({ headersTimeout: 1, requestTimeout: 1 });
-    expect(answers).toEqual([]);
+    const server = await serveGoodwire({ handshakeTimeout: 0.5 });
+    const socket = await connect(portOf(server));
+    socket.resume();
+    await closing(socket);
   });
 
   it('accepts an answer in time, and clears its timer', async () => {

@@ -441,8 +441,11 @@ describe('the server’s own HTTP server', () => {
     'ends the connection that has waited longest, also if it %s',
     async (way) => {
       const server = new EventEmitter();
-      const connections = new UnaskedConnections(server as Server, () => 1);
-      const [first, second] = [new MisbehavingStream(), new MisbehavingStream()];
+      const limits = { maxPendingHandshakes: 1, pending: 0, handshakeTimeout: 0, closeTimeout: 0 };
+      const connections = new UnaskedConnections(server as Server, () => limits);
+      // The HTTP server puts its parser on each socket.
+      const newStream = () => Object.assign(new MisbehavingStream(), { parser: {} });
+      const [first, second] = [newStream(), newStream()];
       misbehaviours[way]!(first);
       server.emit('connection', first);
       expect(() => server.emit('connection', second)).not.toThrow();

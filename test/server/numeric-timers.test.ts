@@ -54,7 +54,7 @@ test('a pending handshake expires if timers are numbers', async () => {
   });
   const pending = new PendingHandshakes();
   const handshake = {};
-  await new Promise<void>((resolve) => pending.add(handshake, new MisbehavingStream(), 1, resolve));
+  await new Promise<void>((resolve) => pending.add(handshake, new MisbehavingStream(), 1, () => resolve()));
   vi.unstubAllGlobals();
   expect([pending.size, pending.has(handshake)]).toEqual([0, false]);
 });

@@ -25,7 +25,12 @@ function closing(stream: Duplex = silentStream(), settings = { closeTimeout }) {
     log.push('end');
     return stream;
   });
-  const state = new ClosingState({ stream, settings, destroyStream: () => log.push('destroy') });
+  const late: boolean[] = [];
+  const destroyStream = (isLate: boolean) => {
+    log.push('destroy');
+    late.push(isLate);
+  };
+  const state = new ClosingState({ stream, settings, destroyStream });
   const handle = (...events: readonly StreamEvent[]): void => {
     for (const event of events) {
       if (event === 'timedOut' && state.timer !== null) vi.advanceTimersToNextTimer();
@@ -33,7 +38,7 @@ function closing(stream: Duplex = silentStream(), settings = { closeTimeout }) {
       else state.handle(event);
     }
   };
-  return { state, stream, log, handle };
+  return { state, stream, log, late, handle };
 }
 
 /** Milliseconds until the close timer fires; null if none runs. */
@@ -144,6 +149,20 @@ describe('the close timer', () => {
     vi.advanceTimersByTime(1);
     expect(log).toEqual(['destroy']);
   });
+});
+
+test('only a stream that is destroyed after closeTimeout is late, not one that has ended in order', () => {
+  const late = (protocol: 'closed' | 'open', ...events: readonly StreamEvent[]) => {
+    const { state, late, handle } = closing();
+    state.recordEnd(protocol);
+    handle(...events);
+    vi.runAllTimers();
+    return late;
+  };
+  expect(late('closed', 'done', 'finished', 'peerEnded')).toEqual([false]);
+  expect(late('open', 'done', 'finished', 'peerEnded')).toEqual([true]);
+  expect(late('closed', 'done', 'finished')).toEqual([true]);
+  expect(late('open', 'closeBegun')).toEqual([true]);
 });
 
 describe('a stream of which both sides have ended', () => {

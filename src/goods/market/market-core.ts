@@ -213,7 +213,7 @@ export class MarketCore<User = unknown> {
 
   /** Pings all connections, and ends those that have not answered two pings. Call it every {@link heartbeat} milliseconds; `serve` does. */
   sendHeartbeats(): void {
-    for (const session of [...this.#sessions]) session.sendHeartbeat();
+    for (const session of [...this.#sessions]) session.sendHeartbeat(this.heartbeat);
   }
 
   /**

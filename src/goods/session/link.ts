@@ -11,5 +11,6 @@ export interface Link {
   awaitDrain(callback: () => void): void;
   ping(): void;
   close(code: number, reason: string): void;
-  terminate(): void;
+  /** Ends the connection at once. `unansweredHeartbeat` is the market's heartbeat in milliseconds, if the peer has not answered it. */
+  terminate(unansweredHeartbeat?: number): void;
 }

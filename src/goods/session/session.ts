@@ -210,12 +210,14 @@ export class Session<User = unknown> implements MarketConnection<User>, Recipien
 
   /**
    * Pings the peer.
+   * @param interval The market's heartbeat in milliseconds.
    * @returns false if the peer has not answered two pings: the connection was ended.
    * @internal
    */
-  sendHeartbeat(): boolean {
+  sendHeartbeat(interval: number): boolean {
     if (this.#missedHeartbeats >= maxMissedHeartbeats) {
-      this.terminate();
+      this.#leave();
+      this.link.terminate(interval);
       return false;
     }
     this.#missedHeartbeats++;

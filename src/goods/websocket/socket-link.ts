@@ -1,4 +1,5 @@
 import { afterPoll } from '../../event-loop/after-poll.ts';
+import { reportLimit } from '../../transport/diagnostics.ts';
 import type { Transport } from '../../transport/transport.ts';
 import { WebSocket } from '../../websocket/websocket.ts';
 import type { Coding } from '../fan-out/encoded-message.ts';
@@ -51,7 +52,10 @@ export class SocketLink implements Link {
     this.#websocket.close(code, reason);
   }
 
-  terminate(): void {
+  terminate(unansweredHeartbeat?: number): void {
+    if (unansweredHeartbeat !== undefined) {
+      reportLimit(() => ({ limit: 'heartbeat', value: unansweredHeartbeat, websocket: this.#websocket }));
+    }
     this.#websocket.terminate();
   }
 }

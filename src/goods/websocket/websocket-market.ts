@@ -3,6 +3,7 @@ import { afterPoll } from '../../event-loop/after-poll.ts';
 import { CloseCode } from '../../frame/close-code.ts';
 import { defaultMaxPayload } from '../../frame/frame-decoder.ts';
 import { WebSocketServer } from '../../server/websocket-server.ts';
+import { reportLimit } from '../../transport/diagnostics.ts';
 import { type TimerHandle, unref } from '../../transport/timer.ts';
 import { maxTimerDelay } from '../../transport/transport-settings.ts';
 import { insideOf, WebSocket } from '../../websocket/websocket.ts';
@@ -109,7 +110,9 @@ export class Market<User = unknown> extends MarketCore<User> {
     let hasAnswered = false;
     const onTimeout = () => {
       // If a test has faked timers meanwhile, the fake function has not stopped this one.
-      if (!hasAnswered) websocket.terminate();
+      if (hasAnswered) return;
+      reportLimit(() => ({ limit: 'heartbeat', value: this.heartbeat, websocket }));
+      websocket.terminate();
     };
     const timer = this.heartbeat === 0 ? undefined : setTimeout(onTimeout, Math.min(2 * this.heartbeat, maxTimerDelay));
     // A promise of another library may throw in then(), or have no finally().

@@ -119,14 +119,14 @@ describe('the end', () => {
 describe('heartbeats', () => {
   test('end a connection that has not answered two of them', () => {
     const { session, calls } = open();
-    expect([1, 2, 3].map(() => session.sendHeartbeat())).toEqual([true, true, false]);
+    expect([1, 2, 3].map(() => session.sendHeartbeat(1000))).toEqual([true, true, false]);
     expect(calls).toEqual(['ping', 'ping', 'closed 7', 'terminate']);
   });
 
   test('go on as long as there is any sign of life', () => {
     const { session, calls } = open();
     for (let i = 0; i < 5; i++) {
-      expect(session.sendHeartbeat()).toBe(true);
+      expect(session.sendHeartbeat(1000)).toBe(true);
       session.noteActivity();
     }
     expect(calls).toEqual(Array(5).fill('ping'));
