@@ -190,6 +190,7 @@ function checkRuntime(directory) {
       ['compression.mjs', 'documented'],
       ['other-listeners.mjs'],
       ['http-upgrade.mjs'],
+      ['limits.mjs'],
     ];
     // If Node can require an ES module, that is forbidden here, so that only CommonJS passes, as in Jest.
     if (run(node, ['-p', `process.allowedNodeEnvironmentFlags.has('${commonJsOnly}')`]).stdout === 'true\n') {

@@ -420,12 +420,23 @@ export const mutants: readonly Mutant[] = [
     [
       [
         'the number of idle connections is not limited',
-        'limit === 0 || sockets.size <= limit',
-        'limit === 0 || sockets.size >= 0',
+        'if (connections.size <= maxConnections) return;',
+        'if (connections.size >= 0) return;',
       ],
       [
         'an open WebSocket counts as a connection without a request',
-        "    if (this.#sockets.delete(socket)) socket.removeListener('close', this.#forget);\n",
+        "    if (this.#remove(socket)) socket.removeListener('close', this.#forget);\n",
+        '',
+      ],
+      ['a connection without a request is never ended', '    connection.checks++;\n', ''],
+      [
+        'a server that closes waits for connections that send nothing',
+        '    this.#isClosing = true;\n    for',
+        '    for',
+      ],
+      [
+        'a program that answers slowly loses the connection',
+        'if (isAnswered(connection) || isAnsweredElsewhere(socket)) return;\n',
         '',
       ],
     ],

@@ -23,12 +23,7 @@ import {
   type UpgradeHost,
 } from './accept-upgrade.ts';
 import { warnOfFailure } from './diagnostics.ts';
-import {
-  defaultHandshakeTimeout,
-  defaultMaxHeadersCount,
-  defaultMaxPendingHandshakes,
-  requireHandshakeLimits,
-} from './handshake-limits.ts';
+import { defaultHandshakeTimeout, defaultMaxPendingHandshakes, requireHandshakeLimits } from './handshake-limits.ts';
 import * as own from './own.ts';
 import { PendingHandshakes } from './pending-handshakes.ts';
 import type { ServerOptions, UpgradeOptions } from './server-options.ts';
@@ -461,7 +456,8 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
 
   private [own.emitClose](): void {
     this[own.state] = 'closed';
-    if (this[own.pending].size === 0) clearTimeout(this[own.closeTimer]);
+    // Connections that a program has injected into the HTTP server, and those of other HTTP servers, may outlast it.
+    if (this[own.pending].size === 0 && (this[own.unasked]?.size ?? 0) === 0) clearTimeout(this[own.closeTimer]);
     this.emit('close');
   }
 }
@@ -478,18 +474,15 @@ function withDefaults<T extends Class, U extends RequestClass>(
 
 /** Creates the server's own HTTP server, with the limits for the header of a request from the options. */
 function createHttpServer(options: ServerOptions<Class, never>): HttpServer {
-  const {
-    handshakeTimeout = defaultHandshakeTimeout,
-    maxHeadersCount = defaultMaxHeadersCount,
-    maxHeaderSize,
-  } = options;
+  const { handshakeTimeout = defaultHandshakeTimeout, maxHeaderSize } = options;
   const server = createServer({
     ...(maxHeaderSize !== undefined && { maxHeaderSize }),
     // UnaskedConnections has the time limits. Otherwise those of Node could end a connection without a message on our channel.
     ...(handshakeTimeout > 0 && { headersTimeout: 0, requestTimeout: 0 }),
   });
-  // Node silently drops fields beyond the maximum. One more than allowed makes the excess detectable.
-  if (maxHeadersCount > 0) server.maxHeadersCount = maxHeadersCount + 1;
+  // 0 is unlimited. requireFewFields() has the limit: of the fields beyond a maximum, some versions of Node silently drop all, and others
+  // report a header that is too long.
+  server.maxHeadersCount = 0;
   return server;
 }
 
