@@ -11,10 +11,12 @@ import { WebSocketServer, WebSocket as WsWebSocket } from 'ws';
 import type { ClientOptions } from '../../src/client/client-options.ts';
 import { type ConnectAttempt, connect } from '../../src/client/connect.ts';
 import { HandshakeError } from '../../src/handshake/handshake-error.ts';
+import { WebSocket } from '../../src/index.ts';
 import { certificate } from '../support/certificate.ts';
 import { streamClosed } from '../support/life.ts';
 import { portOf } from '../support/port-of.ts';
-import { agree, agreeing, server, switching } from '../support/raw-server.ts';
+import { agree, agreeing, redirection, server, switching } from '../support/raw-server.ts';
+import { reachedLimits } from '../support/reached-limits.ts';
 import { settle } from '../support/until.ts';
 import { type Outcome, type Reactions, Recording } from './recording.ts';
 
@@ -382,6 +384,54 @@ describe('handshakeTimeout', () => {
       expect(error).toBeUndefined();
     },
   );
+});
+
+describe('a limit that ends an attempt is published', () => {
+  const about = { request: expect.any(http.ClientRequest) };
+
+  it('for handshakeTimeout', async () => {
+    const limits = reachedLimits();
+    const raw = await server(() => undefined);
+    await run(`ws://127.0.0.1:${raw.port}/`, { handshakeTimeout: 50 });
+    expect(limits).toEqual([{ limit: 'handshakeTimeout', value: 50, ...about }]);
+  });
+
+  it.each([
+    [{}, 10],
+    [{ maxRedirects: 2 }, 2],
+  ])('for maxRedirects with %j', async (options, value) => {
+    const limits = reachedLimits();
+    const raw = await server(({ number }) => redirection(`/${number}`));
+    const { error } = await run(`ws://127.0.0.1:${raw.port}/`, { followRedirects: true, ...options });
+    expect(error).toMatchObject({ code: 'GOODWIRE_TOO_MANY_REDIRECTS' });
+    expect(limits).toEqual([{ limit: 'maxRedirects', value, received: value + 1, ...about }]);
+  });
+
+  it.each([
+    [{}, http.maxHeaderSize],
+    [{ maxHeaderSize: 1000 }, 1000],
+  ])('for maxHeaderSize with %j', async (options, value) => {
+    const limits = reachedLimits();
+    const raw = await server(({ accept }) => switching(accept, `X: ${'a'.repeat(value)}\r\n`));
+    const { error } = await run(`ws://127.0.0.1:${raw.port}/`, options);
+    expect(error).toMatchObject({ code: 'HPE_HEADER_OVERFLOW' });
+    expect(limits).toEqual([{ limit: 'maxHeaderSize', value, ...about }]);
+  });
+
+  it('and names the WebSocket, if it is one that connects', async () => {
+    const limits = reachedLimits();
+    const raw = await server(() => undefined);
+    const socket = new WebSocket(`ws://127.0.0.1:${raw.port}/`, { handshakeTimeout: 50 });
+    await new Promise((resolve) => socket.on('error', resolve));
+    expect(limits).toEqual([{ limit: 'handshakeTimeout', value: 50, websocket: socket }]);
+  });
+
+  it('but not for other errors', async () => {
+    const limits = reachedLimits();
+    const raw = await server(() => 'HTTP/1.1 404 Not Found\r\n\r\n');
+    expect((await run(`ws://127.0.0.1:${raw.port}/`)).error).toMatchObject({ status: 404 });
+    expect(limits).toEqual([]);
+  });
 });
 
 describe('abort', () => {

@@ -1,10 +1,9 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { EventEmitter } from 'node:events';
 import { type Server, STATUS_CODES } from 'node:http';
 import { PassThrough } from 'node:stream';
-import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { UnaskedConnections, type UnaskedLimits } from '../../src/server/unasked-connections.ts';
-import { type LimitReachedMessage, limitReachedChannelName } from '../../src/transport/diagnostics.ts';
+import { reachedLimits } from '../support/reached-limits.ts';
 
 const unlimited: UnaskedLimits = { maxPendingHandshakes: 0, pending: 0, handshakeTimeout: 0, closeTimeout: 1000 };
 
@@ -45,11 +44,7 @@ function limitedTo(limits: Partial<UnaskedLimits> | (() => Partial<UnaskedLimits
     server.emit('request', exchange.request, exchange.response);
     return exchange;
   };
-  const reached: Partial<LimitReachedMessage>[] = [];
-  const note = (message: unknown) => reached.push(message as LimitReachedMessage);
-  subscribe(limitReachedChannelName, note);
-  onTestFinished(() => void unsubscribe(limitReachedChannelName, note));
-  return { server, unasked, open, ask, reached };
+  return { server, unasked, open, ask, reached: reachedLimits() };
 }
 
 describe('maxPendingHandshakes', () => {

@@ -1,6 +1,6 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { expect, onTestFinished, test, vi } from 'vitest';
-import { limitReachedChannelName, reportLimit } from '../../src/transport/diagnostics.ts';
+import { expect, test, vi } from 'vitest';
+import { reportLimit } from '../../src/transport/diagnostics.ts';
+import { reachedLimits } from '../support/reached-limits.ts';
 
 const message = { limit: 'closeTimeout', value: 1, socket: {} } as const;
 
@@ -11,10 +11,7 @@ test('a limit costs no message without subscribers', () => {
 });
 
 test('a limit is published as it is, and nothing for undefined', () => {
-  const published: unknown[] = [];
-  const note = (given: unknown) => published.push(given);
-  subscribe(limitReachedChannelName, note);
-  onTestFinished(() => void unsubscribe(limitReachedChannelName, note));
+  const published = reachedLimits();
   reportLimit(() => undefined);
   reportLimit(() => message);
   expect(published).toEqual([message]);

@@ -2,10 +2,11 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import type { WebSocket } from '../../src/index.ts';
+import type { ProtocolError, WebSocket } from '../../src/index.ts';
 import { fromClient } from '../support/from-client.ts';
 import { fromHex } from '../support/hex.ts';
 import { connectPair, drain, implementations, listen, memoryPair, rawClient } from '../support/peers.ts';
+import { reachedLimits } from '../support/reached-limits.ts';
 import { captureUncaught } from '../support/uncaught.ts';
 import { eventually } from '../support/until.ts';
 
@@ -242,6 +243,43 @@ describe('a server-accepted socket', () => {
     raw.resetAndDestroy();
     expect((await closed)[0]).toBe(1006);
     expect(error).not.toHaveBeenCalled();
+  });
+});
+
+describe('a limit that the peer exceeds', () => {
+  test.each([
+    ['maxPayload', { maxPayload: 10 }, '82 8b 00 00 00 00', { limit: 'maxPayload', value: 10, received: 11 }],
+    [
+      'maxFragments',
+      { maxFragments: 2 },
+      '01 80 00 00 00 00 00 80 00 00 00 00 00 80 00 00 00 00',
+      { limit: 'maxFragments', value: 2, received: 3 },
+    ],
+  ] as const)('is published: %s', async (_name, options, octets, message) => {
+    const limits = reachedLimits();
+    await using peers = await listen(goodwire, 'tcp', options);
+    const accepted = once(peers.server, 'connection');
+    const raw = await rawClient(peers);
+    const [served] = (await accepted) as [WebSocket];
+    const closed = new Promise((resolve) => served.on('close', resolve));
+    raw.write(fromHex(octets));
+    await drain(raw);
+    raw.end();
+    await closed;
+    expect(limits).toEqual([{ ...message, websocket: served }]);
+  });
+
+  test('is in the error, and nothing else that is not in ws', async () => {
+    await using peers = await listen(goodwire, 'tcp', { maxPayload: 10 });
+    const accepted = once(peers.server, 'connection');
+    const raw = await rawClient(peers);
+    const [served] = (await accepted) as [WebSocket];
+    const failed = once(served, 'error');
+    raw.write(fromHex('82 8b 00 00 00 00'));
+    const [error] = (await failed) as [ProtocolError];
+    raw.destroy();
+    expect(error.exceeded).toEqual({ limit: 10, received: 11 });
+    expect(Object.keys(error)).not.toContain('exceeded');
   });
 });
 

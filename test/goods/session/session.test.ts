@@ -25,8 +25,8 @@ class IdleLink implements Link {
   close(code: number, reason: string): void {
     this.calls.push(`close ${code} ${reason}`);
   }
-  terminate(): void {
-    this.calls.push('terminate');
+  terminate(unansweredHeartbeat?: number): void {
+    this.calls.push(unansweredHeartbeat === undefined ? 'terminate' : `terminate ${unansweredHeartbeat}`);
   }
 }
 
@@ -120,7 +120,7 @@ describe('heartbeats', () => {
   test('end a connection that has not answered two of them', () => {
     const { session, calls } = open();
     expect([1, 2, 3].map(() => session.sendHeartbeat(1000))).toEqual([true, true, false]);
-    expect(calls).toEqual(['ping', 'ping', 'closed 7', 'terminate']);
+    expect(calls).toEqual(['ping', 'ping', 'closed 7', 'terminate 1000']);
   });
 
   test('go on as long as there is any sign of life', () => {

@@ -6,8 +6,9 @@ import { decodeBytesItem, encodeBytesSupply } from '../../../src/goods/wire/bina
 import type { Frame } from '../../../src/goods/wire/frames.ts';
 import { parseFrame } from '../../../src/goods/wire/text-codec.ts';
 import { defineGoods, Market, type MarketOptions, type ServeOptions, subprotocol } from '../../../src/goods.ts';
-import { type ServerOptions, WebSocketServer } from '../../../src/index.ts';
+import { type ServerOptions, WebSocket, WebSocketServer } from '../../../src/index.ts';
 import { insideOf } from '../../../src/websocket/websocket.ts';
+import { reachedLimits } from '../../support/reached-limits.ts';
 import { Notes } from '../../support/test-market.ts';
 import { withTimeLimit } from '../../support/time-limit.ts';
 import { captureUncaught } from '../../support/uncaught.ts';
@@ -180,6 +181,7 @@ describe('a market over WebSocket', () => {
   });
 
   test('waits for `identify` no longer than two heartbeats', async () => {
+    const limits = reachedLimits();
     const { market, port } = await open({
       market: { heartbeat: 10 },
       serve: { identify: () => new Promise(() => {}) },
@@ -187,6 +189,7 @@ describe('a market over WebSocket', () => {
     const client = new Client(port).watch();
     expect((await client.closed())[0]).toBe(1006);
     expect(market.statistics().sessions).toBe(0);
+    expect(limits).toEqual([{ limit: 'heartbeat', value: 10, websocket: expect.any(WebSocket) }]);
   });
 
   test.each<[string, () => unknown]>([
@@ -297,9 +300,11 @@ describe('a market over WebSocket', () => {
 
   test('ends a connection that answers no ping, and keeps one that does', async () => {
     await withTimeLimit(20, async (heartbeat) => {
+      const limits = reachedLimits();
       const { market, connect } = await open({ market: { heartbeat } });
       const [silent, alive] = [await connect(undefined, { autoPong: false }), await connect()];
       expect((await silent.closed())[0]).toBe(1006);
+      expect(limits).toEqual([{ limit: 'heartbeat', value: heartbeat, websocket: expect.any(WebSocket) }]);
       expect(alive.ws.readyState).toBe(1);
       expect(await alive.ask('ping')).toMatchObject({ op: 'ok' });
       expect(market.statistics().sessions).toBe(1);
