@@ -49,6 +49,7 @@ const constants: Readonly<Record<string, { readonly row: string; readonly second
   defaultMaxRedirects: { row: 'maxRedirects' },
   maxFinalBlocks: { row: 'final blocks' },
   maxFragmentsKept: { row: 'delivered separately' },
+  maxFrames: { row: 'frames of one connection in a turn' },
   maxReasonLength: { row: 'the reason of a close frame' },
 };
 
@@ -66,6 +67,8 @@ const others: Readonly<Record<string, string>> = {
   maxQuietPhases: 'when batches are written',
   maxSpareSlabs: 'of a pool',
   maxSpareWriters: 'of a pool',
+  maxTime: 'a turn of one connection: the row has it in words',
+  maxTimeOfAll: 'a turn of all that are behind: the row has it in words',
   maxTimerDelay: 'of a timer',
   maxUncongested: 'which pings are answered: the row has it in words',
   maxWaitForServer: 'a client leaves the end to the server for a second',
