@@ -14,6 +14,7 @@ export const longTests = [
   'test/extension/deflate-messages.test.ts',
   'test/fuzz/kit.test.ts',
   'test/server/chromium-compression.test.ts',
+  'test/server/limits-in-every-state.test.ts',
   'test/site/market.test.ts',
   'test/site/page.test.ts',
   'test/site/server.test.ts',
