@@ -12,9 +12,9 @@ const rows = read('docs/security.md')
   .map((line) => line.slice(2, -2).split(' | '));
 
 describe('docs/security.md', () => {
-  test('has every case from 1 to 51, in order', () => {
+  test('has every case from 1 to 53, in order', () => {
     const cases = rows.map(([number]) => number);
-    const all = Array.from({ length: 51 }, (_, i) => String(i + 1));
+    const all = Array.from({ length: 53 }, (_, i) => String(i + 1));
     all.splice(33, 0, '33b');
     expect(cases).toEqual(all);
   });

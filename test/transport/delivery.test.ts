@@ -176,6 +176,25 @@ describe('what a stream delivers', () => {
     },
   );
 
+  test.each([
+    [
+      'a string: was setEncoding() called?',
+      (stream: ChunkStream) => stream.setEncoding('latin1').push(fromClient(1, 'x')),
+    ],
+    ['a value of type number', (stream: ChunkStream) => stream.emit('data', 7)],
+  ])('that is not octets ends its WebSocket with an error that says what came (%s)', async (what, deliver) => {
+    const stream = new ChunkStream();
+    const { socket, log } = serverEndOn(stream);
+    const errors: Error[] = [];
+    socket.on('error', (error) => errors.push(error));
+    deliver(stream);
+    await until(() => log.includes('close 1006 '));
+    expect(errors.map(({ message }) => message)).toEqual([
+      `The stream of a WebSocket must deliver Buffers; it delivered ${what}`,
+    ]);
+    expect(stream.destroyed).toBe(true);
+  });
+
   test('of a peer that has ended and floods small messages is delivered up to the next pause', async () => {
     const stream = new ChunkStream();
     const { socket, log } = serverEndOn(stream);
