@@ -1149,6 +1149,77 @@ describe('a suspended Connection', () => {
   });
 });
 
+describe('a Connection with a budget of frames', () => {
+  const stream = '81 01 61 01 01 62 89 01 63 80 01 64 8a 00 82 00 88 02 03 e8';
+  const told = ['text 61', 'ping 63', 'text 62 64', 'pong', 'binary', 'close 1000'];
+  /** Ends of the frames, of which the last is a close frame. */
+  const ends = [3, 6, 9, 12, 14, 16];
+
+  /** A client whose event `moreFrames` gives the numbers of a list, and then 0. */
+  class Budgeted extends End {
+    asked = 0;
+    constructor(grants: readonly number[]) {
+      super({ role: 'client' });
+      const events = (this as unknown as { events: ConnectionEvents }).events;
+      events.moreFrames = () => grants[this.asked++] ?? 0;
+    }
+  }
+
+  it('stops behind that number of frames, whole or of a message in fragments, and continues from there', () => {
+    for (let budget = 1; budget <= ends.length; budget++) {
+      const end = client();
+      const chunk = fromHex(stream);
+      const stop = end.receive(chunk, 0, budget);
+      expect([stop, end.isExhausted]).toEqual([ends[budget - 1], true]);
+      end.receive(chunk, stop);
+      expect([end.told, end.isExhausted]).toEqual([told, false]);
+    }
+  });
+
+  it('asks for more, and stops when it gets none', () => {
+    const end = new Budgeted([2, 1]);
+    expect(end.receive(fromHex(stream), 0, 1)).toBe(ends[3]);
+    expect([end.asked, end.isExhausted]).toEqual([3, true]);
+  });
+
+  it('is not exhausted if the chunk ends first, and does not ask', () => {
+    const end = new Budgeted([]);
+    expect(end.receive(fromHex(stream).subarray(0, 14), 0, 6)).toBe(14);
+    expect([end.asked, end.isExhausted]).toEqual([0, false]);
+  });
+
+  it('receives everything without a budget, whatever its events have', () => {
+    const end = new Budgeted([]);
+    end.hears(stream);
+    expect([end.told, end.asked]).toEqual([told, 0]);
+  });
+
+  it('misses nothing, whatever the budgets and the cuts', () => {
+    const grants = fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 10 });
+    fc.assert(
+      fc.property(frameSequences, cuts, fc.integer({ min: 1, max: 4 }), grants, (frames, cut, first, more) => {
+        const octets = Buffer.concat(frames.map((frame) => sentOctets(frame, 'server')));
+        const whole = server();
+        whole.receive(Buffer.from(octets));
+        const end = server();
+        const events = (end as unknown as { events: ConnectionEvents }).events;
+        let asked = 0;
+        events.moreFrames = () => {
+          asked++;
+          return more[asked % (more.length || 1)] ?? 0;
+        };
+        for (const chunk of cutOctets(octets, cut)) {
+          for (let at = 0; at < chunk.length; ) {
+            at = end.receive(chunk, at, first);
+            if (at < chunk.length) expect(end.isExhausted).toBe(true);
+          }
+        }
+        expect(end.told).toEqual(whole.told);
+      }),
+    );
+  });
+});
+
 describe('an event that throws', () => {
   const stream = '81 01 61 01 01 62 89 01 63 80 01 64 8a 00 82 00 88 02 03 e8 81 01 65';
   const told = ['text 61', 'ping 63', 'text 62 64', 'pong', 'binary', 'close 1000'];
