@@ -7,7 +7,7 @@ import {
   type ZlibOptions,
 } from 'node:zlib';
 import { afterTick } from '../event-loop/after-tick.ts';
-import { releaseZlibSlot, requestZlibSlot, type ZlibJob } from '../extension/zlib-concurrency.ts';
+import { type ZlibJob, ZlibTurn } from '../extension/zlib-concurrency.ts';
 import { CloseCode } from '../frame/close-code.ts';
 import { ProtocolError } from '../frame/protocol-error.ts';
 
@@ -53,20 +53,19 @@ const noOctets: Buffer = Buffer.alloc(0);
  * with a new stream.
  */
 abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements ZlibJob {
-  readonly concurrencyLimit: number;
-  nextJob: ZlibJob | null = null;
   /** The stream with its window; null before the first message, and after an error. */
   stream: Stream | null = null;
   readonly #settings: ZlibSettings;
+  readonly #turn: ZlibTurn;
   #output: Buffer[] = [];
   /** Calls without a result, the running call first. */
   #calls: ZlibCall[] = [];
   #isUnderway = false;
   #isWaiting = false;
 
-  constructor(settings: ZlibSettings) {
+  constructor(settings: ZlibSettings, direction: 'deflate' | 'inflate') {
     this.#settings = settings;
-    this.concurrencyLimit = settings.concurrencyLimit;
+    this.#turn = new ZlibTurn(this, direction, settings.concurrencyLimit);
   }
 
   /** Queues a call. */
@@ -75,14 +74,14 @@ abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements 
     if (!this.#isUnderway && !this.#isWaiting) this.#wait();
   }
 
-  begin(): boolean {
+  run(): void {
     this.#isWaiting = false;
-    const [call] = this.#calls;
-    if (call === undefined) return false;
     this.#isUnderway = true;
-    this.write(call.data);
-    return true;
+    this.write(this.call.data);
   }
+
+  /** Never called, because a call keeps its slot until it has its result. */
+  restart(): void {}
 
   /** Frees the stream and calls every pending callback with an error, synchronously. */
   close(message: string): void {
@@ -90,10 +89,9 @@ abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements 
     this.#calls = [];
     this.endMessage();
     this.dropStream();
-    if (this.#isUnderway) {
-      this.#isUnderway = false;
-      releaseZlibSlot();
-    }
+    this.#isUnderway = false;
+    this.#isWaiting = false;
+    this.#turn.end();
     for (const { callback } of calls) {
       try {
         callback(new Error(message));
@@ -184,7 +182,7 @@ abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements 
 
   #wait(): void {
     this.#isWaiting = true;
-    requestZlibSlot(this);
+    this.#turn.request(this.call.data.length);
   }
 
   #answer(error: Error | null, data?: Buffer): void {
@@ -192,7 +190,7 @@ abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements 
     this.#isUnderway = false;
     // The next call starts before the callback, which may throw. The next result cannot arrive in this turn of the
     // event loop.
-    releaseZlibSlot();
+    this.#turn.end();
     if (this.#calls.length > 0) this.#wait();
     callback(error, data);
   }
@@ -200,6 +198,10 @@ abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements 
 
 /** Compresses messages (RFC 7692 §7.2.1). */
 export class DeflateDirection extends ZlibDirection<DeflateRaw> {
+  constructor(settings: ZlibSettings) {
+    super(settings, 'deflate');
+  }
+
   protected create(options: ZlibOptions): DeflateRaw {
     return createDeflateRaw(options);
   }
@@ -224,7 +226,7 @@ export class InflateDirection extends ZlibDirection<InflateRaw> {
   #inputStart = 0;
 
   constructor(settings: ZlibSettings, maxPayload: number) {
-    super(settings);
+    super(settings, 'inflate');
     this.#maxPayload = maxPayload;
   }
 

@@ -12,8 +12,9 @@ import {
   type RawInflateOptions,
   withoutTail,
 } from '../extension/raw-zlib.ts';
-import { releaseZlibSlot, requestZlibSlot, type ZlibJob } from '../extension/zlib-concurrency.ts';
+import { sliceSize, type ZlibDirection, type ZlibJob, ZlibTurn } from '../extension/zlib-concurrency.ts';
 import { ProtocolError } from '../frame/protocol-error.ts';
+import { inflatedAtOnce } from '../message/message-decoder.ts';
 import type { PreparedMessage } from '../message/prepared-message.ts';
 import { Utf8Validator } from '../message/utf8-validator.ts';
 
@@ -26,47 +27,68 @@ export interface ThreadPoolJob {
   cancel(): void;
 }
 
-/** Maximum octets of one output chunk of zlib. */
-const chunkSize = 65_536;
+/**
+ * Options of all streams. With a high-water mark of one octet, a stream stops behind each chunk of output until it is
+ * read.
+ */
+const streamOptions = { chunkSize: sliceSize, readableHighWaterMark: 1 } as const;
 
 const noOctets = Buffer.alloc(0);
 
-/** A zlib job for one message. It holds a zlib slot from {@link begin} until it finishes or is cancelled. */
+/**
+ * A zlib job for one message. It holds a zlib slot for one call of zlib at a time, which reads and writes at most
+ * {@link sliceSize} octets: each output chunk is read from the stream, and each input slice written, in a turn of its own.
+ */
 abstract class Job<Stream extends DeflateRaw | InflateRaw> implements ThreadPoolJob, ZlibJob {
-  readonly concurrencyLimit: number;
-  nextJob: ZlibJob | null = null;
   protected stream: Stream | null = null;
   protected octets: Buffer;
   protected output: Buffer[] = [];
+  readonly #turn: ZlibTurn;
   #callback: ThreadPoolCallback | null;
+  /** Number of octets that were written to the stream. */
+  #written = 0;
+  /** True if the stream has taken its input and waits for more. */
+  #takesInput = false;
+  /** True while {@link run} is on the stack. */
+  #isRunning = false;
   #hasSlot = false;
 
-  constructor(octets: Buffer, concurrencyLimit: number, callback: ThreadPoolCallback) {
+  constructor(octets: Buffer, direction: ZlibDirection, concurrencyLimit: number, callback: ThreadPoolCallback) {
     this.octets = octets;
     this.#callback = callback;
-    this.concurrencyLimit = concurrencyLimit > 0 ? concurrencyLimit : Number.POSITIVE_INFINITY;
+    this.#turn = new ZlibTurn(this, direction, concurrencyLimit > 0 ? concurrencyLimit : Number.POSITIVE_INFINITY);
   }
 
-  begin(): boolean {
-    if (this.#callback === null) return false;
+  /** Queues the job for its first slot. */
+  request(): void {
+    this.#turn.request(this.length);
+  }
+
+  run(): void {
     this.#hasSlot = true;
+    this.#isRunning = true;
     try {
-      this.start();
+      if (this.stream === null) this.start();
+      else this.#collectNext(this.stream);
+      // The stream may have called back while it was read.
+      if (this.#takesInput) this.#feed();
     } catch (error) {
       afterTick(() => this.finish(error as Error));
     }
-    return true;
+    this.#isRunning = false;
+  }
+
+  restart(): void {
+    this.stream?.destroy();
+    this.stream = null;
+    this.output = [];
   }
 
   cancel(): void {
     this.#callback = null;
-    this.stream?.destroy();
-    this.stream = null;
+    this.restart();
     this.octets = noOctets;
-    this.output = [];
-    if (!this.#hasSlot) return;
-    this.#hasSlot = false;
-    releaseZlibSlot();
+    this.#turn.end();
   }
 
   protected finish(error: Error | null, octets?: Buffer): void {
@@ -76,20 +98,55 @@ abstract class Job<Stream extends DeflateRaw | InflateRaw> implements ThreadPool
     callback(error, octets);
   }
 
-  /** Makes a stream the job's own. Events of the stream before it are ignored from now on. */
-  protected use(stream: Stream): Stream {
-    stream.on('data', (chunk: Buffer) => stream === this.stream && this.collect(chunk));
+  /** Makes a stream the job's own, which gets {@link octets} in slices. Events of the stream before it are ignored. */
+  protected use(stream: Stream): void {
+    stream.on('readable', () => stream === this.stream && this.giveWay());
     stream.on('error', (error) => stream === this.stream && this.finish(error));
     stream.on('end', () => stream === this.stream && this.ended(stream));
     this.stream = stream;
-    return stream;
+    this.#written = 0;
+    this.#takesInput = true;
+  }
+
+  #collectNext(stream: Stream): void {
+    const chunk: Buffer | null = stream.read();
+    if (chunk !== null) this.collect(chunk);
+  }
+
+  #feed(): void {
+    const { stream, octets } = this;
+    if (stream === null) return;
+    const start = this.#written;
+    const end = Math.min(start + sliceSize, octets.length);
+    this.#written = end;
+    this.#takesInput = false;
+    const slice = start === 0 && end === octets.length ? octets : octets.subarray(start, end);
+    if (end === octets.length) {
+      this.feedLast(stream, slice);
+      return;
+    }
+    stream.write(slice, (error?: Error | null) => {
+      if (stream !== this.stream || error) return;
+      this.#takesInput = true;
+      if (!this.#isRunning) this.giveWay();
+    });
+  }
+
+  /** Gives the slot to others, if this job has it. */
+  protected giveWay(): void {
+    if (!this.#hasSlot) return;
+    this.#hasSlot = false;
+    this.#turn.giveWay(this.length);
   }
 
   protected collect(chunk: Buffer): void {
     this.output.push(chunk);
   }
 
+  /** Length of the message as far as is known: the longer one of its two forms. */
+  protected abstract get length(): number;
   protected abstract start(): void;
+  protected abstract feedLast(stream: Stream, octets: Buffer): void;
   protected abstract ended(stream: Stream): void;
 }
 
@@ -105,13 +162,21 @@ class DeflateJob extends Job<DeflateRaw> {
     callback: ThreadPoolCallback,
     fin: boolean,
   ) {
-    super(octets, concurrencyLimit, callback);
+    super(octets, 'deflate', concurrencyLimit, callback);
     this.#options = options;
     this.#fin = fin;
   }
 
+  protected get length(): number {
+    return this.octets.length;
+  }
+
   protected start(): void {
-    this.use(createDeflateRaw({ ...deflateStreamOptions(this.#options), chunkSize })).end(this.octets);
+    this.use(createDeflateRaw({ ...deflateStreamOptions(this.#options), ...streamOptions }));
+  }
+
+  protected feedLast(stream: DeflateRaw, octets: Buffer): void {
+    stream.end(octets);
   }
 
   protected ended(): void {
@@ -135,7 +200,7 @@ export function deflateOnThreadPool(
 ): ThreadPoolJob {
   const level = options.level ?? levelOfLarge;
   const job = new DeflateJob(octets, { ...options, level }, concurrencyLimit, callback, fin);
-  requestZlibSlot(job);
+  job.request();
   return job;
 }
 
@@ -185,7 +250,9 @@ export interface InflateLimits {
 }
 
 class InflateJob extends Job<InflateRaw> {
-  #options: RawInflateOptions;
+  readonly #options: RawInflateOptions;
+  /** The whole message. Behind a block with BFINAL, {@link octets} is the rest of it. */
+  #message: Buffer;
   readonly #maxLength: number;
   readonly #utf8: Utf8Validator | null;
   #length = 0;
@@ -198,15 +265,31 @@ class InflateJob extends Job<InflateRaw> {
     concurrencyLimit: number,
     callback: ThreadPoolCallback,
   ) {
-    super(octets, concurrencyLimit, callback);
+    super(octets, 'inflate', concurrencyLimit, callback);
+    this.#message = octets;
     this.#options = options;
     this.#maxLength = maxLength;
     this.#utf8 = isText ? new Utf8Validator() : null;
   }
 
+  protected get length(): number {
+    return Math.max(this.#length, this.#message.length, inflatedAtOnce);
+  }
+
   protected start(): void {
-    const stream = this.use(createInflateRaw({ ...inflateStreamOptions(this.#options), chunkSize }));
-    stream.write(this.octets);
+    this.octets = this.#message;
+    this.#length = 0;
+    this.#finalBlocks = 0;
+    this.#utf8?.reset();
+    this.#open(this.#options);
+  }
+
+  #open(options: RawInflateOptions): void {
+    this.use(createInflateRaw({ ...inflateStreamOptions(options), ...streamOptions }));
+  }
+
+  protected feedLast(stream: InflateRaw, octets: Buffer): void {
+    stream.write(octets);
     stream.end(finalTail);
   }
 
@@ -236,8 +319,13 @@ class InflateJob extends Job<InflateRaw> {
     if (++this.#finalBlocks > maxFinalBlocks) throw tooManyFinalBlocks();
     this.stream?.destroy();
     this.octets = this.octets.subarray(this.octets.length - rest);
-    this.#options = { windowBits: this.#options.windowBits };
-    this.start();
+    this.#open({ windowBits: this.#options.windowBits });
+    this.giveWay();
+  }
+
+  override cancel(): void {
+    super.cancel();
+    this.#message = noOctets;
   }
 
   protected override finish(error: Error | null, octets?: Buffer): void {
@@ -268,6 +356,6 @@ export function inflateOnThreadPool(
   callback: ThreadPoolCallback,
 ): ThreadPoolJob {
   const job = new InflateJob(octets, options, limits, concurrencyLimit, callback);
-  requestZlibSlot(job);
+  job.request();
   return job;
 }

@@ -1,6 +1,6 @@
 import { deflateRawSync, constants as zlib } from 'node:zlib';
 import type { DeflateAgreement } from '../../src/extension/deflate-negotiation.ts';
-import { releaseZlibSlot, requestZlibSlot } from '../../src/extension/zlib-concurrency.ts';
+import { ZlibTurn } from '../../src/extension/zlib-concurrency.ts';
 import { encodeFrame, type Opcode } from '../../src/protocol.ts';
 
 /** Agreement without context takeover: each message is compressed separately. */
@@ -45,24 +45,20 @@ export function compressed(data: string | Uint8Array): Buffer {
 
 /** Takes a zlib slot until it is disposed. Until then no connection with a `concurrencyLimit` of 1 starts a zlib job. */
 export function holdZlibSlot(): Disposable {
-  requestZlibSlot({ concurrencyLimit: Number.POSITIVE_INFINITY, nextJob: null, begin: () => true });
-  let isHeld = true;
-  return {
-    [Symbol.dispose]() {
-      if (isHeld) releaseZlibSlot();
-      isHeld = false;
-    },
-  };
+  const turn = new ZlibTurn({ run() {}, restart() {} }, 'deflate', Number.POSITIVE_INFINITY);
+  turn.request(0);
+  return { [Symbol.dispose]: () => turn.end() };
 }
 
 /** True if no zlib job runs or waits for a slot. */
 export function areZlibSlotsFree(): boolean {
   let hasBegun = false;
-  const begin = () => {
+  const run = () => {
     hasBegun = true;
-    return false;
   };
+  const turn = new ZlibTurn({ run, restart() {} }, 'deflate', 1);
   // Starts within this call if no slot is taken and no job is queued.
-  requestZlibSlot({ concurrencyLimit: 1, nextJob: null, begin });
+  turn.request(0);
+  turn.end();
   return hasBegun;
 }
