@@ -19,12 +19,16 @@ class Job {
   /** Number of other jobs that ran when the last slice of this one started. */
   beside = 0;
 
-  constructor(
-    readonly name: string,
-    readonly direction: ZlibDirection = 'deflate',
-    readonly limit = 1,
-    public octets = 0,
-  ) {
+  readonly name: string;
+  readonly direction: ZlibDirection;
+  readonly limit: number;
+  octets: number;
+
+  constructor(name: string, direction: ZlibDirection = 'deflate', limit = 1, octets = 0) {
+    this.name = name;
+    this.direction = direction;
+    this.limit = limit;
+    this.octets = octets;
     const run = () => {
       this.beside = running().length;
       this.isRunning = true;
