@@ -7,6 +7,7 @@ import {
   type ZlibOptions,
 } from 'node:zlib';
 import { afterTick } from '../event-loop/after-tick.ts';
+import { inflatePieces, maxFinalBlocks } from '../extension/deflate-messages.ts';
 import { type ZlibJob, ZlibTurn } from '../extension/zlib-concurrency.ts';
 import { CloseCode } from '../frame/close-code.ts';
 import { ProtocolError } from '../frame/protocol-error.ts';
@@ -39,12 +40,6 @@ export interface ZlibSettings {
 /** Last bytes of a sync flush: not sent (RFC 7692 §7.2.1), and appended before inflating (§7.2.2). */
 const tail = Buffer.of(0x00, 0x00, 0xff, 0xff);
 
-/**
- * Maximum number of final blocks in a message. Each costs a new stream, for as little as two bytes. Compressors that
- * use final blocks make one per message or fragment.
- */
-const maxFinalBlocks = 1024;
-
 const noOctets: Buffer = Buffer.alloc(0);
 
 /**
@@ -55,7 +50,7 @@ const noOctets: Buffer = Buffer.alloc(0);
 abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements ZlibJob {
   /** The stream with its window; null before the first message, and after an error. */
   stream: Stream | null = null;
-  readonly #settings: ZlibSettings;
+  protected readonly settings: ZlibSettings;
   readonly #turn: ZlibTurn;
   #output: Buffer[] = [];
   /** Calls without a result, the running call first. */
@@ -64,7 +59,7 @@ abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements 
   #isWaiting = false;
 
   constructor(settings: ZlibSettings, direction: 'deflate' | 'inflate') {
-    this.#settings = settings;
+    this.settings = settings;
     this.#turn = new ZlibTurn(this, direction, settings.concurrencyLimit);
   }
 
@@ -143,7 +138,7 @@ abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements 
     const { fin } = this.call;
     if (fin) {
       this.endMessage();
-      if (!this.#settings.takesContextOver) this.stream?.reset();
+      if (!this.settings.takesContextOver) this.stream?.reset();
     }
     this.#output = [];
     this.#answer(null, this.trim(output, fin));
@@ -172,7 +167,7 @@ abstract class ZlibDirection<Stream extends DeflateRaw | InflateRaw> implements 
 
   #open(): Stream {
     if (this.stream !== null) return this.stream;
-    const stream = this.create(this.#settings.zlib);
+    const stream = this.create(this.settings.zlib);
     // Events of a discarded stream are ignored.
     stream.on('data', (chunk: Buffer) => stream === this.stream && this.collect(chunk));
     stream.on('error', (error) => stream === this.stream && this.fail(error));
@@ -266,7 +261,20 @@ export class InflateDirection extends ZlibDirection<InflateRaw> {
     const rest = this.#input.subarray(stream.bytesWritten - this.#inputStart);
     this.dropStream();
     if (rest.length === 0) this.complete();
-    else if (++this.#finalBlocks <= maxFinalBlocks) this.write(rest);
+    else this.#continueWith(rest);
+  }
+
+  /** Inflates the short pieces at the beginning, but for the last piece, whose window the next call may need. */
+  #continueWith(rest: Buffer): void {
+    const { windowBits = 15 } = this.settings.zlib;
+    const maxLength = this.#maxPayload < 1 ? Number.POSITIVE_INFINITY : this.#maxPayload - this.#messageLength;
+    const maxPieces = maxFinalBlocks - this.#finalBlocks;
+    const { pieces, end, lastStart } = inflatePieces(rest, windowBits, maxLength, maxPieces);
+    const isLast = end === rest.length;
+    const complete = isLast ? pieces.slice(0, -1) : pieces;
+    for (const piece of complete) this.collect(piece);
+    this.#finalBlocks += complete.length + 1;
+    if (this.#finalBlocks <= maxFinalBlocks) this.write(rest.subarray(isLast ? lastStart : end));
     else this.fail(blamePeer(new Error(`A message has more than ${maxFinalBlocks} final blocks`)));
   }
 }

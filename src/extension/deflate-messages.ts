@@ -126,6 +126,10 @@ export class MessageDeflater {
  */
 export const maxFinalBlocks = 1024;
 
+/** Maximum length of a piece that {@link inflatePieces} inflates, and length from which it inflates no further one. */
+const maxPieceLength = 16_384;
+const maxPiecesLength = 65_536;
+
 /** Cost of creating a zlib state with its own window, counted in resets of an existing state. */
 const ownState = 8;
 
@@ -275,6 +279,55 @@ function inflateStream(raw: RawInflater, octets: Uint8Array, start: number, maxL
     return raw.inflate(octets, start, maxLength);
   } catch (error) {
     throw blamePeer(error as Error);
+  }
+}
+
+/** Result of {@link inflatePieces}. */
+export interface InflatedPieces {
+  readonly pieces: readonly Buffer[];
+  /** Offset of the octets that are left. */
+  readonly end: number;
+  /** Offset of the last piece, whose window a later part of the message may need. */
+  readonly lastStart: number;
+}
+
+/**
+ * Inflates what follows a final block while that is short: pieces of at most 16 KiB, each a DEFLATE stream, until there
+ * are 64 KiB. On the thread pool, a stream for each piece would cost fifty times as much. The octets that are left begin
+ * with a longer piece, an invalid one, or one that must have its turn.
+ * @param maxLength Maximum length of all pieces, 0 or more.
+ * @param maxPieces Maximum number of pieces.
+ */
+export function inflatePieces(
+  octets: Uint8Array,
+  windowBits: number,
+  maxLength: number,
+  maxPieces: number,
+): InflatedPieces {
+  const inflater = sharedInflater(zlibRung(), { windowBits });
+  const pieces: Buffer[] = [];
+  let length = 0;
+  let end = 0;
+  let lastStart = 0;
+  while (end < octets.length && length < maxPiecesLength && pieces.length < maxPieces) {
+    const piece = inflatePiece(inflater, octets, end, Math.min(maxPieceLength, maxLength - length));
+    if (piece === null) break;
+    pieces.push(piece);
+    length += piece.length;
+    lastStart = end;
+    end = inflater.end;
+  }
+  return { pieces, end, lastStart };
+}
+
+/** Returns null if the piece is too long, invalid or incomplete. */
+function inflatePiece(inflater: RawInflater, octets: Uint8Array, start: number, maxLength: number): Buffer | null {
+  try {
+    return inflater.inflate(octets, start, maxLength);
+  } catch {
+    return null;
+  } finally {
+    inflater.reset();
   }
 }
 

@@ -1,6 +1,12 @@
 import { createDeflateRaw, createInflateRaw, type DeflateRaw, type InflateRaw } from 'node:zlib';
 import { afterTick } from '../event-loop/after-tick.ts';
-import { blamePeer, levelOfLarge, maxFinalBlocks, tooManyFinalBlocks } from '../extension/deflate-messages.ts';
+import {
+  blamePeer,
+  inflatePieces,
+  levelOfLarge,
+  maxFinalBlocks,
+  tooManyFinalBlocks,
+} from '../extension/deflate-messages.ts';
 import type { EndpointDeflate } from '../extension/endpoint-deflate.ts';
 import { InflateError } from '../extension/inflate-error.ts';
 import {
@@ -57,6 +63,11 @@ abstract class Job<Stream extends DeflateRaw | InflateRaw> implements ThreadPool
     this.octets = octets;
     this.#callback = callback;
     this.#turn = new ZlibTurn(this, direction, concurrencyLimit > 0 ? concurrencyLimit : Number.POSITIVE_INFINITY);
+  }
+
+  /** True if the callback was called, or the job was cancelled. */
+  protected get hasFinished(): boolean {
+    return this.#callback === null;
   }
 
   /** Queues the job for its first slot. */
@@ -307,19 +318,35 @@ class InflateJob extends Job<InflateRaw> {
     try {
       const { rest } = endOfMessage(left);
       if (rest > 0) this.#continueBehind(rest);
-      else if (this.#utf8 !== null && !this.#utf8.isComplete) this.finish(new ProtocolError('WS_ERR_INVALID_UTF8'));
-      else this.finish(null, Buffer.concat(this.output, this.#length));
+      else this.#complete();
     } catch (error) {
       this.finish(error as Error);
     }
   }
 
-  /** Inflates the octets behind a block with BFINAL in a new stream, as is done on the main thread. */
+  #complete(): void {
+    if (this.#utf8 !== null && !this.#utf8.isComplete) this.finish(new ProtocolError('WS_ERR_INVALID_UTF8'));
+    else this.finish(null, Buffer.concat(this.output, this.#length));
+  }
+
+  /** Inflates the octets behind a block with BFINAL, as is done on the main thread: in a new stream, if they are not short. */
   #continueBehind(rest: number): void {
-    if (++this.#finalBlocks > maxFinalBlocks) throw tooManyFinalBlocks();
     this.stream?.destroy();
-    this.octets = this.octets.subarray(this.octets.length - rest);
-    this.#open({ windowBits: this.#options.windowBits });
+    this.stream = null;
+    const { windowBits } = this.#options;
+    const octets = this.octets.subarray(this.octets.length - rest);
+    const maxPieces = maxFinalBlocks - this.#finalBlocks;
+    const { pieces, end } = inflatePieces(octets, windowBits, this.#maxLength - this.#length, maxPieces);
+    this.#finalBlocks += pieces.length;
+    for (const piece of pieces) if (!this.hasFinished) this.collect(piece);
+    if (this.hasFinished) return;
+    if (end === octets.length) {
+      this.#complete();
+      return;
+    }
+    if (++this.#finalBlocks > maxFinalBlocks) throw tooManyFinalBlocks();
+    this.octets = octets.subarray(end);
+    this.#open({ windowBits });
     this.giveWay();
   }
 
