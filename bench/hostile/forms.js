@@ -7,6 +7,7 @@
  * @property {import('../wire.js').Context} [context] default none
  * @property {number} [windowBits] of the client; default 15
  * @property {number} [connections] number of connections that send it; default 4
+ * @property {boolean} [isLost] true if most of it lies behind a final block: `ws` loses that
  * @property {boolean} [ends] true if the server closes the connection behind it
  * @property {() => Buffer} octets
  */
@@ -197,6 +198,11 @@ export const forms = [
     octets: () => binary(zeros(4 * mebibyte)),
   },
   { id: 'bombs-257k', title: 'messages of 257 KiB of zeros', octets: () => times(binary(zeros(263_168)), 50) },
+  {
+    id: 'bombs-fragments',
+    title: 'messages of 514 KiB of zeros in two fragments',
+    octets: () => times(fragments(zeros(526_336), Math.ceil(zeros(526_336).length / 2)), 50),
+  },
   { id: 'bombs-256k', title: 'messages of 256 KiB of zeros', octets: () => times(binary(zeros(262_144)), 50) },
   { id: 'bombs-16k', title: 'messages of 16 KiB of zeros', octets: () => times(binary(zeros(16_384)), 500) },
   { id: 'bombs-1k', title: 'messages of 1 KiB of zeros', octets: () => times(binary(zeros(1024)), 2000) },
@@ -258,23 +264,48 @@ export const forms = [
     context: 'takeover',
     octets: () => times(binary(zeros(1024)), 2000),
   },
-  { id: 'final-2', title: 'messages of two final blocks', octets: () => times(binary(finalBlocks(2)), 2000) },
-  { id: 'final-1024', title: 'messages of 1024 final blocks', octets: () => times(binary(finalBlocks(1024)), 20) },
+  {
+    id: 'final-2',
+    isLost: true,
+    title: 'messages of two final blocks',
+    octets: () => times(binary(finalBlocks(2)), 2000),
+  },
+  {
+    id: 'final-1024',
+    isLost: true,
+    title: 'messages of 1024 final blocks',
+    octets: () => times(binary(finalBlocks(1024)), 20),
+  },
   {
     id: 'final-empty',
+    isLost: true,
     title: 'messages of 1024 empty final blocks',
     octets: () => times(binary(times(Buffer.of(0x03, 0x00), 1024)), 20),
   },
   {
     id: 'final-takeover',
+    isLost: true,
     title: 'messages of 1024 final blocks, with context takeover',
     context: 'takeover',
     octets: () => times(binary(finalBlocks(1024)), 20),
   },
   {
     id: 'final-large',
+    isLost: true,
     title: 'messages of 1024 final blocks behind 300 KiB of zeros',
     octets: () => times(binary(Buffer.concat([deflateRawSync(Buffer.alloc(307_200)), finalBlocks(1023)])), 10),
+  },
+  {
+    id: 'final-66k',
+    title: 'messages of 1024 final blocks of 66 KiB',
+    isLost: true,
+    octets: () => binary(times(deflateRawSync(Buffer.alloc(67_584), { level: 9 }), 1024)),
+  },
+  {
+    id: 'final-bomb',
+    title: 'a message of 99 MiB of zeros behind a final block',
+    isLost: true,
+    octets: () => binary(Buffer.concat([Buffer.of(0x03, 0x00), zeros(99 * mebibyte)])),
   },
   {
     id: 'stored',

@@ -126,9 +126,11 @@ export class MessageDeflater {
  */
 export const maxFinalBlocks = 1024;
 
-/** Maximum length of a piece that {@link inflatePieces} inflates, and length from which it inflates no further one. */
-const maxPieceLength = 16_384;
-const maxPiecesLength = 65_536;
+/**
+ * Maximum length of a piece that {@link inflatePieces} inflates, and total length from which it inflates no further one:
+ * 64 KiB, which takes as long as a new stream.
+ */
+const maxPieceLength = 65_536;
 
 /** Cost of creating a zlib state with its own window, counted in resets of an existing state. */
 const ownState = 8;
@@ -292,7 +294,7 @@ export interface InflatedPieces {
 }
 
 /**
- * Inflates what follows a final block while that is short: pieces of at most 16 KiB, each a DEFLATE stream, until there
+ * Inflates what follows a final block while that is short: pieces of at most 64 KiB, each a DEFLATE stream, until there
  * are 64 KiB. On the thread pool, a stream for each piece would cost fifty times as much. The octets that are left begin
  * with a longer piece, an invalid one, or one that must have its turn.
  * @param maxLength Maximum length of all pieces, 0 or more.
@@ -309,7 +311,7 @@ export function inflatePieces(
   let length = 0;
   let end = 0;
   let lastStart = 0;
-  while (end < octets.length && length < maxPiecesLength && pieces.length < maxPieces) {
+  while (end < octets.length && length < maxPieceLength && pieces.length < maxPieces) {
     const piece = inflatePiece(inflater, octets, end, Math.min(maxPieceLength, maxLength - length));
     if (piece === null) break;
     pieces.push(piece);
