@@ -1,6 +1,7 @@
 // Long test files. `npm run test:quick` skips them; CONTRIBUTING.md lists their durations.
 export const longTests = [
   'test/abuse/sockets.test.ts',
+  'test/abuse/zlib-states.test.ts',
   'test/autobahn/broken/faults.test.ts',
   'test/autobahn/cli/command.test.ts',
   'test/autobahn/docker/run.test.ts',

@@ -1,3 +1,4 @@
+import { createHook } from 'node:async_hooks';
 import { once } from 'node:events';
 import { constants, deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
@@ -685,6 +686,23 @@ describe('PerMessageDeflate of goodwire only', () => {
     expect(await decompress(instance, emptyFinalBlocks(1000))).toEqual(Buffer.alloc(0));
     const error = await failure(decompress(instance, emptyFinalBlocks(100_000)));
     expect(error).toMatchObject({ message: 'A message has more than 1024 final blocks', closeCode: 1007 });
+  });
+
+  it('makes no zlib state for each of a thousand short final blocks', async () => {
+    const instance = agreed(PerMessageDeflate);
+    let states = 0;
+    const hook = createHook({
+      init(_, type) {
+        if (type === 'ZLIB') states++;
+      },
+    }).enable();
+    const letters = Buffer.concat(Array(1000).fill(fromHex('4b 04 00')));
+    try {
+      expect(String(await decompress(instance, letters))).toBe('a'.repeat(1000));
+    } finally {
+      hook.disable();
+    }
+    expect(states).toBeLessThan(5);
   });
 
   it('passes the error of an invalid zlib option to the callback, and continues', async () => {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { constants, createDeflateRaw, createInflateRaw, deflateRawSync, inflateRawSync, type Zlib } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { MessageDeflater, MessageInflater } from '../../src/extension/deflate-messages.ts';
+import { inflatePieces, MessageDeflater, MessageInflater } from '../../src/extension/deflate-messages.ts';
 import { InflateError } from '../../src/extension/inflate-error.ts';
 import { documentedRung, handleRung, handleRungOver, type ZlibRung } from '../../src/extension/raw-zlib.ts';
 import { ProtocolError } from '../../src/frame/protocol-error.ts';
@@ -746,5 +746,46 @@ describe.each(kinds)('the start of a message $title', ({ rung, takesContextOver 
     expect(thrownBy(() => inflater.peek(fromHex('07 ff'), 5000))).toBeInstanceOf(InflateError);
     expect(inflater.inflate(deflated(text), 5000)).toEqual(text);
     inflater.close();
+  });
+});
+
+describe('the pieces behind a final block', () => {
+  const pieces = fc.array(fc.integer({ min: 0, max: 100_000 }), { maxLength: 12 });
+  const total = (all: readonly Uint8Array[]): number => all.reduce((sum, { length }) => sum + length, 0);
+
+  it('are inflated in order while they are short, up to 64 KiB and one piece more, and the others are left', () => {
+    fc.assert(
+      fc.property(
+        pieces,
+        fc.integer({ min: 0, max: 200_000 }),
+        fc.integer({ min: 0, max: 12 }),
+        (lengths, limit, most) => {
+          const parts = lengths.map((length, i) => Buffer.alloc(length, i));
+          const streams = parts.map((part) => deflateRawSync(part));
+          const found = inflatePieces(Buffer.concat(streams), 15, limit, most);
+          const count = found.pieces.length;
+          expect(found.pieces.every((piece, i) => piece.equals(parts[i]!))).toBe(true);
+          expect(found.end).toBe(total(streams.slice(0, count)));
+          expect(found.lastStart).toBe(total(streams.slice(0, Math.max(0, count - 1))));
+          expect(total(found.pieces)).toBeLessThanOrEqual(Math.min(limit, 131_072));
+          expect(count).toBeLessThanOrEqual(most);
+          const next = lengths[count];
+          const made = total(found.pieces);
+          const goesOn = next !== undefined && next <= 65_536 && made + next <= limit && made < 65_536 && count < most;
+          expect(goesOn).toBe(false);
+        },
+      ),
+    );
+  });
+
+  it.each([
+    ['invalid', 'ff'],
+    ['incomplete', '4b'],
+  ])('are left from an %s one on, and the shared state serves the next message', (_, hex) => {
+    const octets = Buffer.concat([deflateRawSync(Buffer.from('a')), fromHex(hex)]);
+    const { pieces, end } = inflatePieces(octets, 15, 100, 100);
+    expect(pieces.map(String)).toEqual(['a']);
+    expect(end).toBe(octets.length - 1);
+    expect(inflatePieces(deflateRawSync(Buffer.from('b')), 15, 100, 100).pieces.map(String)).toEqual(['b']);
   });
 });
