@@ -1,4 +1,4 @@
-/** Job at zlib. It runs in slices: calls of zlib that read and write at most {@link sliceSize} octets. */
+/** Job at zlib. It runs in slices: calls of zlib that make at most {@link sliceSize} octets. */
 export interface ZlibJob {
   /**
    * Starts the job, or continues it, because it has got a slot. Possibly called during {@link ZlibTurn.request} and
@@ -15,7 +15,7 @@ export type ZlibDirection = 'deflate' | 'inflate';
 /** Default maximum number of zlib jobs that run at a time in this process, as in `ws`. */
 export const defaultConcurrencyLimit = 10;
 
-/** Maximum octets that one call of zlib reads and writes on the thread pool: less than a few milliseconds. */
+/** Maximum octets that one call of zlib makes on the thread pool: a few milliseconds. */
 export const sliceSize = 65_536;
 
 /** Number of classes of jobs by length. The first class ends at 64 KiB, each further one at eight times as much. */
