@@ -64,6 +64,8 @@ const others: Readonly<Record<string, string>> = {
   maxDeflatedAtOnce: 'where a message is compressed',
   maxDelay: 'when batches are written',
   maxHeaderLength: 'of RFC 6455',
+  maxOvertakings: 'the order of the messages on the thread pool',
+  maxPieceLength: 'which pieces of a message are inflated at once',
   maxQuietPhases: 'when batches are written',
   maxSpareSlabs: 'of a pool',
   maxSpareWriters: 'of a pool',
