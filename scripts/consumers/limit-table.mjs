@@ -555,6 +555,15 @@ export const rows = [
     outcome: () => ({ limit: 'maxBufferedChunks', answer: endsWithClose(1008) }),
   },
   {
+    limit: 'maxFinalBlocks',
+    stage: 'open',
+    options: { perMessageDeflate: { maxFinalBlocks: 2 } },
+    enter: (connection) => connection.open(offering),
+    exceed: (connection) =>
+      connection.send(frame(0xc2, Buffer.from('03 00 03 00 03 00 00'.replaceAll(' ', ''), 'hex'))),
+    outcome: () => ({ limit: 'maxFinalBlocks', answer: endsWithClose(1007) }),
+  },
+  {
     limit: 'length of a control frame',
     stage: 'open',
     enter: (connection) => connection.open(),

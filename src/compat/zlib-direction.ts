@@ -7,7 +7,7 @@ import {
   type ZlibOptions,
 } from 'node:zlib';
 import { afterTick } from '../event-loop/after-tick.ts';
-import { inflatePieces, maxFinalBlocks } from '../extension/deflate-messages.ts';
+import { defaultMaxFinalBlocks, inflatePieces } from '../extension/deflate-messages.ts';
 import { type ZlibJob, ZlibTurn } from '../extension/zlib-concurrency.ts';
 import { CloseCode } from '../frame/close-code.ts';
 import { ProtocolError } from '../frame/protocol-error.ts';
@@ -268,14 +268,14 @@ export class InflateDirection extends ZlibDirection<InflateRaw> {
   #continueWith(rest: Buffer): void {
     const { windowBits = 15 } = this.settings.zlib;
     const maxLength = this.#maxPayload < 1 ? Number.POSITIVE_INFINITY : this.#maxPayload - this.#messageLength;
-    const maxPieces = maxFinalBlocks - this.#finalBlocks;
+    const maxPieces = defaultMaxFinalBlocks - this.#finalBlocks;
     const { pieces, end, lastStart } = inflatePieces(rest, windowBits, maxLength, maxPieces);
     const isLast = end === rest.length;
     const complete = isLast ? pieces.slice(0, -1) : pieces;
     for (const piece of complete) this.collect(piece);
     this.#finalBlocks += complete.length + 1;
-    if (this.#finalBlocks <= maxFinalBlocks) this.write(rest.subarray(isLast ? lastStart : end));
-    else this.fail(blamePeer(new Error(`A message has more than ${maxFinalBlocks} final blocks`)));
+    if (this.#finalBlocks <= defaultMaxFinalBlocks) this.write(rest.subarray(isLast ? lastStart : end));
+    else this.fail(blamePeer(new Error(`A message has more than ${defaultMaxFinalBlocks} final blocks`)));
   }
 }
 

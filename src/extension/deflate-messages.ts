@@ -30,7 +30,10 @@ export interface MessageDeflaterSettings extends RawDeflateOptions, Kind {
 }
 
 /** Settings for inflating the messages of the other endpoint. */
-export interface MessageInflaterSettings extends RawInflateOptions, Kind {}
+export interface MessageInflaterSettings extends RawInflateOptions, Kind {
+  /** Maximum number of final blocks in a message; `Infinity` is unlimited. Default {@link defaultMaxFinalBlocks}. */
+  readonly maxFinalBlocks?: number | undefined;
+}
 
 /** Minimum length in octets of messages that are compressed with the fastest level, without context takeover. */
 const largeMessage = 4096;
@@ -121,10 +124,10 @@ export class MessageDeflater {
 }
 
 /**
- * Maximum number of final blocks in a message. Each costs a new stream, for as little as two octets. Compressors that
- * use final blocks make one per message or fragment.
+ * Default maximum number of final blocks in a message. Each costs a new stream, for as little as two octets. Compressors
+ * that use final blocks make one per message or fragment.
  */
-export const maxFinalBlocks = 1024;
+export const defaultMaxFinalBlocks = 1024;
 
 /**
  * Maximum length of a piece that {@link inflatePieces} inflates, and total length from which it inflates no further one:
@@ -238,10 +241,11 @@ export class MessageInflater {
   #inflateAll(raw: RawInflater, octets: Uint8Array, maxLength: number): Buffer | null {
     const first = inflateStream(raw, octets, 0, maxLength);
     if (first === null || raw.end === octets.length) return first;
+    const { maxFinalBlocks = defaultMaxFinalBlocks } = this.#settings;
     const parts = [first];
     let length = first.length;
     while (raw.end < octets.length) {
-      if (this.begins > maxFinalBlocks) throw tooManyFinalBlocks();
+      if (this.begins > maxFinalBlocks) throw tooManyFinalBlocks(maxFinalBlocks);
       this.begins++;
       raw.reset();
       const part = inflateStream(raw, octets, raw.end, maxLength - length);
@@ -334,9 +338,12 @@ function inflatePiece(inflater: RawInflater, octets: Uint8Array, start: number, 
 }
 
 /** Returns the error for a message with too many streams. */
-export function tooManyFinalBlocks(): InflateError {
-  const message = `A message has more than ${maxFinalBlocks} final blocks`;
-  return new InflateError(message, 'Z_DATA_ERROR', constants.Z_DATA_ERROR);
+export function tooManyFinalBlocks(limit: number): InflateError {
+  const message = `A message has more than ${limit} final blocks`;
+  const error = new InflateError(message, 'Z_DATA_ERROR', constants.Z_DATA_ERROR);
+  // Not enumerable: programs compare the fields of errors with those of `ws`.
+  Object.defineProperty(error, 'exceeded', { value: { limit, received: limit + 1 } });
+  return error;
 }
 
 /**
@@ -344,6 +351,7 @@ export function tooManyFinalBlocks(): InflateError {
  * unchanged.
  */
 export function blamePeer(error: Error): Error {
+  if (error instanceof InflateError) return error;
   const { code, errno } = error as { code?: unknown; errno?: unknown };
   if (code !== 'Z_DATA_ERROR' && code !== 'Z_BUF_ERROR') return error;
   return new InflateError(error.message, code, Number(errno), { cause: error });

@@ -1,5 +1,5 @@
 import type { Role } from '../frame/frame.ts';
-import { MessageDeflater, MessageInflater } from './deflate-messages.ts';
+import { defaultMaxFinalBlocks, MessageDeflater, MessageInflater } from './deflate-messages.ts';
 import type { DeflateAgreement } from './deflate-negotiation.ts';
 import type { RawDeflateOptions, RawInflateOptions } from './raw-zlib.ts';
 
@@ -17,6 +17,8 @@ export interface DeflateOptions {
   readonly zlibDeflateOptions?: Omit<RawDeflateOptions, 'windowBits'> | undefined;
   /** zlib option for inflating: `dictionary`. */
   readonly zlibInflateOptions?: Omit<RawInflateOptions, 'windowBits'> | undefined;
+  /** Maximum number of final blocks in a received message. 0 is unlimited. Default 1024. */
+  readonly maxFinalBlocks?: number | undefined;
 }
 
 /** Default of `threshold` in octets, as in `ws`. */
@@ -32,6 +34,8 @@ export class EndpointDeflate {
   /** zlib options for messages that this endpoint sends, and below for those that it receives. */
   readonly deflateOptions: RawDeflateOptions;
   readonly inflateOptions: RawInflateOptions;
+  /** Maximum number of final blocks in a received message; `Infinity` is unlimited. */
+  readonly maxFinalBlocks: number;
   /**
    * zlib options for messages that are compressed in the thread pool, with an empty window. With context takeover they
    * have no dictionary, because a dictionary precedes only the first message of the connection.
@@ -48,6 +52,7 @@ export class EndpointDeflate {
 
   constructor(role: Role, options: DeflateOptions) {
     const { agreement, threshold, zlibDeflateOptions, zlibInflateOptions } = options;
+    const { maxFinalBlocks = defaultMaxFinalBlocks } = options;
     const isServer = role === 'server';
     const [ours, theirs] = isServer
       ? [agreement.serverMaxWindowBits, agreement.clientMaxWindowBits]
@@ -62,6 +67,7 @@ export class EndpointDeflate {
       : this.deflateOptions;
     this.variant = variantOf(this.deflateOptions) ?? this;
     this.#threshold = threshold ?? defaultThreshold;
+    this.maxFinalBlocks = maxFinalBlocks === 0 ? Number.POSITIVE_INFINITY : maxFinalBlocks;
     this.#deflater = this.takesContextOver ? null : this.#createDeflater();
     this.#inflater = this.#peerTakesContextOver ? null : this.#createInflater();
   }
@@ -92,7 +98,8 @@ export class EndpointDeflate {
   }
 
   #createInflater(): MessageInflater {
-    return new MessageInflater({ ...this.inflateOptions, takesContextOver: this.#peerTakesContextOver });
+    const { inflateOptions, maxFinalBlocks } = this;
+    return new MessageInflater({ ...inflateOptions, maxFinalBlocks, takesContextOver: this.#peerTakesContextOver });
   }
 }
 

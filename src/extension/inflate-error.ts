@@ -20,6 +20,8 @@ export class InflateError extends Error {
   readonly section = '7.2.2';
   /** The expected value and the error that zlib reported, in a sentence. */
   readonly detail: string;
+  /** The exceeded limit, `maxFinalBlocks`, and the number that exceeds it. Absent for other errors. */
+  declare readonly exceeded?: { readonly limit: number; readonly received: number };
 
   /**
    * Creates an error from the report of zlib.

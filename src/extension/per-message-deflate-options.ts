@@ -45,6 +45,11 @@ export interface PerMessageDeflateOptions
    * unlimited. Default 10. Only large messages go there: more than 16 KiB to compress, or 256 KiB when inflated.
    */
   concurrencyLimit?: number | undefined;
+  /**
+   * Maximum number of final blocks of DEFLATE in a message that is inflated (RFC 7692 §7.2.3.4): each costs a new stream
+   * of zlib. A message with more fails the connection with close code 1007. 0 is unlimited. Default 1024.
+   */
+  maxFinalBlocks?: number | undefined;
 }
 
 /** Checked {@link PerMessageDeflateOptions}. */
@@ -70,13 +75,19 @@ export function readDeflateOptions(
   const forbidden = (options.contextTakeover ?? role === 'client') ? undefined : true;
   requireNumber('threshold', options.threshold);
   requireNumber('concurrencyLimit', options.concurrencyLimit);
+  requireNumber('maxFinalBlocks', options.maxFinalBlocks);
   const configuration = {
     terms: deflateTerms({
       ...options,
       serverNoContextTakeover: options.serverNoContextTakeover ?? forbidden,
       clientNoContextTakeover: options.clientNoContextTakeover ?? forbidden,
     }),
-    options: { threshold: options.threshold ?? undefined, zlibDeflateOptions, zlibInflateOptions },
+    options: {
+      threshold: options.threshold ?? undefined,
+      maxFinalBlocks: options.maxFinalBlocks ?? undefined,
+      zlibDeflateOptions,
+      zlibInflateOptions,
+    },
     concurrencyLimit: options.concurrencyLimit ?? undefined,
   };
   // Otherwise invalid zlib options would only be reported with the first message.

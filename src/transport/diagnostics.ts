@@ -9,6 +9,7 @@ export type LimitName =
   | 'handshakeTimeout'
   | 'heartbeat'
   | 'maxBufferedChunks'
+  | 'maxFinalBlocks'
   | 'maxFragments'
   | 'maxHeadersCount'
   | 'maxHeaderSize'

@@ -1,12 +1,6 @@
 import { createDeflateRaw, createInflateRaw, type DeflateRaw, type InflateRaw } from 'node:zlib';
 import { afterTick } from '../event-loop/after-tick.ts';
-import {
-  blamePeer,
-  inflatePieces,
-  levelOfLarge,
-  maxFinalBlocks,
-  tooManyFinalBlocks,
-} from '../extension/deflate-messages.ts';
+import { blamePeer, inflatePieces, levelOfLarge, tooManyFinalBlocks } from '../extension/deflate-messages.ts';
 import type { EndpointDeflate } from '../extension/endpoint-deflate.ts';
 import { InflateError } from '../extension/inflate-error.ts';
 import {
@@ -262,6 +256,8 @@ export interface InflateLimits {
   readonly maxLength: number;
   /** True if the result must be UTF-8. */
   readonly isText: boolean;
+  /** Maximum number of final blocks. `Infinity` disables the limit. */
+  readonly maxFinalBlocks: number;
 }
 
 class InflateJob extends Job<InflateRaw> {
@@ -270,6 +266,7 @@ class InflateJob extends Job<InflateRaw> {
   /** The whole message. Behind a block with BFINAL, {@link octets} is the rest of it. */
   #message: Buffer;
   readonly #maxLength: number;
+  readonly #maxFinalBlocks: number;
   readonly #utf8: Utf8Validator | null;
   #length = 0;
   #finalBlocks = 0;
@@ -277,7 +274,7 @@ class InflateJob extends Job<InflateRaw> {
   constructor(
     octets: Buffer,
     options: RawInflateOptions,
-    { maxLength, isText }: InflateLimits,
+    { maxLength, isText, maxFinalBlocks }: InflateLimits,
     concurrencyLimit: number,
     callback: ThreadPoolCallback,
   ) {
@@ -285,6 +282,7 @@ class InflateJob extends Job<InflateRaw> {
     this.#message = octets;
     this.#options = options;
     this.#maxLength = maxLength;
+    this.#maxFinalBlocks = maxFinalBlocks;
     this.#utf8 = isText ? new Utf8Validator() : null;
   }
 
@@ -340,7 +338,7 @@ class InflateJob extends Job<InflateRaw> {
     this.stream = null;
     const { windowBits } = this.#options;
     const octets = this.octets.subarray(this.octets.length - rest);
-    const maxPieces = maxFinalBlocks - this.#finalBlocks;
+    const maxPieces = this.#maxFinalBlocks - this.#finalBlocks;
     const { pieces, end } = inflatePieces(octets, windowBits, this.#maxLength - this.#length, maxPieces);
     this.#finalBlocks += pieces.length;
     for (const piece of pieces) if (!this.hasFinished) this.collect(piece);
@@ -349,7 +347,7 @@ class InflateJob extends Job<InflateRaw> {
       this.#complete();
       return;
     }
-    if (++this.#finalBlocks > maxFinalBlocks) throw tooManyFinalBlocks();
+    if (++this.#finalBlocks > this.#maxFinalBlocks) throw tooManyFinalBlocks(this.#maxFinalBlocks);
     this.octets = octets.subarray(end);
     this.#open({ windowBits });
     this.giveWay();

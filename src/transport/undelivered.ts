@@ -140,7 +140,11 @@ export class Undelivered {
     const job = inflateOnThreadPool(
       octets,
       { ...settings.deflate!.inflateOptions, dictionary: inflater.dictionary },
-      { maxLength: maxPayload || Number.POSITIVE_INFINITY, isText: !isBinary && settings.validates },
+      {
+        maxLength: maxPayload || Number.POSITIVE_INFINITY,
+        isText: !isBinary && settings.validates,
+        maxFinalBlocks: settings.deflate!.maxFinalBlocks,
+      },
       settings.concurrencyLimit,
       (error, data) => this.#ready(() => this.#inflated(error as PeerError | null, data, isBinary)),
     );

@@ -1,4 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
+import type { PeerError } from '../connection/connection.ts';
+import { InflateError } from '../extension/inflate-error.ts';
 import { ProtocolError } from '../frame/protocol-error.ts';
 import { type LimitName, reportLimit } from '../transport/diagnostics.ts';
 
@@ -20,13 +22,15 @@ const errors = channel('goodwire:websocket:error');
 export function publishError(websocket: object, error: Error, isHandled: boolean): void {
   if (errors.hasSubscribers) errors.publish({ websocket, error, isHandled } satisfies WebSocketErrorMessage);
   reportLimit(() => {
-    if (!(error instanceof ProtocolError) || error.exceeded === undefined) return undefined;
+    if (!(error instanceof ProtocolError || error instanceof InflateError) || error.exceeded === undefined)
+      return undefined;
     const { limit: value, received } = error.exceeded;
     return { limit: limitBehind(error), value, received, websocket };
   });
 }
 
-function limitBehind({ code, message }: ProtocolError): LimitName {
+function limitBehind({ code, message }: PeerError): LimitName {
+  if (code === 'Z_DATA_ERROR') return 'maxFinalBlocks';
   if (code !== 'WS_ERR_TOO_MANY_BUFFERED_PARTS') return 'maxPayload';
   // One code stands for both, as in ws.
   return message.endsWith('chunks') ? 'maxBufferedChunks' : 'maxFragments';

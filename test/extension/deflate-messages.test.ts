@@ -241,7 +241,20 @@ describe.each(kinds)('messages $title', ({ rung, takesContextOver }) => {
         message: 'A message has more than 1024 final blocks',
         code: 'Z_DATA_ERROR',
         closeCode: 1007,
+        exceeded: { limit: 1024, received: 1025 },
       });
+      // As with the errors of zlib, which programs written for ws get.
+      expect(Object.keys(error as object)).not.toContain('exceeded');
+    });
+
+    it.each([1, 2, 50])('may be %i and another stream behind them, if the limit is that', (maxFinalBlocks) => {
+      const inflater = new MessageInflater({ ...kind, maxFinalBlocks });
+      const blocks = (count: number) =>
+        Buffer.concat([...new Array<Buffer>(count).fill(fromHex('03 00')), fromHex('00')]);
+      expect(inflater.inflate(blocks(maxFinalBlocks), 5)).toHaveLength(0);
+      const error = thrownBy(() => inflater.inflate(blocks(maxFinalBlocks + 1), 5));
+      expect(error).toMatchObject({ exceeded: { limit: maxFinalBlocks, received: maxFinalBlocks + 1 } });
+      expect(inflater.inflate(blocks(maxFinalBlocks), 5)).toHaveLength(0);
     });
   });
 

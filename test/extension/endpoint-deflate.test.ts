@@ -76,22 +76,40 @@ describe('the option perMessageDeflate', () => {
   });
 
   it('stores the result of an agreement', () => {
-    const options = { threshold: 5, zlibDeflateOptions: { level: 3 }, concurrencyLimit: 2, serverMaxWindowBits: 9 };
+    const zlibDeflateOptions = { level: 3 };
+    const options = {
+      threshold: 5,
+      maxFinalBlocks: 7,
+      zlibDeflateOptions,
+      concurrencyLimit: 2,
+      serverMaxWindowBits: 9,
+    };
     const configuration = readDeflateOptions('server', options)!;
     expect(configuration.concurrencyLimit).toBe(2);
     expect(configuration.terms.serverMaxWindowBits).toBe(9);
     expect(agreedDeflate(configuration, none)).toEqual({
       agreement: none,
       threshold: 5,
-      zlibDeflateOptions: { level: 3 },
+      maxFinalBlocks: 7,
+      zlibDeflateOptions,
       zlibInflateOptions: undefined,
     });
+  });
+
+  it.each([
+    [undefined, 1024],
+    [7, 7],
+    [0, Number.POSITIVE_INFINITY],
+  ])('allows %s final blocks as %d', (maxFinalBlocks, expected) => {
+    expect(new EndpointDeflate('server', { agreement: none, maxFinalBlocks }).maxFinalBlocks).toBe(expected);
   });
 
   it.each([
     [{ threshold: '5' }, TypeError, 'threshold must be a number, not a string'],
     [{ threshold: -1 }, RangeError, 'threshold must be 0 or more, not -1'],
     [{ concurrencyLimit: Number.NaN }, RangeError, 'concurrencyLimit must be 0 or more, not NaN'],
+    [{ maxFinalBlocks: -1 }, RangeError, 'maxFinalBlocks must be 0 or more, not -1'],
+    [{ maxFinalBlocks: '2' }, TypeError, 'maxFinalBlocks must be a number, not a string'],
     [{ serverMaxWindowBits: 7 }, RangeError, 'serverMaxWindowBits must be a whole number from 8 to 15, not 7'],
     [{ clientMaxWindowBits: '9' }, TypeError, 'clientMaxWindowBits must be a number or a boolean, not a string'],
     [{ zlibDeflateOptions: { level: 99 } }, RangeError, 'level'],

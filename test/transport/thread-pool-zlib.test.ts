@@ -12,7 +12,7 @@ import { idle } from './compressing.ts';
 
 const { goodwire } = implementations;
 const mebibyte = 1_048_576;
-const limits = { maxLength: 100 * mebibyte, isText: false };
+const limits = { maxLength: 100 * mebibyte, isText: false, maxFinalBlocks: 1024 };
 
 /** Starts a job; resolves with its result. The name is logged when it is there. */
 function inflate(octets: Buffer, log: string[] = [], name = '', concurrencyLimit = 1): Promise<Buffer> {
@@ -98,6 +98,26 @@ describe('jobs on the thread pool', () => {
       ),
     );
     expect(results.map((octets) => octets?.equals(part))).toEqual(Array(12).fill(true));
+    await idle();
+  });
+
+  test('count final blocks with the limit of their connection', async () => {
+    // Long pieces, each of which needs a stream of its own.
+    const piece = deflateRawSync(Buffer.alloc(100_000, 1));
+    const final = Buffer.concat([piece, piece, piece, Buffer.of(0x00)]);
+    for (const [maxFinalBlocks, expected] of [
+      [3, 300_000],
+      [Number.POSITIVE_INFINITY, 300_000],
+      [2, { exceeded: { limit: 2, received: 3 }, closeCode: 1007 }],
+    ] as const) {
+      const result = await new Promise<unknown>((resolve) =>
+        inflateOnThreadPool(final, { windowBits: 15 }, { ...limits, maxFinalBlocks }, 2, (error, data) =>
+          resolve(error ?? data?.length),
+        ),
+      );
+      if (typeof expected === 'number') expect(result).toBe(expected);
+      else expect(result).toMatchObject(expected);
+    }
     await idle();
   });
 
