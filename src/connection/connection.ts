@@ -19,9 +19,6 @@ import { type ConnectionState, nextState } from './connection-state.ts';
  */
 const inflateBudget = 262_144;
 
-/** Frame budget of one {@link Connection.receive} without a limit: more than a chunk can have. */
-const allFrames = 0x3fff_ffff;
-
 /**
  * Error for a peer that broke a rule of RFC 6455, or sent invalid compressed data (RFC 7692). Both types have the close
  * code for failing the connection.
@@ -137,8 +134,6 @@ export class Connection implements FrameSink, MessageSink {
   private inflater: MessageInflater | null = null;
   private owedPong: Buffer | null = null;
   private taken = 0;
-  /** Number of frames that this call of {@link receive} may still process. */
-  private framesLeft = 0;
   /** True inside {@link receive}, and below inside a callback. */
   private isInReceive = false;
   private isInEvent = false;
@@ -236,17 +231,22 @@ export class Connection implements FrameSink, MessageSink {
    * @returns The offset behind the consumed octets: the end, unless {@link isSuspended} or {@link isExhausted} was set.
    * @throws Error if called inside a callback of the same connection; and any error that a callback throws.
    */
-  receive(chunk: Uint8Array, start = 0, maxFrames: number = allFrames): number {
+  receive(chunk: Uint8Array, start = 0, maxFrames?: number): number {
     if (this.isInReceive)
       throw new Error('receive() was called inside an event of the same connection: set isSuspended');
     if (!this.isReceiving) return chunk.length;
     const octets = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     const reader = this.reader ?? this.#takeReader();
     reader.messages.inflatable = reader.messages.leavesInflating ? inflateBudget : Number.POSITIVE_INFINITY;
-    this.framesLeft = maxFrames;
     this.isInReceive = true;
     try {
-      const end = reader.frames.decode(octets, start, this);
+      let end = reader.frames.decode(octets, start, this, maxFrames);
+      // Here and not in the loop of the decoder, which would be slower with a call in it.
+      while (reader.frames.hasDecodedAll) {
+        const more = this.events.moreFrames?.() ?? 0;
+        if (more === 0) break;
+        end = reader.frames.decode(octets, end, this, more);
+      }
       return this.isReceiving ? end : chunk.length;
     } catch (error) {
       // An error thrown by a callback belongs to the application, even a ProtocolError that came from elsewhere.
@@ -276,7 +276,7 @@ export class Connection implements FrameSink, MessageSink {
   /** Returns the decoders between two messages, when they hold no state and may serve any connection. */
   #giveReader(reader: Reader): void {
     this.taken = reader.frames.offset;
-    this.isExhausted = reader.messages.isExhausted || this.framesLeft <= 0;
+    this.isExhausted = reader.messages.isExhausted || reader.frames.hasDecodedAll;
     if (this.#state === 'failed') {
       this.reader = null;
     } else if (reader.messages.isBetweenMessages && reader.frames.isBetweenMessages) {
@@ -450,9 +450,7 @@ export class Connection implements FrameSink, MessageSink {
 
   /** @internal */
   data(header: FrameHeader, octets: Uint8Array, start: number, end: number, seen: number): boolean {
-    return (
-      this.reader!.messages.frame(header, octets, start, end, seen) && (--this.framesLeft > 0 || this.#getFrames())
-    );
+    return this.reader!.messages.frame(header, octets, start, end, seen);
   }
 
   /** @internal */
@@ -467,7 +465,7 @@ export class Connection implements FrameSink, MessageSink {
 
   /** @internal */
   dataEnd(header: FrameHeader): boolean {
-    return this.reader!.messages.end(header) && (--this.framesLeft > 0 || this.#getFrames());
+    return this.reader!.messages.end(header);
   }
 
   /** Delivers a message that {@link ConnectionEvents.inflate} has inflated. */
@@ -510,13 +508,13 @@ export class Connection implements FrameSink, MessageSink {
         this.isInEvent = true;
         this.events.ping(payload);
         this.isInEvent = false;
-        return !this.isSuspended && this.isReceiving && (--this.framesLeft > 0 || this.#getFrames());
+        return !this.isSuspended && this.isReceiving;
       }
       case Opcode.pong:
         this.isInEvent = true;
         this.events.pong(Buffer.from(octets.subarray(start, end)));
         this.isInEvent = false;
-        return !this.isSuspended && this.isReceiving && (--this.framesLeft > 0 || this.#getFrames());
+        return !this.isSuspended && this.isReceiving;
       case Opcode.close: {
         const { code, reason } = parseClosePayload(octets, start, end, this.settings.validates);
         this.#state = nextState(this.#state, 'closeReceived');
@@ -536,12 +534,6 @@ export class Connection implements FrameSink, MessageSink {
     // A reason that was not checked on arrival must not be rejected here. Otherwise the peer could make this method
     // throw.
     else this.#sendClose(formatClosePayload(code, reason, this.settings.validates));
-  }
-
-  /** Extends the used frame budget. Returns false if there is no more. */
-  #getFrames(): boolean {
-    this.framesLeft = this.events.moreFrames?.() ?? 0;
-    return this.framesLeft > 0;
   }
 
   /** Updates the state after a message or a fragment was written. */

@@ -50,6 +50,9 @@ export interface FrameDecoderOptions {
 /** Default of `maxPayload`: 100 MiB, as in `ws`. */
 export const defaultMaxPayload = 104_857_600;
 
+/** More frames than a chunk can have. */
+const allFrames = 0x3fff_ffff;
+
 /** First octet of an unfragmented text or binary frame without RSV bits. */
 const wholeText = 0x81;
 const wholeBinary = 0x82;
@@ -67,6 +70,8 @@ export class FrameDecoder implements FrameHeader {
   length = 0;
   /** Number of octets of the current chunk that the decoder has consumed, also if the sink has thrown. */
   offset = 0;
+  /** True if the last {@link decode} stopped because it had decoded `maxFrames`. */
+  hasDecodedAll = false;
 
   // Limits from the options. Changes between two chunks apply from the next header or chunk on.
   maxPayload: number;
@@ -117,11 +122,15 @@ export class FrameDecoder implements FrameHeader {
 
   /**
    * Decodes a chunk from `start` on. The chunk then belongs to the decoder, which unmasks payloads in place.
-   * @returns The offset behind the last consumed octet: the chunk's length, unless the sink stopped the decoder.
+   * @param maxFrames Maximum number of frames. Positive. Default: all. Then {@link hasDecodedAll} is true.
+   * @returns The offset behind the last consumed octet: the chunk's length, unless the sink or `maxFrames` stopped the
+   *   decoder.
    * @throws ProtocolError at the first octet that breaks a rule. The decoder must not be used after that.
    */
-  decode(chunk: Uint8Array, start: number, sink: FrameSink): number {
+  decode(chunk: Uint8Array, start: number, sink: FrameSink, maxFrames: number = allFrames): number {
     const end = chunk.length;
+    let framesLeft = maxFrames;
+    this.hasDecodedAll = false;
     let at = start;
     let view: DataView | null = null;
     this.offset = at;
@@ -131,6 +140,10 @@ export class FrameDecoder implements FrameHeader {
     if (this.remaining >= 0) {
       at = this.#continue(chunk, at, sink);
       if (at < 0) return this.offset;
+      if (this.remaining < 0 && --framesLeft === 0) {
+        this.hasDecodedAll = true;
+        return at;
+      }
     }
     while (at < end) {
       // Fast path: a frame whose header and payload are complete in this chunk. All other frames take the slow path
@@ -169,6 +182,10 @@ export class FrameDecoder implements FrameHeader {
               ? sink.control(this, chunk, body, bodyEnd)
               : sink.data(this, chunk, body, bodyEnd, seen);
             if (!goOn) return at;
+            if (--framesLeft === 0) {
+              this.hasDecodedAll = true;
+              return at;
+            }
             continue;
           }
         }
@@ -181,6 +198,10 @@ export class FrameDecoder implements FrameHeader {
       this.#begin(sink, end - at);
       at = this.#continue(chunk, at, sink);
       if (at < 0) return this.offset;
+      if (this.remaining < 0 && --framesLeft === 0) {
+        this.hasDecodedAll = true;
+        return at;
+      }
     }
     this.offset = at;
     if (this.maxBufferedChunks !== 0) this.#noteChunk(end - start);

@@ -7,21 +7,21 @@ import { flushPhase } from './write-batching.ts';
 // Fairness between connections. A turn is one iteration of the event loop. Without a budget, a peer that floods small frames would keep the
 // loop: a chunk of 64 KiB has up to 32 768 frames, and libuv reads one socket up to 32 times in a row.
 //
-// - In a turn, a connection processes at most 64 frames of a chunk, or frames for about 1 ms.
-// - While little was processed in the turn, it may process more than 64 frames, still for at most 1 ms. Otherwise fast senders would be
-//   paused too often.
-// - What is left waits, and the stream is paused meanwhile. All waiting connections together get about 5 ms at the end of each turn, in
-//   slices and round robin.
+// - In a turn, each connection may process 64 frames of a chunk, or frames for about 1 ms.
+// - What it processes beyond that is taken from a budget that all connections share: 5 ms a turn. Without it, fast senders would be paused too
+//   often.
+// - What is left waits, and the stream is paused meanwhile. At the end of each turn all waiting connections together get what is left of the
+//   5 ms, and at least 1 ms, in slices and round robin.
 //
 // A clock is read every few frames only, and the end of a turn is awaited only in turns in which a connection has much to read.
 
 /** Number of frames that a connection processes before {@link FairTurns.moreFrames} is called. */
-export const firstFrames = 8;
-/** Maximum number of frames of one chunk in a turn in which much was processed, or in a slice while others wait. */
+export const firstFrames = 16;
+/** Number of frames of one chunk, or of one slice while others wait. */
 export const maxFrames = 64;
-/** Maximum number of milliseconds of one connection. Checked between frames: a handler is not interrupted. */
+/** Number of milliseconds of one connection. Checked between frames: a handler is not interrupted. */
 const maxTime = 1;
-/** Maximum number of milliseconds of all slices of a turn, together with what was processed beyond {@link maxFrames} before them. */
+/** Number of milliseconds that all connections share in a turn, beyond the two limits above. */
 const maxTimeOfAll = 5;
 /** Number of chunks that a connection processes before the clock is read for each chunk. */
 const freeChunks = 8;
@@ -51,7 +51,7 @@ export class FairTurns {
   #turn = 0;
   #isEndAwaited = false;
   #isInEnd = false;
-  /** Milliseconds that connections have processed in this turn beyond {@link maxFrames}. */
+  /** Milliseconds of the shared budget that are used up in this turn. */
   #extra = 0;
   #waiting: (() => void)[] = [];
   /** Number of connections of the current round that are still to be served. */
@@ -78,34 +78,51 @@ export class FairTurns {
       one.chunks = wasBusy ? freeChunks : 0;
       one.turn = this.#turn;
     }
+    // So is one that had to wait.
+    if (this.#isInEnd) one.chunks = freeChunks;
     if (this.#isInEnd || ++one.chunks <= freeChunks) {
       this.#timed = null;
       this.#since = -1;
       return true;
     }
     this.#awaitEnd();
-    if (this.#timed === one) return this.#platform.now() - this.#since < maxTime;
+    const now = this.#platform.now();
+    if (this.#timed === one) return this.#hasTime(now);
     this.#timed = one;
-    this.#since = this.#platform.now();
+    this.#since = now;
+    this.#lastCheck = now;
     return true;
   }
 
   /** Called when a connection has processed its frames. Returns the number of further frames; 0 if the rest has to wait. */
   moreFrames(): number {
     const now = this.#platform.now();
-    if (this.#since < 0) this.#since = now;
-    else if (now - this.#since >= maxTime) return 0;
-    const spent = now - this.#lastCheck;
-    this.#lastCheck = now;
+    if (this.#since < 0) {
+      this.#since = now;
+      this.#lastCheck = now;
+    }
     if (this.#frames < maxFrames) {
       const more = this.#frames;
       this.#frames *= 2;
-      return more;
+      return this.#hasTime(now) ? more : 0;
     }
-    if (this.#isInEnd) return this.#behind + this.#waiting.length > 0 ? 0 : maxFrames;
+    if (this.#isInEnd && this.#behind + this.#waiting.length > 0) return 0;
+    return this.#hasTime(now, 0) ? maxFrames : 0;
+  }
+
+  /**
+   * True if the connection that reads has time left: its own, or of the shared budget, from which the time since the last check is taken.
+   * @param own Number of milliseconds of its own.
+   */
+  #hasTime(now: number, own: number = maxTime): boolean {
+    const spent = now - this.#lastCheck;
+    this.#lastCheck = now;
+    if (now - this.#since < (this.#isInEnd ? maxTime : own)) return true;
+    // A slice ends here, and the connection waits again.
+    if (this.#isInEnd) return false;
     this.#awaitEnd();
     this.#extra += spent;
-    return this.#extra < maxTimeOfAll ? maxFrames : 0;
+    return this.#extra < maxTimeOfAll;
   }
 
   /**

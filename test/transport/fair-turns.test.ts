@@ -86,9 +86,9 @@ function endTurn({ platform }: Fake): boolean {
 describe('a connection that is alone', () => {
   test.each([
     ['63 frames, if it has no more, without awaiting the end of the turn', 63, 0.001, [63], 0],
-    ['all frames of a chunk that take less than 1 ms', 900, 0.001, [900], 1],
-    ['1 ms of a chunk that takes longer, and then slices of 1 ms', 3000, 0.001, [1024, 1024, 952], 2],
-    ['few frames that take long', 100, 0.5, [16, 16, 16, 16, 16, 16, 4], 8],
+    ['all frames of a chunk that take less than 5 ms', 4900, 0.001, [4900], 1],
+    ['5 ms of a chunk that takes longer, and then slices of 1 ms', 8000, 0.001, [5056, 1024, 1024, 896], 4],
+    ['few frames that take long', 100, 0.5, [32, 32, 32, 4], 5],
   ])('processes %s', (_, frames, cost, slices, ends) => {
     const fake = fakeTurns();
     const peer = new Peer(fake, cost);
@@ -100,19 +100,18 @@ describe('a connection that is alone', () => {
     expect(turns).toBeLessThanOrEqual(ends);
   });
 
-  test('reads 8 chunks of a turn unmeasured, and then chunks for 1 ms', () => {
+  test('reads 8 chunks of a turn unmeasured, and then chunks for 1 ms and the shared 5 ms', () => {
     const fake = fakeTurns();
     const peer = new Peer(fake, 0.05);
     // 0.3 ms for each chunk
-    for (let chunk = 0; chunk < 32; chunk++) peer.receive(6);
-    expect(peer.slices).toEqual(Array(12).fill(6));
-    expect(peer.frames).toBe(20 * 6);
+    for (let chunk = 0; chunk < 40; chunk++) peer.receive(6);
+    expect(peer.slices).toEqual(Array(8 + 20).fill(6));
+    expect(peer.frames).toBe(12 * 6);
     // It is measured from the first chunk on in the next turn.
-    endTurn(fake);
-    expect(peer.frames).toBe(0);
+    while (peer.isWaiting) endTurn(fake);
     const before = peer.slices.length;
-    for (let chunk = 0; chunk < 32; chunk++) peer.receive(6);
-    expect(peer.slices.length - before).toBe(4);
+    for (let chunk = 0; chunk < 40; chunk++) peer.receive(6);
+    expect(peer.slices.length - before).toBe(20);
   });
 
   test('that reads one chunk in each turn is never made to wait, and few ends of turns are awaited', () => {
@@ -174,7 +173,7 @@ describe('connections with much to read', () => {
             if (frames !== undefined && !one.isWaiting) one.receive(frames);
             else if (frames !== undefined) one.frames += frames;
           });
-          expect(fake.platform.time - before).toBeLessThanOrEqual(peers.length * slice);
+          expect(fake.platform.time - before).toBeLessThanOrEqual(peers.length * slice + 5 + slice);
           const inEnd = fake.platform.time;
           const isOver = !endTurn(fake);
           expect(fake.platform.time - inEnd).toBeLessThanOrEqual(5 + slice);
