@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type Duplex, duplexPair } from 'node:stream';
 import { setImmediate as immediate } from 'node:timers/promises';
+import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { WebSocket } from '../../src/index.ts';
 import { fromClient, fromServer } from '../support/from-client.ts';
@@ -354,4 +355,65 @@ describe('a listener that throws', () => {
     await immediate();
     expect(uncaught.exceptions).toHaveLength(3);
   });
+});
+
+test('whatever the owner pauses, resumes, throws and sends inside of events, all that a flooding peer has sent comes once and in order', async () => {
+  using uncaught = captureUncaught();
+  const step = fc.record({
+    frames: fc.integer({ min: 0, max: 400 }),
+    cut: fc.integer({ min: 1, max: 6000 }),
+    then: fc.constantFrom('nothing', 'turn', 'pause', 'resume', 'resume and turn'),
+  });
+  const script = fc.record({
+    steps: fc.array(step, { minLength: 1, maxLength: 8 }),
+    ignoresPause: fc.boolean(),
+    defers: fc.boolean(),
+    every: fc.integer({ min: 1, max: 300 }),
+    act: fc.constantFrom('nothing', 'pause', 'pause and resume', 'throw', 'send'),
+    end: fc.constantFrom('end', 'destroy', 'close frame'),
+  });
+  await fc.assert(
+    fc.asyncProperty(script, async ({ steps, ignoresPause, defers, every, act, end }) => {
+      const stream = new ChunkStream();
+      if (ignoresPause) stream.pause = () => stream;
+      const socket = new WebSocket(null);
+      socket.setSocket(stream, Buffer.alloc(0), { allowSynchronousEvents: !defers });
+      const received: number[] = [];
+      let closes = 0;
+      socket.on('close', () => closes++);
+      socket.on('message', (data) => {
+        received.push(Number(data));
+        if (received.length % every !== 0) return;
+        if (act === 'pause' || act === 'pause and resume') socket.pause();
+        if (act === 'pause') setImmediate(() => socket.resume());
+        if (act === 'pause and resume') socket.resume();
+        if (act === 'send' && socket.readyState === WebSocket.OPEN) socket.send('answer');
+        if (act === 'throw') throw new Error('of a listener');
+      });
+      let sent = 0;
+      for (const { frames, cut, then } of steps) {
+        const octets = Buffer.concat(Array.from({ length: frames }, () => fromClient(1, `${sent++}`)));
+        for (let at = 0; at < octets.length; at += cut) stream.push(Buffer.from(octets.subarray(at, at + cut)));
+        if (then === 'pause') socket.pause();
+        if (then.startsWith('resume')) socket.resume();
+        if (then.endsWith('turn')) await immediate();
+      }
+      if (end === 'close frame') stream.push(fromClient(8, fromHex('03 e8')));
+      if (end !== 'destroy') stream.push(null);
+      socket.resume();
+      if (end === 'destroy') {
+        // Destroyed at once, a stream would lose what it holds itself.
+        await until(() => received.length === sent || !socket.isPaused);
+        await until(() => stream.readableLength === 0);
+        stream.destroy();
+      }
+      const resuming = setInterval(() => socket.resume(), 1);
+      await until(() => closes > 0);
+      clearInterval(resuming);
+      expect(received).toEqual(Array.from({ length: sent }, (_, i) => i));
+      expect(closes).toBe(1);
+    }),
+    { numRuns: 60 },
+  );
+  expect(uncaught.exceptions.every(({ message }) => message === 'of a listener')).toBe(true);
 });
