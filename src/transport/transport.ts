@@ -259,7 +259,7 @@ export class Transport
   streamFailed(error: Error): void {
     this.owner[onStreamError](error);
     this.owner[onEnding]();
-    this.undelivered?.cancelPending();
+    this.undelivered?.cancelThreadPool();
     // Otherwise a stream that emits 'error' without destroying itself would stay open.
     this.stream.destroy();
     expectClose(this.stream, this.settings.closeTimeout);
@@ -322,7 +322,7 @@ export class Transport
   destroyStream(isLate: boolean): void {
     if (isLate)
       reportLimit(() => ({ limit: 'closeTimeout', value: this.settings.closeTimeout, websocket: this.owner }));
-    this.undelivered?.cancelPending();
+    this.undelivered?.cancelThreadPool();
     this.destroyUnsent();
   }
 

@@ -67,6 +67,11 @@ class PendingDelivery implements HeldBackEvents {
     this.#hasClosed = true;
   }
 
+  /** True if the thread pool still works on it. */
+  get isOnThreadPool(): boolean {
+    return this.#job !== null && this.#result === null;
+  }
+
   cancel(): void {
     this.#job?.cancel();
   }
@@ -228,6 +233,11 @@ export class Undelivered {
     if (this.#pending === null) return false;
     this.#pending.streamClosed();
     return true;
+  }
+
+  /** Calls {@link cancelPending} if the thread pool still works on the pending delivery. Others are delivered before the close. */
+  cancelThreadPool(): void {
+    if (this.#pending?.isOnThreadPool) this.cancelPending();
   }
 
   /** Cancels the pending delivery and discards everything received after it; delivering that would hide the missing message. */

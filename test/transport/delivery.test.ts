@@ -26,6 +26,17 @@ function serverEndOn(stream: Duplex, head = nothing, options: object = {}): { so
   return { socket, log };
 }
 
+interface Destroyed {
+  readonly stream: Duplex;
+  readonly socket: WebSocket;
+}
+
+/** Keeps the thread busy for a number of milliseconds. */
+function spin(time: number): void {
+  const end = performance.now() + time;
+  while (performance.now() < end);
+}
+
 const conversation = [
   fromClient(1, 'text – 足够'),
   fromClient(2, Buffer.alloc(0)),
@@ -196,6 +207,28 @@ describe('what a stream delivers', () => {
     expect(stream.destroyed).toBe(true);
   });
 
+  // A stream that fails or whose closing takes too long is destroyed, while most of its messages wait for their turn.
+  test.each([
+    ['fails', { hasPaused: false }, ({ stream }: Destroyed): unknown => stream.destroy(new Error('reset'))],
+    ['fails', { hasPaused: true }, ({ stream }: Destroyed): unknown => stream.destroy(new Error('reset'))],
+    ['takes too long to close', { hasPaused: true }, ({ socket }: Destroyed): unknown => socket.close()],
+  ] as const)('before it %s is delivered before the close: %o', async (_, { hasPaused }, end) => {
+    const stream = new ChunkStream();
+    const { socket, log } = serverEndOn(stream, nothing, { closeTimeout: 1 });
+    // More than the budgets of a turn, for all messages together.
+    socket.on('message', () => spin(0.2));
+    socket.once('message', () => {
+      setImmediate(() => {
+        if (hasPaused) socket.pause();
+        expect(log.length).toBeLessThan(1000);
+        end({ stream, socket });
+      });
+    });
+    stream.push(Buffer.concat(Array.from({ length: 1000 }, (_, i) => fromClient(1, `${i}`))));
+    await once(socket, 'close');
+    expect(log).toEqual([...Array.from({ length: 1000 }, (_, i) => `text ${i}`), 'close 1006 ']);
+  });
+
   test('of a peer that has ended and floods small messages is delivered up to the next pause', async () => {
     const stream = new ChunkStream();
     const { socket, log } = serverEndOn(stream);
@@ -362,7 +395,7 @@ test('whatever the owner pauses, resumes, throws and sends inside of events, all
   const step = fc.record({
     frames: fc.integer({ min: 0, max: 400 }),
     cut: fc.integer({ min: 1, max: 6000 }),
-    then: fc.constantFrom('nothing', 'turn', 'pause', 'resume', 'resume and turn'),
+    next: fc.constantFrom('nothing', 'turn', 'pause', 'resume', 'resume and turn'),
   });
   const script = fc.record({
     steps: fc.array(step, { minLength: 1, maxLength: 8 }),
@@ -391,12 +424,12 @@ test('whatever the owner pauses, resumes, throws and sends inside of events, all
         if (act === 'throw') throw new Error('of a listener');
       });
       let sent = 0;
-      for (const { frames, cut, then } of steps) {
+      for (const { frames, cut, next } of steps) {
         const octets = Buffer.concat(Array.from({ length: frames }, () => fromClient(1, `${sent++}`)));
         for (let at = 0; at < octets.length; at += cut) stream.push(Buffer.from(octets.subarray(at, at + cut)));
-        if (then === 'pause') socket.pause();
-        if (then.startsWith('resume')) socket.resume();
-        if (then.endsWith('turn')) await immediate();
+        if (next === 'pause') socket.pause();
+        if (next.startsWith('resume')) socket.resume();
+        if (next.endsWith('turn')) await immediate();
       }
       if (end === 'close frame') stream.push(fromClient(8, fromHex('03 e8')));
       if (end !== 'destroy') stream.push(null);
