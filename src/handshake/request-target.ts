@@ -1,8 +1,8 @@
 /** Scheme and authority of a target in absolute form; the group is the authority. */
 const origin = /^(?:https?|wss?):\/\/([^/?#]*)/i;
 
-/** Target that is a URI of any scheme. */
-const uri = /^[a-z][a-z0-9+.-]*:/i;
+/** Target that is a URI of any scheme. Node.js lets none without `//` through. */
+const uri = /^[a-z][a-z0-9+.-]*:\/\//i;
 
 /**
  * Returns the path of a request target, without its query. A target in absolute form, as sent to a proxy, has the same
@@ -27,7 +27,8 @@ export function authorityOf(target: string): string | undefined {
 
 /**
  * True unless the target has a form that a GET must not have (RFC 9112 §3.2): `*`, or the URI of another scheme, or an
- * `http` URI without a host (RFC 9110 §4.2.1). A program may have shortened the target of a request, so others are valid.
+ * `http` URI without a host (RFC 9110 §4.2.1). A program may have shortened the target of a request, so others are valid:
+ * `room:1` too.
  */
 export function isTarget(target: string): boolean {
   if (target.startsWith('/')) return true;
