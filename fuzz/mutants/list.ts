@@ -397,11 +397,8 @@ export const mutants: readonly Mutant[] = [
     ['server/earlier-responses', 'server/http-upgrade'],
     [
       ['the first earlier response counts as the last', 'if (next !== undefined) {', 'if (next === first) {'],
-      [
-        'an earlier response that waits for drain never goes on',
-        "if (response.writableNeedDrain) response.emit('drain');",
-        '',
-      ],
+      ['an earlier response that waits for drain never goes on', "    response.emit('drain');\n", ''],
+      ['a response has to wait for a drain that has come', '    forgetNeedOfDrain(response);\n', ''],
       ['the response of a framework to the upgrade is awaited', 'req !== request && ', ''],
       ['the response to another upgrade request is awaited', ' && !req.upgrade', ''],
     ],

@@ -66,7 +66,9 @@ export function afterEarlierResponses(
   };
   // Node.js has removed its own listener with the upgrade. Otherwise a response that waits for 'drain' would never go on.
   const onDrain = () => {
-    if (response.writableNeedDrain) response.emit('drain');
+    if (!response.writableNeedDrain) return;
+    forgetNeedOfDrain(response);
+    response.emit('drain');
   };
   const onClose = () => {
     stop();
@@ -83,4 +85,14 @@ export function afterEarlierResponses(
   // The event may have come between the upgrade and this call.
   if (!socket.writableNeedDrain) afterTick(onDrain);
   return stop;
+}
+
+/**
+ * Resets the property of a response that Node.js resets before it emits 'drain'. Otherwise `writableNeedDrain` would stay
+ * true, and a `pipe()` into the response would wait for another 'drain', which never comes.
+ */
+function forgetNeedOfDrain(response: ServerResponse): void {
+  for (const key of Object.getOwnPropertySymbols(response)) {
+    if (key.description === 'kNeedDrain') Reflect.set(response, key, false);
+  }
 }

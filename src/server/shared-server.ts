@@ -34,7 +34,7 @@ interface Share {
   /** Adds {@link onArrival} when another listener comes. */
   readonly onNewListener: (event: string | symbol) => void;
   /** For each socket that was left to others: ends it if nobody has taken it. */
-  readonly unanswered: Set<() => unknown>;
+  readonly unanswered: Set<() => void>;
 }
 
 type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
@@ -58,7 +58,7 @@ export function share(server: Server, sharer: Sharer): void {
   }
   if (present !== undefined) forgetArrivals(server, present);
   const sharers = new Set([sharer]);
-  const unanswered = new Set<() => unknown>();
+  const unanswered = new Set<() => void>();
   /** Octets that the responses to earlier requests on the same connection have. */
   const writtenBefore = new WeakMap<Duplex, number>();
   const onArrival: UpgradeListener = (_request, socket) => void writtenBefore.set(socket, writtenTo(socket));
@@ -130,33 +130,43 @@ function writtenTo(socket: Duplex): number {
 
 /**
  * Leaves a socket to the other listeners of its HTTP server. If nobody has written to it or taken it after `timeout`
- * milliseconds, or when the last of our servers has closed, the socket is destroyed without a response. An error of it
- * is not uncaught meanwhile. The timer does not keep the process alive, unless the platform's timers are numbers.
+ * milliseconds, or when the last of our servers has closed and the responses to earlier requests are written, the socket
+ * is destroyed without a response. An error of it is not uncaught meanwhile. The timer does not keep the process alive, unless the platform's timers are numbers.
  * @param timeout 0 for no timeout.
  */
 export function leaveUnanswered(server: Server, request: IncomingMessage, socket: Duplex, timeout: number): void {
   const { unanswered } = shares.get(server) ?? {};
-  let before = writtenTo(socket);
   const earlier = earlierResponse(request);
-  // Otherwise the response to an earlier request would count as an answer to this one.
-  const written = () => {
-    before = writtenTo(socket);
-  };
-  if (earlier !== undefined) afterEarlierResponses(request, earlier, { written, closed: () => {} });
+  let awaitsTurn = earlier !== undefined;
+  let endsInTurn = false;
+  let before = writtenTo(socket);
   let timer: TimerHandle;
   const forget = () => {
     clearTimeout(timer);
     unanswered?.delete(end);
   };
-  const end = () => {
+  const destroy = () => {
     forget();
-    if (writtenTo(socket) !== before || mayBeTaken(socket)) return false;
+    // The response to an earlier request is no answer to this one.
+    const isAnswered = !awaitsTurn && writtenTo(socket) !== before;
+    if (isAnswered || mayBeTaken(socket)) return false;
     forceDestroy(socket);
     return true;
   };
-  const endLate = () => {
-    if (end()) reportLimit(() => ({ limit: 'handshakeTimeout', value: timeout, socket }));
+  const end = () => {
+    // Otherwise the client would not get the response of the application to the earlier request.
+    if (awaitsTurn) endsInTurn = true;
+    else destroy();
   };
+  const endLate = () => {
+    if (destroy()) reportLimit(() => ({ limit: 'handshakeTimeout', value: timeout, socket }));
+  };
+  const written = () => {
+    awaitsTurn = false;
+    before = writtenTo(socket);
+    if (endsInTurn) destroy();
+  };
+  if (earlier !== undefined) afterEarlierResponses(request, earlier, { written, closed: () => {} });
   // Node.js has removed its own listener. The socket is destroyed by its error, and then forgotten.
   socket.on('error', () => {});
   socket.on('close', forget);

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import http, { type IncomingMessage, ServerResponse } from 'node:http';
-import { Duplex } from 'node:stream';
+import { Duplex, Readable } from 'node:stream';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { transcript } from '../../scripts/consumers/http-exchanges.mjs';
 import { afterEarlierResponses, earlierResponse } from '../../src/server/earlier-responses.ts';
@@ -21,6 +21,11 @@ class Wire extends Duplex {
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
     this.#chunks.push(Buffer.from(chunk));
     this.takes(done);
+  }
+
+  /** Number of octets that were written, as of `net.Socket`. */
+  get bytesWritten(): number {
+    return Buffer.concat(this.#chunks).length;
   }
 
   /** Responses that were written. */
@@ -133,6 +138,25 @@ it('a client that disconnects while an earlier response is awaited is no longer 
   await eventually(() => expect(another).toHaveBeenCalledOnce());
 });
 
+it('a response that needs a drain twice goes on, and the upgrade is accepted behind it', async () => {
+  const { wire, responses, accept, accepted } = await begin(plain + requestText());
+  const response = responses[0]!;
+  const held: (() => void)[] = [];
+  wire.takes = (done) => void held.push(done);
+  const drained = once(response, 'drain');
+  const length = 2 * wire.writableHighWaterMark;
+  expect(response.writeHead(200, { 'Content-Length': length + 4 }).write('x'.repeat(length))).toBe(false);
+  accept();
+  wire.takes = (done) => done();
+  for (const done of held) done();
+  await drained;
+  // pipe() waits for another drain if this is true.
+  expect(response.writableNeedDrain).toBe(false);
+  Readable.from([Buffer.from('rest')]).pipe(response);
+  await eventually(() => expect(accepted).toHaveBeenCalledOnce());
+  expect(wire.responses).toEqual([`200 ${length + 4} octets`, '101']);
+});
+
 it('more than maxPendingHandshakes connections do not wait: the next is destroyed, without a response out of order', async () => {
   const first = await begin(plain + requestText(), { maxPendingHandshakes: 1 });
   first.accept();
@@ -210,4 +234,33 @@ it('an upgrade that nobody takes ends at handshakeTimeout also behind an earlier
   expect([wire.responses, wire.destroyed]).toEqual([['200 body'], false]);
   vi.advanceTimersByTime(1000);
   expect(wire.destroyed).toBe(true);
+});
+
+it('an upgrade that nobody takes ends at handshakeTimeout also while an earlier response is being written', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { wire, responses } = await begin(plain + requestText(), {}, (httpServer) => {
+    httpServer.on('upgrade', () => {});
+    new WebSocketServer({ server: httpServer, path: '/elsewhere', handshakeTimeout: 1000 });
+  });
+  responses[0]!.write('part');
+  await settle();
+  vi.advanceTimersByTime(999);
+  expect(wire.destroyed).toBe(false);
+  vi.advanceTimersByTime(1);
+  expect(wire.destroyed).toBe(true);
+});
+
+it('an upgrade that nobody takes ends behind the earlier response if the last of our servers has closed', async () => {
+  let server: WebSocketServer | undefined;
+  const { wire, responses } = await begin(plain + requestText(), {}, (httpServer) => {
+    httpServer.on('upgrade', () => {});
+    server = new WebSocketServer({ server: httpServer, path: '/elsewhere' });
+  });
+  server?.close();
+  await settle();
+  expect(wire.destroyed).toBe(false);
+  responses[0]!.end('body');
+  await once(wire, 'close');
+  expect(wire.responses).toEqual(['200 body']);
 });
