@@ -431,11 +431,8 @@ export const mutants: readonly Mutant[] = [
         '    this.#isClosing = true;\n    for',
         '    for',
       ],
-      [
-        'a program that answers slowly loses the connection',
-        'if (isAnswered(connection) || isAnsweredElsewhere(socket)) return;\n',
-        '',
-      ],
+      ['a program that answers slowly loses the connection', 'if (isAnswered(socket, connection)) return;\n', ''],
+      ['a client need not read our answer', 'if (unreadAnswer(socket) !== undefined) return false;\n', ''],
     ],
   ),
   ...faults(

@@ -308,6 +308,18 @@ function lateRequest(way, state) {
   return undefined;
 }
 
+/**
+ * Sends a request that asks for no upgrade, and does not read its answer. Half a request follows. Otherwise newer versions of Node end the
+ * connection themselves in close().
+ * @param {Connection} connection
+ */
+async function leaveUnread(connection) {
+  // The kernel takes no more, as far as the server can see.
+  Object.assign(connection.served, { _write: () => {}, _writev: () => {} });
+  connection.send(`GET / HTTP/1.1\r\nHost: localhost\r\n\r\n${head}`);
+  await connection.isRead();
+}
+
 /** @type {Row[]} */
 export const rows = [
   {
@@ -386,6 +398,21 @@ export const rows = [
     },
     outcome: (way, state) =>
       isForeign(way) ?? (isClosed(state) ? { limit: 'closeTimeout', answer: /^HTTP\/1\.1 408 / } : 'there is no limit'),
+  },
+  {
+    limit: 'handshakeTimeout',
+    stage: 'answered with 426, which the peer does not read',
+    options: { handshakeTimeout: short },
+    enter: leaveUnread,
+    outcome: (way) => isForeign(way) ?? { limit: 'handshakeTimeout', answer: null },
+  },
+  {
+    limit: 'closeTimeout',
+    stage: 'answered with 426, which the peer does not read, without handshakeTimeout',
+    options: { handshakeTimeout: 0, closeTimeout: short },
+    enter: leaveUnread,
+    outcome: (way, state) =>
+      isForeign(way) ?? (isClosed(state) ? { limit: 'closeTimeout', answer: null } : 'there is no limit'),
   },
   {
     limit: 'keepAliveTimeout',

@@ -31,7 +31,15 @@ interface Unasked {
   responses: number;
   /** Request that other code answers, because it does not ask for an upgrade; undefined once it and the response are complete. */
   request: IncomingMessage | undefined;
+  /** Answer of {@link endedHere} that was being written at the latest check. */
+  unread: ServerResponse | undefined;
 }
+
+/**
+ * Responses that our own listener has ended. The client has to read them within the time limit. Those of other code may be long, and are
+ * its own matter.
+ */
+export const endedHere = new WeakSet<ServerResponse>();
 
 /**
  * Number of checks within `handshakeTimeout`. One timer checks all connections, so that idle connections need none of their own. A connection
@@ -92,7 +100,7 @@ export class UnaskedConnections {
   endAll(): void {
     const { closeTimeout: value } = this.#limits();
     for (const [socket, connection] of this.#connections) {
-      if (isHandedOver(socket) || isAnswered(connection) || isAnsweredElsewhere(socket)) continue;
+      if (isHandedOver(socket) || isAnswered(socket, connection)) continue;
       this.#expire(socket, connection, { limit: 'closeTimeout', value, socket });
     }
   }
@@ -119,6 +127,7 @@ export class UnaskedConnections {
       receivedBefore: 0,
       responses: 0,
       request: undefined,
+      unread: undefined,
     });
     socket.on('close', this.#forget);
     this.#schedule(limits);
@@ -160,8 +169,12 @@ export class UnaskedConnections {
       this.delete(socket);
       return;
     }
-    if (isAnswered(connection) || isAnsweredElsewhere(socket)) return;
-    if (connection.request?.complete) this.#restart(socket, connection);
+    if (isAnswered(socket, connection)) return;
+    const unread = unreadAnswer(socket);
+    // The client has read the former one.
+    if (unread !== undefined && unread !== connection.unread) connection.checks = 0;
+    connection.unread = unread;
+    if (unread === undefined && connection.request?.complete) this.#restart(socket, connection);
     if (connection.isKeptAlive && hasReceived(socket, connection)) this.#begin(connection);
     connection.checks++;
     if (connection.checks <= checksPerTimeout) return;
@@ -247,18 +260,22 @@ const statuses: Readonly<Record<string, number>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 408,
 };
 
-/** True if the request is complete, and the application has to answer it. */
-function isAnswered({ responses, request }: Unasked): boolean {
-  return responses > 0 && request?.complete !== false;
+/** True if the request is complete, and other code has to answer it. The client has to read an answer of ours. */
+function isAnswered(socket: Duplex, { responses, request }: Unasked): boolean {
+  if (unreadAnswer(socket) !== undefined) return false;
+  // A program may have removed our listener for requests together with the answer of ours, and then answers them itself.
+  return (responses > 0 && request?.complete !== false) || responseOf(socket)?.req?.complete === true;
 }
 
-/**
- * True if the HTTP server has a response for the connection. A program may have removed our listener for requests together with the answer of
- * ours, and then answers them itself.
- */
-function isAnsweredElsewhere(socket: Duplex): boolean {
-  const { _httpMessage: response = null } = socket as { _httpMessage?: { req?: IncomingMessage } | null };
-  return response !== null && response.req?.complete === true;
+/** Returns the answer of ours that is being written; undefined if there is none. */
+function unreadAnswer(socket: Duplex): ServerResponse | undefined {
+  const response = responseOf(socket);
+  return response !== undefined && endedHere.has(response) ? response : undefined;
+}
+
+/** Returns the response that the HTTP server writes to the connection; undefined if there is none. */
+function responseOf(socket: Duplex): ServerResponse | undefined {
+  return (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined;
 }
 
 /** True if octets of a request have come since the connection was opened, or since the latest response. */

@@ -28,7 +28,7 @@ import * as own from './own.ts';
 import { PendingHandshakes } from './pending-handshakes.ts';
 import type { ServerOptions, UpgradeOptions } from './server-options.ts';
 import { hasOtherListeners, type Sharer, share, unshare } from './shared-server.ts';
-import { UnaskedConnections, type UnaskedLimits } from './unasked-connections.ts';
+import { endedHere, UnaskedConnections, type UnaskedLimits } from './unasked-connections.ts';
 
 const defaults = {
   allowSynchronousEvents: true,
@@ -498,4 +498,5 @@ function answerPlainRequest(_request: IncomingMessage, response: ServerResponse)
     'Content-Type': 'text/plain',
   });
   response.end(body);
+  endedHere.add(response);
 }

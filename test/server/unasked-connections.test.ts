@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events';
-import { type Server, STATUS_CODES } from 'node:http';
+import { type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { UnaskedConnections, type UnaskedLimits } from '../../src/server/unasked-connections.ts';
+import { endedHere, UnaskedConnections, type UnaskedLimits } from '../../src/server/unasked-connections.ts';
 import { reachedLimits } from '../support/reached-limits.ts';
 
 const unlimited: UnaskedLimits = { maxPendingHandshakes: 0, pending: 0, handshakeTimeout: 0, closeTimeout: 1000 };
@@ -44,7 +44,13 @@ function limitedTo(limits: Partial<UnaskedLimits> | (() => Partial<UnaskedLimits
     server.emit('request', exchange.request, exchange.response);
     return exchange;
   };
-  return { server, unasked, open, ask, reached: reachedLimits() };
+  /** Asks, and gets an answer of ours, which the client does not read. */
+  const leaveUnread = (socket: FakeSocket) => {
+    const { request, response } = ask(socket);
+    endedHere.add(response as unknown as ServerResponse);
+    Object.assign(socket, { _httpMessage: Object.assign(response, { req: request }) });
+  };
+  return { server, unasked, open, ask, leaveUnread, reached: reachedLimits() };
 }
 
 describe('maxPendingHandshakes', () => {
@@ -166,6 +172,27 @@ describe('handshakeTimeout', () => {
     expect([socket.sent, socket.destroyed]).toEqual(['', false]);
   });
 
+  it('ends a connection that does not read our answer', () => {
+    const { open, leaveUnread, reached } = limitedTo({ handshakeTimeout: timeout });
+    const socket = open();
+    leaveUnread(socket);
+    vi.advanceTimersByTime(timeout);
+    expect(socket.destroyed).toBe(false);
+    vi.advanceTimersByTime(timeout / 2);
+    expect([socket.sent, socket.destroyed]).toEqual(['', true]);
+    expect(reached).toEqual([{ limit: 'handshakeTimeout', value: timeout, socket }]);
+  });
+
+  it('does not end a connection that reads our answers, however slowly', () => {
+    const { open, leaveUnread } = limitedTo({ handshakeTimeout: timeout });
+    const socket = open();
+    for (let answers = 0; answers < 10; answers++) {
+      leaveUnread(socket);
+      vi.advanceTimersByTime(timeout);
+    }
+    expect(socket.destroyed).toBe(false);
+  });
+
   it('does not end a connection whose request is answered by a program that has removed our listener', () => {
     const { open } = limitedTo({ handshakeTimeout: timeout });
     const socket = Object.assign(open(), { _httpMessage: { req: { complete: true } } });
@@ -263,10 +290,11 @@ describe('a server that closes', () => {
   });
 
   it('ends the rest after closeTimeout, except those that the application is answering', () => {
-    const { unasked, open, ask, reached } = limitedTo({});
-    const [half, body, answered, tunnel] = [open(), open(), open(), open()];
+    const { unasked, open, ask, leaveUnread, reached } = limitedTo({});
+    const [half, body, unread, answered, tunnel] = [open(), open(), open(), open(), open()];
     half.bytesRead = 10;
     ask(body, false).response.emit('close');
+    leaveUnread(unread);
     ask(answered);
     tunnel.bytesRead = 10;
     tunnel.parser = null;
@@ -274,7 +302,8 @@ describe('a server that closes', () => {
     unasked.endAll();
     expect([half.sent.slice(0, 12), body.sent, body.destroyed]).toEqual(['HTTP/1.1 408', '', true]);
     expect([answered.writableEnded, tunnel.writableEnded]).toEqual([false, false]);
-    expect(reached).toEqual([half, body].map((socket) => ({ limit: 'closeTimeout', value: 1000, socket })));
+    expect([unread.sent, unread.destroyed]).toEqual(['', true]);
+    expect(reached).toEqual([half, body, unread].map((socket) => ({ limit: 'closeTimeout', value: 1000, socket })));
   });
 
   it('destroys a connection that is injected later', () => {
