@@ -400,6 +400,7 @@ export const mutants: readonly Mutant[] = [
       ['an earlier response that waits for drain never goes on', "    response.emit('drain');\n", ''],
       ['a response has to wait for a drain that has come', '    forgetNeedOfDrain(response);\n', ''],
       ['the response of a framework to the upgrade is awaited', 'req !== request && ', ''],
+      ['the response of a framework to a copy of the upgrade is awaited', ' && req.complete', ''],
       ['the response to another upgrade request is awaited', ' && !req.upgrade', ''],
     ],
   ),

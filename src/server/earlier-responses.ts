@@ -36,10 +36,11 @@ export function earlierResponse(request: IncomingMessage): ServerResponse | unde
 
 /**
  * True if Node.js has created the response for another request than the upgrade request. Frameworks create one for the
- * upgrade request itself, and never write it.
+ * upgrade request itself, or for a copy of it, and never write it. An earlier request was received whole; a copy has not
+ * been received.
  */
 function isEarlier({ req }: EarlierResponse, request: IncomingMessage): boolean {
-  return req !== request && req.socket === request.socket && !req.upgrade;
+  return req !== request && req.socket === request.socket && req.complete && !req.upgrade;
 }
 
 /**

@@ -63,8 +63,12 @@ export function share(server: Server, sharer: Sharer): void {
   const writtenBefore = new WeakMap<Duplex, number>();
   const onArrival: UpgradeListener = (_request, socket) => void writtenBefore.set(socket, writtenTo(socket));
   const onUpgrade: UpgradeListener = (request, socket, head) => {
-    // Before the servers are asked whether they handle the request.
-    useHostOfTarget(request);
+    try {
+      // Before the servers are asked whether they handle the request.
+      useHostOfTarget(request);
+    } catch {
+      // Otherwise a request whose properties throw would be an uncaught exception. The chosen server refuses it.
+    }
     if (!hasOtherListeners(server)) {
       choose(sharers, request)?.upgrade(request, socket, head);
     } else if (!isTaken(socket, writtenBefore.get(socket) ?? writtenTo(socket))) {

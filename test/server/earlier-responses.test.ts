@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import http, { type IncomingMessage, ServerResponse } from 'node:http';
+import http, { IncomingMessage, ServerResponse } from 'node:http';
 import { Duplex, Readable } from 'node:stream';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { transcript } from '../../scripts/consumers/http-exchanges.mjs';
@@ -85,16 +85,25 @@ it('the response that a framework creates for the upgrade request itself is not 
   expect(accepted).toHaveBeenCalledOnce();
 });
 
+it('the response that a framework creates for a copy of the upgrade request is not an earlier one', async () => {
+  const { request, socket, wire, accept, accepted } = await begin(requestText());
+  const { method, url, headers, rawHeaders } = request;
+  const copy = Object.assign(new IncomingMessage(socket as never), { method, url, headers, rawHeaders });
+  new ServerResponse(copy).assignSocket(wire as never);
+  accept();
+  expect(accepted).toHaveBeenCalledOnce();
+});
+
 it('the response to a request that a program passes on as the upgrade request is not an earlier one', () => {
   const socket: object = {};
-  const request = injectedRequest({}, { socket });
+  const request = injectedRequest({}, { socket, complete: true });
   Object.assign(socket, { _httpMessage: { req: request } });
   expect(earlierResponse(request)).toBeUndefined();
 });
 
 it.each<[string, object]>([
   ['to a request that a program has made', { req: {} }],
-  ['to another upgrade request', { req: { upgrade: true } }],
+  ['to another upgrade request', { req: { complete: true, upgrade: true } }],
   ['without a request', {}],
 ])('a response %s is not an earlier one', (_title, response) => {
   const socket = { _httpMessage: response };

@@ -16,9 +16,9 @@ function shared(answers: Record<string, Answer>) {
     return { shouldHandle, upgrade: () => void got.push(name), handshakeTimeout: () => 0 };
   });
   for (const sharer of sharers) share(server, sharer);
-  const ask = () => {
+  const ask = (request: object = {}) => {
     got = [];
-    server.emit('upgrade', {}, new PassThrough(), Buffer.alloc(0));
+    server.emit('upgrade', request as IncomingMessage, new PassThrough(), Buffer.alloc(0));
     return got;
   };
   return { server, sharers, ask };
@@ -41,6 +41,28 @@ describe('a request to an HTTP server with several sharers', () => {
     const { server, ask } = shared(answers);
     expect(server.listenerCount('upgrade')).toBe(1);
     expect(ask()).toEqual([name]);
+  });
+
+  it.each<[string, object]>([
+    [
+      'a target that throws',
+      {
+        get url() {
+          return failing();
+        },
+      },
+    ],
+    [
+      'fields that throw',
+      {
+        url: 'http://x/',
+        get headers() {
+          return failing();
+        },
+      },
+    ],
+  ])('with %s goes to a server too, which refuses it', (_title, request) => {
+    expect(shared({ a: yes }).ask(request)).toEqual(['a']);
   });
 
   it('goes to those that are left, and to none once all are removed', () => {
