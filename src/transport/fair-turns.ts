@@ -8,6 +8,7 @@ import { flushPhase } from './write-batching.ts';
 // loop: a chunk of 64 KiB has up to 32 768 frames, and libuv reads one socket up to 32 times in a row.
 //
 // - In a turn, each connection may process 64 frames of a chunk, or frames for about 1 ms.
+//   Connections that are read by turns, because their listeners pause and resume them, share that time.
 // - What it processes beyond that is taken from a budget that all connections share: 5 ms a turn. Without it, fast senders would be paused too
 //   often.
 // - What is left waits, and the stream is paused meanwhile. At the end of each turn all waiting connections together get what is left of the
@@ -62,6 +63,8 @@ export class FairTurns {
   #since = -1;
   /** Time of the last check. */
   #lastCheck = 0;
+  /** Time of the last chunk that was the first timed one of its connection in the turn. */
+  #timedSince = 0;
   /** The connection whose chunks are timed together; null if none is. */
   #timed: Reading | null = null;
 
@@ -89,6 +92,13 @@ export class FairTurns {
     const now = this.#platform.now();
     if (this.#timed === one) return this.#hasTime(now);
     this.#timed = one;
+    if (one.chunks > freeChunks + 1) {
+      // Otherwise two connections whose listeners pause and resume at each message would start each other's time anew, and keep the loop:
+      // they are resumed in ticks, by turns.
+      this.#since = this.#timedSince;
+      return this.#hasTime(now);
+    }
+    this.#timedSince = now;
     this.#since = now;
     this.#lastCheck = now;
     return true;

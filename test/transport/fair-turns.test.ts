@@ -185,6 +185,17 @@ describe('connections with much to read', () => {
     );
   });
 
+  test('share 1 ms of a turn behind their first chunks, and the budget of all, if they are read by turns', () => {
+    const fake = fakeTurns();
+    const peers = Array.from({ length: 20 }, () => new Peer(fake, 0.01));
+    for (let chunk = 0; chunk < 1000; chunk++) for (const peer of peers) peer.receive(1);
+    // 9 chunks of each: 8 are not timed, and with the 9th its time begins.
+    expect(fake.platform.time).toBeGreaterThan(20 * 9 * 0.01);
+    expect(fake.platform.time).toBeLessThan(20 * 9 * 0.01 + 1 + 5 + 0.1);
+    while (endTurn(fake));
+    for (const { slices } of peers) expect(slices.reduce((sum, frames) => sum + frames, 0)).toBe(1000);
+  });
+
   test('are served before any of them is served twice, over all turns', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom(0.001, 0.05, 1), { minLength: 2, maxLength: 10 }), (costs) => {
