@@ -229,6 +229,24 @@ describe('what a stream delivers', () => {
     expect(log).toEqual([...Array.from({ length: 1000 }, (_, i) => `text ${i}`), 'close 1006 ']);
   });
 
+  test('for several whose listeners pause and resume at each message does not keep the event loop', async () => {
+    const logs = [1, 2, 3].map(() => {
+      const stream = new ChunkStream();
+      const { socket, log } = serverEndOn(stream);
+      socket.on('message', () => {
+        socket.pause();
+        queueMicrotask(() => socket.resume());
+      });
+      stream.push(Buffer.concat(Array.from({ length: 10_000 }, () => fromClient(1, ''))));
+      return log;
+    });
+    const total = () => logs.reduce((sum, { length }) => sum + length, 0);
+    await until(() => total() > 0);
+    await immediate();
+    expect(total()).toBeLessThan(15_000);
+    await until(() => total() === 30_000);
+  });
+
   test('of a peer that has ended and floods small messages is delivered up to the next pause', async () => {
     const stream = new ChunkStream();
     const { socket, log } = serverEndOn(stream);
