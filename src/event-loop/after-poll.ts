@@ -8,30 +8,38 @@ type AfterPoll = <Arguments extends unknown[]>(callback: (...args: Arguments) =>
 
 /** Returns a slower way, for a process in which `setImmediate` was replaced before goodwire was loaded: a message to this thread. */
 export function afterMessage(): AfterPoll {
-  const { port1, port2 } = new MessageChannel();
   let waiting: (() => void)[] = [];
-  port2.on('message', () => {
-    const callbacks = waiting;
-    waiting = [];
-    // Before the callbacks, which may add others.
-    port2.unref();
-    for (const callback of callbacks) {
-      try {
-        callback();
-      } catch (thrown) {
-        // Otherwise the callbacks behind this one would not be called.
-        afterTick(rethrow, thrown);
+  const open = () => {
+    const { port1, port2 } = new MessageChannel();
+    port2.on('message', () => {
+      const callbacks = waiting;
+      waiting = [];
+      // Before the callbacks, which may add others.
+      port2.unref();
+      for (const callback of callbacks) {
+        try {
+          callback();
+        } catch (thrown) {
+          // Otherwise the callbacks behind this one would not be called.
+          afterTick(rethrow, thrown);
+        }
       }
-    }
-  });
-  port2.unref();
+    });
+    port2.unref();
+    return { port1, port2 };
+  };
+  let next = open();
+  let previous = open();
   return (callback, ...args) => {
     const resource = new AsyncResource('GoodwireAfterPoll');
     waiting.push(() => resource.runInAsyncScope(callback, undefined, ...args));
     if (waiting.length > 1) return;
+    // By turns: a port delivers up to 1000 messages in a row, also those that its listener sends meanwhile. Callbacks that call this
+    // function again and again would keep the event loop for so many turns.
+    [next, previous] = [previous, next];
     // Otherwise the process could end before the callback.
-    port2.ref();
-    port1.postMessage(null);
+    next.port2.ref();
+    next.port1.postMessage(null);
   };
 }
 

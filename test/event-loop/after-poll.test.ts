@@ -36,6 +36,21 @@ describe.each([
     expect(await Promise.all(contexts)).toEqual([1, 2]);
   });
 
+  test('comes again and again without keeping timers and sockets waiting', async () => {
+    let calls = 0;
+    let isOver = false;
+    const again = () => {
+      calls++;
+      if (!isOver && calls < 1000) later(again);
+    };
+    again();
+    // Called in the iteration of the event loop behind the first call.
+    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    isOver = true;
+    expect(calls).toBeLessThan(10);
+  });
+
   test('a callback that throws is an uncaught exception, and the next one is called', async () => {
     using uncaught = captureUncaught();
     await new Promise<void>((resolve) => {
