@@ -336,9 +336,14 @@ export class Transport
   /** @internal Continues after a pause, or after a delivery. */
   continueReading(): void {
     this.isResumeScheduled = false;
-    if (this.isPausedByOwner || this.stream.destroyed) return;
-    this.connection.isSuspended = false;
+    if (this.isPausedByOwner) return;
     const { undelivered } = this;
+    if (this.stream.destroyed) {
+      // With an end that was held back: a stream whose own `_destroy()` never calls back would not emit 'close' instead.
+      undelivered?.deliverPending();
+      return;
+    }
+    this.connection.isSuspended = false;
     if (undelivered?.isPending) {
       undelivered.deliverPending();
       return;

@@ -229,6 +229,21 @@ describe('what a stream delivers', () => {
     expect(log).toEqual([...Array.from({ length: 1000 }, (_, i) => `text ${i}`), 'close 1006 ']);
   });
 
+  test('before an end that came in a pause is delivered at resume(), also if the stream destroys itself and never closes', async () => {
+    const stream = new ChunkStream({ allowHalfOpen: false });
+    stream.pause = () => stream;
+    stream._destroy = () => {};
+    const { socket, log } = serverEndOn(stream, nothing, { closeTimeout: 1 });
+    socket.pause();
+    stream.push(fromClient(1, 'a'));
+    stream.push(null);
+    await until(() => stream.destroyed);
+    expect(log).toEqual([]);
+    socket.resume();
+    await once(socket, 'close');
+    expect(log).toEqual(['text a', 'close 1006 ']);
+  });
+
   test('for several whose listeners pause and resume at each message does not keep the event loop', async () => {
     const logs = [1, 2, 3].map(() => {
       const stream = new ChunkStream();
