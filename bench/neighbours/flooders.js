@@ -22,7 +22,7 @@ function open() {
       socket.off('data', onData);
       socket.off('error', reject);
       socket.on('error', () => {});
-      // What the server answers is read and discarded.
+      // Answers of the server are read and discarded.
       socket.resume();
       resolve(socket);
     };

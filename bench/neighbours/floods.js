@@ -1,5 +1,5 @@
 /**
- * What the flooding peers send: small frames, each as cheap for the peer as it can be, prepared before the run.
+ * Small frames that the flooding peers send, each as cheap for the peer as it can be, prepared before the run.
  *
  * @typedef {object} Flood
  * @property {string} id for `--kinds`

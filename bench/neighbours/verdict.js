@@ -1,4 +1,4 @@
-/** What the times of the good client are judged by. */
+/** Figures by which the times of the good client are judged. */
 
 /**
  * @param {readonly number[]} times at least one

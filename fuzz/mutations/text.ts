@@ -134,3 +134,16 @@ function changeWords(random: Random, text: string, other: string): string {
   }
   return parts.join('');
 }
+
+/** Changes whole requests or responses, and what stands between them: removes some, adds one of `parts`, or changes octets. */
+export function mutateParts(random: Random, octets: Buffer, other: Buffer, parts: readonly string[]): Buffer {
+  if (random.oneIn(2)) return mutateText(random, octets, other);
+  const text = octets.toString('latin1');
+  // Most requests and responses end behind an empty line.
+  const ends = [0, ...[...text.matchAll(/\r\n\r\n/g)].map(({ index }) => index + 4), text.length];
+  const [from, to] = [random.pick(ends), random.pick(ends)].sort((a, b) => a - b) as [number, number];
+  const changed = random.oneIn(3)
+    ? text.slice(0, from) + text.slice(to)
+    : text.slice(0, from) + random.pick(parts) + text.slice(from);
+  return Buffer.from(changed, 'latin1').subarray(0, maxLength);
+}

@@ -4,11 +4,10 @@ import { upgrade } from '../../src/server/upgrade.ts';
 import { WebSocketServer } from '../../src/server/websocket-server.ts';
 import type { WebSocket } from '../../src/websocket/websocket.ts';
 import { type Case, choose, chunksOf, demand, type Target } from '../case.ts';
-import { maxLength, mutateCut } from '../mutations/octets.ts';
-import { mutateText } from '../mutations/text.ts';
+import { mutateCut } from '../mutations/octets.ts';
+import { mutateParts } from '../mutations/text.ts';
 import { readWire, soundFrame, writeWire } from '../naive/frames.ts';
 import { hear } from '../naive/messages.ts';
-import type { Random } from '../random.ts';
 import { readResponses } from './http.ts';
 
 const maxPayload = 200;
@@ -204,19 +203,6 @@ function announcesBody({ rawHeaders }: IncomingMessage): boolean {
   });
 }
 
-/** Changes whole requests and frames, or the octets of the case. */
-function mutateExchange(random: Random, given: Case, other: Case): Buffer {
-  if (random.oneIn(2)) return mutateText(random, given.octets, other.octets);
-  const text = given.octets.toString('latin1');
-  // Most requests end behind an empty line.
-  const ends = [0, ...[...text.matchAll(/\r\n\r\n/g)].map(({ index }) => index + 4), text.length];
-  const [from, to] = [random.pick(ends), random.pick(ends)].sort((a, b) => a - b) as [number, number];
-  const changed = random.oneIn(3)
-    ? text.slice(0, from) + text.slice(to)
-    : text.slice(0, from) + random.pick(parts) + text.slice(from);
-  return Buffer.from(changed, 'latin1').subarray(0, maxLength);
-}
-
 export const exchangeTarget: Target = {
   name: 'exchange',
   title:
@@ -230,7 +216,7 @@ export const exchangeTarget: Target = {
     }),
 
   mutate(random, given, other) {
-    const octets = mutateExchange(random, given, other);
+    const octets = mutateParts(random, given.octets, other.octets, parts);
     return {
       octets,
       cut: random.oneIn(3) ? given.cut : mutateCut(random, octets.length),
@@ -284,7 +270,7 @@ export const exchangeTarget: Target = {
     demand(run.requests === run.requestsBefore, 'no octet of a frame becomes one of a request');
     const before = given.octets.subarray(0, run.boundary).toString('latin1');
     demand(/\r?\n\r?\n$/.test(before), 'frames begin behind the empty line of the request', before.slice(-20));
-    // What the client sends behind its request, by a model of RFC 6455.
+    // Octets that the client sends behind its request, read by a model of RFC 6455.
     const rules = { role: 'server', maxPayload, maxFragments: 0, allowRsv1: false } as const;
     const heard = hear(given.octets.subarray(run.boundary), rules, true).told;
     const expected = heard.flatMap((told) =>

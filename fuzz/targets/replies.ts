@@ -3,11 +3,10 @@ import { Duplex } from 'node:stream';
 import { WebSocket } from '../../src/websocket/websocket.ts';
 import { cutOctets } from '../../test/support/octets.ts';
 import { type Case, choose, demand, type Target } from '../case.ts';
-import { maxLength, mutateCut } from '../mutations/octets.ts';
-import { mutateText } from '../mutations/text.ts';
+import { mutateCut } from '../mutations/octets.ts';
+import { mutateParts } from '../mutations/text.ts';
 import { soundFrame, writeWire } from '../naive/frames.ts';
 import { hear } from '../naive/messages.ts';
-import type { Random } from '../random.ts';
 
 const maxPayload = 200;
 
@@ -148,17 +147,6 @@ function isAgreed(given: Buffer): boolean | null {
   }
 }
 
-function mutateReplies(random: Random, given: Case, other: Case): Buffer {
-  if (random.oneIn(2)) return mutateText(random, given.octets, other.octets);
-  const text = given.octets.toString('latin1');
-  const ends = [0, ...[...text.matchAll(/\r\n\r\n/g)].map(({ index }) => index + 4), text.length];
-  const [from, to] = [random.pick(ends), random.pick(ends)].sort((a, b) => a - b) as [number, number];
-  const changed = random.oneIn(3)
-    ? text.slice(0, from) + text.slice(to)
-    : text.slice(0, from) + random.pick(parts) + text.slice(from);
-  return Buffer.from(changed, 'latin1').subarray(0, maxLength);
-}
-
 export const replies: Target = {
   name: 'replies',
   title:
@@ -171,7 +159,7 @@ export const replies: Target = {
     }),
 
   mutate(random, given, other) {
-    const octets = mutateReplies(random, given, other);
+    const octets = mutateParts(random, given.octets, other.octets, parts);
     return {
       octets,
       cut: random.oneIn(3) ? given.cut : mutateCut(random, octets.length),

@@ -1,7 +1,7 @@
 /** The package, however it is loaded: as `goodwire`, or from src/ by a test. */
 export type Library = object;
 
-/** What a client sends, and what a server answers. */
+/** Requests of a client, and the answers of a server. */
 export interface ServerRow {
   readonly title: string;
   /** In latin1. */
@@ -33,7 +33,7 @@ export function isFor(row: ServerRow, mode: Mode): boolean;
 export function transcript(octets: Buffer): string[];
 export function asking(more?: string, parts?: object): string;
 
-/** What a server sends, and the events of a client. */
+/** Responses of a server, and the events of a client. */
 export interface ClientRow {
   readonly title: string;
   readonly expected: readonly string[];

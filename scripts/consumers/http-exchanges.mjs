@@ -57,11 +57,11 @@ const mine = frame(1, 'mine', true);
 const bye = frame(8, '\x03\xe8', true);
 const talk = mine + bye;
 
-/** What a server answers to `talk`. */
+/** Answers of a server to `talk`. */
 const talked = ['text hello', 'text echo mine', 'close 1000', 'end'];
 const opened = ['101', ...talked];
 const refused = ['400', 'end'];
-/** What a server answers to octets that are no frame of a client. */
+/** Answer of a server to octets that are no frame of a client. */
 const failed = ['101', 'text hello', 'close 1002', 'end'];
 
 /**

@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { setImmediate as setImmediateOfModule } from 'node:timers';
 import { MessageChannel } from 'node:worker_threads';
-import { afterTick, rethrow } from './after-tick.ts';
+import { callGuarded } from './after-tick.ts';
 import { isGenuine } from './genuine.ts';
 
 type AfterPoll = <Arguments extends unknown[]>(callback: (...args: Arguments) => void, ...args: Arguments) => void;
@@ -16,14 +16,8 @@ export function afterMessage(): AfterPoll {
       waiting = [];
       // Before the callbacks, which may add others.
       port2.unref();
-      for (const callback of callbacks) {
-        try {
-          callback();
-        } catch (thrown) {
-          // Otherwise the callbacks behind this one would not be called.
-          afterTick(rethrow, thrown);
-        }
-      }
+      // Guarded: otherwise the callbacks behind one that throws would not be called.
+      for (const callback of callbacks) callGuarded(callback);
     });
     port2.unref();
     return { port1, port2 };

@@ -15,6 +15,15 @@ const afterMicrotasks: AfterTick = (callback, ...args) => void resolved.then(() 
  */
 export const afterTick: AfterTick = isGenuine(process.nextTick, 'nextTick') ? process.nextTick : afterMicrotasks;
 
+/** Calls back. An error that the callback throws is rethrown at the end of this tick (uncaught) and not to the caller. */
+export const callGuarded: AfterTick = (callback, ...args) => {
+  try {
+    callback(...args);
+  } catch (thrown) {
+    afterTick(rethrow, thrown);
+  }
+};
+
 /** Throws its argument: for {@link afterTick}, which makes it an uncaught exception. */
 export function rethrow(thrown: unknown): never {
   throw thrown;

@@ -1,14 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { afterTick } from '../event-loop/after-tick.ts';
-
-/** Socket of Node's HTTP server. The property is not documented, and every version has it: the response being written. */
-interface HttpSocket extends Socket {
-  readonly _httpMessage?: EarlierResponse | null;
-}
 
 /** Response to a request that knows if it was an upgrade, which the types of Node.js leave out. */
 type EarlierResponse = ServerResponse<IncomingMessage & { readonly upgrade?: boolean | null }>;
+
+/**
+ * Returns the response that an HTTP server of Node.js writes to a socket; undefined if there is none. Every version has
+ * the property, which is not documented.
+ */
+export function responseOf(socket: Duplex | undefined): ServerResponse | undefined {
+  return (socket as { readonly _httpMessage?: ServerResponse | null } | undefined)?._httpMessage ?? undefined;
+}
 
 /** Callbacks of {@link afterEarlierResponses}. One of them is called, once. */
 export interface EarlierResponseEvents {
@@ -25,8 +28,7 @@ export interface EarlierResponseEvents {
  */
 export function earlierResponse(request: IncomingMessage): ServerResponse | undefined {
   try {
-    const socket = request.socket as HttpSocket | undefined;
-    const response = socket?._httpMessage;
+    const response: EarlierResponse | undefined = responseOf(request.socket);
     return response && isEarlier(response, request) ? response : undefined;
   } catch {
     // The request is not of Node.js: its connection has no responses that Node.js would write.

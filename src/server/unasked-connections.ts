@@ -5,6 +5,7 @@ import { forceDestroy, isDestroyed } from '../transport/destroy-stream.ts';
 import { type LimitReachedMessage, reportLimit } from '../transport/diagnostics.ts';
 import { type TimerHandle, unref } from '../transport/timer.ts';
 import { maxTimerDelay } from '../transport/transport-settings.ts';
+import { responseOf } from './earlier-responses.ts';
 import { endSocket } from './refuse-upgrade.ts';
 
 /** Current limits for the connections of an HTTP server. */
@@ -271,11 +272,6 @@ function isAnswered(socket: Duplex, { responses, request }: Unasked): boolean {
 function unreadAnswer(socket: Duplex): ServerResponse | undefined {
   const response = responseOf(socket);
   return response !== undefined && endedHere.has(response) ? response : undefined;
-}
-
-/** Returns the response that the HTTP server writes to the connection; undefined if there is none. */
-function responseOf(socket: Duplex): ServerResponse | undefined {
-  return (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined;
 }
 
 /** True if octets of a request have come since the connection was opened, or since the latest response. */

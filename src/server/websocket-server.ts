@@ -415,7 +415,7 @@ export class WebSocketServer<T extends Class = Class, U extends RequestClass = R
   private [own.endHandshakes](): void {
     const [pending, unasked] = [this[own.pending], this[own.unasked]];
     if (pending.size === 0 && (unasked?.size ?? 0) === 0) return;
-    const closeTimeout = this.options.closeTimeout ?? defaultCloseTimeout;
+    const { closeTimeout } = this[own.unaskedLimits]();
     this[own.closeTimer] = setTimeout(
       () => {
         pending.endAll(closeTimeout);

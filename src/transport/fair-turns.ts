@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import { afterPoll } from '../event-loop/after-poll.ts';
-import { afterTick, rethrow } from '../event-loop/after-tick.ts';
+import { callGuarded } from '../event-loop/after-tick.ts';
 import { monotonicTime } from '../event-loop/monotonic-time.ts';
 import { flushPhase } from './write-batching.ts';
 
@@ -179,12 +179,8 @@ export class FairTurns {
         return false;
       }
       this.#behind = round.length - i - 1;
-      try {
-        round[i]!();
-      } catch (thrown) {
-        // Otherwise an error of a listener would keep the connections behind this one from being served.
-        afterTick(rethrow, thrown);
-      }
+      // Guarded: otherwise an error of a listener would keep the connections behind this one from being served.
+      callGuarded(round[i]!);
     }
     return this.#platform.now() < end;
   }

@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
-import { afterTick, rethrow } from '../event-loop/after-tick.ts';
+import { callGuarded } from '../event-loop/after-tick.ts';
 
 /** Called when the octets of a send have been handed to the kernel, or with the error that prevented it. */
 export type SendCallback = (error?: Error) => void;
@@ -22,13 +22,11 @@ export function pendingSend(callback: SendCallback | undefined): PendingSend | u
 /** Calls callbacks, each in its own asynchronous context. An error that one throws becomes an uncaught exception. */
 export function callAll(callbacks: readonly PendingSend[], error?: Error): void {
   for (const pending of callbacks) {
-    try {
+    // Guarded: otherwise the callbacks behind one that throws would not be called.
+    callGuarded(() => {
       if (error === undefined || error === null) pending.runInAsyncScope(pending.callback);
       else pending.runInAsyncScope(pending.callback, undefined, error);
-    } catch (thrown) {
-      // Otherwise the callbacks behind this one would not be called.
-      afterTick(rethrow, thrown);
-    }
+    });
   }
 }
 

@@ -168,8 +168,7 @@ export abstract class SendingSide implements Flushable, SendQueueHost {
       }
     } catch (error) {
       // Otherwise an error of this stream would keep the frames from the other connections.
-      stream.destroy(error as Error);
-      expectClose(stream, this.settings.closeTimeout);
+      this.destroyExpectingClose(error as Error);
       return;
     }
     noteCongestion(stream, connection);
@@ -239,8 +238,7 @@ export abstract class SendingSide implements Flushable, SendQueueHost {
     } catch (error) {
       // Otherwise an error of this stream would keep the other connections from being flushed in this tick.
       if (callbacks !== null) afterTick(callAll, callbacks, error as Error);
-      stream.destroy(error as Error);
-      expectClose(stream, this.settings.closeTimeout);
+      this.destroyExpectingClose(error as Error);
       return;
     }
     // If nothing waits in the socket, the kernel has the octets, and the slab can be used again.
@@ -310,7 +308,12 @@ export abstract class SendingSide implements Flushable, SendQueueHost {
   /** Destroys the stream. What it holds is lost; it still counts as buffered. */
   protected destroyUnsent(): void {
     this.inFlight?.freeze(this.stream.writableLength);
-    this.stream.destroy();
+    this.destroyExpectingClose();
+  }
+
+  /** Destroys the stream. It counts as closed after `closeTimeout` if it does not close. */
+  protected destroyExpectingClose(error?: Error): void {
+    this.stream.destroy(error);
     expectClose(this.stream, this.settings.closeTimeout);
   }
 

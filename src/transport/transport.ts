@@ -2,14 +2,14 @@ import type { Duplex } from 'node:stream';
 import { Connection, type ConnectionEvents, type PeerError } from '../connection/connection.ts';
 import type { ConnectionState } from '../connection/connection-state.ts';
 import { afterPoll } from '../event-loop/after-poll.ts';
-import { afterTick, rethrow } from '../event-loop/after-tick.ts';
+import { afterTick, callGuarded } from '../event-loop/after-tick.ts';
 import type { MessageInflater } from '../extension/deflate-messages.ts';
 import type { MessageData } from '../message/message-decoder.ts';
 import { type ClosingHost, ClosingState } from './closing.ts';
 import { reportLimit } from './diagnostics.ts';
 import { fairTurns, firstFrames, type Reading } from './fair-turns.ts';
 import { SendingSide } from './sending-side.ts';
-import { expectClose, listenTo, type StreamOwner, stopListeningTo } from './stream-listeners.ts';
+import { listenTo, type StreamOwner, stopListeningTo } from './stream-listeners.ts';
 import type { TimerHandle } from './timer.ts';
 import {
   answerPing,
@@ -204,7 +204,7 @@ export class Transport
         return;
       }
       if (!fairTurns.mayRead(this)) {
-        this.#undelivered().postpone(chunk);
+        this.#undelivered().putBack(chunk);
         return;
       }
     }
@@ -213,11 +213,7 @@ export class Transport
 
   /** @internal Calls {@link receive}. An error thrown by a listener is rethrown on the next tick (uncaught) and not to the caller. */
   receiveGuarded(chunk: Buffer): void {
-    try {
-      this.receive(chunk);
-    } catch (thrown) {
-      afterTick(rethrow, thrown);
-    }
+    callGuarded(() => this.receive(chunk));
   }
 
   /** @internal */
@@ -233,11 +229,7 @@ export class Transport
 
   /** @internal */
   processGuarded(chunk: Buffer): void {
-    try {
-      this.#process(chunk);
-    } catch (thrown) {
-      afterTick(rethrow, thrown);
-    }
+    callGuarded(() => this.#process(chunk));
   }
 
   /** @internal */
@@ -261,8 +253,7 @@ export class Transport
     this.owner[onEnding]();
     this.undelivered?.cancelThreadPool();
     // Otherwise a stream that emits 'error' without destroying itself would stay open.
-    this.stream.destroy();
-    expectClose(this.stream, this.settings.closeTimeout);
+    this.destroyExpectingClose();
   }
 
   /** @internal */
@@ -291,15 +282,10 @@ export class Transport
   /** @internal */
   runEvent(deliver: () => void): void {
     this.beginEvent();
-    try {
-      deliver();
-    } catch (thrown) {
-      // Otherwise an error of a listener would prevent the events after this delivery.
-      afterTick(rethrow, thrown);
-    } finally {
-      this.endEvent();
-      this.flushAfterEvent();
-    }
+    // Guarded: otherwise an error of a listener would prevent the events after this delivery.
+    callGuarded(deliver);
+    this.endEvent();
+    this.flushAfterEvent();
   }
 
   /** @internal */
@@ -351,7 +337,7 @@ export class Transport
     const chunk = undelivered?.takeChunk() ?? null;
     try {
       if (chunk !== null && fairTurns.mayRead(this)) this.#process(chunk);
-      else if (chunk !== null) undelivered!.postpone(chunk);
+      else if (chunk !== null) undelivered!.putBack(chunk);
     } finally {
       // Also if a listener threw at the last message: otherwise the stream would stay paused.
       this.#flow();
@@ -376,11 +362,7 @@ export class Transport
 
   /** Calls {@link continueReading}. An error thrown by a listener is rethrown on the next tick (uncaught) and not to the caller. */
   #continueGuarded(): void {
-    try {
-      this.continueReading();
-    } catch (thrown) {
-      afterTick(rethrow, thrown);
-    }
+    callGuarded(() => this.continueReading());
   }
 
   /** Resumes the stream, unless something received before is still to be delivered. */

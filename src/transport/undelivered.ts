@@ -109,21 +109,14 @@ export class Undelivered {
   }
 
   /**
-   * Keeps the octets that a pause, a pending delivery, a used budget or an error of a listener has left of a chunk, in front of those that
-   * came meanwhile. Pauses the stream. They are processed in a later turn, or after `resume()` or the pending delivery.
+   * Keeps a chunk, or what a pause, a pending delivery, a used budget or an error of a listener has left of it, in front of what came
+   * meanwhile. Pauses the stream. They are processed in a later turn, or after `resume()` or the pending delivery.
    */
   putBack(left: Buffer): void {
     const { connection, stream } = this.#host;
     this.#kept.prepend(left);
     stream.pause();
     if (!connection.isSuspended && this.#pending === null) this.#yieldToOthers();
-  }
-
-  /** Keeps a chunk for a later turn, in front of the others, because this connection has used up its budget for this one. */
-  postpone(chunk: Buffer): void {
-    this.#kept.prepend(chunk);
-    this.#host.stream.pause();
-    this.#yieldToOthers();
   }
 
   /** Returns the first of the kept octets, or null, and forgets them. */

@@ -107,7 +107,7 @@ describe('a connection that is alone', () => {
     for (let chunk = 0; chunk < 40; chunk++) peer.receive(6);
     expect(peer.slices).toEqual(Array(8 + 20).fill(6));
     expect(peer.frames).toBe(12 * 6);
-    // It is measured from the first chunk on in the next turn.
+    // The connection is measured from the first chunk on in the next turn.
     while (peer.isWaiting) endTurn(fake);
     const before = peer.slices.length;
     for (let chunk = 0; chunk < 40; chunk++) peer.receive(6);
@@ -147,7 +147,7 @@ describe('connections with much to read', () => {
     const first = peers.map(({ slices }) => slices[0]!);
     expect(first.filter((slice) => slice > maxFrames).length).toBeLessThan(20);
     expect(Math.min(...first)).toBe(maxFrames);
-    // What they have used is no longer there for the slices of this turn: 1 ms is left.
+    // The slices of this turn get 1 ms, because these connections have used up the shared budget.
     const before = fake.platform.time;
     endTurn(fake);
     expect(fake.platform.time - before).toBeLessThan(1 + maxFrames * 0.01 * 2);

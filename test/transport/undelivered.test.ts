@@ -128,7 +128,7 @@ test('a connection that has used up its budget yields until the end of the poll 
 test('a chunk for which there is no budget waits in front of the others, and the stream is paused', async () => {
   const { undelivered, host, log } = receiver();
   undelivered.append(Buffer.from('b'));
-  undelivered.postpone(Buffer.from('a'));
+  undelivered.putBack(Buffer.from('a'));
   expect([host.stream.isPaused(), undelivered.isPending]).toEqual([true, true]);
   await immediate();
   expect(log).toEqual(['delivered']);
@@ -139,7 +139,7 @@ describe('the end of a stream that came while the owner yielded to others', () =
   test('waits for resume() if the owner has paused meanwhile, unless pauses are ignored', async () => {
     for (const ignoresPauses of [false, true]) {
       const { undelivered, host, log } = receiver();
-      undelivered.postpone(Buffer.from('a'));
+      undelivered.putBack(Buffer.from('a'));
       host.isPaused = true;
       undelivered.ignoresPauses = ignoresPauses;
       undelivered.holdBackEnd();
